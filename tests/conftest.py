@@ -1,0 +1,97 @@
+"""Fixtures that all rooms share: real Caffe, and the reference files.
+
+Real Caffe is what ``scripts/install_caffe.sh`` sets up; where it is missing, tests that need it skip, or
+fail if ``CAFFE_FCN_REQUIRE_CAFFE=1`` says that they must run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PyCaffe = Callable[..., dict[str, np.ndarray]]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference prototxts and facts beside the checkout."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "reference").is_dir():
+        pytest.skip("the reference files (../shared) are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def caffe_prefix() -> Path:
+    """The folder that ``scripts/install_caffe.sh`` filled."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    prefix = Path(os.environ.get("CAFFE_PREFIX") or cache / "caffe-fcn" / "caffe")
+    for program in ("caffe", "pycaffe"):
+        if not os.access(prefix / "bin" / program, os.X_OK):
+            _without_caffe(f"no {prefix / 'bin' / program}: run scripts/install_caffe.sh")
+    return prefix
+
+
+@pytest.fixture(scope="session")
+def caffe_bin(caffe_prefix: Path) -> Path:
+    """The real ``caffe`` binary (1.0, CPU)."""
+    return caffe_prefix / "bin" / "caffe"
+
+
+@pytest.fixture(scope="session")
+def pycaffe(caffe_prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> PyCaffe:
+    """Real pycaffe as a function: ``outputs = pycaffe(source, cwd=None, **inputs)``.
+
+    ``source`` runs in a Python of its own, with ``caffe`` (CPU mode) and ``np`` imported, finds its arrays in
+    the dict ``inputs`` and leaves arrays in the dict ``outputs``. Paths pass as strings within the source.
+
+        outputs = pycaffe("outputs['y'] = caffe.Net(str(inputs['net']), caffe.TEST).blobs['y'].data", net=path)
+    """
+
+    def run(source: str, cwd: Path | None = None, **inputs: Any) -> dict[str, np.ndarray]:
+        folder = tmp_path_factory.mktemp("pycaffe")
+        given, made, script = folder / "inputs.npz", folder / "outputs.npz", folder / "script.py"
+        np.savez(given, **{k: str(v) if isinstance(v, Path) else v for k, v in inputs.items()})
+        script.write_text(_BEFORE + textwrap.dedent(source) + _AFTER)
+        command = [str(caffe_prefix / "bin" / "pycaffe"), str(script), str(given), str(made)]
+        done = subprocess.run(command, cwd=cwd or folder, env=_quiet(os.environ), capture_output=True, text=True)
+        if done.returncode != 0:
+            log = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
+            pytest.fail(f"pycaffe ended with status {done.returncode}:\n{log}", pytrace=False)
+        with np.load(made) as arrays:
+            return dict(arrays)
+
+    return run
+
+
+_BEFORE = """\
+import sys
+import numpy as np
+import caffe
+caffe.set_mode_cpu()
+with np.load(sys.argv[1]) as given:
+    inputs = dict(given)
+outputs = {}
+"""
+_AFTER = """
+np.savez(sys.argv[2], **outputs)
+"""
+
+
+def _quiet(environment: Mapping[str, str]) -> dict[str, str]:
+    return {**environment, "GLOG_minloglevel": "1"}
+
+
+def _without_caffe(why: str) -> NoReturn:
+    if os.environ.get("CAFFE_FCN_REQUIRE_CAFFE") == "1":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
