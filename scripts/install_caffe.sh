@@ -40,9 +40,9 @@ main() {
     while (($#)); do
         case $1 in
             -h | --help) usage && exit 0 ;;
-            --mirror) mirror=${2:?$(fail --mirror "needs a URL")} && shift ;;
+            --mirror) mirror=$(value "$@"); shift ;;
             --mirror=*) mirror=${1#*=} ;;
-            --keyring) keyring=${2:?$(fail --keyring "needs a file")} && shift ;;
+            --keyring) keyring=$(value "$@"); shift ;;
             --keyring=*) keyring=${1#*=} ;;
             --no-verify) verify=no ;;
             -*) fail "$1" "unknown option (see --help)" ;;
@@ -83,6 +83,12 @@ say() { printf '%s\n' "$*" >&2; }
 fail() {
     printf 'error: %s: %s\n' "$1" "${*:2}" >&2
     exit 2
+}
+
+# The value of the option $1, which is the next argument.
+value() {
+    [[ -n ${2-} ]] || fail "$1" "needs a value (see --help)"
+    printf '%s\n' "$2"
 }
 
 # Whether the Caffe in folder $1 starts, and its Python imports it (which also compiles that Python's modules).
@@ -144,15 +150,18 @@ END
 apt() { "apt-$1" -c "$stage/apt/apt.conf" -q "${@:2}" >"$stage/apt/log" 2>&1; }
 
 # The line in which apt says what went wrong.
-apt_complaint() { grep -m 1 -E '^(E|W|Err)' "$stage/apt/log" || tail -n 1 "$stage/apt/log"; }
+apt_complaint() { { grep -m 1 '^[EW]: ' "$stage/apt/log" || tail -n 1 "$stage/apt/log"; } | sed 's/^[EW]: //; s/  */ /g'; }
 
 # The keys of Debian's archive: the file named, else this system's, else those that its own archive vouches for.
 find_keyring() {
     local file
-    for file in "$1" /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+    if [[ -n $1 ]]; then
+        [[ -f $1 && -s $1 ]] || fail "$1" "no such keyring"
+        realpath -- "$1" && return
+    fi
+    for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
         [[ ! -s $file ]] || { realpath -- "$file" && return; }
     done
-    [[ -z $1 ]] || fail "$1" "no such keyring"
     if (cd "$stage/apt" && apt-get -q download debian-archive-keyring >log 2>&1 &&
         dpkg-deb -x debian-archive-keyring_*.deb keys); then
         for file in "$stage"/apt/keys/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
@@ -164,12 +173,12 @@ find_keyring() {
 
 # Write sources.list for the first mirror that has Caffe: the one named, or the machine's own and then Debian's.
 choose_mirror() {
-    local named=$1 keyring=$2 mirror trust mirrors=()
+    local named=$1 keyring=$2 mirror trust complaint='' mirrors=()
     trust=${keyring:+signed-by=$keyring}
     if [[ -n $named ]]; then
         mirrors=("$named")
     else
-        mapfile -t mirrors < <(machine_mirrors; printf '%s\n' "${MIRRORS[@]}")
+        mapfile -t mirrors < <({ machine_mirrors; printf '%s\n' "${MIRRORS[@]}"; } | awk '!seen[$0]++')
     fi
     for mirror in "${mirrors[@]}"; do
         say "Looking for Caffe at $mirror"
@@ -177,15 +186,15 @@ choose_mirror() {
         if apt get update -o APT::Update::Error-Mode=any && apt cache show "${PACKAGES[@]}"; then
             return
         fi
-        [[ -n $named ]] || say "  not there: $(apt_complaint)"
+        complaint=${complaint:-$(apt_complaint)}
     done
-    fail "${named:-mirror}" "no Debian mirror with $SUITE answers: $(apt_complaint) (check the network, or name another with --mirror URL)"
+    fail "${mirrors[0]}" "no Caffe there: $complaint (check the network, or name another mirror with --mirror URL)"
 }
 
 # The Debian mirrors of this machine's apt configuration, in its order; apt itself reads both kinds of sources.
 machine_mirrors() {
     # shellcheck disable=SC2016 # the names are apt's
-    apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 2>/dev/null | sed 's:/*$::' | grep '/debian$' | awk '!seen[$0]++' || true
+    apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 2>/dev/null | sed 's:/*$::' | grep '/debian$' || true
 }
 
 fetch() {
