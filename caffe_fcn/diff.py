@@ -1,0 +1,404 @@
+"""What two nets, or two solvers, differ in by meaning.
+
+    for difference in differences(read_net("a.prototxt"), read_net("b.prototxt")):
+        print(difference)          # layer 'conv1': convolution_param.pad is 100 | 1
+
+Each layer is flattened to a table, path -> value, from which everything that Caffe does not tell apart has
+gone: fields that hold their default, two spellings of one geometry, fields that the layer's type ignores.
+The tables of layers with one name are then compared entry by entry. Of the layers' order only what the
+results depend on counts: two layers that touch one blob, of which one writes it.
+
+The net's name has no meaning, and weights are not looked at (`caffe-fcn weights diff` does that).
+"""
+
+from __future__ import annotations
+
+import ast
+import struct
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from typing import Any
+
+from caffe_fcn.proto import NetParameter
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One entry that differs: where it is, the field's path, and the two values as text."""
+
+    where: str
+    field: str
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.field} is {self.a} | {self.b}"
+
+
+def differences(a: Any, b: Any) -> list[Difference]:
+    """All that ``a`` and ``b``, two NetParameters or two SolverParameters, differ in by meaning."""
+    kinds = a.DESCRIPTOR.name, b.DESCRIPTOR.name
+    if kinds[0] != kinds[1]:
+        return [Difference("file", "kind", *kinds)]
+    return _net_differences(a, b) if kinds[0] == "NetParameter" else _solver_differences(a, b)
+
+
+def _solver_differences(a: Any, b: Any) -> list[Difference]:
+    found = _table_differences("solver", _flat(a), _flat(b))
+    for field in ("net_param", "train_net_param", "test_net_param"):
+        nets = [_nets(solver, field) for solver in (a, b)]
+        for index, (net_a, net_b) in enumerate(zip_longest(*nets, fillvalue=NetParameter())):
+            inner = _net_differences(net_a, net_b)
+            found += [Difference(f"{field}[{index}], {d.where}", d.field, d.a, d.b) for d in inner]
+    return found
+
+
+def _nets(solver: Any, field: str) -> list[Any]:
+    if field == "test_net_param":
+        return list(solver.test_net_param)
+    return [getattr(solver, field)] if solver.HasField(field) else []
+
+
+def _net_differences(a: Any, b: Any) -> list[Difference]:
+    found = _table_differences("net", _flat(a), _flat(b))
+    pairs = _paired(a.layer, b.layer)
+    both = []
+    for one, other in pairs:
+        if one is not None and other is not None:
+            found += _table_differences(f"layer {one.layer.name!r}", one.table, other.table)
+            both.append((one, other))
+        elif one is not None:
+            found.append(Difference(f"layer {one.layer.name!r}", "type", one.layer.type, ABSENT))
+        elif other is not None:
+            found.append(Difference(f"layer {other.layer.name!r}", "type", ABSENT, other.layer.type))
+    return found + _order_differences(both)
+
+
+def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
+    fields = [*a, *(field for field in b if field not in a)]
+    return [
+        Difference(where, field, _text(a.get(field, ABSENT)), _text(b.get(field, ABSENT)))
+        for field in fields
+        if a.get(field, ABSENT) != b.get(field, ABSENT)
+    ]
+
+
+# Layers in pairs.
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A layer, its table, and its place in the file."""
+
+    layer: Any
+    table: dict[str, Any]
+    place: int
+
+
+def _paired(a: Iterable[Any], b: Iterable[Any]) -> list[tuple[_Placed | None, _Placed | None]]:
+    """Layers of one name (several, where phases have a variant each): equal ones first, then in order."""
+    groups: dict[str, tuple[list[_Placed], list[_Placed]]] = defaultdict(lambda: ([], []))
+    for side, layers in enumerate((a, b)):
+        for place, layer in enumerate(layers):
+            groups[layer.name][side].append(_Placed(layer, _flat(layer), place))
+    pairs: list[tuple[_Placed | None, _Placed | None]] = []
+    for ones, others in groups.values():
+        left = []
+        for one in ones:
+            equal = next((other for other in others if other.table == one.table), None)
+            if equal is None:
+                left.append(one)
+            else:
+                others.remove(equal)
+                pairs.append((one, equal))
+        pairs += zip_longest(left, others)
+    return pairs
+
+
+# The order of layers.
+
+
+def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]:
+    touching: dict[str, list[tuple[_Placed, _Placed]]] = defaultdict(list)
+    for pair in pairs:
+        one, other = (set(p.layer.bottom) | set(p.layer.top) for p in pair)
+        for blob in one & other:
+            touching[blob].append(pair)
+    found: dict[tuple[int, int], Difference] = {}
+    for blob, touched in touching.items():
+        touched.sort(key=lambda pair: pair[0].place)
+        if all(x[1].place < y[1].place for x, y in pairwise(touched)):
+            continue
+        writers = [pair for pair in touched if blob in pair[0].layer.top and blob in pair[1].layer.top]
+        for writer in writers:
+            for pair in touched:
+                early, late = sorted((writer, pair), key=lambda pair: pair[0].place)
+                if early[1].place > late[1].place and not _exclusive(early[0].layer, late[0].layer):
+                    where, what = f"layer {late[0].layer.name!r}", f"order at blob {blob!r}"
+                    name = repr(early[0].layer.name)
+                    key = (early[0].place, late[0].place)
+                    found.setdefault(key, Difference(where, what, f"after {name}", f"before {name}"))
+    return list(found.values())
+
+
+def _exclusive(x: Any, y: Any) -> bool:
+    """No state of the net has both layers in it."""
+    if x.include and y.include:
+        return not any(_compatible(r, s) for r in x.include for s in y.include)
+    included, excluded = (x, y) if x.include else (y, x)
+    return bool(included.include) and all(any(_implies(r, s) for s in excluded.exclude) for r in included.include)
+
+
+def _compatible(r: Any, s: Any) -> bool:
+    """Some state matches both rules."""
+    phases = {rule.phase for rule in (r, s) if rule.HasField("phase")}
+    stages = not (set(r.stage) & set(s.not_stage) or set(s.stage) & set(r.not_stage))
+    least = max((rule.min_level for rule in (r, s) if rule.HasField("min_level")), default=None)
+    most = min((rule.max_level for rule in (r, s) if rule.HasField("max_level")), default=None)
+    return len(phases) < 2 and stages and (least is None or most is None or least <= most)
+
+
+def _implies(r: Any, s: Any) -> bool:
+    """Every state that matches rule ``r`` matches ``s``."""
+    phase = not s.HasField("phase") or (r.HasField("phase") and r.phase == s.phase)
+    stages = set(s.stage) <= set(r.stage) and set(s.not_stage) <= set(r.not_stage)
+    least = not s.HasField("min_level") or (r.HasField("min_level") and r.min_level >= s.min_level)
+    most = not s.HasField("max_level") or (r.HasField("max_level") and r.max_level <= s.max_level)
+    return phase and stages and least and most
+
+
+# A message as a table.
+
+
+def _flat(message: Any) -> dict[str, Any]:
+    kind = message.DESCRIPTOR.name
+    table: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        name, repeated = field.name, not field.has_presence
+        if (kind, name) in _WITHOUT_MEANING:
+            continue
+        if (kind, name) in _SETS:
+            table[name] = frozenset(frozenset(_flat(item).items()) if field.message_type else item for item in value)
+        elif field.message_type is None:
+            if repeated:
+                table[name] = tuple(_scalar(field, item) for item in value)
+            elif (kind, name) in _PRESENCE or not _is_default(field, value):
+                table[name] = _scalar(field, value)
+        elif repeated:
+            if (kind, name) != ("LayerParameter", "param"):  # a ParamSpec that is not there is the default one
+                table[name] = len(value)
+            for index, item in enumerate(value):
+                table.update({f"{name}[{index}].{path}": v for path, v in _flat(item).items()})
+        else:
+            table.update({f"{name}.{path}": v for path, v in _flat(value).items()})
+    if kind in _RULES:
+        _RULES[kind](table, message)
+    return table
+
+
+_WITHOUT_MEANING = {
+    ("NetParameter", "name"),
+    ("NetParameter", "layer"),  # compared one by one, as the nets within a solver are
+    ("LayerParameter", "blobs"),
+    ("SolverParameter", "net_param"),
+    ("SolverParameter", "train_net_param"),
+    ("SolverParameter", "test_net_param"),
+}
+
+# Fields whose absence means something that no value of theirs means.
+_PRESENCE = {
+    ("AccuracyParameter", "ignore_label"),
+    ("ArgMaxParameter", "axis"),
+    ("BatchNormParameter", "use_global_stats"),
+    ("LayerParameter", "phase"),
+    ("LossParameter", "ignore_label"),
+    ("NetStateRule", "max_level"),
+    ("NetStateRule", "min_level"),
+    ("NetStateRule", "phase"),
+}
+
+# Lists whose order Caffe does not look at.
+_SETS = {
+    ("LayerParameter", "exclude"),
+    ("LayerParameter", "include"),
+    ("NetState", "stage"),
+    ("NetStateRule", "not_stage"),
+    ("NetStateRule", "stage"),
+}
+
+
+def _scalar(field: Any, value: Any) -> Any:
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    if field.name == "param_str":
+        return _literal(value)
+    return "nan" if value != value else value
+
+
+def _is_default(field: Any, value: Any) -> bool:
+    default = field.default_value
+    if field.cpp_type == field.CPPTYPE_FLOAT:
+        return bool(value == struct.unpack("<f", struct.pack("<f", default))[0])
+    return bool(value == default)
+
+
+def _literal(text: str) -> Any:
+    """A Python literal as its value, anything else as its text."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return text.strip()
+
+
+# What else Caffe does not tell apart, by message.
+
+
+def _convolution(table: dict[str, Any], param: Any) -> None:
+    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0), ("dilation", 1)):
+        _one_spelling(table, param, name, default)
+
+
+def _pooling(table: dict[str, Any], param: Any) -> None:
+    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0)):
+        _one_spelling(table, param, name, default)
+
+
+def _one_spelling(table: dict[str, Any], param: Any, name: str, default: int | None) -> None:
+    """``pad_h: 1 pad_w: 1``, ``pad: 1 pad: 1`` and ``pad: 1`` are one: a tuple, of one number where all axes agree."""
+    stem = name.removesuffix("_size")
+    given = table.pop(name, ())
+    value = given if isinstance(given, tuple) else (given,)
+    sides = [f"{stem}_h", f"{stem}_w"] if name != "dilation" else []
+    if any(param.HasField(side) for side in sides):
+        value = tuple(getattr(param, side) for side in sides)
+    for side in sides:
+        table.pop(side, None)
+    value = value[:1] if len(set(value)) == 1 else value
+    if value and value != (default,):
+        table[name] = value
+
+
+def _crop(table: dict[str, Any], param: Any) -> None:
+    offset = table.pop("offset", ())
+    if any(offset):
+        table["offset"] = offset[:1] if len(set(offset)) == 1 else offset
+
+
+def _filler(table: dict[str, Any], filler: Any) -> None:
+    for name in set(table) - {"type"} - _FILLER_FIELDS.get(filler.type, set(table)):
+        del table[name]
+
+
+_FILLER_FIELDS = {
+    "bilinear": set[str](),
+    "constant": {"value"},
+    "gaussian": {"mean", "std", "sparse"},
+    "msra": {"variance_norm"},
+    "positive_unitball": set[str](),
+    "uniform": {"min", "max"},
+    "xavier": {"variance_norm"},
+}
+
+
+def _axis(old: str) -> Callable[[dict[str, Any], Any], None]:
+    """Concat and Slice: the older name of ``axis`` wins where it is given."""
+
+    def rule(table: dict[str, Any], param: Any) -> None:
+        table.pop(old, None)
+        if param.HasField(old):
+            table.pop("axis", None)
+            if getattr(param, old) != 1:
+                table["axis"] = getattr(param, old)
+
+    return rule
+
+
+def _layer(table: dict[str, Any], layer: Any) -> None:
+    is_loss = layer.type.endswith("Loss")
+    if tuple(layer.loss_weight) == (1.0,) if is_loss else not any(layer.loss_weight):
+        table.pop("loss_weight", None)
+    if layer.type in _BY_TYPE:
+        _BY_TYPE[layer.type](table, layer)
+
+
+def _normalized(default: str) -> Callable[[dict[str, Any], Any], None]:
+    def rule(table: dict[str, Any], layer: Any) -> None:
+        loss = layer.loss_param
+        mode = table.pop("loss_param.normalization", "VALID" if loss.HasField("normalization") else default)
+        table.pop("loss_param.normalize", None)
+        if loss.HasField("normalize") and not loss.HasField("normalization"):
+            mode = "VALID" if loss.normalize else "BATCH_SIZE"
+        table["loss_param.normalization"] = mode
+
+    return rule
+
+
+def _scale(table: dict[str, Any], layer: Any) -> None:
+    if not layer.scale_param.HasField("filler"):
+        table["scale_param.filler.value"] = 1.0
+
+
+def _prelu(table: dict[str, Any], layer: Any) -> None:
+    if not layer.prelu_param.HasField("filler"):
+        table["prelu_param.filler.value"] = 0.25
+
+
+def _batch_norm(table: dict[str, Any], layer: Any) -> None:
+    for path in [path for path in table if path.startswith("param[") and path.endswith("_mult")]:
+        del table[path]  # Caffe insists on zero
+
+
+def _eltwise(table: dict[str, Any], layer: Any) -> None:
+    coefficients = tuple(layer.eltwise_param.coeff) or (1.0,) * len(layer.bottom)
+    if layer.propagate_down or len(coefficients) != len(layer.bottom):
+        return
+    table.pop("eltwise_param.coeff", None)
+    terms = sorted(zip(layer.bottom, coefficients, strict=True))
+    table["bottom"] = tuple(blob for blob, _ in terms)
+    if set(coefficients) != {1.0}:
+        table["eltwise_param.coeff"] = tuple(coefficient for _, coefficient in terms)
+
+
+_RULES: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    "ConcatParameter": _axis("concat_dim"),
+    "ConvolutionParameter": _convolution,
+    "CropParameter": _crop,
+    "FillerParameter": _filler,
+    "LayerParameter": _layer,
+    "PoolingParameter": _pooling,
+    "SliceParameter": _axis("slice_dim"),
+}
+
+_BY_TYPE: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    "BatchNorm": _batch_norm,
+    "Eltwise": _eltwise,
+    "InfogainLoss": _normalized("VALID"),
+    "PReLU": _prelu,
+    "Scale": _scale,
+    "SigmoidCrossEntropyLoss": _normalized("BATCH_SIZE"),
+    "SoftmaxWithLoss": _normalized("VALID"),
+}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, frozenset):
+        return " ".join(sorted(map(_rule_text, value)))
+    if isinstance(value, float):
+        return next(s for digits in (6, 7, 8, 9, 17) if _same_single(s := f"{value:.{digits}g}", value))
+    return str(value)
+
+
+def _rule_text(rule: Any) -> str:
+    if isinstance(rule, str):
+        return rule
+    return "{" + " ".join(f"{name}: {_text(value)}" for name, value in sorted(rule)) + "}"
+
+
+def _same_single(text: str, value: float) -> bool:
+    return struct.pack("<f", float(text)) == struct.pack("<f", value)
