@@ -1,0 +1,130 @@
+"""Where things are: the exact arithmetic of windows and of the coordinate maps between blobs.
+
+One axis of a layer maps input coordinates to output coordinates by ``y = scale * x + shift``. Maps
+compose and invert, and everything that this package knows about alignment follows from that: the map
+from a blob to a later one is the composition of the maps between them. All figures are fractions.
+
+Sizes and maps are those of Caffe (base_conv_layer.cpp, pooling_layer.cpp, python/caffe/coord_map.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class AxisMap(NamedTuple):
+    """``y = scale * x + shift`` along one axis."""
+
+    scale: Fraction
+    shift: Fraction
+
+    def then(self, other: AxisMap) -> AxisMap:
+        """This map followed by another."""
+        return AxisMap(self.scale * other.scale, other.scale * self.shift + other.shift)
+
+    def inverse(self) -> AxisMap:
+        """The map back."""
+        return AxisMap(1 / self.scale, -self.shift / self.scale)
+
+
+IDENTITY = AxisMap(Fraction(1), Fraction(0))
+
+
+class AxisMismatchError(ValueError):
+    """Two coordinate maps begin at different axes, or have different numbers of them."""
+
+
+@dataclass(frozen=True)
+class CoordMap:
+    """The maps of a layer's spatial axes, the first of which is ``axis``.
+
+    A single map stands for all spatial axes, whose number only the shapes tell. A layer that works on
+    each element alone keeps every coordinate and knows no first axis: ``POINTWISE``.
+    """
+
+    axis: int | None
+    maps: tuple[AxisMap, ...]
+
+    def then(self, other: CoordMap) -> CoordMap:
+        """This map followed by another; raises `AxisMismatchError` where their axes differ."""
+        if self.axis is None or other.axis is None:
+            return other if self.axis is None else self
+        if self.axis != other.axis:
+            raise AxisMismatchError(f"one map begins at axis {self.axis}, the next at axis {other.axis}")
+        return CoordMap(self.axis, tuple(a.then(b) for a, b in zip(*broadcast(self.maps, other.maps), strict=True)))
+
+    def inverse(self) -> CoordMap:
+        """The map back."""
+        return CoordMap(self.axis, tuple(each.inverse() for each in self.maps))
+
+    def same_as(self, other: CoordMap) -> bool:
+        """Whether both send every coordinate to the same place; a map that changes nothing fits any axis."""
+        if self.axis is None or other.axis is None or self.axis != other.axis:
+            return all(each == IDENTITY for each in self.maps + other.maps)
+        try:
+            mine, theirs = broadcast(self.maps, other.maps)
+        except AxisMismatchError:
+            return False
+        return mine == theirs
+
+
+POINTWISE = CoordMap(None, (IDENTITY,))
+
+
+def broadcast(a: tuple[AxisMap, ...], b: tuple[AxisMap, ...]) -> tuple[tuple[AxisMap, ...], tuple[AxisMap, ...]]:
+    """Both at one length, a single map standing for all axes; raises `AxisMismatchError`."""
+    if len(a) != len(b) and 1 not in (len(a), len(b)):
+        raise AxisMismatchError(f"one map has {len(a)} axes, the other {len(b)}")
+    length = max(len(a), len(b))
+    return (a * length if len(a) == 1 else a), (b * length if len(b) == 1 else b)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a convolution, pooling or deconvolution does along one axis."""
+
+    kernel: int
+    stride: int = 1
+    pad: int = 0
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """The pixels from the kernel's first tap to its last."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def convolved(self, size: int) -> int:
+        """The size that a convolution makes of ``size``; below 1 where the kernel does not fit."""
+        return (size + 2 * self.pad - self.extent) // self.stride + 1
+
+    def pooled(self, size: int, floor: bool = False) -> int:
+        """The size that pooling makes: the last window may run out of the image, but not start outside."""
+        span = size + 2 * self.pad - self.extent
+        pooled = (span // self.stride if floor else -(-span // self.stride)) + 1
+        return pooled - 1 if self.pad and (pooled - 1) * self.stride >= size + self.pad else pooled
+
+    def deconvolved(self, size: int) -> int:
+        """The size that a deconvolution makes."""
+        return self.stride * (size - 1) + self.extent - 2 * self.pad
+
+    def down(self) -> AxisMap:
+        """The coordinate map of a convolution or pooling."""
+        return AxisMap(Fraction(1, self.stride), (self.pad - Fraction(self.extent - 1, 2)) / self.stride)
+
+    def up(self) -> AxisMap:
+        """The coordinate map of a deconvolution."""
+        return AxisMap(Fraction(self.stride), Fraction(self.extent - 1, 2) - self.pad)
+
+
+def exact(figures: Iterable[Fraction | int]) -> str | list[str]:
+    """Figures per axis as exact strings: one where all axes agree, a list of them where they differ."""
+    texts = [str(figure) for figure in figures]
+    return texts[0] if len(set(texts)) == 1 else texts
+
+
+def dims(shape: Sequence[int]) -> str:
+    """A shape as people write it: ``1x3x227x227``; ``scalar`` without axes."""
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,150 @@
+"""The shapes of a net: every blob, every parameter, what it costs to compute and to hold.
+
+    shapes = infer(net, phase="deploy", size=(500, 500))
+    shapes.blobs["score"]              # (1, 21, 500, 500)
+    shapes.params["conv1"]             # [(96, 3, 11, 11), (96,)]
+
+One pass in execution order through the rules of `layer_types.LAYER_TYPES`; no Caffe, no numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
+from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.proto import NetParameter
+
+FLOAT_BYTES = 4
+
+# Tops of the reference's Python data layers that are not colour images; the others have three channels.
+_ONE_CHANNEL = {"label", "sem", "geo", "depth"}
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What `infer` found.
+
+    ``blobs`` by name (of an in-place blob the last version, which has the same shape), ``params`` and
+    ``macs`` by layer name: the parameters' shapes in Caffe's order, the multiply-accumulates of one
+    forward pass.
+    """
+
+    graph: Graph
+    blobs: dict[str, Shape] = field(default_factory=dict)
+    params: dict[str, list[Shape]] = field(default_factory=dict)
+    macs: dict[str, int] = field(default_factory=dict)
+
+    def count(self, layer: str) -> int:
+        """The number of parameters of a layer."""
+        return sum(map(math.prod, self.params[layer]))
+
+    @property
+    def total_params(self) -> int:
+        """All parameters, those that layers share by `param { name }` counted once."""
+        shared: dict[str, int] = {}
+        own = 0
+        for node in self.graph.nodes:
+            for index, shape in enumerate(self.params[node.name]):
+                name = node.layer.param[index].name if index < len(node.layer.param) else ""
+                if name:
+                    shared[name] = math.prod(shape)
+                else:
+                    own += math.prod(shape)
+        return own + sum(shared.values())
+
+    @property
+    def total_macs(self) -> int:
+        """The multiply-accumulates of one forward pass."""
+        return sum(self.macs.values())
+
+    @property
+    def activation_bytes(self) -> int:
+        """What all blobs hold in float32, an in-place blob once."""
+        return FLOAT_BYTES * sum(map(math.prod, self.blobs.values()))
+
+
+def infer(
+    net: NetParameter,
+    phase: str | None = None,
+    stages: Iterable[str] = (),
+    size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Shapes:
+    """The shapes of ``net`` in a phase (see `graph.split`).
+
+    ``size`` (H, W) takes the place of the image size that the net's sources say, or that they don't:
+    of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
+    shapes. Raises `NetError` for what does not fit, naming layer and blob.
+    """
+    graph = Graph(split(net, phase, stages))
+    shapes = Shapes(graph)
+    given = dict(inputs or {})
+    for unknown in given.keys() - graph.blobs.keys():
+        raise NetError(f"blob '{unknown}'", "the net has no such blob", nearest(unknown, graph.blobs))
+    found: dict[Blob, Shape] = {}
+    for node in graph.nodes:
+        row = row_of(node)
+        site = Site(node.layer, [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms])
+        tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
+        for blob, shape in zip(node.tops, tops, strict=True):
+            found[blob] = shapes.blobs[blob.name] = shape
+        shapes.params[node.name] = row.params(site)
+        shapes.macs[node.name] = row.macs(site, tops)
+    return shapes
+
+
+def row_of(node: Node) -> LayerType:
+    """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
+    row = LAYER_TYPES.get(node.type)
+    if row is None:
+        raise NetError(node, "Caffe has no such layer type", nearest(node.type, LAYER_TYPES) or "check `type`")
+    for kind, count, (low, high) in (
+        ("bottom", len(node.bottoms), row.bottoms),
+        ("top", len(node.tops), row.makes),
+    ):
+        if not low <= count <= high:
+            wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
+            raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
+    return row
+
+
+def _tops(site: Site, row: LayerType) -> list[Shape]:
+    return row.tops(site)[: len(site.layer.top)]
+
+
+def _is_source(node: Node) -> bool:
+    return node.type in SOURCES and not node.bottoms
+
+
+def _source(
+    node: Node, site: Site, row: LayerType, size: tuple[int, int] | None, given: Mapping[str, Shape]
+) -> list[Shape]:
+    names = list(node.layer.top)
+    if all(name in given for name in names):
+        return [given[name] for name in names]
+    if size and _shapeless(node):
+        shapes: list[Shape] = [(_batch(node), 1 if name in _ONE_CHANNEL else 3, *size) for name in names]
+        if node.type not in ("Python", "Input"):
+            shapes[1:] = [(_batch(node),)] * (len(names) - 1)
+    else:
+        shapes = _tops(site, row)
+    if size:
+        shapes = [(*shape[:-2], *size) if len(shape) == 4 else shape for shape in shapes]
+    return [given.get(name, shape) for name, shape in zip(names, shapes, strict=True)]
+
+
+def _shapeless(node: Node) -> bool:
+    """Whether only a file, Python code or nobody could tell the source's shape."""
+    if node.type == "Input":
+        return not node.layer.input_param.shape
+    return node.type in ("Python", "Data", "ImageData", "HDF5Data", "WindowData")
+
+
+def _batch(node: Node) -> int:
+    if node.type in ("Python", "Input"):
+        return 1
+    return int(getattr(node.layer, LAYER_TYPES[node.type].param_name).batch_size)
