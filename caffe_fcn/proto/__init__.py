@@ -5,7 +5,8 @@
     write(net, "copy.prototxt")
 
 Reading looks at the content, not at the file's name: text and binary both work everywhere. Of a binary
-net (a ``.caffemodel`` is one) the weights are passed over, not loaded.
+net (a ``.caffemodel`` is one) the weights are passed over, not loaded. Old formats are upgraded on the way,
+as Caffe does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from caffe_fcn.proto.schema import (
     message,
 )
 from caffe_fcn.proto.text import UnknownField, parse
+from caffe_fcn.proto.upgrade import upgrade_net, upgrade_solver
 
 __all__ = [
     "TEST",
@@ -58,6 +60,8 @@ __all__ = [
     "read_net",
     "read_solver",
     "to_text",
+    "upgrade_net",
+    "upgrade_solver",
     "write",
 ]
 
@@ -66,20 +70,29 @@ PathLike = str | os.PathLike[str]
 _TEXT_LIMIT = 64 << 20  # the largest prototxt in the wild is below 1 MB
 
 
-def read_net(path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None) -> NetParameter:
+def read_net(
+    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
+) -> NetParameter:
     """The net in a prototxt or a binary file (without its weights); ``-`` is standard input.
 
-    ``allow_unknown`` passes over fields that BVLC's schema does not have; ``notes`` takes them.
-    Raises `PrototxtError` with file, line and column, or `FileError`.
+    ``allow_unknown`` passes over fields that BVLC's schema does not have; ``notes`` takes them. A net of an
+    older format comes in the current one, unless ``upgrade`` is false.
+    Raises `PrototxtError` with file, line and column, `FileError`, or `NetError` from the upgrade.
     """
-    return read(path, NetParameter, allow_unknown, notes)
+    net = read(path, NetParameter, allow_unknown, notes)
+    if upgrade:
+        upgrade_net(net)
+    return net
 
 
 def read_solver(
-    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None
+    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
 ) -> SolverParameter:
     """The solver in a prototxt or a binary file; as `read_net`."""
-    return read(path, SolverParameter, allow_unknown, notes)
+    solver = read(path, SolverParameter, allow_unknown, notes)
+    if upgrade:
+        upgrade_solver(solver)
+    return solver
 
 
 def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[UnknownField] | None = None) -> Any:
