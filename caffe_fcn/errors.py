@@ -57,6 +57,7 @@ class MissingExtraError(CaffeFcnError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean X?`` for the known name nearest to a misspelt one, or an empty string."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {match[0]}?" if match else ""
+    """``did you mean X?`` for the known name nearest to a misspelt one, whatever its case, or an empty string."""
+    by_lower = {each.lower(): each for each in known}
+    match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"did you mean {by_lower[match[0]]}?" if match else ""

@@ -1,0 +1,120 @@
+"""Python values into the fields of a layer, as pycaffe's ``assign_proto`` puts them, but told when they don't fit.
+
+Dicts become messages, lists repeated fields, a single value a repeated field of one; names of enum values are as
+good as their numbers. A parameter goes to the message of the layer's own type (``num_output`` of a Convolution to
+``convolution_param``) if it is a field there, else to the layer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto.text import message_fields
+
+# Messages that several layer types read beside their own.
+_SHARED = {"transform_param", "loss_param", "softmax_param"}
+
+
+def check_type(type_name: str) -> None:
+    """Raise `NetError` for a layer type that neither BVLC's Caffe nor NVIDIA's has."""
+    if type_name not in LAYER_TYPES:
+        mend = nearest(type_name, LAYER_TYPES) or "layers written in Python are L.Python(module=..., layer=...)"
+        raise NetError(f"L.{type_name}", "Caffe has no such layer type", mend)
+
+
+def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
+    """Put a call's keyword arguments where they belong; raises `NetError` naming the layer type and its parameters."""
+    where = f"L.{layer.type}"
+    own = _OWN.get(layer.type, "")
+    own_fields = message_fields(getattr(layer, own).DESCRIPTOR) if own else {}
+    for name, value in params.items():
+        if name in own_fields and not name.endswith("param"):
+            _assign(getattr(layer, own), own_fields[name], value, where)
+        elif name in _LAYER_FIELDS and not _is_foreign(layer.type, name):
+            _assign(layer, _LAYER_FIELDS[name], value, where)
+        else:
+            raise NetError(where, f"has no parameter '{name}'", _mend(layer, name, own_fields))
+
+
+def _own_messages() -> dict[str, str]:
+    """Layer types whose parameters may be given by themselves: those after which a message is named."""
+    return {
+        field.message_type.name.removesuffix("Parameter"): name
+        for name, field in _LAYER_FIELDS.items()
+        if name.endswith("_param")
+    }
+
+
+_LAYER_FIELDS = message_fields(LayerParameter.DESCRIPTOR)
+_OWN = _own_messages()
+
+
+def _is_foreign(type_name: str, name: str) -> bool:
+    return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED
+
+
+def _mend(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
+    message = LAYER_TYPES[layer.type].param_name
+    if not own_fields and message and name in message_fields(getattr(layer, message).DESCRIPTOR):
+        return f"give it as {message}=dict({name}=...)"
+    general = [each for each in _LAYER_FIELDS if not each.endswith("_param")]
+    known = [*own_fields, *([message] if message else []), *_SHARED, *general]
+    return nearest(name, known) or f"it has {', '.join([*own_fields] or [message or 'none'])}"
+
+
+def _assign(target: Message, field: FieldDescriptor, value: Any, where: str) -> None:
+    current = getattr(target, field.name)
+    if hasattr(current, "extend"):
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if field.message_type:
+                _fill(current.add(), field, each, where)
+            else:
+                _checked(current.append, field, each, where)
+    elif field.message_type:
+        _fill(current, field, value, where)
+    else:
+        _checked(lambda scalar: setattr(target, field.name, scalar), field, value, where)
+
+
+def _fill(target: Message, field: FieldDescriptor, value: Any, where: str) -> None:
+    fields = message_fields(field.message_type)
+    if not isinstance(value, Mapping):
+        raise NetError(where, f"{field.name} takes a dict, not {value!r}", f"such as dict({next(iter(fields))}=...)")
+    for name, each in value.items():
+        if name not in fields:
+            mend = nearest(name, fields) or f"it has {', '.join(fields)}"
+            raise NetError(where, f"{field.name} has no field '{name}'", mend)
+        _assign(target, fields[name], each, where)
+
+
+def _checked(put: Callable[[Any], None], field: FieldDescriptor, value: Any, where: str) -> None:
+    try:
+        put(value)
+    except (TypeError, ValueError) as error:
+        raise NetError(where, f"{field.name} cannot be {value!r}", _instead(field, value)) from error
+
+
+def _instead(field: FieldDescriptor, value: Any) -> str:
+    if not field.enum_type:
+        return f"it takes {_TAKES[field.cpp_type]}"
+    known = list(field.enum_type.values_by_name)
+    return nearest(str(value), known) or f"one of {', '.join(known)}"
+
+
+_TAKES = {
+    FieldDescriptor.CPPTYPE_INT32: "a whole number",
+    FieldDescriptor.CPPTYPE_INT64: "a whole number",
+    FieldDescriptor.CPPTYPE_UINT32: "a whole number from 0 on",
+    FieldDescriptor.CPPTYPE_UINT64: "a whole number from 0 on",
+    FieldDescriptor.CPPTYPE_FLOAT: "a number",
+    FieldDescriptor.CPPTYPE_DOUBLE: "a number",
+    FieldDescriptor.CPPTYPE_BOOL: "True or False",
+    FieldDescriptor.CPPTYPE_STRING: "a string",
+}
