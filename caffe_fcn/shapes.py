@@ -80,7 +80,11 @@ def infer(
     of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
     shapes. Raises `NetError` for what does not fit, naming layer and blob.
     """
-    graph = Graph(split(net, phase, stages))
+    return shapes_of(Graph(split(net, phase, stages)), size, inputs)
+
+
+def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping[str, Shape] | None = None) -> Shapes:
+    """The shapes of a graph; as `infer`."""
     shapes = Shapes(graph)
     given = dict(inputs or {})
     for unknown in given.keys() - graph.blobs.keys():

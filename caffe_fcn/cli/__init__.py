@@ -11,13 +11,13 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from caffe_fcn.errors import CaffeFcnError, nearest
 
-# command -> (module below caffe_fcn.cli, attribute, the line in --help)
 _COMMANDS = {
     "data": ("data", "data", "Data sets as LMDB pairs: triangles, ..."),
     "doctor": ("doctor", "doctor", "What is installed: Caffe, torch, optional parts."),
@@ -74,20 +74,31 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class _Main(Group):
+class LazyGroup(Group):
+    """A group whose commands live in modules that are imported when their command is asked for.
+
+    ``table``: command -> (module below caffe_fcn.cli, its attribute, the line in --help).
+    """
+
+    table: Mapping[str, tuple[str, str, str]] = {}
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        return sorted(self.table)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in self.table:
             return None
-        module, attribute, _ = _COMMANDS[name]
+        module, attribute, _ = self.table[name]
         command: click.Command = getattr(importlib.import_module(f"caffe_fcn.cli.{module}"), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in sorted(_COMMANDS.items())])
+            formatter.write_dl([(name, line) for name, (_, _, line) in sorted(self.table.items())])
+
+
+class _Main(LazyGroup):
+    table = _COMMANDS
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

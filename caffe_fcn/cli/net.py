@@ -1,12 +1,18 @@
-"""``caffe-fcn net``: build, show, compare and convert nets."""
+"""``caffe-fcn net``: the table of its commands, each of which lives in a module ``net_*``."""
 
 from __future__ import annotations
 
 import click
 
-from caffe_fcn.cli import Group
+from caffe_fcn.cli import LazyGroup
 
 
-@click.group(cls=Group)
+class _Net(LazyGroup):
+    table = {  # noqa: RUF012
+        "show": ("net_show", "show", "Layers, shapes, parameters, cost, receptive fields."),
+    }
+
+
+@click.group(cls=_Net)
 def net() -> None:
     """Build, show, compare and convert nets."""

@@ -1,0 +1,101 @@
+"""``caffe-fcn net show``: the layers of a net, with shapes, parameters, cost and receptive fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import allow_unknown_option, json_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.cli.tables import show as show_table
+from caffe_fcn.cli.tables import size as in_units
+from caffe_fcn.geometry import dims, exact
+from caffe_fcn.receptive_fields import ReceptiveField, receptive_fields
+from caffe_fcn.shapes import FLOAT_BYTES, Shapes, infer
+
+
+@click.command(cls=Command)
+@click.argument("net", metavar="NET")
+@phase_option
+@stage_option
+@size_option
+@allow_unknown_option
+@json_option
+def show(
+    net: str,
+    phase: str | None,
+    stages: tuple[str, ...],
+    size: tuple[int, int] | None,
+    allow_unknown: bool,
+    as_json: bool,
+) -> None:
+    """The layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
+    shapes = infer(read_net(net, allow_unknown), phase, stages, size)
+    fields = receptive_fields(shapes.graph)
+    if as_json:
+        click.echo(json.dumps(_document(shapes, fields), indent=2))
+    else:
+        _print(shapes, fields)
+
+
+def _document(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> dict[str, Any]:
+    return {
+        "blobs": {name: list(shape) for name, shape in shapes.blobs.items()},
+        "layers": [
+            {
+                "name": node.name,
+                "type": node.type,
+                "bottoms": list(node.layer.bottom),
+                "tops": list(node.layer.top),
+                "param_shapes": [list(shape) for shape in shapes.params[node.name]],
+                "params": shapes.count(node.name),
+                "macs": shapes.macs[node.name],
+            }
+            for node in shapes.graph.nodes
+        ],
+        "params": shapes.total_params,
+        "macs": shapes.total_macs,
+        "parameter_bytes": FLOAT_BYTES * shapes.total_params,
+        "activation_bytes": shapes.activation_bytes,
+        "receptive_fields": {
+            name: {key: exact(getattr(axis, key) for axis in field) for key in ReceptiveField._fields}
+            for name, field in fields.items()
+        },
+    }
+
+
+def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> None:
+    rows = []
+    for node in shapes.graph.nodes:
+        top = node.layer.top[0] if node.layer.top else ""
+        field = fields.get(top)
+        rows.append(
+            [
+                node.name,
+                node.type,
+                ", ".join(node.layer.bottom),
+                ", ".join(node.layer.top),
+                " ".join(dims(shapes.blobs[name]) for name in node.layer.top),
+                " ".join(map(dims, shapes.params[node.name])),
+                in_units(shapes.count(node.name)) if shapes.params[node.name] else "",
+                in_units(shapes.macs[node.name]) if shapes.macs[node.name] else "",
+                _seen(field) if field else "",
+            ]
+        )
+    header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
+    show_table(header, rows, right=(6, 7))
+    click.echo(
+        f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(FLOAT_BYTES * shapes.total_params)}), "
+        f"{in_units(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
+    )
+
+
+def _seen(field: tuple[ReceptiveField, ...]) -> str:
+    size, stride, centre = (exact(getattr(axis, key) for axis in field) for key in ReceptiveField._fields)
+    return f"{size} px every {stride} from {centre}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

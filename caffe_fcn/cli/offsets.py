@@ -1,0 +1,128 @@
+"""``caffe-fcn offsets``: the scale/offset table, every Crop, and the net put right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from caffe_fcn import offsets as rules
+from caffe_fcn import padding, proto
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import Size, allow_unknown_option, json_option, phase_option, read_net
+from caffe_fcn.cli.tables import show, size
+from caffe_fcn.geometry import exact
+
+
+@click.command(cls=Command)
+@click.argument("net", metavar="NET")
+@click.option("--from", "source", metavar="BLOB", help="From the coordinates of this blob ...")
+@click.option("--to", "target", metavar="BLOB", help="... to those of this one.")
+@click.option("--fix", is_flag=True, help="Write the net with every Crop offset put right.")
+@click.option("-o", "--output", metavar="FILE", help="Where --fix writes; - is stdout.")
+@click.option("--plan-padding", is_flag=True, help="The smallest first padding with which every Crop is valid.")
+@click.option("--min", "smallest", type=Size(), default="1", help="The smallest image to plan for (default: 1x1).")
+@click.option("--max", "largest", type=Size(), help="The largest image to plan for (default: any).")
+@phase_option
+@allow_unknown_option
+@json_option
+@click.pass_context
+def offsets(
+    ctx: click.Context,
+    net: str,
+    source: str | None,
+    target: str | None,
+    fix: bool,
+    output: str | None,
+    plan_padding: bool,
+    smallest: tuple[int, int],
+    largest: tuple[int, int] | None,
+    phase: str | None,
+    allow_unknown: bool,
+    as_json: bool,
+) -> int:
+    """The scale/offset table of NET and every Crop in it; exit status 1 where a Crop's offset is wrong."""
+    if (source is None) != (target is None):
+        raise click.UsageError("--from and --to go together", ctx)
+    if fix != (output is not None):
+        raise click.UsageError("--fix and -o FILE go together", ctx)
+    definition = read_net(net, allow_unknown)
+    if fix and output:
+        right = rules.fixed(definition)
+        proto.write(right, output)
+        for crop in rules.crops(definition, phase):
+            if not crop.ok:
+                click.echo(f"{crop.layer}: {_text(crop.declared)} -> {_text(crop.computed)}", err=True)
+        return 0
+    if plan_padding:
+        _show_plan(padding.plan(definition, smallest, largest), as_json)
+        return 0
+    rows = rules.table(definition, phase, source, target)
+    if source and target:
+        _show_map(rows, rules.between(definition, source, target, phase), source, target, as_json)
+        return 0
+    crops = rules.crops(definition, phase)
+    if as_json:
+        _print_json({"rows": [row.as_json() for row in rows], "crops": [crop.as_json() for crop in crops]})
+    else:
+        _show_rows(rows)
+        for crop in crops:
+            verdict = "ok" if crop.ok else f"wrong: the net says {_text(crop.declared)}"
+            click.echo(f"crop {crop.layer}: offset {_text(crop.computed)}, {verdict}")
+    return 0 if all(crop.ok for crop in crops) else 1
+
+
+def _show_map(rows: list[rules.Row], found: Any, source: str, target: str, as_json: bool) -> None:
+    scale = exact(each.scale for each in found.maps)
+    shift = exact(each.shift for each in found.maps)
+    if as_json:
+        _print_json(
+            {
+                "rows": [row.as_json() for row in rows],
+                "crops": [],
+                "from": source,
+                "to": target,
+                "axis": found.axis,
+                "scale": scale,
+                "shift": shift,
+            }
+        )
+        return
+    _show_rows(rows)
+    click.echo(f"{source} -> {target}: scale {_text(scale)}, shift {_text(shift)}")
+    if all(each.scale == 1 for each in found.maps):
+        click.echo(f"a crop of {source} to {target} begins at {_text(exact(-each.shift for each in found.maps))}")
+
+
+def _show_rows(rows: list[rules.Row]) -> None:
+    if not rows:
+        click.echo("no layer with a window leads from an image to a blob")
+        return
+    header = ["layer", "type", "stride", "pad", "kernel", "scale", "cum. scale", "offset", "cum. offset"]
+    show(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
+
+
+def _show_plan(plan: padding.Plan, as_json: bool) -> None:
+    if as_json:
+        _print_json(plan.as_json())
+        return
+    click.echo(f"pad {plan.pad} of layer '{plan.layer}' is the smallest for {plan.range_text}")
+    click.echo(
+        f"it is {plan.declared} now; at 500x500: {size(plan.macs)} instead of {size(plan.declared_macs)}", nl=False
+    )
+    click.echo(f" multiply-accumulates ({plan.macs / plan.declared_macs:.0%})")
+    for crop in plan.crops:
+        click.echo(f"crop {crop.layer}: offset {_text(crop.computed)}")
+
+
+def _text(value: Any) -> str:
+    """One figure, or the figures per axis in brackets."""
+    if isinstance(value, (list, tuple)):
+        texts = [str(each) for each in value]
+        return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"
+    return str(value)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2))

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from caffe_fcn import proto
+from caffe_fcn.graph import PHASES
+
+
+class Size(click.ParamType):
+    """HxW, or one number for both."""
+
+    name = "HxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", value.strip())
+        if not match or int(match[1]) < 1 or int(match[2] or 1) < 1:
+            self.fail(f"{value!r} is no size such as 500x375 (height x width)", param, ctx)
+        return int(match[1]), int(match[2] or match[1])
+
+
+phase_option = click.option(
+    "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="Of which phase (default: deploy)."
+)
+stage_option = click.option("--stage", "stages", multiple=True, help="A further stage that is set; repeatable.")
+size_option = click.option("--size", type=Size(), help="The image's size, instead of what the net says.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+allow_unknown_option = click.option(
+    "--allow-unknown", is_flag=True, help="Pass over fields that BVLC Caffe's schema does not have."
+)
+
+
+def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
+    """The net; what was passed over is told on stderr."""
+    notes: list[proto.UnknownField] = []
+    net = proto.read_net(path, allow_unknown, notes)
+    for note in notes:
+        click.echo(f"note: {note}, passed over", err=True)
+    return net

@@ -1,0 +1,150 @@
+"""How little padding the first layer needs.
+
+The reference pads the first convolution by 100, so that the output covers the image whatever its size,
+and computes twice the pixels for it. `plan` finds the smallest padding with which every Crop is valid
+for every size in a range.
+
+It is a proof and not a sample: when the image grows by the product of the strides (32 for FCN-8s), every
+blob grows by exactly its share, because each size rule of `geometry.Window` is a division with remainder
+by the stride. What holds for one such period of sizes therefore holds for all larger ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from caffe_fcn.errors import NetError, OffsetError
+from caffe_fcn.geometry import dims
+from caffe_fcn.graph import Graph, Node, split
+from caffe_fcn.offsets import Crop, crops
+from caffe_fcn.proto import NetParameter
+from caffe_fcn.receptive_fields import receptive_fields
+from caffe_fcn.shapes import row_of, shapes_of
+
+_MOST = 1024  # no net of this kind needs more; beyond it some other rule is broken
+_MEASURED_AT = (500, 500)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The smallest padding ``pad`` of ``layer``, and what it saves at 500 x 500 against the declared one.
+
+    ``period`` is the number of sizes after which everything repeats; ``macs`` and ``declared_macs`` are
+    multiply-accumulates of one forward pass.
+    """
+
+    layer: str
+    pad: int
+    declared: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int] | None
+    period: int
+    crops: list[Crop]
+    macs: int
+    declared_macs: int
+
+    @property
+    def range_text(self) -> str:
+        """The sizes planned for, in words."""
+        upto = f"to {dims(self.largest)}" if self.largest else "up"
+        return f"images from {dims(self.smallest)} {upto}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``offsets --plan-padding --json``."""
+        return {**asdict(self), "crops": [crop.as_json() for crop in self.crops]}
+
+
+def plan(
+    net: NetParameter,
+    smallest: tuple[int, int] = (1, 1),
+    largest: tuple[int, int] | None = None,
+    phase: str | None = None,
+) -> Plan:
+    """The smallest first padding for all image sizes (H, W) from ``smallest`` to ``largest`` (or without end).
+
+    Raises `OffsetError` where no padding makes every Crop valid, `NetError` for a net without a first
+    convolution.
+    """
+    if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
+        raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
+    chosen = split(net, phase)
+    first = _first_layers(Graph(chosen))
+    names = [node.name for node in first]
+    declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
+    failure: NetError = OffsetError("padding", "the net has no Crop", "plan for a net that crops")
+    for pad in range(_MOST):
+        candidate = with_padding(chosen, names, pad)
+        try:
+            found = crops(candidate)
+            if not found:
+                break
+            graph = Graph(_with_crops(candidate, found))
+            period = _period(graph)
+            for size in _sizes(smallest, largest, period):
+                shapes_of(graph, size)
+        except NetError as error:
+            failure = error
+            continue
+        now = Graph(_with_crops(chosen, crops(chosen)))
+        return Plan(
+            ", ".join(names),
+            pad,
+            declared,
+            smallest,
+            largest,
+            period,
+            found,
+            shapes_of(graph, _MEASURED_AT).total_macs,
+            shapes_of(now, _MEASURED_AT).total_macs,
+        )
+    raise failure
+
+
+def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter:
+    """A copy of the net in which these convolutions have another padding."""
+    result = NetParameter()
+    result.CopyFrom(net)
+    for layer in result.layer:
+        if layer.name in layers:
+            layer.convolution_param.ClearField("pad_h")
+            layer.convolution_param.ClearField("pad_w")
+            layer.convolution_param.pad[:] = [pad]
+    return result
+
+
+def _first_layers(graph: Graph) -> list[Node]:
+    """The convolutions that read an image, with nothing but pointwise layers before them."""
+    images = {top for node in graph.nodes if not node.bottoms for top in node.tops}
+    first = []
+    for node in graph.nodes:
+        if node.bottoms and node.bottoms[0] in images:
+            if node.type == "Convolution":
+                first.append(node)
+            elif row_of(node).field is None and node.type != "Crop":
+                images.update(node.tops)
+    if not first:
+        raise NetError("padding", "no convolution reads the image", "name a net that begins with one")
+    return first
+
+
+def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
+    result = NetParameter()
+    result.CopyFrom(net)
+    offsets = {crop.layer: crop.computed for crop in right}
+    for layer in result.layer:
+        if layer.name in offsets:
+            layer.crop_param.offset[:] = offsets[layer.name]
+    return result
+
+
+def _period(graph: Graph) -> int:
+    return math.lcm(*(axis.stride.numerator for blob in receptive_fields(graph).values() for axis in blob))
+
+
+def _sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: int) -> list[tuple[int, int]]:
+    """One period of sizes of both axes at once: what an axis does never depends on the other."""
+    highs = largest or (smallest[0] + period, smallest[1] + period)
+    rows, columns = (range(low, min(high + 1, low + period)) for low, high in zip(smallest, highs, strict=True))
+    return [(rows[place % len(rows)], columns[place % len(columns)]) for place in range(max(len(rows), len(columns)))]

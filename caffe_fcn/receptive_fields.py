@@ -1,0 +1,85 @@
+"""Receptive fields: which pixels of the image a value of a blob depends on.
+
+Three figures an axis: the ``size`` of that patch, the ``stride`` by which it moves from one value to the
+next, and the ``centre`` of the first value's patch, all in pixels of the image. Stride and centre are the
+inverse of the coordinate map from the image; the size grows with every window by its extent less one
+strides, and where paths join, the larger counts.
+
+The size is that of the widest value: behind a deconvolution neighbouring values see patches that differ.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from caffe_fcn.geometry import AxisMap, Window
+from caffe_fcn.graph import Blob, Graph
+from caffe_fcn.layer_types import LayerType
+from caffe_fcn.shapes import row_of
+
+
+class ReceptiveField(NamedTuple):
+    """One axis of a blob: patch size, stride and centre of the first patch, in pixels of the image."""
+
+    size: int
+    stride: Fraction
+    centre: Fraction
+
+
+_PIXEL = ReceptiveField(1, Fraction(1), Fraction(0))
+
+
+def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
+    """For each blob that is still an image: its receptive field, one for all axes or one per axis.
+
+    A blob whose every value sees all of the image (behind InnerProduct, global pooling, ...) has none.
+    """
+    fields: dict[Blob, tuple[ReceptiveField, ...]] = {}
+    for node in graph.nodes:
+        row = row_of(node)
+        if not node.bottoms:
+            fields.update((top, (_PIXEL,)) for top in node.tops)
+            continue
+        step = row.coords(node.layer)
+        followed = [fields[blob] for blob in node.bottoms[: row.follows] if blob in fields]
+        if step is None or len(followed) < len(node.bottoms[: row.follows]):
+            continue
+        windows = row.field(node.layer) if row.field else ()
+        seen = _joined(followed)
+        length = max(len(seen), len(step.maps), len(windows))
+        each = tuple(
+            _through(row, field, axis_map, window)
+            for field, axis_map, window in zip(
+                _stretched(seen, length),
+                _stretched(step.maps, length),
+                _stretched(windows or (Window(_spread(node.layer)),), length),
+                strict=True,
+            )
+        )
+        fields.update((top, each) for top in node.tops)
+    return {blob.name: field for blob, field in fields.items()}
+
+
+def _through(row: LayerType, seen: ReceptiveField, step: AxisMap, window: Window) -> ReceptiveField:
+    taps = (window.extent - 1) // window.stride if row.upsamples else window.extent - 1
+    back = step.inverse()  # from the layer's output coordinates to its input coordinates
+    return ReceptiveField(
+        int(seen.size + taps * seen.stride), seen.stride * back.scale, seen.centre + seen.stride * back.shift
+    )
+
+
+def _joined(fields: list[tuple[ReceptiveField, ...]]) -> tuple[ReceptiveField, ...]:
+    length = max(map(len, fields))
+    columns = zip(*(_stretched(field, length) for field in fields), strict=True)
+    return tuple(max(column, key=lambda field: field.size) for column in columns)
+
+
+def _spread(layer: object) -> int:
+    """LRN within a channel looks at its neighbours; every other layer without a window at one place."""
+    param = getattr(layer, "lrn_param", None)
+    return int(param.local_size) if getattr(layer, "type", "") == "LRN" and param and param.norm_region == 1 else 1
+
+
+def _stretched(values: tuple, length: int) -> tuple:  # type: ignore[type-arg]
+    return values * length if len(values) == 1 else values
