@@ -18,7 +18,7 @@ from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
 from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
 from caffe_fcn.proto import NetParameter
 
-FLOAT_BYTES = 4
+_FLOAT_BYTES = 4
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
 _ONE_CHANNEL = {"label", "sem", "geo", "depth"}
@@ -62,9 +62,14 @@ class Shapes:
         return sum(self.macs.values())
 
     @property
+    def parameter_bytes(self) -> int:
+        """What all parameters hold in float32."""
+        return _FLOAT_BYTES * self.total_params
+
+    @property
     def activation_bytes(self) -> int:
         """What all blobs hold in float32, an in-place blob once."""
-        return FLOAT_BYTES * sum(map(math.prod, self.blobs.values()))
+        return _FLOAT_BYTES * sum(map(math.prod, self.blobs.values()))
 
 
 def infer(

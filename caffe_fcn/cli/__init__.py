@@ -30,6 +30,10 @@ _COMMANDS = {
 }
 
 
+# click 8.2 and later raise this for a group without a command; before that they print the help and exit
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 class Settings:
     """What ``--quiet`` and ``--debug`` set, wherever on the line they stand."""
 
@@ -125,9 +129,12 @@ def _run(arguments: list[str] | None) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit:
         return exit.exit_code
+    except _NO_ARGUMENTS as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "caffe-fcn"
-        return _fail(f"{where}: {_one_line(error.format_message())} (see '{where} --help')", error)
+        return _fail(f"{where}: {_one_line(error.format_message()).rstrip('.')} (see '{where} --help')", error)
     except click.ClickException as error:
         return _fail(_one_line(error.format_message()), error)
     except CaffeFcnError as error:

@@ -13,7 +13,7 @@ from caffe_fcn.cli.tables import show as show_table
 from caffe_fcn.cli.tables import size as in_units
 from caffe_fcn.geometry import dims, exact
 from caffe_fcn.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.shapes import FLOAT_BYTES, Shapes, infer
+from caffe_fcn.shapes import Shapes, infer
 
 
 @click.command(cls=Command)
@@ -57,7 +57,7 @@ def _document(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> 
         ],
         "params": shapes.total_params,
         "macs": shapes.total_macs,
-        "parameter_bytes": FLOAT_BYTES * shapes.total_params,
+        "parameter_bytes": shapes.parameter_bytes,
         "activation_bytes": shapes.activation_bytes,
         "receptive_fields": {
             name: {key: exact(getattr(axis, key) for axis in field) for key in ReceptiveField._fields}
@@ -87,7 +87,7 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
     header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
     show_table(header, rows, right=(6, 7))
     click.echo(
-        f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(FLOAT_BYTES * shapes.total_params)}), "
+        f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
         f"{in_units(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
     )
 

@@ -11,7 +11,7 @@ from caffe_fcn import proto
 from caffe_fcn.graph import PHASES
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """HxW, or one number for both."""
 
     name = "HxW"
