@@ -100,7 +100,7 @@ def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[Unk
     source = "<stdin>" if str(path) == "-" else str(path)
     data = _content(path, kind)
     target = kind()
-    if _is_binary(data):
+    if is_binary(data):
         _parse_binary(data, target, source)
         return target
     try:
@@ -136,7 +136,7 @@ def _content(path: PathLike, kind: Any) -> bytes:
         return sys.stdin.buffer.read(_TEXT_LIMIT)
     with files.told(path), Path(path).open("rb") as file:
         head = file.read(4096)
-        if _is_binary(head) and kind is NetParameter:
+        if is_binary(head) and kind is NetParameter:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 return _without_weights(mapped, str(path))
         size = os.fstat(file.fileno()).st_size
@@ -145,7 +145,7 @@ def _content(path: PathLike, kind: Any) -> bytes:
         return head + file.read()
 
 
-def _is_binary(head: bytes) -> bool:
+def is_binary(head: bytes) -> bool:
     """Text holds no control characters but white space; a binary message holds lengths and numbers."""
     return any(byte < 9 or 13 < byte < 32 for byte in head[:4096])
 

@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from mmap import mmap
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
+
+
+class Bytes(Protocol):
+    """What can be walked: anything that gives its length and the byte at a position."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> int: ...
+
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
@@ -37,7 +46,7 @@ class Field(NamedTuple):
     value: int
 
 
-def walk(data: Buffer, begin: int = 0, end: int | None = None) -> Iterator[Field]:
+def walk(data: Bytes, begin: int = 0, end: int | None = None) -> Iterator[Field]:
     """The fields of the message that lies in ``data[begin:end]``; raises `WireError`."""
     position = begin
     limit = len(data) if end is None else end
@@ -62,7 +71,7 @@ def walk(data: Buffer, begin: int = 0, end: int | None = None) -> Iterator[Field
         yield Field(number, kind, start, first, position, value)
 
 
-def varint(data: Buffer, position: int, limit: int) -> tuple[int, int]:
+def varint(data: Bytes, position: int, limit: int) -> tuple[int, int]:
     """The varint at ``position`` and the position behind it; raises `WireError`."""
     value = shift = 0
     start = position

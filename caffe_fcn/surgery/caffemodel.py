@@ -1,0 +1,285 @@
+"""Caffe's own weights files: a NetParameter whose layers carry BlobProtos.
+
+Reading walks keys and lengths and never touches the numbers, so that it takes as long for a file of 3 GB,
+which protobuf refuses, as for one of 3 KB. Files of all ages are read:
+
+- current: NetParameter.layer (100), blobs with a BlobShape;
+- V1: NetParameter.layers (2), blobs of num x channels x height x width (a bias is 1x1x1xN);
+- V0: a layer nested inside V1's;
+- values packed or not, as float, double, or NVIDIA's raw_data (its Caffe 0.16 and later) of 16, 32 or 64 bits.
+
+Of several values in one blob Caffe's choice is taken (Blob::FromProto in src/caffe/blob.cpp), diffs are
+passed over. Writing is always in the current format, float16 in NVIDIA's form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from caffe_fcn.errors import WeightsError
+from caffe_fcn.geometry import dims
+from caffe_fcn.proto import LayerParameter, read_net, wire
+from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
+from caffe_fcn.surgery.layers import Layer, Weights, place
+from caffe_fcn.surgery.tensors import CHUNK, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
+
+# Real Caffe cannot load more (kProtoReadBytesLimit in src/caffe/util/io.cpp): protobuf counts bytes in an int.
+LARGEST = 2**31 - 1
+
+# What Caffe's own limits, or any net that ever was, stay far below. Beyond them a file is damaged, or made
+# to cost more memory than it has bytes.
+_MOST_AXES = 32  # kMaxBlobAxes in include/caffe/blob.hpp
+_MOST_LAYERS = 1 << 20
+_MOST_PARTS = 1 << 12
+_LARGEST_DEFINITION = 1 << 20
+
+_DAMAGED = "the file is cut off or damaged: copy or fetch it again"
+
+
+class _Numbers(NamedTuple):
+    """The numbers of a layer message's fields."""
+
+    name: int
+    blobs: int
+    type: int = 0  # where the type is a name; V1 has an enum instead
+
+
+_LAYER, _V1, _V0 = 100, 2, 1  # NetParameter.layer, NetParameter.layers, V1LayerParameter.layer
+_NUMBERS = {_LAYER: _Numbers(1, 7, 2), _V1: _Numbers(4, 6), _V0: _Numbers(1, 50, 2)}
+_FORMATS = {_LAYER: "caffemodel", _V1: "caffemodel (V1)", _V0: "caffemodel (V0)"}
+
+# NetParameter's other fields (name, input, input_dim, force_backward, state, debug_info, input_shape, and what
+# NVIDIA added). Anything else at the top is no net.
+_HEAD = {
+    **{number: {BYTES} for number in (1, 3, 6, 8, 17)},
+    **{number: {VARINT} for number in (5, 7, 11, 12, 13, 14, 16, 18, 19, 20)},
+    4: {VARINT, BYTES},
+    15: {FIXED32},
+}
+
+
+def read(file: SourceFile) -> Weights:
+    """The layers of a caffemodel; raises `WeightsError` naming the file, the layer and the byte."""
+    layers: list[Layer] = []
+    ages = set()
+    head = _Spans(file)
+    try:
+        for field in wire.walk(file):
+            if field.number in (_LAYER, _V1) and field.kind == BYTES:
+                layer, age = _layer(file, field, len(layers))
+                layers.append(layer)
+                ages.add(age)
+            elif field.kind in _HEAD.get(field.number, ()):
+                head.add(field)
+            else:
+                raise WireError(f"field {field.number} of wire type {field.kind} is not a net's", field.start)
+            if len(layers) > _MOST_LAYERS:
+                raise WireError(f"more than {_MOST_LAYERS} layers", field.start)
+        texts = head.bytes()
+    except WireError as error:
+        raise _damaged(str(file.path), error) from error
+    if not layers:
+        raise WeightsError(file.path, "holds no layers", "name a weights file")
+    if len(ages) > 1:
+        raise WeightsError(file.path, f"mixes {' and '.join(_FORMATS[age] for age in sorted(ages))}", _DAMAGED)
+    age = ages.pop()
+    return Weights(file, _FORMATS[age], tuple(layers if age == _LAYER else _upgraded(file, layers)), texts)
+
+
+def _damaged(where: str, error: WireError) -> WeightsError:
+    return WeightsError(f"{where}, byte {error.offset}", str(error), _DAMAGED)
+
+
+def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
+    """Layers of an old format with the definitions that they have in the current one."""
+    definitions = {layer.name: layer for layer in read_net(file.path).layer}
+    for layer in layers:
+        if (definition := definitions.get(layer.name)) is not None:
+            yield Layer(layer.name, layer.tensors, definition.type, definition.SerializeToString())
+
+
+class _Spans:
+    """The bytes of fields that stand apart in a file, fetched together."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file
+        self._spans: list[tuple[int, int]] = []
+        self._size = 0
+
+    def add(self, field: Field) -> None:
+        self._size += field.end - field.start
+        if self._size > _LARGEST_DEFINITION:
+            raise WireError(f"{self._size} bytes that are no parameters", field.start)
+        if self._spans and self._spans[-1][1] == field.start:
+            self._spans[-1] = (self._spans[-1][0], field.end)
+        else:
+            self._spans.append((field.start, field.end))
+
+    def bytes(self) -> bytes:
+        return b"".join(self._file.read(begin, end - begin) for begin, end in self._spans)
+
+
+def _layer(file: SourceFile, message: Field, index: int, v0: bool = False) -> tuple[Layer, int]:
+    """A layer, and the number of the field that tells its format's age."""
+    age = _V0 if v0 else message.number
+    numbers = _NUMBERS[age]
+    texts = dict.fromkeys(numbers, "")
+    tensors: list[Tensor] = []
+    definition = _Spans(file)
+    try:
+        for field in wire.walk(file, message.begin, message.end):
+            if age == _V1 and field.number == _V0 and field.kind == BYTES:
+                return _layer(file, field, index, v0=True)
+            if field.number == numbers.blobs:
+                tensors.append(_blob(file, field))
+                continue
+            definition.add(field)
+            if field.number in texts and field.kind == BYTES:
+                texts[field.number] = _text(file, field)
+        described = definition.bytes()
+    except WireError as error:
+        name = texts[numbers.name] or f"number {index}"
+        raise _damaged(place(file.path, name, len(tensors)), error) from error
+    return Layer(texts[numbers.name], tuple(tensors), texts[numbers.type], described), age
+
+
+def _text(file: SourceFile, field: Field) -> str:
+    try:
+        return file.read(field.begin, field.end - field.begin).decode()
+    except UnicodeDecodeError as error:
+        raise WireError("a name is not UTF-8 text", field.begin) from error
+
+
+# BlobProto's fields, with the wire types that they may have. The layer's walk has checked the message's end.
+_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width
+_DATA, _DIFF, _SHAPE, _DOUBLE, _DOUBLE_DIFF, _RAW_TYPE, _RAW_DIFF_TYPE, _RAW, _RAW_DIFF = range(5, 14)
+_KINDS = {
+    **{number: {VARINT} for number in (*_LEGACY, _RAW_TYPE, _RAW_DIFF_TYPE)},
+    **{number: {BYTES, FIXED32} for number in (_DATA, _DIFF)},
+    **{number: {BYTES, FIXED64} for number in (_DOUBLE, _DOUBLE_DIFF)},
+    **{number: {BYTES} for number in (_SHAPE, _RAW, _RAW_DIFF)},
+}
+_FLOATS = {_DATA: "float32", _DOUBLE: "float64"}
+_RAW_TYPES = {0: "float64", 1: "float32", 2: "float16"}  # the enum Type of NVIDIA's caffe.proto
+_RAW_HALF = 2
+
+
+def _blob(file: SourceFile, message: Field) -> Tensor:
+    if message.kind != BYTES:
+        raise WireError("is no message", message.start)
+    legacy: dict[int, int] = {}
+    shape: list[int] = []
+    pieces: dict[int, list[Piece]] = {}
+    raw_type: int | None = None
+    fields = wire.walk(file, message.begin, message.end)
+    while (field := next(fields, None)) is not None:
+        number = field.number
+        if field.kind not in _KINDS.get(number, (field.kind,)):
+            raise WireError(f"field {number} of a blob has wire type {field.kind}", field.start)
+        if number in _LEGACY:
+            legacy[number] = _dim(field.value, field.begin)
+        elif number == _SHAPE:
+            shape += _dims(file, field)
+        elif number == _RAW_TYPE:
+            raw_type = field.value
+        elif number == _RAW:
+            pieces[_RAW] = [Stretch(file, field.begin, field.end - field.begin)]
+        elif field.kind in (FIXED32, FIXED64):
+            piece, end = _unpacked(file, field, message.end)
+            pieces.setdefault(number, []).append(piece)
+            fields = wire.walk(file, end, message.end)
+        elif number in _FLOATS:
+            pieces.setdefault(number, []).append(Stretch(file, field.begin, field.end - field.begin))
+        if len(shape) > _MOST_AXES or len(pieces.get(number, ())) > _MOST_PARTS:
+            raise WireError("a shape or values in too many parts", field.start)
+    if legacy:
+        shape = [legacy.get(number, 0) for number in _LEGACY]
+    return _checked(tuple(shape), pieces, raw_type, message.start)
+
+
+def _checked(shape: Shape, pieces: dict[int, list[Piece]], raw_type: int | None, offset: int) -> Tensor:
+    kept = next((number for number in (_RAW, _DOUBLE, _DATA) if number in pieces), _DATA)
+    dtype = _FLOATS[kept] if kept != _RAW else _RAW_TYPES.get(-1 if raw_type is None else raw_type)
+    if dtype is None:
+        raise WireError(f"raw_data of type {raw_type} holds no floats", offset)
+    tensor = Tensor(shape, dtype, tuple(pieces.get(kept, ())))
+    size = sum(piece.size for piece in tensor.pieces)
+    if size != tensor.nbytes:
+        raise WireError(f"shape {dims(shape)} needs {tensor.nbytes} bytes of {dtype}, it has {size}", offset)
+    return tensor
+
+
+def _dims(file: SourceFile, message: Field) -> Iterator[int]:
+    for field in wire.walk(file, message.begin, message.end):
+        if field.number == 1 and field.kind == VARINT:
+            yield _dim(field.value, field.begin)
+        elif field.number == 1 and field.kind == BYTES:
+            at = field.begin
+            while at < field.end:
+                value, at = wire.varint(file, at, field.end)
+                yield _dim(value, at)
+
+
+def _dim(value: int, offset: int) -> int:
+    if value > 2**31 - 1:  # INT_MAX, the largest that Blob::Reshape takes
+        raise WireError("a dimension is negative or above 2147483647", offset)
+    return value
+
+
+def _unpacked(file: SourceFile, first: Field, limit: int) -> tuple[Piece, int]:
+    """The run of unpacked values that begins with ``first``, each behind a key of its own, and where it ends."""
+    import numpy as np
+
+    size = first.end - first.begin
+    key, record = file.read(first.start, first.begin - first.start), first.end - first.start
+    end = first.start
+    while end + record <= limit:
+        block = file.read(end, min(CHUNK, limit - end) // record * record)
+        keys = np.frombuffer(block, np.uint8).reshape(-1, record)[:, : len(key)]
+        same = (keys == np.frombuffer(key, np.uint8)).all(axis=1)
+        run = len(same) if same.all() else int(same.argmin())
+        end += run * record
+        if run < len(same):
+            break
+
+    def values() -> Iterator[bytes]:
+        step = CHUNK // record * record
+        for begin in range(first.start, end, step):
+            block = np.frombuffer(file.read(begin, min(step, end - begin)), np.uint8)
+            yield block.reshape(-1, record)[:, len(key) :].tobytes()
+
+    return Made((end - first.start) // record * size, values), end
+
+
+def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") -> None:
+    """Write a caffemodel in the current format: float32 as data, float64 as double_data, float16 as raw_data.
+
+    Raises `WeightsError`, before anything is written, for more bytes than real Caffe can load.
+    """
+    sizes = [sum(len(_blob_head(tensor)) + tensor.nbytes for tensor in layer.tensors) for layer in layers]
+    if (total := len(head) + sum(sizes)) > LARGEST:
+        mend = "write a .caffemodel.h5, or float16"
+        raise WeightsError(path, f"would take {total} bytes, and Caffe loads no more than {LARGEST}", mend)
+    sink.write(head)
+    for layer, size in zip(layers, sizes, strict=True):
+        definition = layer.definition or LayerParameter(name=layer.name, type=layer.type or None).SerializeToString()
+        sink.write(wire.key(_LAYER, BYTES) + wire.encode_varint(len(definition) + size) + definition)
+        for tensor in layer.tensors:
+            sink.write(_blob_head(tensor))
+            sink.pour(tensor)
+
+
+def _blob_head(tensor: Tensor) -> bytes:
+    """All of a layer's field ``blobs`` but the values."""
+    shape = _field(1, b"".join(map(wire.encode_varint, tensor.shape))) if tensor.shape else b""
+    number = {"float32": _DATA, "float64": _DOUBLE, "float16": _RAW}[tensor.dtype]
+    inner = _field(_SHAPE, shape)
+    if number == _RAW:
+        inner += wire.key(_RAW_TYPE, VARINT) + wire.encode_varint(_RAW_HALF)
+    inner += wire.key(number, BYTES) + wire.encode_varint(tensor.nbytes)
+    return wire.key(_NUMBERS[_LAYER].blobs, BYTES) + wire.encode_varint(len(inner) + tensor.nbytes) + inner
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return wire.key(number, BYTES) + wire.encode_varint(len(value)) + value
