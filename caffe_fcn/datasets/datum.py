@@ -1,0 +1,55 @@
+"""Datum, the record of Caffe's databases: an array of C x H x W in Caffe's order of channels (B, G, R).
+
+A Datum holds its array raw (8-bit), as floats, or as the bytes of an image file. Caffe decodes the latter
+as they are: a paletted PNG would come out in colours, and a PNG with 16 bits not at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffe_fcn.datasets import images
+from caffe_fcn.errors import DatasetError
+from caffe_fcn.proto import Datum
+
+Array = NDArray[Any]
+
+
+def raw(array: NDArray[np.uint8]) -> bytes:
+    """A record of the 8-bit array C x H x W, not compressed."""
+    channels, height, width = array.shape
+    record = Datum(channels=channels, height=height, width=width, data=array.tobytes())
+    return bytes(record.SerializeToString())
+
+
+def encoded(data: bytes, shape: tuple[int, int, int]) -> bytes:
+    """A record of an image file's bytes; ``shape``, C x H x W, is for readers who don't decode it."""
+    channels, height, width = shape
+    record = Datum(channels=channels, height=height, width=width, data=data, encoded=True)
+    return bytes(record.SerializeToString())
+
+
+def parse(record: bytes, where: str) -> Any:
+    """The Datum in ``record``; raises `DatasetError` at ``where``."""
+    try:
+        return Datum.FromString(record)
+    except ValueError as error:  # protobuf's DecodeError is one
+        raise DatasetError(where, "is no Datum", "build the data set again") from error
+
+
+def array(datum: Any, where: str) -> Array:
+    """C x H x W, as Caffe's Data layer puts it into a blob: uint8, or float32 for float_data.
+
+    Raises `DatasetError` at ``where`` for an image that does not decode or data that don't fill the shape.
+    """
+    if datum.encoded:
+        return images.as_caffe_decodes(datum.data, where)
+    values: Array = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+    shape = (datum.channels, datum.height, datum.width)
+    if min(shape) < 1 or values.size != shape[0] * shape[1] * shape[2]:
+        size = "x".join(map(str, shape))
+        raise DatasetError(where, f"holds {values.size} values for a shape of {size}", "build the data set again")
+    return values.reshape(shape)

@@ -1,0 +1,58 @@
+"""``dataset.json``: what a data set is, how it was made, and what is in it.
+
+The file stands beside the databases and is written last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from caffe_fcn import files
+from caffe_fcn.errors import FileError
+
+FILE = "dataset.json"
+MEAN_FILE = "mean.binaryproto"
+
+_VERSION = 1
+
+
+@dataclass
+class Description:
+    """The content of ``dataset.json``. Colours are R, G, B; means are in Caffe's order, B, G, R."""
+
+    name: str
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each split: count, databases, the sizes of its images, skipped files, the checksum of its sources."""
+    channels: int = 3
+    classes: list[str] | None = None
+    palette: list[list[int]] | None = None
+    ignore_label: int | None = None
+    mean: list[float] | None = None
+    """The mean of each channel over the first split."""
+    mean_file: str | None = None
+    """The mean image, where all images of the first split have one size."""
+    statistics: dict[str, Any] | None = None
+    seed: int | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write ``dataset.json`` into ``folder``."""
+        text = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
+        files.write_text(folder / FILE, text + "\n")
+
+
+def read(folder: Path) -> Description | None:
+    """The description in ``folder``, or None where there is none; raises `FileError` where it is broken."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(files.read_bytes(path))
+        known = {f.name for f in fields(Description)}
+        return Description(**{name: value for name, value in content.items() if name in known})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FileError(path, f"is no description of a data set: {error}", "build the data set again") from error
