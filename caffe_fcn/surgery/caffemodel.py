@@ -249,7 +249,7 @@ def _unpacked(file: SourceFile, first: Field, limit: int) -> tuple[Piece, int]:
             block = np.frombuffer(file.read(begin, min(step, end - begin)), np.uint8)
             yield block.reshape(-1, record)[:, len(key) :].tobytes()
 
-    return Made((end - first.start) // record * size, values), end
+    return Made((end - first.start) // record * size, values, frozenset((file,))), end
 
 
 def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") -> None:

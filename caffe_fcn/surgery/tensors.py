@@ -104,6 +104,11 @@ class Stretch:
     begin: int
     size: int
 
+    @property
+    def files(self) -> frozenset[SourceFile]:
+        """The file."""
+        return frozenset((self.file,))
+
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, at most `CHUNK` at a time."""
         for begin in range(self.begin, self.begin + self.size, CHUNK):
@@ -116,10 +121,14 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Made:
-    """``size`` bytes that ``make`` yields in chunks of whole elements, the same each time it is called."""
+    """``size`` bytes that ``make`` yields in chunks of whole elements, the same each time it is called.
+
+    ``files`` are those that it reads.
+    """
 
     size: int
     make: Callable[[], Iterator[bytes]]
+    files: frozenset[SourceFile] = frozenset()
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, in the chunks of ``make``."""
@@ -137,7 +146,7 @@ class Made:
                 if at >= end:
                     return
 
-        return Made(end - begin, make)
+        return Made(end - begin, make, self.files)
 
 
 Piece: TypeAlias = Stretch | Made
@@ -191,6 +200,11 @@ class Tensor:
                 yield piece.part(first, last)
             at += piece.size
 
+    @property
+    def files(self) -> frozenset[SourceFile]:
+        """The files from which its bytes come."""
+        return frozenset[SourceFile]().union(*(piece.files for piece in self.pieces))
+
     def chunks(self) -> Iterator[bytes]:
         """Its bytes in order, about `CHUNK` at a time, each chunk whole elements."""
         for piece in self.pieces:
@@ -209,19 +223,22 @@ class Tensor:
         A map of a file that somebody cuts short while the array is in use ends the process: the array is
         for looking at numbers, and what moves them uses `chunks`.
         """
-        import numpy as np
-
         if len(self.pieces) == 1 and isinstance(piece := self.pieces[0], Stretch) and piece.size:
             return piece.file.mapped(self.dtype, piece.begin, self.shape)
-        values = np.frombuffer(b"".join(self.chunks()), _little(self.dtype))
-        return values.reshape(self.shape)
+        return self.loaded()
+
+    def loaded(self) -> NDArray[Any]:
+        """Its values as an array in memory, for parameters that are known to be small."""
+        import numpy as np
+
+        return np.frombuffer(b"".join(self.chunks()), _little(self.dtype)).reshape(self.shape)
 
     def cast(self, dtype: str, where: str) -> Tensor:
         """The same values in another type; reading it raises `WeightsError` at ``where`` if one becomes infinite."""
         if dtype == self.dtype:
             return self
         size = self.count * ITEM_SIZES[dtype]
-        return Tensor(self.shape, dtype, (Made(size, lambda: self._cast(dtype, where)),))
+        return Tensor(self.shape, dtype, (Made(size, lambda: self._cast(dtype, where), self.files),))
 
     def _cast(self, dtype: str, where: str) -> Iterator[bytes]:
         import numpy as np
@@ -240,9 +257,10 @@ def from_array(values: NDArray[Any]) -> Tensor:
     return Tensor(values.shape, values.dtype.name, (Made(len(data), lambda: iter((data,))),))
 
 
-def zeros(count: int) -> Piece:
-    """``count`` float32 zeros."""
-    return Made(count * 4, lambda: _zeros(count * 4))
+def zeros(count: int, dtype: str = "float32") -> Piece:
+    """So many zeros."""
+    size = count * ITEM_SIZES[dtype]
+    return Made(size, lambda: _zeros(size))
 
 
 def _zeros(size: int) -> Iterator[bytes]:

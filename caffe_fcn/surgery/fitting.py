@@ -1,0 +1,145 @@
+"""Whether a parameter fits another place, and as what.
+
+Most surgery is a change of headers: a fully connected layer's weights (out, C * kh * kw) and those of the
+convolution that computes the same (out, C, kh, kw) are the same bytes, provided that the layer read a blob of
+C x kh x kw. Only undoing `transpose`, or spreading a grouped convolution over a dense one, makes new bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from caffe_fcn.geometry import dims
+from caffe_fcn.layer_types import Site
+from caffe_fcn.surgery.tensors import Made, Piece, Shape, Tensor, zeros
+
+COPIED, RESHAPED = "copied", "reshaped"
+
+_BLOCK = 16 << 20  # bytes of a transposed matrix made at a time; its source is read once for each block
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A tensor in its new shape, whether it was copied or reshaped, and why."""
+
+    tensor: Tensor
+    fate: str
+    reason: str = ""
+
+
+class MisfitError(ValueError):
+    """The parameter does not fit; the text says why."""
+
+
+def fit(tensor: Tensor, source: Site, target: Site, shape: Shape) -> Fit:
+    """``tensor``, of the layer ``source``, as a parameter of ``shape`` of the layer ``target``.
+
+    Of ``source`` the type and the shapes of its bottoms may be unknown. Raises `MisfitError`.
+    """
+    there, here = _is_turned(source, tensor.shape), _is_turned(target, shape)
+    if there == here and _legacy(tensor.shape) == _legacy(shape):
+        reason = "" if tensor.shape == shape else f"{dims(tensor.shape)} in the old format"
+        return Fit(tensor.reshaped(shape), COPIED, reason)
+    upright = transposed(tensor) if there else tensor
+    wanted = shape[::-1] if here else shape
+    for rule in _RULES:
+        found = rule(upright, source, target, wanted)
+        if found is not None:
+            fitted = transposed(found.tensor) if here else found.tensor
+            return Fit(fitted, found.fate, ", ".join(filter(None, (found.reason, "transposed" * (there or here)))))
+    raise MisfitError(f"{dims(tensor.shape)} there, {dims(shape)} here")
+
+
+def transposed(matrix: Tensor) -> Tensor:
+    """A matrix with its axes swapped."""
+    rows, columns = matrix.shape
+    width = max(_BLOCK // max(rows * matrix.item_size, 1), 1)
+    height = max(_BLOCK // max(columns * matrix.item_size, 1), 1)
+
+    def blocks() -> Iterator[bytes]:
+        import numpy as np
+
+        for left in range(0, columns, width):
+            slabs = (matrix.rows(top, min(top + height, rows)) for top in range(0, rows, height))
+            yield np.concatenate([slab.loaded()[:, left : left + width] for slab in slabs]).T.tobytes()
+
+    return Tensor((columns, rows), matrix.dtype, (Made(matrix.nbytes, blocks, matrix.files),))
+
+
+def _is_turned(site: Site, shape: Shape) -> bool:
+    return len(shape) > 1 and site.layer.type == "InnerProduct" and bool(site.layer.inner_product_param.transpose)
+
+
+def _legacy(shape: Shape) -> Shape:
+    """A shape as the old formats give it: four axes, ones in front (Blob::LegacyShape)."""
+    return (1,) * (4 - len(shape)) + shape
+
+
+# The rules, tried in this order. Each takes weights with their outputs first, and returns None where it has no say.
+
+
+def _same(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
+    return Fit(tensor.reshaped(wanted), RESHAPED) if _legacy(tensor.shape) == _legacy(wanted) else None
+
+
+def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
+    """InnerProduct to Convolution: the layer must have read C x kh x kw."""
+    matrix = _legacy(tensor.shape)
+    if matrix[:-2] != (1, 1) or target.layer.type != "Convolution" or source.layer.type not in ("InnerProduct", ""):
+        return None
+    if len(wanted) < 3 or (wanted[0], math.prod(wanted[1:])) != matrix[-2:]:
+        return None
+    reason = f"fully connected to convolution, {dims(matrix[-2:])} to {dims(wanted)}"
+    if not source.shapes:
+        reason += f"; that it read {dims(wanted[1:])} is not checked, for the weights carry no net"
+    elif (read := _read_by(source, len(wanted) - 1)) != wanted[1:]:
+        raise MisfitError(f"it read {dims(read)} there, the convolution's kernel is {dims(wanted[1:])}")
+    return Fit(tensor.reshaped(wanted), RESHAPED, reason)
+
+
+def _to_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
+    """Convolution to InnerProduct: the layer must read C x kh x kw here."""
+    if target.layer.type != "InnerProduct" or len(tensor.shape) < 3:
+        return None
+    if (tensor.shape[0], math.prod(tensor.shape[1:])) != wanted:
+        return None
+    if (read := _read_by(target, len(tensor.shape) - 1)) != tensor.shape[1:]:
+        raise MisfitError(f"the convolution's kernel is {dims(tensor.shape[1:])} there, it reads {dims(read)} here")
+    return Fit(tensor.reshaped(wanted), RESHAPED, f"convolution to fully connected, {dims(tensor.shape)}")
+
+
+def _read_by(site: Site, axes: int) -> Shape:
+    """What an InnerProduct flattens, with ones behind it up to so many axes."""
+    read = site.shapes[0][site.axis(site.layer.inner_product_param.axis) :]
+    return read + (1,) * (axes - len(read))
+
+
+def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
+    """A grouped convolution into one of fewer groups: what crosses a group is zero."""
+    shape = tensor.shape
+    if target.layer.type not in ("Convolution", "Deconvolution") or len(shape) < 3 or len(shape) != len(wanted):
+        return None
+    if shape[:1] + shape[2:] != wanted[:1] + wanted[2:] or not shape[1] or wanted[1] % shape[1]:
+        return None
+    fewer = target.layer.convolution_param.group
+    groups = fewer * (wanted[1] // shape[1])
+    if shape[0] % groups or (source.layer.type and source.layer.convolution_param.group != groups):
+        return None
+    pieces: list[Piece] = []
+    per_group, kernel = shape[0] // groups, math.prod(shape[2:])
+    for row in range(shape[0]):
+        before = row // per_group % (groups // fewer) * shape[1]
+        after = wanted[1] - before - shape[1]
+        pieces += [zeros(before * kernel, tensor.dtype), *tensor.rows(row, row + 1).pieces]
+        pieces.append(zeros(after * kernel, tensor.dtype))
+    return Fit(Tensor(wanted, tensor.dtype, tuple(pieces)), RESHAPED, f"{groups} groups to {fewer}, zeros between")
+
+
+_RULES: list[Callable[[Tensor, Site, Site, Shape], Fit | None]] = [
+    _same,
+    _to_convolution,
+    _to_inner_product,
+    _spread_groups,
+]
