@@ -9,6 +9,7 @@ from caffe_fcn.cli import LazyGroup
 
 class _Net(LazyGroup):
     table = {  # noqa: RUF012
+        "diff": ("net_diff", "diff", "What two nets, or two solvers, differ in by meaning."),
         "show": ("net_show", "show", "Layers, shapes, parameters, cost, receptive fields."),
     }
 

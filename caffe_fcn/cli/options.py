@@ -40,6 +40,11 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
     """The net; what was passed over is told on stderr."""
     notes: list[proto.UnknownField] = []
     net = proto.read_net(path, allow_unknown, notes)
+    tell_passed_over(notes)
+    return net
+
+
+def tell_passed_over(notes: list[proto.UnknownField]) -> None:
+    """The fields that ``--allow-unknown`` passed over, on stderr."""
     for note in notes:
         click.echo(f"note: {note}, passed over", err=True)
-    return net

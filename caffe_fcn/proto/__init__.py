@@ -11,6 +11,7 @@ as Caffe does.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import sys
@@ -38,6 +39,7 @@ from caffe_fcn.proto.schema import (
     message,
 )
 from caffe_fcn.proto.text import UnknownField, parse
+from caffe_fcn.proto.upgrade import upgrade as upgrade_message
 from caffe_fcn.proto.upgrade import upgrade_net, upgrade_solver
 
 __all__ = [
@@ -58,8 +60,10 @@ __all__ = [
     "parse",
     "read",
     "read_net",
+    "read_net_or_solver",
     "read_solver",
     "to_text",
+    "upgrade_message",
     "upgrade_net",
     "upgrade_solver",
     "write",
@@ -95,10 +99,39 @@ def read_solver(
     return solver
 
 
+def read_net_or_solver(
+    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
+) -> NetParameter | SolverParameter:
+    """Whichever of the two the file makes more sense as; as `read_net`."""
+    source = _source(path)
+    data = _content(path, NetParameter)
+    kinds: tuple[Any, ...] = (NetParameter,) if is_binary(data) else (NetParameter, SolverParameter)
+    kind = min(kinds, key=lambda kind: _unknown_fields(data, kind, source))
+    message = _message(data, kind, source, allow_unknown, notes)
+    if upgrade:
+        upgrade_message(message)
+    return message
+
+
+def _unknown_fields(data: bytes, kind: Any, source: str) -> float:
+    unknown: list[UnknownField] = []
+    try:
+        _message(data, kind, source, True, unknown)
+    except PrototxtError:
+        return math.inf
+    return len(unknown)
+
+
 def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[UnknownField] | None = None) -> Any:
     """A message of class ``kind`` from a text or binary file; as `read_net`."""
-    source = "<stdin>" if str(path) == "-" else str(path)
-    data = _content(path, kind)
+    return _message(_content(path, kind), kind, _source(path), allow_unknown, notes)
+
+
+def _source(path: PathLike) -> str:
+    return "<stdin>" if str(path) == "-" else str(path)
+
+
+def _message(data: bytes, kind: Any, source: str, allow_unknown: bool, notes: list[UnknownField] | None) -> Any:
     target = kind()
     if is_binary(data):
         _parse_binary(data, target, source)

@@ -18,9 +18,9 @@ from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.proto.schema import NetParameter, V1LayerParameter
 
 
-def needs_upgrade(net: NetParameter) -> bool:
-    """Whether anything in ``net`` is of an older format."""
-    return bool(net.layers or net.input or any(_has_old_statistics(layer) for layer in net.layer))
+def upgrade(message: Any) -> list[str]:
+    """`upgrade_net` or `upgrade_solver`, whichever ``message`` is."""
+    return upgrade_net(message) if message.DESCRIPTOR.name == "NetParameter" else upgrade_solver(message)
 
 
 def upgrade_net(net: NetParameter) -> list[str]:
@@ -45,14 +45,15 @@ def upgrade_net(net: NetParameter) -> list[str]:
     return notes
 
 
-def upgrade_solver(solver: Any) -> None:
+def upgrade_solver(solver: Any) -> list[str]:
     """Turn ``solver_type``, an enum, into ``type``, a name; in place. Raises `NetError` if both are given."""
     if not solver.HasField("solver_type"):
-        return
+        return []
     if solver.HasField("type"):
         raise NetError("solver", "has both 'type' and 'solver_type'", "keep 'type'")
     solver.type = _SOLVER_TYPES[_enum_name(solver, "solver_type")]
     solver.ClearField("solver_type")
+    return []
 
 
 _SOLVER_TYPES = {

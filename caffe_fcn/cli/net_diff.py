@@ -1,0 +1,42 @@
+"""``caffe-fcn net diff``: what two nets, or two solvers, differ in by meaning."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from caffe_fcn import proto
+from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.options import allow_unknown_option, json_option, tell_passed_over
+from caffe_fcn.diff import differences
+
+
+@click.command(cls=Command)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@allow_unknown_option
+@json_option
+def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
+    """What the nets (or solvers) A and B differ in by meaning; exit status 1 if in anything.
+
+    Layer order where it is free, defaults, number formatting and older formats are no differences.
+    """
+    found = differences(_read(a, allow_unknown), _read(b, allow_unknown))
+    if as_json:
+        click.echo(json.dumps({"differences": [asdict(difference) for difference in found]}, indent=2))
+    else:
+        for difference in found:
+            click.echo(str(difference))
+        if not found and not Settings.quiet:
+            click.echo("no difference in meaning", err=True)
+    return 1 if found else 0
+
+
+def _read(path: str, allow_unknown: bool) -> Any:
+    notes: list[proto.UnknownField] = []
+    message = proto.read_net_or_solver(path, allow_unknown, notes)
+    tell_passed_over(notes)
+    return message
