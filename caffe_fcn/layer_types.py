@@ -286,6 +286,12 @@ def _same_four(site: Site) -> list[Shape]:
     return [_four_axes(site)]
 
 
+def _same_upto_four(site: Site) -> list[Shape]:
+    if len(site.shapes[0]) > 4:
+        site.fail(f"reads {site.blob()}", "Caffe's own takes at most 4 axes here")
+    return [site.shapes[0]]
+
+
 def _each_own(site: Site) -> list[Shape]:
     return list(site.shapes[: len(site.layer.top)])
 
@@ -702,7 +708,7 @@ LAYER_TYPES: dict[str, LayerType] = {
     ),
     "LSTMUnit": LayerType(_lstm_unit_tops, bottoms=(3, 3), makes=(2, 2), coords=_ends),
     "Log": LayerType(_same, "log_param"),
-    "MVN": LayerType(_same, "mvn_param"),
+    "MVN": LayerType(_same_upto_four, "mvn_param"),
     "MemoryData": _data(_memory_tops, param_name="memory_data_param", makes=(2, 2)),
     "MultinomialLogisticLoss": _loss(_labelled_loss),
     "PReLU": LayerType(_same, "prelu_param", params=_prelu_params),

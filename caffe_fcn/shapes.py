@@ -101,6 +101,7 @@ def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping
         tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
         for blob, shape in zip(node.tops, tops, strict=True):
             found[blob] = shapes.blobs[blob.name] = shape
+        _check_loss_weights(node)
         shapes.params[node.name] = row.params(site)
         shapes.macs[node.name] = row.macs(site, tops)
     return shapes
@@ -119,6 +120,13 @@ def row_of(node: Node) -> LayerType:
             wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
             raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
     return row
+
+
+def _check_loss_weights(node: Node) -> None:
+    """Caffe takes one weight per top; a loss layer without any has one, for its first top."""
+    weights = len(node.layer.loss_weight) or (1 if node.type.endswith("Loss") else 0)
+    if weights not in (0, len(node.tops)) and node.tops:
+        raise NetError(node, f"has {weights} loss_weight for {len(node.tops)} tops", "give one each, 0 for no loss")
 
 
 def _tops(site: Site, row: LayerType) -> list[Shape]:

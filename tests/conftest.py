@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from caffe_worker import CaffeWorker
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,6 +72,14 @@ def pycaffe(caffe_prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> PyC
             return dict(arrays)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def caffe(caffe_prefix: Path) -> Iterator[CaffeWorker]:
+    """Real pycaffe as a child process that stays up, for many small questions (see caffe_worker.py)."""
+    worker = CaffeWorker(caffe_prefix / "bin" / "pycaffe")
+    yield worker
+    worker.close()
 
 
 _BEFORE = """\
