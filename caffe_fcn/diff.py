@@ -129,7 +129,7 @@ def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]
         for blob in one & other:
             touching[blob].append(pair)
     found: dict[tuple[int, int], Difference] = {}
-    for blob, touched in touching.items():
+    for blob, touched in sorted(touching.items()):
         touched.sort(key=lambda pair: pair[0].place)
         if all(x[1].place < y[1].place for x, y in pairwise(touched)):
             continue
