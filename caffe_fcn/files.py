@@ -21,26 +21,30 @@ _MARK = ".caffe-fcn-tmp-"
 
 
 @contextmanager
-def atomic(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def atomic(target: str | os.PathLike[str], wait: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that replaces ``target`` when the block ends, and vanishes when the block fails.
 
+    With ``wait`` the bytes are on the disk before the rename, and survive a power cut; without, they are with
+    the kernel, as after `cp`, which is for large files that a second run makes again.
     Raises `FileError` where the folder does not exist, is not writable, or the disk is full.
     """
     path = Path(target)
     temporary = temporary_name(path)
     with told(path):
-        if path.is_dir():
-            raise FileError(path, "is a folder", "name a file")
+        if path.exists() and not path.is_file():
+            raise FileError(path, "is a folder" if path.is_dir() else "is no regular file", "name a file")
         sweep(path)
         file = open(temporary, "wb")  # noqa: SIM115, PTH123 - closed below, before the rename
     try:
         with told(path):
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if wait:
+                os.fsync(file.fileno())
             file.close()
             temporary.replace(path)
-            _sync_folder(path.parent)
+            if wait:
+                _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):  # closing flushes, which fails once more on a full disk
             file.close()
