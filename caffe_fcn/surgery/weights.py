@@ -1,24 +1,32 @@
 """Weights files of all formats: opened by what they contain, written by their suffix.
 
-| suffix | what it is |
-|---|---|
-| ``.caffemodel`` | Caffe's NetParameter (see `caffemodel`); the default |
+| suffix | what it is | module |
+|---|---|---|
+| ``.caffemodel`` | Caffe's NetParameter, of any age | `caffemodel` |
+| ``.caffemodel.h5``, ``.h5``, ``.hdf5`` | Caffe's HDF5 layout | `hdf5` |
+| ``.npz`` | numpy arrays named ``LAYER/INDEX`` | `npz` |
+| ``.safetensors`` | the same names | `safetensors` |
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TypeAlias
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.files import atomic
 from caffe_fcn.proto import is_binary
-from caffe_fcn.surgery import caffemodel
-from caffe_fcn.surgery.layers import Layer, Weights
+from caffe_fcn.surgery import caffemodel, hdf5, npz, safetensors
+from caffe_fcn.surgery.layers import Layer, Weights, place
 from caffe_fcn.surgery.tensors import Sink, SourceFile
 
+PathLike = str | os.PathLike[str]
 
-def open_weights(path: str | os.PathLike[str]) -> Weights:
+
+def open_weights(path: PathLike) -> Weights:
     """The layers of a weights file and handles on their parameters; only headers are read.
 
     Raises `WeightsError` or `FileError` for a file that is missing, empty, damaged or no weights.
@@ -27,20 +35,92 @@ def open_weights(path: str | os.PathLike[str]) -> Weights:
     if not len(file):
         raise WeightsError(path, "is empty", "name a weights file")
     head = file.read(0, min(4096, len(file)))
+    if head.startswith(hdf5.MAGIC):
+        return hdf5.read(file)
+    if head.startswith(npz.MAGIC):
+        return npz.read(file)
+    if safetensors.matches(head):
+        return safetensors.read(file)
     if not is_binary(head):
         raise WeightsError(path, "is text and carries no weights", "name a .caffemodel; a prototxt is only the net")
     return caffemodel.read(file)
 
 
-def save_weights(path: str | os.PathLike[str], layers: Sequence[Layer], head: bytes = b"") -> None:
+def save_weights(path: PathLike, layers: Sequence[Layer], head: bytes = b"") -> None:
     """Write ``layers`` in the format that the suffix names, in one pass and atomically.
 
-    The bytes of parameters go from file to file inside the kernel; memory stays below a few `CHUNK`.
-    Raises `WeightsError` where the format cannot hold them, `FileError` where the disk is full.
+    The bytes of parameters go from file to file inside the kernel; memory stays below a few `CHUNK`. Like
+    `cp`, this does not wait for the disk. Raises `WeightsError` where the format cannot hold the layers,
+    `FileError` where the disk is full or a source changed meanwhile.
     """
-    with atomic(path) as file:
-        sink = Sink(file.fileno())
-        caffemodel.write(sink, path, layers, head)
-        sink.flush()
+    write = _writer_of(path)
+    with atomic(path, wait=False) as file:
+        write(file, path, layers, head)
         for source in {file for layer in layers for tensor in layer.tensors for file in tensor.files}:
             source.check_unchanged()
+
+
+def convert(source: PathLike, target: PathLike, half: bool = False) -> None:
+    """Write the weights of ``source`` in the format that ``target``'s suffix names.
+
+    Values keep their type, but float16 becomes float32 in a ``.caffemodel``, where only NVIDIA's Caffe and
+    OpenCV read it, unless ``half``, which makes all float16. Raises `WeightsError` where a value does not
+    fit float16.
+    """
+    with open_weights(source) as weights:
+        to_caffemodel = _writer_of(target) is _write_caffemodel
+
+        def typed(dtype: str) -> str:
+            return "float16" if half else "float32" if to_caffemodel and dtype == "float16" else dtype
+
+        layers = [
+            replace(
+                layer,
+                tensors=tuple(
+                    tensor.cast(typed(tensor.dtype), place(source, layer.name, index))
+                    for index, tensor in enumerate(layer.tensors)
+                ),
+            )
+            for layer in weights.layers
+        ]
+        save_weights(target, layers, weights.head)
+
+
+_Writer: TypeAlias = Callable[[IO[bytes], PathLike, Sequence[Layer], bytes], None]
+
+
+def _writer_of(path: PathLike) -> _Writer:
+    suffix = Path(path).suffix
+    if suffix not in _WRITERS:
+        known = ", ".join(_WRITERS)
+        raise WeightsError(path, f"no weights format has the suffix {suffix!r}", f"{known} are known")
+    return _WRITERS[suffix]
+
+
+def _write_caffemodel(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    sink = Sink(out.fileno())
+    caffemodel.write(sink, path, layers, head)
+    sink.flush()
+
+
+def _write_hdf5(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    hdf5.write(out, path, layers)
+
+
+def _write_npz(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    npz.write(out, path, layers)
+
+
+def _write_safetensors(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    sink = Sink(out.fileno())
+    safetensors.write(sink, layers)
+    sink.flush()
+
+
+_WRITERS: dict[str, _Writer] = {
+    ".caffemodel": _write_caffemodel,
+    ".h5": _write_hdf5,
+    ".hdf5": _write_hdf5,
+    ".npz": _write_npz,
+    ".safetensors": _write_safetensors,
+}

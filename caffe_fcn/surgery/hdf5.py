@@ -1,0 +1,149 @@
+"""Caffe's HDF5 weights (``.caffemodel.h5``): ``/data/LAYER/INDEX``, one contiguous data set each.
+
+HDF5 lays the file out and tells where each data set lies; the bytes then go there as they go anywhere else,
+moved by the kernel. Read back, a data set is a stretch of the file. Only those that somebody compressed
+pass through h5py, slab by slab.
+
+Source: Net::ToHDF5 and CopyTrainedLayersFromHDF5 in src/caffe/net.cpp. The file keeps no order of layers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from caffe_fcn.errors import MissingExtraError, WeightsError
+from caffe_fcn.surgery.layers import Layer, Weights, place
+from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+_LARGEST_CHUNK = 256 << 20  # of a compressed data set: what HDF5 unpacks at once
+
+_BROKEN = "the file is cut off or damaged: copy or fetch it again"
+
+
+def _h5py(path: object) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError(f"{path} (HDF5)", "hdf5") from error
+    return h5py
+
+
+def read(file: SourceFile) -> Weights:
+    """The layers of an HDF5 weights file; raises `WeightsError` naming the layer."""
+    h5py = _h5py(file.path)
+    try:
+        with h5py.File(file.path, "r") as content:
+            if not isinstance(data := _owned(content, "data", str(file.path)), h5py.Group):
+                raise WeightsError(file.path, "has no group 'data'", "name a weights file that Caffe wrote")
+            layers = tuple(_layer(file, name, _owned(data, name, place(file.path, name))) for name in data)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise WeightsError(file.path, f"HDF5 cannot read it: {error}", _BROKEN) from error
+    return Weights(file, "hdf5", layers)
+
+
+def _owned(group: Any, name: str, where: str) -> Any:
+    """A member of a group; links that lead elsewhere, to other files above all, are refused."""
+    if group.get(name, getlink=True).__class__.__name__ not in ("HardLink", "NoneType"):
+        raise WeightsError(where, f"'{name}' is a link", "weights lie in the file itself")
+    return group.get(name)
+
+
+def _layer(file: SourceFile, name: str, group: Any) -> Layer:
+    where = place(file.path, name)
+    if not hasattr(group, "keys"):
+        raise WeightsError(where, "is no group", _BROKEN)
+    tensors = []
+    for index in range(len(group)):
+        data = _owned(group, str(index), place(file.path, name, index))
+        if not hasattr(data, "shape"):
+            raise WeightsError(place(file.path, name, index), "is not there, or no data set", "a layer that shares it?")
+        tensors.append(_tensor(file, data, place(file.path, name, index)))
+    return Layer(name, tuple(tensors))
+
+
+def _tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+    dtype = data.dtype.name
+    if dtype not in ITEM_SIZES:
+        raise WeightsError(where, f"holds {dtype}", "weights are float16, float32 or float64")
+    if data.is_virtual or data.external:
+        raise WeightsError(where, "lies in another file", "weights lie in the file itself")
+    shape: Shape = tuple(data.shape)
+    size = math.prod(shape) * ITEM_SIZES[dtype]
+    begin = data.id.get_offset()
+    if begin is not None and data.chunks is None and data.dtype.byteorder in "=<|":
+        if data.id.get_storage_size() != size or begin + size > len(file):
+            raise WeightsError(where, f"needs {size} bytes and has fewer", _BROKEN)
+        return Tensor(shape, dtype, (Stretch(file, begin, size),))
+    if size and not _is_complete(data):
+        raise WeightsError(where, f"declares {size} bytes that are not there", _BROKEN)
+    return Tensor(shape, dtype, (_slabs(file, data.name, dtype, size, where),))
+
+
+def _is_complete(data: Any) -> bool:
+    if data.chunks is None:
+        return bool(data.id.get_storage_size() == data.nbytes)
+    if math.prod(data.chunks) * data.dtype.itemsize > _LARGEST_CHUNK:
+        return False
+    pairs = zip(data.shape, data.chunks, strict=True)
+    return bool(data.id.get_num_chunks() == math.prod(-(-side // chunk) for side, chunk in pairs))
+
+
+def _slabs(file: SourceFile, name: str, dtype: str, size: int, where: str) -> Piece:
+    """The values of a compressed or byte-swapped data set, a slab of rows at a time."""
+
+    def values() -> Iterator[bytes]:
+        h5py = _h5py(file.path)
+        try:
+            with h5py.File(file.path, "r") as content:
+                data = content[name]
+                if not data.shape:
+                    yield data[()].astype(f"<f{ITEM_SIZES[dtype]}").tobytes()
+                    return
+                rows = max(CHUNK * len(data) // size, 1)
+                for top in range(0, len(data), rows):
+                    yield data[top : top + rows].astype(f"<f{ITEM_SIZES[dtype]}").tobytes()
+        except (OSError, RuntimeError, KeyError) as error:
+            raise WeightsError(where, f"HDF5 cannot read it: {error}", _BROKEN) from error
+
+    return Made(size, values, frozenset((file,)))
+
+
+def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
+    """Write Caffe's layout to ``out``; raises `WeightsError` for names that it cannot hold."""
+    h5py = _h5py(path)
+    places: list[tuple[int, Tensor]] = []
+    with h5py.File(out.name, "w") as content:
+        data = content.create_group("data")
+        for layer in layers:
+            if not layer.tensors:
+                continue
+            if not layer.name or "/" in layer.name or layer.name in (".", "..") or layer.name in data:
+                mend = "rename the layer, or keep .caffemodel"
+                raise WeightsError(place(path, layer.name), "Caffe's HDF5 layout cannot hold this name", mend)
+            group = data.create_group(layer.name)
+            for index, tensor in enumerate(layer.tensors):
+                begin = _allocated(h5py, group, str(index), tensor)
+                if begin is not None:
+                    places.append((begin, tensor))
+    for begin, tensor in places:
+        os.lseek(out.fileno(), begin, os.SEEK_SET)
+        sink = Sink(out.fileno())
+        sink.pour(tensor)
+        sink.flush()
+
+
+def _allocated(h5py: Any, group: Any, name: str, tensor: Tensor) -> int | None:
+    """Make room for a contiguous data set; returns where it begins."""
+    space = h5py.h5s.create_simple(tensor.shape) if tensor.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_layout(h5py.h5d.CONTIGUOUS)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    kind = h5py.h5t.py_create(f"<f{tensor.item_size}")
+    begin: int | None = h5py.h5d.create(group.id, name.encode(), kind, space, layout).get_offset()
+    return begin
