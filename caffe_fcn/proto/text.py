@@ -124,8 +124,7 @@ class _Parser:
 
     # The grammar.
 
-    def message(self, message: Message, closer: str, depth: int) -> None:
-        opened = self.start
+    def message(self, message: Message, closer: str, depth: int, opened: int = 0) -> None:
         if depth > _DEPTH:
             self.fail(f"nested deeper than {_DEPTH} messages")
         descriptor = message.DESCRIPTOR
@@ -170,13 +169,14 @@ class _Parser:
             closer = _CLOSER.get(self.token, "") if self.kind == "mark" else ""
             if not closer:
                 self.unexpected(f"'{{' after {field.name}")
+            opened = self.start
             self.advance()
             holder = getattr(message, field.name)
             if _is_repeated(field):
                 holder = holder.add()
             else:
                 holder.SetInParent()
-            self.message(holder, closer, depth + 1)
+            self.message(holder, closer, depth + 1, opened)
             return
         start = self.start
         value = _READERS[field.cpp_type](self, field)
