@@ -1,0 +1,44 @@
+# Sourced by demo.sh and test.sh: a virtual environment with this checkout in it, made once and reused.
+#
+#   virtual_environment EXTRAS     leaves its path in $venv; EXTRAS such as [test]
+#
+# It lies outside the tree (CAFFE_FCN_VENV names another place) and is filled again when pyproject.toml changes.
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "error: $*"
+    exit 2
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.10; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    fail "python3: needs Python 3.10 or newer (install it, or name one: PYTHON=/path/to/python3)"
+}
+
+virtual_environment() {
+    local extras=$1 python stamp wanted
+    python=$(find_python)
+    venv=${CAFFE_FCN_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/caffe-fcn/venv-$(printf '%s' "$PWD" | cksum | cut -d' ' -f1)}
+    stamp=$venv/filled-from
+    wanted=$extras-$(cat pyproject.toml setup.py | cksum)
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+        say "virtual environment: $venv (reused)"
+        return
+    fi
+    say "virtual environment: $venv (making it)"
+    if ! "$python" -m venv --clear "$venv" 2>/dev/null; then
+        # Debian's python3 comes without ensurepip; virtualenv brings its own pip
+        "$python" -m virtualenv -q --clear "$venv" 2>/dev/null ||
+            fail "python3: cannot make a virtual environment (apt-get install python3-venv)"
+    fi
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check -e ".$extras" >&2 ||
+        fail "pip: cannot install caffe_fcn's dependencies (see above; is the network there?)"
+    printf '%s' "$wanted" > "$stamp"
+}

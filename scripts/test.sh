@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Sets up and runs all checks: lint, types, and the tests against real Caffe. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/environment.sh
+
+virtual_environment '[test]'
+export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+./scripts/install_caffe.sh
+export CAFFE_FCN_REQUIRE_CAFFE=1
+
+say "ruff, mypy"
+ruff check .
+ruff format --check -q .
+mypy
+
+# The oldest protobuf that we take, beside the newest one in the environment
+oldest=$venv/protobuf-4.25
+[ -d "$oldest" ] || pip install -q --disable-pip-version-check --no-deps --target "$oldest" 'protobuf==4.25.*'
+say "tests with protobuf 4.25"
+PYTHONPATH=$oldest python -m pytest -p no:cacheprovider tests/test_proto_*.py tests/test_graph.py tests/test_offsets.py
+
+say "all tests"
+python -m pytest -p no:cacheprovider -n 2 "$@"
