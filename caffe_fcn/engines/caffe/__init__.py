@@ -1,0 +1,16 @@
+"""Real Caffe, always as a child process: found, asked, trained with, run forward.
+
+caffe = find()
+with Training(caffe, "solver.prototxt") as training:
+    for event in training:
+        ...
+"""
+
+from __future__ import annotations
+
+from caffe_fcn.engines.caffe.find import Caffe, find
+from caffe_fcn.engines.caffe.forward import Forward
+from caffe_fcn.engines.caffe.log import events
+from caffe_fcn.engines.caffe.train import Training
+
+__all__ = ["Caffe", "Forward", "Training", "events", "find"]

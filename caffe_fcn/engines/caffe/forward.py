@@ -1,0 +1,136 @@
+"""A net run forward by real Caffe: pycaffe in a child process, arrays over a pipe.
+
+The child is ``worker.py`` in Caffe's own Python, so neither that Python's age nor a failed check, which ends
+a process, touches this one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from caffe_fcn.engines.caffe import checks
+from caffe_fcn.engines.caffe.crash import Scene
+from caffe_fcn.engines.caffe.find import Caffe
+from caffe_fcn.errors import EngineError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PathLike = str | os.PathLike[str]
+
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+class Forward:
+    """A net in its TEST phase, loaded in real Caffe; see `caffe_fcn.engines.Engine`.
+
+    ``stages`` are further stages of its state; ``gpu`` is the number of a GPU, or None for the CPU; ``blobs``
+    are blobs to give besides the net's outputs.
+    Raises `EngineError` where Caffe refuses the net or the weights, or dies of them.
+    """
+
+    inputs: dict[str, tuple[int, ...]]
+    outputs: tuple[str, ...]
+
+    def __init__(
+        self,
+        caffe: Caffe,
+        net: PathLike,
+        weights: PathLike | None = None,
+        stages: Sequence[str] = (),
+        gpu: int | None = None,
+        blobs: Sequence[str] = (),
+    ) -> None:
+        start: dict[str, Any] = {"net": str(checks.readable(net)), "weights": "", "stages": list(stages), "gpu": gpu}
+        if weights:
+            start["weights"] = str(checks.weights(weights))
+        self._net = str(net)
+        self._blobs = tuple(blobs)
+        with ExitStack() as resources:
+            self._log = resources.enter_context(tempfile.TemporaryFile())
+            self._process = resources.enter_context(self._start([*caffe.python, str(_WORKER)]))
+            resources.callback(self._process.kill)
+            self._to = cast(BufferedWriter, self._process.stdin)
+            self._from = cast(BufferedReader, self._process.stdout)
+            self._resources = resources.pop_all()
+        try:
+            loaded = self._ask(start)
+        except BaseException:
+            self.close()
+            raise
+        self.inputs = {name: tuple(shape) for name, shape in loaded["inputs"].items()}
+        self.outputs = tuple(loaded["outputs"])
+
+    def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The net's outputs, and the blobs asked for, of these inputs (float32, N x C x H x W).
+
+        The net is reshaped to the inputs. Raises `EngineError` for inputs that are not the net's, and where
+        Caffe dies of them.
+        """
+        import numpy as np
+
+        for name in inputs.keys() - self.inputs.keys():
+            raise EngineError(self._net, f"has no input {name!r}", nearest(name, self.inputs) or self._have())
+        for name in self.inputs.keys() - inputs.keys():
+            raise EngineError(self._net, f"its input {name!r} is not given", self._have())
+        arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in inputs.items()}
+        request = {"arrays": [(name, array.shape) for name, array in arrays.items()]}
+        wanted = list(dict.fromkeys((*self.outputs, *self._blobs)))
+        answer = self._ask({**request, "wanted": wanted}, *arrays.values())
+        return {name: self._receive(shape) for name, shape in answer["arrays"]}
+
+    def close(self) -> None:
+        """End the child process."""
+        self._resources.close()
+
+    def __enter__(self) -> Forward:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=self._log)
+
+    def _ask(self, message: dict[str, Any], *arrays: np.ndarray) -> dict[str, Any]:
+        with suppress(BrokenPipeError):  # the child died, and its log tells of what
+            self._to.write(json.dumps(message).encode() + b"\n")
+            for array in arrays:
+                self._to.write(array.data)
+            self._to.flush()
+        line = self._from.readline()
+        if not line:
+            raise self._crash()
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise EngineError(self._net, f"Caffe stopped: {answer['error']}")
+        return answer
+
+    def _receive(self, shape: Sequence[int]) -> np.ndarray:
+        import numpy as np
+
+        array = np.empty(shape, np.float32)
+        if array.size and self._from.readinto(array.data.cast("B")) != array.nbytes:
+            raise self._crash()
+        return array
+
+    def _crash(self) -> EngineError:
+        status = self._process.wait()
+        scene = Scene(Path.cwd())
+        self._log.seek(0)
+        for line in self._log:
+            scene.witness(line.decode(errors="replace"))
+        return scene.error(status, self._net)
+
+    def _have(self) -> str:
+        return f"it has {', '.join(self.inputs)}" if self.inputs else "it reads its own data: give a deploy net"
