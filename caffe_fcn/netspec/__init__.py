@@ -1,5 +1,18 @@
-"""Nets as Python: pycaffe's NetSpec, and the nets of the FCN family built with it."""
+"""Nets as Python: pycaffe's NetSpec, and the catalogue of the FCN family that is written with it."""
 
+from caffe_fcn.netspec.building import build, catalogue, files, solver, write
 from caffe_fcn.netspec.spec import Function, NetSpec, Top, layers, params, to_proto
 
-__all__ = ["Function", "NetSpec", "Top", "layers", "params", "to_proto"]
+__all__ = [
+    "Function",
+    "NetSpec",
+    "Top",
+    "build",
+    "catalogue",
+    "files",
+    "layers",
+    "params",
+    "solver",
+    "to_proto",
+    "write",
+]

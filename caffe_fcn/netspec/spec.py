@@ -12,8 +12,8 @@ spelling. And the walk is a loop, so that a net may be as deep as it likes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol, cast, overload
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.fields import check_type, fill_layer
@@ -82,17 +82,17 @@ class NetSpec:
     def __init__(self) -> None:
         super().__setattr__("tops", {})
 
-    def __setattr__(self, name: str, value: Top | Function) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if not isinstance(value, Top | Function):
             raise NetError(f"n.{name}", f"is set to {_kind(value)}, not to a Top", _unpacking(value))
         self.tops[name] = value
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Top:
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self.tops:
             raise MissingTopError(f"n.{name}", "no Top has this name", nearest(name, self.tops) or "assign it first")
-        return self.tops[name]
+        return cast(Top, self.tops[name])  # or a Function, which nothing can read
 
     def __delattr__(self, name: str) -> None:
         self.__getattr__(name)
@@ -124,6 +124,17 @@ def named(tops: Iterable[Top]) -> tuple[NetParameter, list[str]]:
     return NetParameter(layer=layers.values()), [layers[top.fn].top[top.n] for top in wanted]
 
 
+class LayerType(Protocol):
+    """What ``L.Convolution`` and its like are: called with bottoms and parameters, they make a layer."""
+
+    @overload
+    def __call__(self, *bottoms: Top, ntop: Literal[0], **params: Any) -> Function: ...
+    @overload
+    def __call__(self, *bottoms: Top, ntop: Literal[1] = ..., **params: Any) -> Top: ...
+    @overload
+    def __call__(self, *bottoms: Top, ntop: int, **params: Any) -> tuple[Top, ...]: ...
+
+
 class Layers:
     """``L.Type(*bottoms, **parameters)`` makes a layer of that type and gives its Top.
 
@@ -131,12 +142,12 @@ class Layers:
     field of the type's own message, else of the layer; names that end in ``param`` are always the layer's.
     """
 
-    def __getattr__(self, type_name: str) -> Callable[..., Any]:
+    def __getattr__(self, type_name: str) -> LayerType:
         if type_name.startswith("__"):
             raise AttributeError(type_name)
 
-        def layer(*inputs: Top, **params: Any) -> Top | tuple[Top, ...] | Function:
-            function = Function(type_name, inputs, params)
+        def layer(*bottoms: Top, **params: Any) -> Any:
+            function = Function(type_name, bottoms, params)
             if function.ntop == 0:
                 return function
             return function.tops[0] if function.ntop == 1 else function.tops

@@ -1,0 +1,101 @@
+"""``caffe-fcn net list`` and ``caffe-fcn net build``: the catalogue, and prototxts from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caffe_fcn import netspec, proto
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import Size, json_option
+from caffe_fcn.cli.tables import show
+from caffe_fcn.netspec.data import KINDS
+from caffe_fcn.netspec.plan import PHASES, Net
+
+
+@click.command("list", cls=Command)
+@json_option
+def list_nets(as_json: bool) -> None:
+    """The catalogue: name, backbone, stride, classes, data set."""
+    nets = netspec.catalogue().values()
+    if as_json:
+        click.echo(json.dumps([_as_json(net) for net in nets], indent=2))
+        return
+    rows = [(net.name, net.trunk.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
+    show(("name", "backbone", "stride", "classes", "data set"), rows)
+
+
+def _as_json(net: Net) -> dict[str, Any]:
+    classes = net.classes[0] if len(net.classes) == 1 else list(net.classes)
+    return {
+        "name": net.name,
+        "backbone": net.trunk.name,
+        "stride": net.stride,
+        "classes": classes,
+        "dataset": net.dataset.name,
+    }
+
+
+def _classes(net: Net) -> str:
+    return "+".join(map(str, net.classes))
+
+
+class _Figures(click.ParamType):  # type: ignore[type-arg]
+    """Numbers of one kind, with commas between them."""
+
+    def __init__(self, name: str, kind: type[int] | type[float]) -> None:
+        self.name = name
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(each) for each in value.split(","))
+        except ValueError:
+            return self.fail(f"{value!r} is not {self.name}", param, ctx)
+
+
+class _Padding(click.ParamType):  # type: ignore[type-arg]
+    """A whole number, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else click.INT.convert(value, param, ctx)
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--phase", type=click.Choice(PHASES, case_sensitive=False), help="One net; all is one net for every phase."
+)
+@click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
+@click.option("--classes", type=_Figures("N or N,N", int), help="How many, for each labelling that the net learns.")
+@click.option("--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images, or Python.")
+@click.option("--source", metavar="DIR", help="The folder of the data.")
+@click.option("--mean", type=_Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--size", type=Size(), help="The deploy net's input.")
+@click.option("--batch", type=int, metavar="N", help="Images at a time.")
+@click.option("--pad", type=_Padding(), help="Padding of the first convolution; auto is the smallest that does.")
+@click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
+@click.option("--variant", type=click.Choice(["published", "convolutionalized"]), help="Of m2nist-fcn.")
+def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
+    """The net NAME of the catalogue: one phase as a prototxt, or all of them with the solver in a folder.
+
+    Caffe is to run in the folder of the prototxts; paths in them are written as seen from there.
+    """
+    folder = Path(output).parent if phase else Path(output)
+    if source and not Path(source).is_absolute() and output != "-":
+        source = os.path.relpath(source, folder)
+    if phase:
+        proto.write(netspec.build(name, phase, source=source, **options), output)
+        return
+    if output == "-":
+        raise click.UsageError("-o - takes one net: name a --phase")
+    for path in netspec.write(name, folder, source=source, **options):
+        click.echo(path)

@@ -1,0 +1,182 @@
+"""Fully connected layers as the convolutions that compute the same.
+
+An InnerProduct layer that reads an image of C x H x W multiplies all of it with each of its rows: so does a
+convolution whose kernel is H x W. On the classifier's own input size it slides to one position only; on a
+larger input it gives the classifier's answer at every position (Long, Shelhamer and Darrell, 2015, section 3.1).
+What flattened the image before is left out.
+
+The weights stay the same bytes under another shape: ``caffe-fcn surgery transplant`` moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.geometry import POINTWISE, dims
+from caffe_fcn.graph import Blob, Node
+from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.shapes import Shapes, infer
+
+PHASES = ("deploy", "train", "val")
+
+Kernel = tuple[int, ...]
+
+
+def convolutionize(
+    net: NetParameter, rename: Mapping[str, str] | None = None, size: tuple[int, int] | None = None
+) -> NetParameter:
+    """A copy of ``net`` whose InnerProduct layers are convolutions, their kernels from the inferred shapes.
+
+    All phases of the net are treated together. ``rename`` gives converted layers, and blobs of the same name,
+    new names, so that weights of the old shape are not looked for under the old name. ``size`` (H, W) is that
+    of the image where the net does not say it. Raises `NetError` naming the layer that cannot be converted.
+    """
+    result = NetParameter()
+    result.CopyFrom(net)
+    plan = _plan(net, size)
+    for layer in result.layer:
+        if layer.type == "InnerProduct":
+            _to_convolution(layer, plan.kernels[layer.name])
+    _drop(result, plan.flattening)
+    _rename(result, plan.kernels, rename or {})
+    return result
+
+
+class _Plan:
+    """What is to be done, by layer name: the kernels of convolutions to be, and the layers that only flatten."""
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, Kernel] = {}
+        self.flattening: set[str] = set()
+
+    def add(self, shapes: Shapes) -> None:
+        images = _images(shapes)
+        wanted: set[Blob] = set()
+        for node in reversed(shapes.graph.nodes):
+            if node.type == "InnerProduct":
+                kernel = _kernel(node, shapes, images)
+                if self.kernels.setdefault(node.name, kernel) != kernel:
+                    raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
+                wanted.add(node.bottoms[0])
+            elif wanted.intersection(node.tops):
+                if _flattens(node):
+                    self.flattening.add(node.name)
+                if _flattens(node) or _is_pointwise(node):
+                    wanted.update(node.bottoms)
+        _check_readers(wanted, shapes, images)
+
+
+def _plan(net: NetParameter, size: tuple[int, int] | None) -> _Plan:
+    plan, failure = _Plan(), None
+    for phase in PHASES:
+        try:
+            shapes = infer(net, phase, size=size)
+        except NetError as error:  # a data layer of this phase may want files that are elsewhere
+            failure = failure or error
+            continue
+        plan.add(shapes)
+    missing = [layer for layer in net.layer if layer.type == "InnerProduct" and layer.name not in plan.kernels]
+    if missing and failure:
+        raise failure
+    return plan
+
+
+def _images(shapes: Shapes) -> dict[Blob, Kernel]:
+    """The spatial size that each blob has once nothing flattens it; blobs that are no images are left out."""
+    images: dict[Blob, Kernel] = {}
+    for node in shapes.graph.nodes:
+        for top in node.tops:
+            shape = shapes.blobs[top.name]
+            read = {images.get(blob) for blob in node.bottoms}
+            if len(shape) == 4:
+                images[top] = shape[2:]
+            elif node.type == "InnerProduct":
+                images[top] = (1, 1)
+            elif len(read) == 1 and (_flattens(node) or _is_pointwise(node)) and (image := read.pop()):
+                images[top] = image
+    return images
+
+
+def _kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel:
+    blob = node.bottoms[0]
+    shape = shapes.blobs[blob.name]
+    axis = node.layer.inner_product_param.axis % len(shape)
+    if axis != 1:
+        raise NetError(node, f"works from axis {axis} on", "only axis 1 has an equivalent convolution")
+    if blob not in images:
+        raise NetError(node, f"reads '{blob.name}' ({dims(shape)}), which is no image", "let it read N x C x H x W")
+    return images[blob]
+
+
+def _flattens(node: Node) -> bool:
+    """Whether a layer makes N x CHW of N x C x H x W."""
+    if node.type == "Flatten":
+        param = node.layer.flatten_param
+        return (param.axis, param.end_axis) in ((1, -1), (1, 3), (-3, -1))
+    param = node.layer.reshape_param
+    whole = (param.axis, param.num_axes, len(param.shape.dim)) == (0, -1, 2)
+    return node.type == "Reshape" and whole and param.shape.dim[1] == -1
+
+
+def _is_pointwise(node: Node) -> bool:
+    row = LAYER_TYPES[node.type]
+    return bool(node.bottoms) and len(node.tops) == 1 and row.coords(node.layer) == POINTWISE
+
+
+def _check_readers(unflattened: set[Blob], shapes: Shapes, images: Mapping[Blob, Kernel]) -> None:
+    for blob in unflattened:
+        for node in blob.readers:
+            image = len(shapes.blobs[blob.name]) == 4 or images[blob] == (1, 1)
+            if not (image or node.type == "InnerProduct" or _flattens(node) or _is_pointwise(node)):
+                mend = "give it a Flatten layer of its own"
+                raise NetError(node, f"needs '{blob.name}' flat, and so it cannot become an image", mend)
+
+
+def _to_convolution(layer: LayerParameter, kernel: Kernel) -> None:
+    old, new = layer.inner_product_param, layer.convolution_param
+    layer.type = "Convolution"
+    new.num_output = old.num_output
+    for name in ("bias_term", "weight_filler", "bias_filler"):
+        if old.HasField(name):
+            value = getattr(old, name)
+            if name == "bias_term":
+                new.bias_term = value
+            else:
+                getattr(new, name).CopyFrom(value)
+    if len(set(kernel)) == 1:
+        new.kernel_size.append(kernel[0])
+    else:
+        new.kernel_h, new.kernel_w = kernel
+    layer.ClearField("inner_product_param")
+
+
+def _drop(net: NetParameter, names: set[str]) -> None:
+    """Leave layers of one bottom and one top out: who read their top reads their bottom."""
+    alias: dict[str, str] = {}
+    kept = []
+    for layer in net.layer:
+        layer.bottom[:] = [alias.get(blob, blob) for blob in layer.bottom]
+        if layer.name in names:
+            alias[layer.top[0]] = layer.bottom[0]
+        else:
+            layer.top[:] = [alias.get(blob, blob) for blob in layer.top]
+            kept.append(layer)
+    copies = NetParameter(layer=kept)
+    del net.layer[:]
+    net.layer.extend(copies.layer)
+
+
+def _rename(net: NetParameter, converted: Mapping[str, Kernel], names: Mapping[str, str]) -> None:
+    taken = {layer.name for layer in net.layer}
+    for old, new in names.items():
+        if old not in converted:
+            raise NetError(f"layer '{old}'", "is no InnerProduct layer of this net", nearest(old, converted))
+        if new in taken:
+            raise NetError(f"layer '{new}'", "the net has a layer of this name already", "choose another")
+        taken.add(new)
+    for layer in net.layer:
+        layer.name = names.get(layer.name, layer.name)
+        layer.bottom[:] = [names.get(blob, blob) for blob in layer.bottom]
+        layer.top[:] = [names.get(blob, blob) for blob in layer.top]
