@@ -25,6 +25,23 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2] or match[1])
 
 
+class Renames(click.ParamType):  # type: ignore[type-arg]
+    """``old=new,...``; ``old=`` leaves a layer out."""
+
+    name = "OLD=NEW,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        renames = {}
+        for pair in filter(None, value.split(",")):
+            old, equals, new = (part.strip() for part in pair.partition("="))
+            if not old or not equals or old in renames:
+                self.fail(f"{pair!r} is no OLD=NEW, or OLD stands twice", param, ctx)
+            renames[old] = new
+        return renames
+
+
 phase_option = click.option(
     "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="Of which phase (default: deploy)."
 )

@@ -9,27 +9,9 @@ import click
 
 from caffe_fcn import surgery as library
 from caffe_fcn.cli import Group
-from caffe_fcn.cli.options import allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.options import Renames, allow_unknown_option, json_option, phase_option, read_net, size_option
 from caffe_fcn.cli.tables import show
 from caffe_fcn.geometry import dims
-
-
-class Renames(click.ParamType):
-    """``old=new,...``; ``old=`` leaves a layer out."""
-
-    name = "OLD=NEW,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        renames = {}
-        for pair in filter(None, value.split(",")):
-            old, equals, new = (part.strip() for part in pair.partition("="))
-            if not old or not equals or old in renames:
-                self.fail(f"{pair!r} is no OLD=NEW, or OLD stands twice", param, ctx)
-            renames[old] = new
-        return renames
-
 
 weights_option = click.option("--weights", required=True, metavar="W", help="The weights to take from.")
 output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The weights to write.")
@@ -46,7 +28,9 @@ def surgery() -> None:
 @click.option("--from-net", metavar="NET", help="The net of W, where W itself does not say it.")
 @click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")
 @output_option
-@click.option("--map", "renames", type=Renames(), default={}, help="Layers of W under other names; OLD= leaves one out.")
+@click.option(
+    "--map", "renames", type=Renames(), default={}, help="Layers of W under other names; OLD= leaves one out."
+)
 @click.option("--suffix", default="", help="What the net's layer names have behind those of W.")
 @click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
 @click.option("--sparse", is_flag=True, help="Write no layers that get nothing from W.")
