@@ -11,11 +11,13 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
+
+from caffe_fcn.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +31,27 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("the reference files (../shared) are not here")
     return folder
+
+
+class Ran(NamedTuple):
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """``caffe-fcn`` as a function of its arguments, in this process."""
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(each) for each in arguments])
+        return Ran(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")
