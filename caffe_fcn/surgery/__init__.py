@@ -1,25 +1,63 @@
 """Weights files and what is done to them: no Caffe, no whole model in memory.
 
-- `open_weights`, `save_weights`: files of all formats, as handles on parameters (`layers`, `tensors`)
+- `open_weights`, `save_weights`, `convert`: files of all formats, as handles on parameters
 - `transplant`: a classifier's weights into another net
-- `fillers`, `interp`: what parameters start with that no file gives
+- `differences`, `not_finite`: looking at the numbers
+- `read_mean`, `write_mean`, `mean_of`, `per_channel`: image means
+
+Each comes from the module below, which is imported when one of its names is asked for.
 """
 
 from __future__ import annotations
 
-from caffe_fcn.surgery.layers import Layer, Weights
-from caffe_fcn.surgery.tensors import Tensor
-from caffe_fcn.surgery.transplant import Donor, Parameter, Report, transplant
-from caffe_fcn.surgery.weights import open_weights, save_weights
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caffe_fcn.surgery.comparison import Difference, NotFinite, differences, not_finite
+    from caffe_fcn.surgery.layers import Layer, Weights
+    from caffe_fcn.surgery.means import mean_of, per_channel, read_mean, write_mean
+    from caffe_fcn.surgery.tensors import Tensor
+    from caffe_fcn.surgery.transplanting import Donor, Parameter, Report, transplant
+    from caffe_fcn.surgery.weights import convert, open_weights, save_weights
+
+_MODULES = {
+    "comparison": ["Difference", "NotFinite", "differences", "not_finite"],
+    "layers": ["Layer", "Weights"],
+    "means": ["mean_of", "per_channel", "read_mean", "write_mean"],
+    "tensors": ["Tensor"],
+    "transplanting": ["Donor", "Parameter", "Report", "transplant"],
+    "weights": ["convert", "open_weights", "save_weights"],
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Difference",
     "Donor",
     "Layer",
+    "NotFinite",
     "Parameter",
     "Report",
     "Tensor",
     "Weights",
+    "convert",
+    "differences",
+    "mean_of",
+    "not_finite",
     "open_weights",
+    "per_channel",
+    "read_mean",
     "save_weights",
     "transplant",
+    "write_mean",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caffe_fcn.surgery' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"caffe_fcn.surgery.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

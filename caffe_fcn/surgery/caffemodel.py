@@ -87,6 +87,14 @@ def read(file: SourceFile) -> Weights:
     return Weights(file, _FORMATS[age], tuple(layers if age == _LAYER else _upgraded(file, layers)), texts)
 
 
+def read_blob(file: SourceFile) -> Tensor:
+    """The BlobProto that a file consists of (a mean); raises `WeightsError` naming the byte."""
+    try:
+        return _blob(file, Field(0, BYTES, 0, 0, len(file), 0))
+    except WireError as error:
+        raise _damaged(str(file.path), error) from error
+
+
 def _damaged(where: str, error: WireError) -> WeightsError:
     return WeightsError(f"{where}, byte {error.offset}", str(error), _DAMAGED)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.geometry import dims
 from caffe_fcn.proto import FillerParameter, LayerParameter
-from caffe_fcn.surgery.interp import kernel
+from caffe_fcn.surgery.interpolation import kernel
 from caffe_fcn.surgery.tensors import CHUNK, Made, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sou
 
 MAGIC = b"PK\x03\x04"
 
-_LONGEST_HEADER = 1 << 12
+LONGEST_HEADER = 1 << 12
 _DENSEST = 1032  # deflate makes no more than this of a byte: a member that declares more is not there
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
-_BROKEN = "the file is cut off or damaged: copy or fetch it again"
+BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def read(file: SourceFile) -> Weights:
@@ -33,25 +33,25 @@ def read(file: SourceFile) -> Weights:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             tensors = {name: _tensor(file, archive, info) for name, info in members.items()}
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise WeightsError(file.path, f"is no zip that can be read: {error}", _BROKEN) from error
+        raise WeightsError(file.path, f"is no zip that can be read: {error}", BROKEN) from error
     return Weights(file, "npz", layers_of(file.path, tensors))
 
 
 def _tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
     where = f"{file.path}, array '{info.filename}'"
     if info.file_size > _DENSEST * max(info.compress_size, 1):
-        raise WeightsError(where, f"declares {info.file_size} bytes in {info.compress_size}", _BROKEN)
+        raise WeightsError(where, f"declares {info.file_size} bytes in {info.compress_size}", BROKEN)
     with archive.open(info) as member:
-        shape, dtype, header = parse_header(member.read(_LONGEST_HEADER), where)
+        shape, dtype, header = parse_header(member.read(LONGEST_HEADER), where)
     size = math.prod(shape) * ITEM_SIZES[dtype]
     if info.file_size != header + size:
-        raise WeightsError(where, f"needs {header + size} bytes, it has {info.file_size}", _BROKEN)
+        raise WeightsError(where, f"needs {header + size} bytes, it has {info.file_size}", BROKEN)
     piece: Piece = Made(size, lambda: _unpacked(file, info, header, where), frozenset((file,)))
     if info.compress_type == zipfile.ZIP_STORED:
         signature, name, extra = _LOCAL_HEADER.unpack(file.read(info.header_offset, _LOCAL_HEADER.size))
         begin = info.header_offset + _LOCAL_HEADER.size + name + extra + header
         if signature != MAGIC or begin + size > len(file):
-            raise WeightsError(where, "does not lie where the zip says", _BROKEN)
+            raise WeightsError(where, "does not lie where the zip says", BROKEN)
         piece = Stretch(file, begin, size)
     return Tensor(shape, dtype, (piece,))
 
@@ -65,9 +65,9 @@ def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) 
                 left -= len(chunk)
                 yield chunk
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise WeightsError(where, f"cannot be unpacked: {error}", _BROKEN) from error
+        raise WeightsError(where, f"cannot be unpacked: {error}", BROKEN) from error
     if left:
-        raise WeightsError(where, f"ends {left} bytes early", _BROKEN)
+        raise WeightsError(where, f"ends {left} bytes early", BROKEN)
 
 
 def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
@@ -79,13 +79,13 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
         readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         shape, fortran, kind = readers[npy.read_magic(stream)](stream)
     except (ValueError, KeyError) as error:
-        raise WeightsError(where, "is no numpy array", _BROKEN) from error
+        raise WeightsError(where, "is no numpy array", BROKEN) from error
     if kind.name not in ITEM_SIZES or kind.byteorder == ">":
         raise WeightsError(where, f"holds {kind}", "weights are little-endian float16, float32 or float64")
     if fortran and len(shape) > 1:
         raise WeightsError(where, "has its axes in Fortran's order", "save numpy.ascontiguousarray of it")
     if any(side < 0 for side in shape):
-        raise WeightsError(where, f"has the shape {shape}", _BROKEN)
+        raise WeightsError(where, f"has the shape {shape}", BROKEN)
     return tuple(shape), kind.name, stream.tell()
 
 

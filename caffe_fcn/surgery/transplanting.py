@@ -23,7 +23,7 @@ from caffe_fcn.graph import SOURCES, Node
 from caffe_fcn.layer_types import Site
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.shapes import Shapes, infer
-from caffe_fcn.surgery import fillers, interp
+from caffe_fcn.surgery import fillers, interpolation
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
 from caffe_fcn.surgery.layers import Layer, place
 from caffe_fcn.surgery.tensors import Shape, Tensor
@@ -98,7 +98,7 @@ def transplant(
     Raises `WeightsError` for a layer whose shape does not fit, and for weights that share no layer with
     the net; `NetError` for a net whose shapes cannot be inferred.
     """
-    net = to_net if isinstance(to_net, NetParameter) else read_net(to_net)
+    net = _net(to_net)
     donors = [Donor(weights, renames or {}, suffix, from_net)] if isinstance(weights, (str, os.PathLike)) else weights
     plan = _Plan(_shapes_of(net, phase, size), [_Source(donor) for donor in donors], seed)
     report = Report(str(output), [*plan.parameters(sparse), *plan.dropped()])
@@ -110,6 +110,10 @@ def transplant(
 # An image that every net of the family takes, for data layers whose image size only their code knows.
 # Convolutions have the same parameters at any size.
 _ANY_SIZE = (500, 500)
+
+
+def _net(given: NetParameter | PathLike) -> NetParameter:
+    return read_net(given) if isinstance(given, (str, os.PathLike)) else given
 
 
 def _shapes_of(net: NetParameter, phase: str | None, size: tuple[int, int] | None) -> Shapes:
@@ -146,8 +150,7 @@ class _Source:
 
     def _known_sites(self, given: NetParameter | PathLike | None) -> dict[str, Site]:
         if given is not None:
-            net = given if isinstance(given, NetParameter) else read_net(given)
-            shapes = _shapes_of(net, None, None)
+            shapes = _shapes_of(_net(given), None, None)
             self._adopt(shapes)
             return _sites(shapes)
         if not self.weights.layers[0].definition:
@@ -296,9 +299,9 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, st
     """
     filler = fillers.filler_of(node.layer, index, shape)
     if node.type == "Deconvolution" and index == 0 and not node.layer.convolution_param.HasField("weight_filler"):
-        why_not = interp.refusal(shape, node.layer.convolution_param.num_output)
+        why_not = interpolation.refusal(shape, node.layer.convolution_param.num_output)
         if not why_not:
-            return interp.weights(shape), f"interpolation kernel {dims(shape[2:])}"
+            return interpolation.weights(shape), f"interpolation kernel {dims(shape[2:])}"
         return fillers.filled(filler, shape, node.name, index, seed), f"zero: it has no filler, and {why_not}"
     said = f" {filler.value:g}" if filler.type == "constant" else ""
     return fillers.filled(filler, shape, node.name, index, seed), f"filler {filler.type}{said}"

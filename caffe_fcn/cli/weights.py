@@ -1,0 +1,148 @@
+"""``caffe-fcn weights``: look at, compare and convert weights files."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caffe_fcn import surgery
+from caffe_fcn.cli import Group
+from caffe_fcn.cli.options import json_option, size_option
+from caffe_fcn.cli.tables import show, size
+from caffe_fcn.geometry import dims
+
+
+@click.group(cls=Group)
+def weights() -> None:
+    """Look at, compare and convert weights files of any format."""
+
+
+@weights.command()
+@click.argument("file", metavar="W")
+@click.option("--check", is_flag=True, help="Look at every number; exit status 1 if one is NaN or infinite.")
+@json_option
+def info(file: str, check: bool, as_json: bool) -> int:
+    """Layers, parameters, shapes and types of W; without --check only headers are read."""
+    with surgery.open_weights(file) as opened:
+        bad = list(surgery.not_finite(opened)) if check else []
+        if as_json:
+            click.echo(json.dumps(_document(opened, bad if check else None), indent=2))
+            return int(bool(bad))
+        rows = [
+            (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, size(tensor.count))
+            for layer in opened.layers
+            for index, tensor in enumerate(layer.tensors)
+        ]
+        show(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
+        click.echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
+    for each in bad:
+        click.echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
+    if check and not bad:
+        click.echo("all values are finite", err=True)
+    return int(bool(bad))
+
+
+def _document(opened: surgery.Weights, bad: list[surgery.NotFinite] | None) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "file": str(opened.path),
+        "format": opened.format,
+        "bytes": len(opened.file),
+        "params": opened.count,
+        "layers": [
+            {
+                "name": layer.name,
+                "type": layer.type,
+                "blobs": [
+                    {"shape": list(tensor.shape), "dtype": tensor.dtype, "count": tensor.count}
+                    for tensor in layer.tensors
+                ],
+            }
+            for layer in opened.layers
+        ],
+    }
+    if bad is not None:
+        document["not_finite"] = [
+            {"layer": each.layer, "index": each.index, "nan": each.nan, "inf": each.inf} for each in bad
+        ]
+    return document
+
+
+@weights.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, help="The largest difference that is none.")
+@json_option
+def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
+    """The largest difference of every parameter of A and B; exit status 1 if any differs."""
+    with surgery.open_weights(a) as ours, surgery.open_weights(b) as theirs:
+        found = list(surgery.differences(ours, theirs))
+    differ = [each for each in found if not _same(each, tolerance)]
+    if as_json:
+        click.echo(json.dumps({"same": not differ, "parameters": [_difference(each) for each in found]}, indent=2))
+    else:
+        rows = [
+            (each.layer, each.index, *map(_shape, each.shapes), "" if each.largest is None else f"{each.largest:g}")
+            for each in found
+        ]
+        show(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
+        click.echo(f"{len(differ)} of {len(found)} parameters differ", err=True)
+    return int(bool(differ))
+
+
+def _same(each: surgery.Difference, tolerance: float) -> bool:
+    return each.shapes[0] == each.shapes[1] and each.largest is not None and each.largest <= tolerance
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else dims(shape)
+
+
+def _difference(each: surgery.Difference) -> dict[str, Any]:
+    a, b = (None if shape is None else list(shape) for shape in each.shapes)
+    largest = "inf" if each.largest == math.inf else each.largest  # JSON has no infinity
+    return {"layer": each.layer, "index": each.index, "a": a, "b": b, "largest": largest}
+
+
+@weights.command()
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--half", is_flag=True, help="Values as float16 (in a .caffemodel: NVIDIA's Caffe and OpenCV read it).")
+def convert(source: str, target: str, half: bool) -> None:
+    """IN in the format that OUT's suffix names: .caffemodel, .caffemodel.h5, .npz, .safetensors.
+
+    Between .binaryproto and .npy it converts an image mean.
+    """
+    if Path(target).suffix in (".binaryproto", ".npy"):
+        surgery.write_mean(target, surgery.read_mean(source))
+    else:
+        surgery.convert(source, target, half)
+    click.echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
+
+
+@weights.command()
+@click.argument("mean", metavar="MEAN")
+@click.option("-o", "--output", metavar="FILE", help="Write the mean as .binaryproto or .npy.")
+@size_option
+def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
+    """The three numbers of an image mean, or an image of them.
+
+    MEAN is a .binaryproto, an .npy, or numbers such as 104.007,116.669,122.679 (B,G,R); --size makes an image.
+    """
+    numbers = _numbers(mean)
+    values = surgery.read_mean(mean) if numbers is None else surgery.mean_of(numbers)
+    click.echo(",".join(f"{value:.9g}" for value in surgery.per_channel(values)))
+    if output:
+        surgery.write_mean(output, values, size)
+    elif size:
+        raise click.UsageError("--size needs -o FILE")
+
+
+def _numbers(text: str) -> list[float] | None:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
