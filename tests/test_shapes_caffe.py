@@ -11,7 +11,7 @@ from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, given, settings
 from random_nets import nets
 
-from caffe_fcn import proto, shapes
+from caffe_fcn import netspec, proto, shapes
 from caffe_fcn.errors import NetError
 
 
@@ -155,3 +155,15 @@ def test_classifiers_of_the_zoo_at_two_sizes(caffe: CaffeWorker, shared: Path, n
         shape = (batch, 3, size, size)
         answer = caffe.ask("shapes", text, reshape={"data": shape})
         assert ours(text, inputs={"data": shape}) == without_splits(answer)
+
+
+@pytest.mark.parametrize("name", list(netspec.catalogue()))
+def test_every_net_of_the_catalogue_at_two_sizes(caffe: CaffeWorker, name: str) -> None:
+    net = netspec.build(name, phase="deploy")
+    inputs = {blob: shape for blob, shape in shapes.infer(net).blobs.items() if blob in net.layer[0].top}
+    fixed = name == "m2nist-cnn"  # a classifier has the size of its first InnerProduct
+    for height, width in [(28, 28)] if fixed else [(97, 130), (320, 256)]:
+        given = {blob: (*shape[:2], height, width) for blob, shape in inputs.items()}
+        answer = caffe.ask("shapes", str(net), reshape=given)
+        assert answer is not None
+        assert ours(str(net), size=(height, width)) == without_splits(answer)
