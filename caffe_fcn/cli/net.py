@@ -10,9 +10,11 @@ from caffe_fcn.cli import LazyGroup
 class _Net(LazyGroup):
     table = {  # noqa: RUF012
         "build": ("net_build", "build", "A net of the catalogue: its prototxts and its solver."),
+        "convolutionize": ("net_convolutionize", "convolutionize", "Fully connected layers as convolutions."),
         "diff": ("net_diff", "diff", "What two nets, or two solvers, differ in by meaning."),
         "list": ("net_build", "list_nets", "The catalogue of nets."),
         "show": ("net_show", "show", "Layers, shapes, parameters, cost, receptive fields."),
+        "upgrade": ("net_upgrade", "upgrade", "Nets, weights and solvers of older Caffes in the current format."),
     }
 
 

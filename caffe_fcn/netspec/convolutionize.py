@@ -10,6 +10,7 @@ The weights stay the same bytes under another shape: ``caffe-fcn surgery transpl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from caffe_fcn.errors import NetError, nearest
@@ -61,9 +62,10 @@ class _Plan:
                     raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
                 wanted.add(node.bottoms[0])
             elif wanted.intersection(node.tops):
-                if _flattens(node):
+                if _flattens(node, shapes):
+                    _check_place(node)
                     self.flattening.add(node.name)
-                if _flattens(node) or _is_pointwise(node):
+                if _flattens(node, shapes) or _is_pointwise(node):
                     wanted.update(node.bottoms)
         _check_readers(wanted, shapes, images)
 
@@ -90,12 +92,13 @@ def _images(shapes: Shapes) -> dict[Blob, Kernel]:
         for top in node.tops:
             shape = shapes.blobs[top.name]
             read = {images.get(blob) for blob in node.bottoms}
-            if len(shape) == 4:
+            if len(shape) > 2:
                 images[top] = shape[2:]
-            elif node.type == "InnerProduct":
-                images[top] = (1, 1)
-            elif len(read) == 1 and (_flattens(node) or _is_pointwise(node)) and (image := read.pop()):
-                images[top] = image
+            elif len(read) == 1 and (image := read.pop()):
+                if node.type == "InnerProduct":
+                    images[top] = (1,) * len(image)
+                elif _flattens(node, shapes) or _is_pointwise(node):
+                    images[top] = image
     return images
 
 
@@ -110,14 +113,12 @@ def _kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel
     return images[blob]
 
 
-def _flattens(node: Node) -> bool:
+def _flattens(node: Node, shapes: Shapes) -> bool:
     """Whether a layer makes N x CHW of N x C x H x W."""
-    if node.type == "Flatten":
-        param = node.layer.flatten_param
-        return (param.axis, param.end_axis) in ((1, -1), (1, 3), (-3, -1))
-    param = node.layer.reshape_param
-    whole = (param.axis, param.num_axes, len(param.shape.dim)) == (0, -1, 2)
-    return node.type == "Reshape" and whole and param.shape.dim[1] == -1
+    if node.type not in ("Flatten", "Reshape"):
+        return False
+    shape = shapes.blobs[node.bottoms[0].name]
+    return shapes.blobs[node.tops[0].name] == (shape[0], math.prod(shape[1:]))
 
 
 def _is_pointwise(node: Node) -> bool:
@@ -125,11 +126,20 @@ def _is_pointwise(node: Node) -> bool:
     return bool(node.bottoms) and len(node.tops) == 1 and row.coords(node.layer) == POINTWISE
 
 
+def _check_place(node: Node) -> None:
+    """Without the layer, what works in place of its top would work in place of its bottom."""
+    bottom, top = node.bottoms[0], node.tops[0]
+    in_place = any(top.name in reader.layer.top for reader in top.readers)
+    if in_place and len(bottom.readers) > 1:
+        mend = "let the layer behind it have a top of its own"
+        raise NetError(node, f"cannot go: others read '{bottom.name}', and what follows works in place", mend)
+
+
 def _check_readers(unflattened: set[Blob], shapes: Shapes, images: Mapping[Blob, Kernel]) -> None:
     for blob in unflattened:
         for node in blob.readers:
-            image = len(shapes.blobs[blob.name]) == 4 or images[blob] == (1, 1)
-            if not (image or node.type == "InnerProduct" or _flattens(node) or _is_pointwise(node)):
+            image = len(shapes.blobs[blob.name]) > 2 or set(images[blob]) == {1}
+            if not (image or node.type == "InnerProduct" or _flattens(node, shapes) or _is_pointwise(node)):
                 mend = "give it a Flatten layer of its own"
                 raise NetError(node, f"needs '{blob.name}' flat, and so it cannot become an image", mend)
 
@@ -147,8 +157,10 @@ def _to_convolution(layer: LayerParameter, kernel: Kernel) -> None:
                 getattr(new, name).CopyFrom(value)
     if len(set(kernel)) == 1:
         new.kernel_size.append(kernel[0])
+    elif len(kernel) == 2:
+        new.kernel_h, new.kernel_w = kernel  # Caffes before 2015 know no list
     else:
-        new.kernel_h, new.kernel_w = kernel
+        new.kernel_size.extend(kernel)
     layer.ClearField("inner_product_param")
 
 

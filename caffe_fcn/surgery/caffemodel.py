@@ -90,7 +90,7 @@ def read(file: SourceFile) -> Weights:
 def read_blob(file: SourceFile) -> Tensor:
     """The BlobProto that a file consists of (a mean); raises `WeightsError` naming the byte."""
     try:
-        return _blob(file, Field(0, BYTES, 0, 0, len(file), 0))
+        return _blob(file, Field(0, BYTES, 0, 0, len(file), 0))[0]
     except WireError as error:
         raise _damaged(str(file.path), error) from error
 
@@ -104,7 +104,19 @@ def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
     definitions = {layer.name: layer for layer in read_net(file.path).layer}
     for layer in layers:
         if (definition := definitions.get(layer.name)) is not None:
-            yield Layer(layer.name, layer.tensors, definition.type, definition.SerializeToString())
+            tensors = tuple(_modern(tensor, definition.type, number) for number, tensor in enumerate(layer.tensors))
+            yield Layer(layer.name, tensors, definition.type, definition.SerializeToString())
+
+
+def _modern(tensor: Tensor, kind: str, index: int) -> Tensor:
+    """A parameter of four axes as its layer has it today: real Caffe forgives the old shape only in the old fields."""
+    axes = 1 if index else _WEIGHT_AXES.get(kind, 4)
+    if len(tensor.shape) != 4 or set(tensor.shape[:-axes]) - {1}:
+        return tensor
+    return tensor.reshaped(tensor.shape[-axes:])
+
+
+_WEIGHT_AXES = {"InnerProduct": 2}
 
 
 class _Spans:
@@ -134,13 +146,16 @@ def _layer(file: SourceFile, message: Field, index: int, v0: bool = False) -> tu
     numbers = _NUMBERS[age]
     texts = dict.fromkeys(numbers, "")
     tensors: list[Tensor] = []
+    old: set[int] = set()  # the tensors in the old format's shape
     definition = _Spans(file)
     try:
         for field in wire.walk(file, message.begin, message.end):
             if age == _V1 and field.number == _V0 and field.kind == BYTES:
                 return _layer(file, field, index, v0=True)
             if field.number == numbers.blobs:
-                tensors.append(_blob(file, field))
+                tensor, is_old = _blob(file, field)
+                tensors.append(tensor)
+                old.update({len(tensors) - 1} if is_old else ())
                 continue
             definition.add(field)
             if field.number in texts and field.kind == BYTES:
@@ -149,7 +164,9 @@ def _layer(file: SourceFile, message: Field, index: int, v0: bool = False) -> tu
     except WireError as error:
         name = texts[numbers.name] or f"number {index}"
         raise _damaged(place(file.path, name, len(tensors)), error) from error
-    return Layer(texts[numbers.name], tuple(tensors), texts[numbers.type], described), age
+    name, kind = texts[numbers.name], texts[numbers.type]
+    shaped = (_modern(each, kind, number) if number in old else each for number, each in enumerate(tensors))
+    return Layer(name, tuple(shaped), kind, described), age
 
 
 def _text(file: SourceFile, field: Field) -> str:
@@ -173,7 +190,8 @@ _RAW_TYPES = {0: "float64", 1: "float32", 2: "float16"}  # the enum Type of NVID
 _RAW_HALF = 2
 
 
-def _blob(file: SourceFile, message: Field) -> Tensor:
+def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
+    """A BlobProto, and whether it has the old formats' shape."""
     if message.kind != BYTES:
         raise WireError("is no message", message.start)
     legacy: dict[int, int] = {}
@@ -203,7 +221,7 @@ def _blob(file: SourceFile, message: Field) -> Tensor:
             raise WireError("a shape or values in too many parts", field.start)
     if legacy:
         shape = [legacy.get(number, 0) for number in _LEGACY]
-    return _checked(tuple(shape), pieces, raw_type, message.start)
+    return _checked(tuple(shape), pieces, raw_type, message.start), bool(legacy)
 
 
 def _checked(shape: Shape, pieces: dict[int, list[Piece]], raw_type: int | None, offset: int) -> Tensor:

@@ -1,0 +1,44 @@
+"""``caffe-fcn net convolutionize``: fully connected layers as the convolutions that compute the same."""
+
+from __future__ import annotations
+
+import click
+
+from caffe_fcn import proto
+from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.options import Renames, allow_unknown_option, read_net, size_option
+from caffe_fcn.netspec.convolutionize import convolutionize as converted
+
+
+@click.command(cls=Command)
+@click.argument("net", metavar="NET")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The prototxt to write; - is stdout.")
+@click.option("--rename", "renames", type=Renames(), default={}, help="New names for converted layers: fc6=conv6,...")
+@size_option
+@allow_unknown_option
+def convolutionize(
+    net: str, output: str, renames: dict[str, str], size: tuple[int, int] | None, allow_unknown: bool
+) -> None:
+    """The InnerProduct layers of NET as equivalent convolutions.
+
+    A kernel is as large as the image that its layer reads, by the inferred shapes. The weights move with
+    caffe-fcn surgery transplant.
+    """
+    before = read_net(net, allow_unknown)
+    after = converted(before, renames, size)
+    proto.write(after, output)
+    if Settings.quiet:
+        return
+    names = {layer.name for layer in before.layer if layer.type == "InnerProduct"}
+    if not names:
+        click.echo("no InnerProduct layer: nothing to convert", err=True)
+    for layer in after.layer:
+        old = next((old for old, new in renames.items() if new == layer.name), layer.name)
+        if old in names:
+            click.echo(f"{old} -> {layer.name}: Convolution, kernel {_kernel(layer)}", err=True)
+
+
+def _kernel(layer: proto.LayerParameter) -> str:
+    param = layer.convolution_param
+    sides = list(param.kernel_size) or [param.kernel_h, param.kernel_w]
+    return "x".join(map(str, sides * 2 if len(sides) == 1 else sides))

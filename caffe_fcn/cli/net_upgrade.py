@@ -1,0 +1,46 @@
+"""``caffe-fcn net upgrade``: nets, weights files and solvers of older Caffes in the current format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from caffe_fcn import proto
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import allow_unknown_option, tell_passed_over
+from caffe_fcn.files import told
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="IN")
+@click.option("-o", "--output", required=True, metavar="OUT", help="The file to write; - is stdout.")
+@allow_unknown_option
+def upgrade(source: str, output: str, allow_unknown: bool) -> None:
+    """The net (or solver) IN, of any format since 2013, in the current one.
+
+    A text gives a text; a binary file gives a binary file with all its weights, or, where OUT is a .prototxt,
+    the net alone.
+    """
+    if _is_binary(source) and output != "-" and not output.endswith(_TEXT):
+        from caffe_fcn.surgery.upgrade import upgrade as upgrade_weights
+
+        left_out = upgrade_weights(source, output)
+    else:
+        notes: list[proto.UnknownField] = []
+        message = proto.read_net_or_solver(source, allow_unknown, notes, upgrade=False)
+        tell_passed_over(notes)
+        left_out = proto.upgrade_message(message)
+        proto.write(message, output)
+    for note in left_out:
+        click.echo(f"note: {note}", err=True)
+
+
+_TEXT = (".prototxt", ".pbtxt", ".txt")
+
+
+def _is_binary(path: str) -> bool:
+    if path == "-":
+        return False
+    with told(path), Path(path).open("rb") as file:
+        return proto.is_binary(file.read(4096))
