@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caffe_fcn.geometry import dims
 from caffe_fcn.layer_types import Site
@@ -27,6 +27,10 @@ class Fit:
     tensor: Tensor
     fate: str
     reason: str = ""
+
+    def noted(self, reason: str, fate: str = "") -> Fit:
+        """The same with a further reason."""
+        return replace(self, fate=fate or self.fate, reason=", ".join(filter(None, (self.reason, reason))))
 
 
 class MisfitError(ValueError):
@@ -48,7 +52,7 @@ def fit(tensor: Tensor, source: Site, target: Site, shape: Shape) -> Fit:
         found = rule(upright, source, target, wanted)
         if found is not None:
             fitted = transposed(found.tensor) if here else found.tensor
-            return Fit(fitted, found.fate, ", ".join(filter(None, (found.reason, "transposed" * (there or here)))))
+            return replace(found, tensor=fitted).noted("transposed" if there or here else "")
     raise MisfitError(f"{dims(tensor.shape)} there, {dims(shape)} here")
 
 
@@ -94,6 +98,8 @@ def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -
     reason = f"fully connected to convolution, {dims(matrix[-2:])} to {dims(wanted)}"
     if not source.shapes:
         reason += f"; that it read {dims(wanted[1:])} is not checked, for the weights carry no net"
+    elif len(source.shapes[0]) == 2:
+        reason += f"; that it read {dims(wanted[1:])} is not checked, for it read them flattened"
     elif (read := _read_by(source, len(wanted) - 1)) != wanted[1:]:
         raise MisfitError(f"it read {dims(read)} there, the convolution's kernel is {dims(wanted[1:])}")
     return Fit(tensor.reshaped(wanted), RESHAPED, reason)

@@ -35,6 +35,11 @@ def refusal(shape: Shape, channels: int) -> str:
     return ""
 
 
+def told(shape: Shape) -> str:
+    """What reports say of a layer that interpolates."""
+    return f"interpolation kernel {dims(shape[2:])}"
+
+
 def weights(shape: Shape) -> Tensor:
     """Interpolation weights (C, C / group, k, k) for a Deconvolution, dense or grouped, that `refusal` has nothing
     against."""

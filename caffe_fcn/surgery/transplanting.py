@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
@@ -24,6 +24,7 @@ from caffe_fcn.layer_types import Site
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.shapes import Shapes, infer
 from caffe_fcn.surgery import fillers, interpolation
+from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
 from caffe_fcn.surgery.layers import Layer, place
 from caffe_fcn.surgery.tensors import Shape, Tensor
@@ -64,13 +65,14 @@ class Donor:
     """Weights to take from: which of its layers goes to which of the target's.
 
     ``renames`` maps a layer of the weights to one of the net, or to "" to leave it out; all others go to
-    the layer of their own name with ``suffix`` behind it. ``net`` is the net of the weights, where the
-    file does not say it.
+    the layer of their own name with ``suffix`` behind it. ``edits`` change layers of the weights on the way.
+    ``net`` is the net of the weights, where the file does not say it.
     """
 
     weights: PathLike
     renames: Mapping[str, str] = field(default_factory=dict)
     suffix: str = ""
+    edits: Mapping[str, Edit] = field(default_factory=dict)
     net: NetParameter | PathLike | None = None
 
 
@@ -84,6 +86,7 @@ def transplant(
     from_net: NetParameter | PathLike | None = None,
     phase: str | None = None,
     size: tuple[int, int] | None = None,
+    interpolate: Iterable[str] = (),
     strict: bool = False,
     sparse: bool = False,
     seed: int = 0,
@@ -92,15 +95,20 @@ def transplant(
 
     ``weights`` is a file (with ``renames``, ``suffix`` and ``from_net`` as in `Donor`) or several donors, of
     which the first that has a layer gives it. ``phase`` is the target's (default: deploy), ``size`` (H, W) its
-    image size where its data layers don't tell. ``strict`` refuses to drop or to fill anything, ``sparse``
-    leaves layers out that get nothing from the weights, ``seed`` makes fillers reproducible.
+    image size where its data layers don't tell. Layers in ``interpolate`` get the interpolation kernel whatever
+    else there is for them, as a Deconvolution without values and without a filler always does. ``strict``
+    refuses to drop or to fill anything, ``sparse`` leaves layers out that get nothing from the weights,
+    ``seed`` makes fillers reproducible.
 
     Raises `WeightsError` for a layer whose shape does not fit, and for weights that share no layer with
     the net; `NetError` for a net whose shapes cannot be inferred.
     """
-    net = _net(to_net)
-    donors = [Donor(weights, renames or {}, suffix, from_net)] if isinstance(weights, (str, os.PathLike)) else weights
-    plan = _Plan(_shapes_of(net, phase, size), [_Source(donor) for donor in donors], seed)
+    net = net_of(to_net)
+    donors = (
+        [Donor(weights, renames or {}, suffix, net=from_net)] if isinstance(weights, (str, os.PathLike)) else weights
+    )
+    sources = [_Source(donor) for donor in donors]
+    plan = _Plan(shapes_of(net, phase, size), sources, frozenset(interpolate), seed)
     report = Report(str(output), [*plan.parameters(sparse), *plan.dropped()])
     _refuse(report, donors, strict)
     save_weights(output, plan.layers(sparse), NetParameter(name=net.name).SerializeToString())
@@ -112,11 +120,13 @@ def transplant(
 _ANY_SIZE = (500, 500)
 
 
-def _net(given: NetParameter | PathLike) -> NetParameter:
+def net_of(given: NetParameter | PathLike) -> NetParameter:
+    """The net itself, read where a path is given."""
     return read_net(given) if isinstance(given, (str, os.PathLike)) else given
 
 
-def _shapes_of(net: NetParameter, phase: str | None, size: tuple[int, int] | None) -> Shapes:
+def shapes_of(net: NetParameter, phase: str | None, size: tuple[int, int] | None) -> Shapes:
+    """Shapes of a net whose Python data layers may leave the image size open."""
     untold = any(layer.type == "Python" and not layer.bottom for layer in net.layer)
     return infer(net, phase, size=size or (_ANY_SIZE if untold else None))
 
@@ -128,9 +138,9 @@ class _Source:
         self.weights = open_weights(donor.weights)
         self.path = self.weights.path
         self.layers = {layer.name: layer for layer in self.weights.layers if layer.tensors}
-        unknown = next((name for name in donor.renames if name not in self.layers), None)
-        if unknown is not None:
-            raise WeightsError(self.path, f"has no parameters of a layer '{unknown}'", nearest(unknown, self.layers))
+        for name in (*donor.renames, *donor.edits):
+            if name not in self.layers:
+                raise WeightsError(self.path, f"has no parameters of a layer '{name}'", nearest(name, self.layers))
         self.targets: dict[str, str] = {}  # the net's layer -> the weights' layer
         for name in self.layers:
             target = donor.renames.get(name, name + donor.suffix)
@@ -143,6 +153,10 @@ class _Source:
                 self.targets[target] = name
         self.renamed = {target for name, target in donor.renames.items() if target}
         self._sites = self._known_sites(donor.net)
+        self.edits = donor.edits
+        for name, edit in donor.edits.items():
+            tensors = edit.apply(self.layers[name].tensors, place(self.path, name))
+            self.layers[name] = replace(self.layers[name], tensors=tensors)
 
     def site(self, name: str) -> Site:
         """A layer of the weights, with the shapes that it reads where they are known."""
@@ -150,7 +164,7 @@ class _Source:
 
     def _known_sites(self, given: NetParameter | PathLike | None) -> dict[str, Site]:
         if given is not None:
-            shapes = _shapes_of(_net(given), None, None)
+            shapes = shapes_of(net_of(given), None, None)
             self._adopt(shapes)
             return _sites(shapes)
         if not self.weights.layers[0].definition:
@@ -201,9 +215,12 @@ def _crop_size(net: NetParameter) -> tuple[int, int] | None:
 class _Plan:
     """For every parameter of the target its fate and, but for those that are filled, its values."""
 
-    def __init__(self, shapes: Shapes, sources: Sequence[_Source], seed: int) -> None:
-        self._shapes, self._sources, self._seed = shapes, sources, seed
+    def __init__(self, shapes: Shapes, sources: Sequence[_Source], interpolate: frozenset[str], seed: int) -> None:
+        self._shapes, self._sources, self._interpolate, self._seed = shapes, sources, interpolate, seed
         self._nodes = {node.name: node for node in shapes.graph.nodes}
+        for name in interpolate:
+            if name not in self._nodes:
+                raise NetError(f"layer '{name}'", "the net has no such layer", nearest(name, self._nodes))
         self._sharers = self._sharing()
         self._check_renames()
         self._decided = {
@@ -256,14 +273,16 @@ class _Plan:
 
     def _decide(self, node: Node, index: int) -> tuple[Parameter, Tensor]:
         shape = self._shapes.params[node.name][index]
+        if node.name in self._interpolate and index == 0:
+            return Parameter(node.name, index, shape, FILLED, interpolation.told(shape)), _interpolated(node, shape)
         sharers = self._sharers.get((node.name, index), [(node.name, index)])
         for name, place_there in sorted(sharers, key=lambda sharer: sharer != (node.name, index)):
             found = self._found(name, place_there)
             if found is not None:
                 fitted, origin = found
-                shared = "" if name == node.name else f"shares its values with layer '{name}'"
-                reason = ", ".join(filter(None, (fitted.reason, shared)))
-                parameter = Parameter(node.name, index, shape, fitted.fate, reason, origin)
+                if name != node.name:
+                    fitted = fitted.noted(f"shares its values with layer '{name}'")
+                parameter = Parameter(node.name, index, shape, fitted.fate, fitted.reason, origin)
                 return parameter, fitted.tensor.reshaped(shape)
         owner, owner_index = sharers[0]
         tensor, reason = _filled(self._nodes[owner], owner_index, shape, self._seed)
@@ -284,9 +303,12 @@ class _Plan:
             except MisfitError as error:
                 mend = f"rename one of the layers, or leave it out: {layer.name}="
                 raise WeightsError(where, f"does not fit layer '{name}': {error}", mend) from error
+            if layer.name in source.edits:
+                fitted = fitted.noted(source.edits[layer.name].what, RESHAPED)
             if tensor.dtype != "float32":  # Caffe's nets compute in float32, and BVLC's reads no float16
-                note = ", ".join(filter(None, (fitted.reason, f"{tensor.dtype} to float32")))
-                fitted = replace(fitted, tensor=fitted.tensor.cast("float32", where), reason=note)
+                fitted = replace(fitted, tensor=fitted.tensor.cast("float32", where)).noted(
+                    f"{tensor.dtype} to float32"
+                )
             return fitted, (layer.name, index)
         return None
 
@@ -298,13 +320,23 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, st
     that of an FCN is meant to interpolate.
     """
     filler = fillers.filler_of(node.layer, index, shape)
+    reason = f"filler {filler.type}" + (f" {filler.value:g}" if filler.type == "constant" else "")
     if node.type == "Deconvolution" and index == 0 and not node.layer.convolution_param.HasField("weight_filler"):
         why_not = interpolation.refusal(shape, node.layer.convolution_param.num_output)
         if not why_not:
-            return interpolation.weights(shape), f"interpolation kernel {dims(shape[2:])}"
-        return fillers.filled(filler, shape, node.name, index, seed), f"zero: it has no filler, and {why_not}"
-    said = f" {filler.value:g}" if filler.type == "constant" else ""
-    return fillers.filled(filler, shape, node.name, index, seed), f"filler {filler.type}{said}"
+            return interpolation.weights(shape), interpolation.told(shape)
+        reason = f"zero: it has no filler, and {why_not}"
+    return fillers.filled(filler, shape, node.name, index, seed), reason
+
+
+def _interpolated(node: Node, shape: Shape) -> Tensor:
+    if node.type != "Deconvolution":
+        raise NetError(node, "only a Deconvolution interpolates", "name an upscore layer")
+    if why_not := interpolation.refusal(shape, node.layer.convolution_param.num_output):
+        raise NetError(
+            node, f"cannot interpolate: {why_not}", "give it a square kernel, and as many channels as classes"
+        )
+    return interpolation.weights(shape)
 
 
 def _definition(layer: LayerParameter) -> bytes:

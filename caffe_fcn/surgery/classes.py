@@ -1,0 +1,77 @@
+"""Nets of other classes: score layers that keep the rows of the old classes.
+
+`expand` is for more classes than before (the old ones come first), `select` for some of a classifier's
+(ILSVRC's fc8 to a score_fr of the classes that a data set shares with it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from caffe_fcn.errors import WeightsError, nearest
+from caffe_fcn.proto import NetParameter
+from caffe_fcn.surgery.edits import Edit, chosen
+from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, net_of, shapes_of, transplant
+from caffe_fcn.surgery.weights import open_weights
+
+_SCORED = ("Convolution", "InnerProduct")
+
+
+def select(
+    weights: PathLike,
+    layer: str,
+    rows: Sequence[int | None],
+    to_net: NetParameter | PathLike,
+    output: PathLike,
+    to_layer: str | None = None,
+    **options: Any,
+) -> Report:
+    """A transplant in which ``to_layer`` scores ``rows`` of the classes of ``layer``, None being a new class.
+
+    ``options`` are those of `transplant`. Raises `WeightsError` for a class that is not there.
+    """
+    donor = Donor(weights, {layer: to_layer or layer}, edits={layer: chosen(rows)})
+    return transplant([donor], to_net, output, **options)
+
+
+def expand(
+    weights: PathLike,
+    to_net: NetParameter | PathLike,
+    output: PathLike,
+    layers: Iterable[str] = (),
+    phase: str | None = None,
+    **options: Any,
+) -> Report:
+    """A transplant into a net with more classes: its score layers begin with the old classes' rows.
+
+    The score layers are ``layers``, or all that have more outputs than before. Upscore layers of the old
+    classes are made anew. New rows are zero. Raises `WeightsError` where nothing can be expanded.
+    """
+    net = net_of(to_net)
+    shapes = shapes_of(net, phase, options.get("size"))
+    types = {node.name: node.type for node in shapes.graph.nodes}
+    edits: dict[str, Edit] = {}
+    renames: dict[str, str] = {}
+    with open_weights(weights) as old:
+        for name in layers:
+            if name not in shapes.params or name not in {layer.name for layer in old.layers}:
+                raise WeightsError(f"layer '{name}'", "is not in both nets", nearest(name, shapes.params))
+        for layer in old.layers:
+            if not layer.tensors or not (wanted := shapes.params.get(layer.name)):
+                continue
+            before, after = layer.tensors[0].shape, wanted[0]
+            if types[layer.name] == "Deconvolution" and before != after:
+                renames[layer.name] = ""
+            elif types[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
+                edits[layer.name] = chosen([*range(before[0]), *[None] * (after[0] - before[0])])
+    if not edits:
+        raise WeightsError(
+            weights, "has no layer with fewer outputs than the net's", "transplant does, without expanding"
+        )
+    return transplant([Donor(weights, renames, edits=edits)], net, output, phase=phase, **options)
+
+
+def _grows(before: Sequence[int], after: Sequence[int]) -> bool:
+    return len(before) > 1 and before[0] < after[0] and math.prod(before[1:]) == math.prod(after[1:])

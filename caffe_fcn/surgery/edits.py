@@ -1,0 +1,106 @@
+"""Changes to the parameters of one layer, made on the way from file to file.
+
+Rows of a score layer are stretches of the file, so choosing classes moves headers, not numbers. The first
+convolution is small, and what changes its channels is arithmetic on an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from caffe_fcn.errors import WeightsError
+from caffe_fcn.geometry import dims
+from caffe_fcn.surgery.tensors import Piece, Tensor, from_array, zeros
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Tensors: TypeAlias = tuple[Tensor, ...]
+
+# The largest first convolution, in values; real ones have some ten thousand.
+_SMALL = 1 << 22
+
+
+@dataclass(frozen=True)
+class Edit:
+    """``apply`` makes of a layer's parameters new ones; its second argument names the layer in errors."""
+
+    what: str
+    apply: Callable[[Tensors, str], Tensors]
+
+
+def chosen(rows: Sequence[int | None]) -> Edit:
+    """A score layer that scores ``rows`` of the old one's classes, in that order; None is a new class, all zero."""
+    new = sum(row is None for row in rows)
+    what = f"{len(rows) - new} old classes" + (f" and {new} new ones, zero" if new else "")
+    return Edit(what, lambda tensors, where: tuple(_rows(tensor, rows, where) for tensor in tensors))
+
+
+def _rows(tensor: Tensor, rows: Sequence[int | None], where: str) -> Tensor:
+    classes = tensor.shape[0] if tensor.shape else 0
+    pieces: list[Piece] = []
+    for row in rows:
+        if row is not None and not 0 <= row < classes:
+            raise WeightsError(where, f"has no class {row}", f"it has {classes}, counted from 0")
+        if row is None:
+            pieces.append(zeros(tensor.count // max(classes, 1), tensor.dtype))
+        else:
+            pieces += tensor.rows(row, row + 1).pieces
+    return Tensor((len(rows), *tensor.shape[1:]), tensor.dtype, tuple(pieces))
+
+
+def with_depth() -> Edit:
+    """A first convolution of one more channel, whose weights are the mean of the others' (NYUDv2, BGR to BGRD)."""
+    return Edit("a further channel, the mean of the others", _on_weights(_with_mean))
+
+
+def to_grey() -> Edit:
+    """A first convolution of one channel, exact for images whose channels are all equal."""
+    return Edit("one channel, the sum of all", _on_weights(lambda w: w.sum(axis=1, keepdims=True, dtype="f8")))
+
+
+def swapped() -> Edit:
+    """A first convolution that takes its channels in the opposite order: BGR for RGB."""
+    return Edit("channels in opposite order", _on_weights(lambda w: w[:, ::-1]))
+
+
+def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
+    """A first convolution that reads x for one that read ``scale * x + shift``, one shift or one for each channel.
+
+    Exact where the convolution does not pad: padding is zero in what it read before, and in what it reads now.
+    """
+
+    def apply(tensors: Tensors, where: str) -> Tensors:
+        import numpy as np
+
+        weights, *rest = (_loaded(tensor, where) for tensor in tensors)
+        if len(shift) not in (1, weights.shape[1]):
+            raise WeightsError(where, f"reads {weights.shape[1]} channels", f"not {len(shift)}: give as many numbers")
+        if not rest:
+            raise WeightsError(where, "has no bias to fold a mean into", "take a net whose first layer has one")
+        per_output = (weights.astype("f8").sum(axis=(2, 3)) * np.asarray(shift, "f8")).sum(axis=1)
+        bias = (rest[0].astype("f8").ravel() + per_output).astype("f4").reshape(rest[0].shape)
+        return from_array((weights * np.float64(scale)).astype("f4")), from_array(bias)
+
+    return Edit("mean and scale folded in", apply)
+
+
+def _with_mean(weights: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.concatenate([weights, weights.mean(axis=1, keepdims=True, dtype="f8")], axis=1)
+
+
+def _on_weights(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Tensors, str], Tensors]:
+    def apply(tensors: Tensors, where: str) -> Tensors:
+        return from_array(change(_loaded(tensors[0], where)).astype("f4")), *tensors[1:]
+
+    return apply
+
+
+def _loaded(tensor: Tensor, where: str) -> NDArray[Any]:
+    if tensor.count > _SMALL or len(tensor.shape) not in (1, 4):
+        raise WeightsError(where, f"is {dims(tensor.shape)}", "name the convolution that reads the image")
+    return tensor.loaded()
