@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.geometry import POINTWISE, dims
 from caffe_fcn.graph import Blob, Node
 from caffe_fcn.layer_types import LAYER_TYPES
@@ -32,7 +32,8 @@ def convolutionize(
 
     All phases of the net are treated together. ``rename`` gives converted layers, and blobs of the same name,
     new names, so that weights of the old shape are not looked for under the old name. ``size`` (H, W) is that
-    of the image where the net does not say it. Raises `NetError` naming the layer that cannot be converted.
+    of the image where the net does not say it. Raises `NetError` naming the layer that cannot be converted,
+    or why no shapes can be inferred.
     """
     result = NetParameter()
     result.CopyFrom(net)
@@ -75,7 +76,7 @@ def _plan(net: NetParameter, size: tuple[int, int] | None) -> _Plan:
     for phase in PHASES:
         try:
             shapes = infer(net, phase, size=size)
-        except NetError as error:  # a data layer of this phase may want files that are elsewhere
+        except CaffeFcnError as error:  # a data layer of this phase may want files that are elsewhere
             failure = failure or error
             continue
         plan.add(shapes)
