@@ -51,6 +51,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 allow_unknown_option = click.option(
     "--allow-unknown", is_flag=True, help="Pass over fields that BVLC Caffe's schema does not have."
 )
+engine_option = click.option(
+    "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is here)."
+)
+caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:

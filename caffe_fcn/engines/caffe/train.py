@@ -17,7 +17,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Training:
     """
 
     folder: Path  # where Caffe runs
+    prefix: Path  # what the names of its snapshots begin with
     log: Path
     max_iter: int
     notes: list[str]  # what the user should know before the first event
@@ -67,7 +68,7 @@ class Training:
         log: PathLike | None = None,
     ) -> None:
         param = read_solver(solver, allow_unknown=True)
-        path = Path(solver).absolute()
+        path = Path(solver).parent.resolve() / Path(solver).name
         arguments = [*_starting_point(weights, snapshot), *_device(caffe, gpu)]
         self.folder = _working_directory(param, path)
         self.max_iter = param.max_iter
@@ -76,10 +77,10 @@ class Training:
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
 
-        prefix = _snapshot_prefix(param, path, self.folder)
-        with files.told(prefix.parent):
-            prefix.parent.mkdir(parents=True, exist_ok=True)
-        self.log = Path(log).absolute() if log else prefix.with_name(f"{prefix.name}.log")
+        self.prefix = _snapshot_prefix(param, path, self.folder)
+        with files.told(self.prefix.parent):
+            self.prefix.parent.mkdir(parents=True, exist_ok=True)
+        self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
 
         self._where = solver
         self._scene = Scene(self.folder)
@@ -89,7 +90,7 @@ class Training:
                 self.notes.append("this Caffe is CPU only: training on the CPU")
                 param.solver_mode = _CPU
             if on_cpu or not path.exists():
-                param.snapshot_prefix = str(prefix)
+                param.snapshot_prefix = str(self.prefix)
                 path = resources.enter_context(_temporary_solver(param))
             with files.told(self.log):
                 self._file = resources.enter_context(self.log.open("ab" if snapshot else "wb"))
@@ -112,20 +113,24 @@ class Training:
         self.interrupted = True
 
     @contextmanager
-    def signals_passed_on(self) -> Iterator[None]:
+    def signals_passed_on(self, noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Inside the block, Ctrl-C and SIGTERM interrupt Caffe, and SIGHUP has it write a snapshot and go on.
 
-        What this process was told to ignore (``nohup``) stays ignored. Only the main thread can do this.
+        ``noticed`` is called at every interruption, before Caffe gets it. Under ``nohup`` SIGHUP stays ignored.
+        Only the main thread can do this.
         """
-        deeds = {
-            signal.SIGINT: lambda *_: self.interrupt(),
-            signal.SIGTERM: lambda *_: self.interrupt(),
-            signal.SIGHUP: lambda *_: self._process.send_signal(signal.SIGHUP),
-        }
-        before = {number: signal.getsignal(number) for number in deeds}
-        for number, deed in deeds.items():
-            if before[number] is not signal.SIG_IGN:
-                signal.signal(number, deed)
+
+        def interrupt(*_: object) -> None:
+            noticed()
+            self.interrupt()
+
+        def snapshot(*_: object) -> None:
+            self._process.send_signal(signal.SIGHUP)
+
+        deeds = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            deeds[signal.SIGHUP] = snapshot
+        before = {number: signal.signal(number, deed) for number, deed in deeds.items()}
         try:
             yield
         finally:

@@ -1,0 +1,115 @@
+"""``caffe-fcn infer``: label images and colour overlays from a trained net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from caffe_fcn import engines, files
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import caffe_option, engine_option
+from caffe_fcn.errors import DatasetError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from caffe_fcn.datasets.palette import Colour
+    from caffe_fcn.evaluation import Prediction
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """Numbers separated by commas."""
+
+    name = "B,G,R"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            return tuple(float(number) for number in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers such as 104.007,116.669,122.679", param, ctx)
+
+
+@click.command(cls=Command)
+@click.argument("net", metavar="NET")
+@click.argument("weights", metavar="W")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
+@engine_option
+@caffe_option
+@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
+@click.option("--mean", type=Numbers(), default="0", help="What to subtract from each channel (default: nothing).")
+@click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that (default: 1).")
+@click.option("--blob", default="", metavar="BLOB", help="The blob with the scores (default: the net's last output).")
+@click.option("--palette", metavar="FILE", help="Colours, 'R G B' or 'R G B NAME' a line (default: PASCAL VOC's).")
+def infer(
+    net: str,
+    weights: str,
+    images: tuple[str, ...],
+    output: Path,
+    engine: str,
+    caffe: str | None,
+    gpu: int | None,
+    mean: tuple[float, ...],
+    scale: float,
+    blob: str,
+    palette: str | None,
+) -> None:
+    """Run the deploy net NET with the weights W on images. Needs Caffe.
+
+    Writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the classes' colours over the
+    image; for a net with one output channel DIR/NAME.png alone, in grey.
+    """
+    from caffe_fcn.datasets import palette as palettes
+    from caffe_fcn.evaluation import predict
+
+    colours, names = palettes.read(palette) if palette else (palettes.voc(), None)
+    targets = _targets(images, output)
+    blobs = [blob] if blob else []
+    with engines.load(net, weights, engine, stages=["deploy"], gpu=gpu, caffe=caffe, blobs=blobs) as loaded:
+        for image, target in zip(images, targets, strict=True):
+            found = predict(loaded, image, mean, scale, blob)
+            with files.told(output):
+                output.mkdir(parents=True, exist_ok=True)
+            click.echo(f"{target}: {_write(found, target, colours, names)}")
+
+
+def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
+    """A file for each image; raises where two would be one, or one would replace an image, or is no image."""
+    from caffe_fcn.datasets.images import header
+
+    targets = [output / f"{Path(image).stem}.png" for image in images]
+    for number, (image, target) in enumerate(zip(images, targets, strict=True)):
+        header(files.read_bytes(image), image)
+        if target in targets[:number]:
+            first = images[targets.index(target)]
+            raise DatasetError(image, f"has the name of {first}, and both would be {target}", "use two folders")
+        if any(target.resolve() == Path(other).resolve() for other in images):
+            raise DatasetError(target, "would replace the image itself", "name another folder with -o")
+    return targets
+
+
+def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: list[str] | None) -> str:
+    """Write the images of a prediction, and say what is in it."""
+    import numpy as np
+    from PIL import Image
+
+    from caffe_fcn.viz.labels import label_image, overlay
+
+    if found.classes == 1:
+        _save(Image.fromarray(found.pixels), target)
+        return f"grey {found.pixels.min()} to {found.pixels.max()}"
+    _save(label_image(found.pixels, colours), target)
+    overlaid = overlay(found.image, found.pixels, colours)
+    _save(Image.fromarray(overlaid), target.with_name(f"{target.stem}_overlay.png"))
+    values, counts = np.unique(found.pixels, return_counts=True)
+    shares = sorted(zip(counts / counts.sum(), values.tolist(), strict=True), reverse=True)
+    return ", ".join(
+        f"{names[value] if names and value < len(names) else value} {share:.1%}" for share, value in shares
+    )
+
+
+def _save(image: Image, path: Path) -> None:
+    with files.atomic(path) as file:
+        image.save(file, "PNG")

@@ -1,0 +1,183 @@
+"""``caffe-fcn train``: a solver run to its end by an engine, with its progress shown."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from caffe_fcn import engines
+from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.options import caffe_option, engine_option
+from caffe_fcn.engines.caffe import Training, find
+from caffe_fcn.engines.events import Event, Step, Test
+from caffe_fcn.errors import FileError
+from caffe_fcn.training import History, read_log
+from caffe_fcn.viz.loss_curve import draw_loss
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@click.command(cls=Command)
+@click.argument("solver", metavar="SOLVER")
+@engine_option
+@click.option("--weights", metavar="W", help="Fine-tune from these weights (several: separated by commas).")
+@click.option("--snapshot", metavar="S", help="Go on from this .solverstate.")
+@click.option("--gpu", default="", metavar="LIST", help="GPUs: 0, or 0,1, or all (default: as SOLVER says).")
+@caffe_option
+@click.option("--log", metavar="FILE", help="Where Caffe's log goes (default: the snapshot_prefix and .log).")
+@click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes, for the torch engine.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    solver: str,
+    engine: str,
+    weights: str | None,
+    snapshot: str | None,
+    gpu: str,
+    caffe: str | None,
+    log: str | None,
+    nproc: int | None,
+) -> int:
+    """Train as SOLVER says. Needs Caffe.
+
+    Ctrl-C (or SIGTERM) has Caffe write a snapshot and stop, with exit status 130; a second one kills it.
+    SIGHUP has it write a snapshot and go on. Paths inside SOLVER are relative to the working directory, or to
+    SOLVER's own folder where its net is only to be found from there.
+    """
+    engines.check(engine)
+    if nproc is not None:
+        raise click.UsageError("--nproc is for the torch engine; Caffe takes --gpu 0,1", ctx)
+    start = weights.split(",") if weights else []
+    with Training(find(caffe), solver, start, snapshot, gpu, log) as training:
+        for note in training.notes:
+            click.echo(f"note: {note}", err=True)
+        history = _history_before(training) if snapshot else History()
+        with training.signals_passed_on(noticed=_tell(training)), _display(training.max_iter) as display:
+            for event in training:
+                history.add(event)
+                display(event)
+    _report(training, history)
+    return 130 if training.interrupted else 0
+
+
+def _tell(training: Training) -> Callable[[], None]:
+    def tell() -> None:
+        line = "killing Caffe" if training.interrupted else "stopping: Caffe writes a snapshot (again to kill it)"
+        os.write(2, f"\n{line}\n".encode())  # a signal may come in the middle of a buffered write
+
+    return tell
+
+
+def _history_before(training: Training) -> History:
+    """What a resumed training's log tells of the time before."""
+    try:
+        return read_log(training.log)
+    except FileError:
+        return History()
+
+
+def _report(training: Training, history: History) -> None:
+    """What the training left, on stdout."""
+    losses = history.losses()
+    if losses:
+        click.echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
+    for name, kind in (("weights", ".caffemodel"), ("state", ".solverstate")):
+        written = [training.folder / path for path in history.snapshots if kind in Path(path).suffixes]
+        if written and written[-1].exists():
+            click.echo(f"{name:10}  {_short(written[-1])}")
+    click.echo(f"{'log':10}  {_short(training.log)}")
+    if losses:
+        curve = training.prefix.with_name(f"{training.prefix.name}.svg")
+        draw_loss(history, curve, title=f"Loss of {training.prefix.name}")
+        click.echo(f"{'loss curve':10}  {_short(curve)}")
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+@contextmanager
+def _display(total: int) -> Iterator[Callable[[Event], None]]:
+    """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
+    if Settings.quiet:
+        yield lambda event: None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _Bar(bar, total)
+    else:
+        yield _Lines(total)
+
+
+class _Lines:
+    """A line for every event."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._start: tuple[int, float] | None = None  # the first iteration seen, and when
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Step):
+            self.step(event, f"{_losses(event)}{_left(self._seconds_left(event.iteration))}")
+        elif isinstance(event, Test):
+            values = ", ".join(f"{name} {value:g}" for name, value in event.outputs)
+            self.note(f"iteration {event.iteration}, test net {event.net}: {values}")
+        else:
+            self.note(f"wrote {event.path}")
+
+    def step(self, step: Step, text: str) -> None:
+        self.note(f"iteration {step.iteration}/{self._total}  {text}")
+
+    def note(self, line: str) -> None:
+        click.echo(line, err=True)
+
+    def _seconds_left(self, iteration: int) -> float | None:
+        now = time.monotonic()
+        first, since = self._start = self._start or (iteration, now)
+        done = iteration - first
+        return (now - since) / done * (self._total - iteration) if done > 0 else None
+
+
+class _Bar(_Lines):
+    """A bar that every step moves; all else is printed above it."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        super().__init__(total)
+        self._bar = bar
+        self._task = bar.add_task("starting", total=total, text="")
+
+    def step(self, step: Step, text: str) -> None:
+        self._bar.update(self._task, description="training", completed=step.iteration, text=text)
+
+    def note(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _losses(step: Step) -> str:
+    warning = "" if math.isfinite(step.loss) else " (diverged: lower base_lr)"
+    rate = "" if step.lr is None else f"  lr {step.lr:g}"
+    return f"loss {step.loss:g}{warning}{rate}"
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"  {minutes // 60}:{minutes % 60:02}:{rest:02} left"

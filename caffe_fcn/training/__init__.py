@@ -1,0 +1,11 @@
+"""A training as data: what its log says, live or afterwards.
+
+    history = read_log("snapshots/train.log")
+    history.steps[-1].loss
+"""
+
+from __future__ import annotations
+
+from caffe_fcn.training.history import History, read_log
+
+__all__ = ["History", "read_log"]
