@@ -87,10 +87,10 @@ def read(file: SourceFile) -> Weights:
     return Weights(file, _FORMATS[age], tuple(layers if age == _LAYER else _upgraded(file, layers)), texts)
 
 
-def read_blob(file: SourceFile) -> Tensor:
-    """The BlobProto that a file consists of (a mean); raises `WeightsError` naming the byte."""
+def read_blob(file: SourceFile, field: Field | None = None) -> Tensor:
+    """The BlobProto in a field, or that the file consists of (a mean); raises `WeightsError` naming the byte."""
     try:
-        return _blob(file, Field(0, BYTES, 0, 0, len(file), 0))[0]
+        return _blob(file, field or Field(0, BYTES, 0, 0, len(file), 0))[0]
     except WireError as error:
         raise _damaged(str(file.path), error) from error
 
@@ -283,7 +283,8 @@ def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") 
 
     Raises `WeightsError`, before anything is written, for more bytes than real Caffe can load.
     """
-    sizes = [sum(len(_blob_head(tensor)) + tensor.nbytes for tensor in layer.tensors) for layer in layers]
+    number = _NUMBERS[_LAYER].blobs
+    sizes = [sum(len(blob_head(number, tensor)) + tensor.nbytes for tensor in layer.tensors) for layer in layers]
     if (total := len(head) + sum(sizes)) > LARGEST:
         mend = "write a .caffemodel.h5, or float16"
         raise WeightsError(path, f"would take {total} bytes, and Caffe loads no more than {LARGEST}", mend)
@@ -292,19 +293,19 @@ def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") 
         definition = layer.definition or LayerParameter(name=layer.name, type=layer.type or None).SerializeToString()
         sink.write(wire.key(_LAYER, BYTES) + wire.encode_varint(len(definition) + size) + definition)
         for tensor in layer.tensors:
-            sink.write(_blob_head(tensor))
+            sink.write(blob_head(number, tensor))
             sink.pour(tensor)
 
 
-def _blob_head(tensor: Tensor) -> bytes:
-    """All of a layer's field ``blobs`` but the values."""
+def blob_head(number: int, tensor: Tensor) -> bytes:
+    """All of a message's field ``number``, a BlobProto, but the values, which must follow."""
     shape = _field(1, b"".join(map(wire.encode_varint, tensor.shape))) if tensor.shape else b""
-    number = {"float32": _DATA, "float64": _DOUBLE, "float16": _RAW}[tensor.dtype]
+    values = {"float32": _DATA, "float64": _DOUBLE, "float16": _RAW}[tensor.dtype]
     inner = _field(_SHAPE, shape)
-    if number == _RAW:
+    if values == _RAW:
         inner += wire.key(_RAW_TYPE, VARINT) + wire.encode_varint(_RAW_HALF)
-    inner += wire.key(number, BYTES) + wire.encode_varint(tensor.nbytes)
-    return wire.key(_NUMBERS[_LAYER].blobs, BYTES) + wire.encode_varint(len(inner) + tensor.nbytes) + inner
+    inner += wire.key(values, BYTES) + wire.encode_varint(tensor.nbytes)
+    return wire.key(number, BYTES) + wire.encode_varint(len(inner) + tensor.nbytes) + inner
 
 
 def _field(number: int, value: bytes) -> bytes:
