@@ -81,7 +81,7 @@ class _Padding(click.ParamType):  # type: ignore[type-arg]
 @click.option("--mean", type=_Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option("--pad", type=_Padding(), help="Padding of the first convolution; auto is the smallest that does.")
+@click.option("--pad", type=_Padding(), help="First padding; auto is the least for images of --size and up, or any.")
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
 @click.option("--variant", type=click.Choice(["published", "convolutionalized"]), help="Of m2nist-fcn.")
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:

@@ -9,7 +9,8 @@ The options are those of ``caffe-fcn net build``:
 - ``data``: "lmdb", "image" or "python"; ``source``: the folder of the data, as seen from the net's own
 - ``mean``: a figure for each channel (B, G, R), or one for all; ``batch``: images at a time
 - ``size``: (H, W) of the deploy net's input
-- ``pad``: the first convolution's padding, or "auto" for the smallest that does for images of any size
+- ``pad``: the first convolution's padding, or "auto" for the smallest that does for images of ``size`` and up,
+  or without ``size`` of any size
 - ``loss`` (triangles), ``variant`` (m2nist-fcn)
 """
 
@@ -117,7 +118,7 @@ def _planned(net: Net, phase: str, options: Mapping[str, Any]) -> Plan:
         raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
     if given.get("pad") == "auto":
         draft = _planned(net, "deploy", {**given, "pad": _WIDE})
-        given["pad"] = padding.plan(_built(draft)).pad
+        given["pad"] = padding.plan(_built(draft), draft.size if "size" in given else (1, 1)).pad
     asked = {name: _CHECKS[name](net, given[name]) for name in _CHECKS if name in given}
     data = asked.get("data", "lmdb" if phase == "all" else net.data)
     shifts = (net.digits or phase == "all") and data != "python" and net.dataset.mean == IMAGENET_MEAN
@@ -129,7 +130,7 @@ def _planned(net: Net, phase: str, options: Mapping[str, Any]) -> Plan:
         asked.get("source"),
         asked.get("mean", _DIGITS_MEAN if shifts else net.dataset.mean),
         asked.get("size", net.dataset.size),
-        asked.get("batch", net.batch),
+        asked.get("batch", 1 if phase == "deploy" else net.batch),
         asked.get("pad"),
         _choice(net, given),
     )

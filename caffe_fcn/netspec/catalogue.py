@@ -48,7 +48,7 @@ _CONTEXT = DataSet(
     readers=tuple(Reader("PASCALContextSegDataLayer", _CONTEXT_FOLDERS, split) for split in ("train", "val")),
 )
 _SYNTHIA = DataSet("synthia", size=(720, 960))
-_TRIANGLES = DataSet("triangles", {"data": 1}, size=(32, 32), mean=(237.0,))
+_TRIANGLES = DataSet("triangles", {"data": 1}, size=(32, 32), mean=(244.45,))
 _MNIST = DataSet("mnist", {"data": 1}, size=(28, 28), mean=(127.0,), scale=1 / 127, classified=True)
 _M2NIST = DataSet("m2nist", {"data": 1}, size=(64, 84), mean=(127.0,), scale=1 / 127)
 

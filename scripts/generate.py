@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Prototxts from a checkout, without installing: one net, or all of prototxt/ anew.
+
+    scripts/generate.py                                       # every net of the catalogue into prototxt/NAME/
+    scripts/generate.py voc-fcn8s --classes 2 -o nets/roads   # as caffe-fcn net build
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from caffe_fcn import netspec  # noqa: E402 - only found once the checkout is on the path
+from caffe_fcn.cli import main  # noqa: E402
+
+if len(sys.argv) > 1:
+    main(["net", "build", *sys.argv[1:]])
+for name in netspec.catalogue():
+    for path in netspec.write(name, ROOT / "prototxt" / name):
+        print(path.relative_to(ROOT))
