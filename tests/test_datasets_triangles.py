@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffe_fcn.datasets import building, database, datum
-from caffe_fcn.datasets.triangles import grid_pair, pair, triangles
+from caffe_fcn.datasets import building, database, datum, triangles
+from caffe_fcn.datasets.triangles import grid_pair, pair
 from caffe_fcn.errors import DatasetError
 
 COUNT = 60
@@ -20,7 +20,7 @@ COUNT = 60
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("triangles") / "set"
-    triangles(folder, count=COUNT, val_percent=25)
+    triangles.build(folder, count=COUNT, val_percent=25)
     return folder
 
 
@@ -29,7 +29,7 @@ def arrays(folder: Path) -> np.ndarray:
 
 
 def test_nine_thousand_pairs_to_train_on_and_one_thousand_to_validate_unless_told_otherwise(tmp_path: Path) -> None:
-    about = triangles(tmp_path / "set")
+    about = triangles.build(tmp_path / "set")
     assert {name: split["count"] for name, split in about.splits.items()} == {"train": 9000, "val": 1000}
 
 
@@ -67,8 +67,8 @@ def test_the_grid_shows_ten_by_ten_triangles_at_320x320(made: Path) -> None:
 
 
 def test_a_seed_gives_the_same_bytes_whatever_the_number_of_workers(made: Path, tmp_path: Path) -> None:
-    triangles(tmp_path / "again", COUNT, val_percent=25, way=building.Way(workers=3))
-    triangles(tmp_path / "other", COUNT, val_percent=25, seed=1)
+    triangles.build(tmp_path / "again", COUNT, val_percent=25, way=building.Way(workers=3))
+    triangles.build(tmp_path / "other", COUNT, val_percent=25, seed=1)
     for name in ("train_images/data.mdb", "val_labels/data.mdb", "grid.png", "dataset.json", "mean.binaryproto"):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes()
     assert (tmp_path / "other" / "grid.png").read_bytes() != (made / "grid.png").read_bytes()
@@ -82,7 +82,7 @@ def test_train_and_val_are_different_triangles(made: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"val_percent": 100}, {"val_percent": -1}, {"size": 1}, {"grid": 0}])
 def test_figures_that_make_no_data_set_are_refused_and_leave_nothing(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(DatasetError):
-        triangles(tmp_path / "set", 10, **wrong)
+        triangles.build(tmp_path / "set", 10, **wrong)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,149 +2,216 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe_fcn.cli import Group, Settings
+from caffe_fcn.cli import Group, data_look
+from caffe_fcn.cli.options import Size
+from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.building import Way
     from caffe_fcn.datasets.description import Description
+    from caffe_fcn.datasets.forms import Form
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(cls=Group)
 def data() -> None:
     """Data sets as LMDB pairs: images and labels that Caffe trains on.
 
-    A data set is a folder DIR with the databases DIR/train_images, DIR/train_labels, DIR/val_images and
-    DIR/val_labels, the mean in DIR/mean.binaryproto and its description in DIR/dataset.json.
+    A data set is a folder DIR with the databases DIR/train_images and DIR/train_labels, DIR/val_images and
+    DIR/val_labels, the mean image in DIR/mean.binaryproto (where all images have one size), the matrix of
+    median-frequency weights in DIR/infogain.binaryproto (where the classes are known), and its description in
+    DIR/dataset.json.
     """
 
 
-_OUTPUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to write."
-)
-_SEED = click.option(
-    "--seed", type=click.IntRange(min=0), default=1337, show_default=True, help="Of all that is random."
-)
-_VAL_PERCENT = click.option(
-    "--val-percent", type=click.FloatRange(0, 100, max_open=True), metavar="N", show_default=True,
-    default=10, help="The share set aside for validation.",
-)  # fmt: skip
+data.add_command(data_look.info)
+data.add_command(data_look.statistics)
 
 
-def _building(function: Function) -> Function:
-    """The options that all builders share."""
-    for option in reversed(_WAY):
+def _options(function: Function, options: list[Any]) -> Function:
+    for option in reversed(options):
         function = option(function)
     return function
 
 
-_WAY = [
-    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one per core)."),
-    click.option("--resume", is_flag=True, help="Go on where an interrupted run with the same options stopped."),
-]
+def builds(function: Callable[..., Description]) -> Callable[..., None]:
+    """A command that builds ``output`` in some ``way`` and reports; its function returns the description."""
+
+    @functools.wraps(function)
+    def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
+        from caffe_fcn.datasets.building import Way
+
+        with progress() as show:
+            way = Way(workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show)
+            try:
+                about = function(output=output, way=way, **rest)
+            except KeyboardInterrupt:
+                click.echo("what is done is kept: the same command with --resume goes on", err=True)
+                raise
+        _report(output, about)
+
+    return _options(
+        run,
+        [
+            click.option(
+                "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write."
+            ),
+            click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one a core)."),
+            click.option("--resume", is_flag=True, help="Go on where the same command was interrupted."),
+            click.option(
+                "--statistics/--no-statistics",
+                default=True,
+                help="Mean and class frequencies, for which all is decoded again (default: yes).",
+            ),
+        ],
+    )
+
+
+def converts(function: Callable[..., Description]) -> Callable[..., Description]:
+    """A command that builds from image files: the form in which they are stored, and the checks."""
+
+    @functools.wraps(function)
+    def run(
+        way: Way,
+        channels: Any,
+        resize: tuple[int, int] | None,
+        resize_mode: Any,
+        images_as: Any,
+        labels_as: Any,
+        checks: str,
+        allow: tuple[str, ...],
+        on_error: Any,
+        **rest: Any,
+    ) -> Description:
+        from caffe_fcn.datasets.forms import Form
+
+        form = Form(channels, resize, resize_mode, images_as, labels_as, decode=checks == "full")
+        return function(way=replace(way, on_error=on_error), form=form, allow=allow, **rest)
+
+    return _options(
+        run,
+        [
+            click.option("--channels", type=click.Choice(["keep", "rgb", "grey"]), default="keep", show_default=True,
+                         help="Convert images."),
+            click.option("--resize", type=Size(), help="One size for all (default: each its own)."),
+            click.option("--resize-mode", type=click.Choice(["squash", "crop", "fill", "half-crop"]), default="squash",
+                         show_default=True, help="What gives way to it: the aspect, the edges, a frame is added, "
+                         "or half a crop and half a frame."),
+            click.option("--images-as", "--image-encoding", "images_as", type=click.Choice(["jpeg", "png", "raw"]),
+                         default="jpeg", show_default=True,
+                         help="jpeg keeps the bytes of JPEG files, and makes PNGs of what is none or must change."),
+            click.option("--labels-as", type=click.Choice(["png", "raw"]), default="png", show_default=True,
+                         help="Labels are stored grey, the value is the class."),
+            click.option("--checks", type=click.Choice(["full", "headers"]), default="full", show_default=True,
+                         help="headers: what is kept as it is, is not decoded to be checked."),
+            click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+                         help="What a pair does in which a check finds something."),
+            click.option("--allow", multiple=True, metavar="CHECK", help="Pass over what a check finds: 16-bit, alpha, "
+                         "palette, unlabelled, one-class; repeatable."),
+        ],
+    )  # fmt: skip
+
+
+_SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=1337, show_default=True, help="Of all that is random."
+)
+
+
+def _val_percent(default: float) -> Callable[[Function], Function]:
+    return click.option(
+        "--val-percent",
+        type=click.FloatRange(0, 100, max_open=True),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help="The share set aside for validation.",
+    )
 
 
 @data.command()
-@_OUTPUT
+@builds
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Pairs of images.")
 @click.option("--size", type=click.IntRange(2, 4096), default=32, show_default=True, help="Their height and width.")
 @click.option("--grid", type=click.IntRange(1, 100), default=10, show_default=True, help="Rows of the grid picture.")
-@_VAL_PERCENT
+@_val_percent(10)
 @_SEED
-@_building
-def triangles(
-    output: Path,
-    count: int,
-    size: int,
-    grid: int,
-    val_percent: float,
-    seed: int,
-    workers: int | None,
-    resume: bool,
-) -> None:
+def triangles(**options: Any) -> Description:
     """Outlines of triangles, and the filled triangles as labels; and DIR/grid.png to try the net on."""
-    from caffe_fcn.datasets.triangles import triangles
+    from caffe_fcn.datasets import triangles
 
-    with _way(workers, resume) as way:
-        _report(output, triangles(output, count, size, val_percent, grid, seed, way))
-
-
-@contextmanager
-def _way(workers: int | None, resume: bool) -> Iterator[Way]:
-    import os
-
-    from caffe_fcn.datasets.building import Way
-
-    with _progress() as progress:
-        try:
-            yield Way(workers or os.cpu_count() or 1, resume=resume, progress=progress)
-        except KeyboardInterrupt:
-            click.echo("what is done is kept: the same command with --resume goes on", err=True)
-            raise
+    return triangles.build(**options)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar on stderr with files a second and the time left, on a terminal; else a line now and then."""
-    if Settings.quiet:
-        yield None
-        return
-    import sys
+@data.command()
+@builds
+@click.option("--images", type=_FOLDER, required=True, help="The folder of images.")
+@click.option("--labels", type=_FOLDER, required=True, help="The folder of labels, of the same names.")
+@click.option("--val-images", type=_FOLDER, help="The folder of images for validation.")
+@click.option("--val-labels", type=_FOLDER, help="The folder of labels for validation.")
+@_val_percent(0)
+@click.option("--classes", type=_FILE, help="The names of the classes, one a line: other values are faults.")
+@click.option(
+    "--label-encoding",
+    "encoding",
+    type=click.Choice(["palette", "grey", "rgb"]),
+    help="What a label's pixel holds: an index, a grey value, or a colour (default: as the first label).",
+)
+@click.option(
+    "--colors",
+    "--colours",
+    "colours",
+    type=_FILE,
+    help='The colours of the classes, "R G B" or "R G B NAME" a line; "255: R G B" of what is ignored.',
+)
+@click.option(
+    "--ignore",
+    type=click.IntRange(-1, 255),
+    default=255,
+    show_default=True,
+    metavar="VALUE",
+    help="The value that means don't care; -1: there is none.",
+)
+@click.option("--same-size", is_flag=True, help="Images of another size than the first are faults.")
+@click.option("--shuffle/--no-shuffle", default=True, help="The order of the training set (default: shuffled).")
+@_SEED
+@converts
+def folder(
+    classes: Path | None, colours: Path | None, ignore: int, form: Form, **options: Any
+) -> Description:  # fmt: skip
+    """A folder of images and a folder of labels, paired by their names without extensions."""
+    from caffe_fcn.datasets import classes as class_files
+    from caffe_fcn.datasets import folder, palette
 
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+    map, names = palette.read(colours) if colours else (None, None)
+    return folder.build(
+        classes=class_files.read(classes) if classes else names,
+        colours=map,
+        ignore=None if ignore < 0 else ignore,
+        form=form,
+        **options,
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total, rate="")
-            speed = bar.tasks[tasks[what]].speed
-            bar.update(tasks[what], completed=done, rate=f"{speed:.0f} files/s" if speed else "")
-
-        yield show
-
-
-class _Lines:
-    """Progress as plain lines, every few seconds at most."""
-
-    every = 10.0
-
-    def __init__(self) -> None:
-        self.started = self.said = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self.said < self.every:
-            return
-        self.said = now
-        rate = done / (now - self.started)
-        click.echo(f"{what}: {done} of {total}, {rate:.0f} files/s, {(total - done) / rate:.0f} s left", err=True)
 
 
 def _report(output: Path, about: Description) -> None:
     for name, split in about.splits.items():
         databases = ", ".join(str(output / database) for database in split["databases"].values())
         click.echo(f"{name}: {split['count']} records in {databases}")
+        if split["skipped"]:
+            click.echo(f"{name}: {len(split['skipped'])} skipped, listed in {output / 'dataset.json'}")
+        for check, names in split["allowed"].items():
+            click.echo(f"{name}: {check} allowed {len(names)} times, first in {names[0]}")
     if about.mean is not None:
         click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from caffe_fcn import files
-from caffe_fcn.datasets import description, measure
+from caffe_fcn.datasets import description, measure, reading
 from caffe_fcn.datasets.database import Database, Writer
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.parallel import in_order
@@ -34,10 +34,14 @@ _BATCH_BYTES = 16 << 20  # what is in memory, and what a kill may lose
 
 @dataclass(frozen=True)
 class Record:
-    """What goes into the databases for one item: the kind of database -> Datum; and its sources' checksum."""
+    """What goes into the databases for one item: the kind of database -> Datum.
+
+    Besides, the sha256 of its sources (none for what is generated), and the faults that were allowed.
+    """
 
     values: Mapping[str, bytes]
-    checksum: str = ""
+    checksum: str | None = None
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,22 @@ class Split:
     kinds: tuple[str, ...] = ("images", "labels")
 
 
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many records are done, and how many there are."""
+
+
 @dataclass(frozen=True)
 class Way:
-    """How to build: threads, what an unfit item does, whether to go on where an earlier run stopped."""
+    """How to build: threads, what an unfit item does, whether to go on where an earlier run stopped.
+
+    ``measure``: whether the mean and the statistics are computed, for which every record is decoded.
+    """
 
     workers: int = 1
     on_error: Literal["stop", "skip"] = "stop"
     resume: bool = False
-    progress: measure.Progress | None = None
+    measure: bool = True
+    progress: Progress | None = None
 
 
 PLAINLY = Way()
@@ -83,7 +95,8 @@ def build(
     with _workshop(folder, _plan(splits, about), way.resume) as workshop:
         for split in splits:
             about.splits[split.name] = _write(workshop, split, way)
-        _measure(workshop, splits, about, way)
+        if way.measure:
+            _measure(workshop, about, reading.described(workshop, about), way)
         if finish:
             finish(workshop)
         about.write(workshop)
@@ -114,6 +127,7 @@ def _write(workshop: Path, split: Split, way: Way) -> dict[str, Any]:
         "count": journal.kept,
         "databases": {kind: writer.path.name for kind, writer in writers.items()},
         "skipped": journal.skipped(),
+        "allowed": journal.allowed(),
         "sha256": journal.checksum(),
     }
 
@@ -166,20 +180,21 @@ class _Journal:
 
     def add(self, batch: Sequence[_Outcome]) -> None:
         for name, outcome in batch:
-            entry = {"name": name}
-            if isinstance(outcome, Record):
-                entry["sha256"] = outcome.checksum
-            else:
+            entry: dict[str, Any] = {"name": name}
+            if not isinstance(outcome, Record):
                 entry["skipped"] = str(outcome)
+            elif outcome.checksum:
+                entry["sha256"] = outcome.checksum
+                entry["allowed"] = outcome.allowed
             self._file.write(json.dumps(entry) + "\n")
             self._count(entry)
         self._file.flush()
 
-    def _count(self, entry: Mapping[str, str]) -> None:
+    def _count(self, entry: Mapping[str, Any]) -> None:
         self.done += 1
         self.kept += "skipped" not in entry
 
-    def _entries(self) -> Iterator[dict[str, str]]:
+    def _entries(self) -> Iterator[dict[str, Any]]:
         with self.path.open(encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 
@@ -189,21 +204,63 @@ class _Journal:
     def skipped(self) -> list[dict[str, str]]:
         return [{"name": e["name"], "why": e["skipped"]} for e in self._entries() if "skipped" in e]
 
-    def checksum(self) -> str:
-        """One sha256 over the checksums of all records, in the order of their names."""
+    def allowed(self) -> dict[str, list[str]]:
+        """Check -> the names of records in which it found something."""
+        found: dict[str, list[str]] = {}
+        for entry in self._entries():
+            for check in entry.get("allowed", ()):
+                found.setdefault(check, []).append(entry["name"])
+        return found
+
+    def checksum(self) -> str | None:
+        """One sha256 over those of all records, in the order of their names; None where nothing was read."""
         lines = sorted(f"{e['name']} {e['sha256']}\n" for e in self._entries() if "sha256" in e)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
 
 
-def _measure(workshop: Path, splits: Sequence[Split], about: Description, way: Way) -> None:
-    first = splits[0]
-    images = Database(workshop / f"{first.name}_images")
-    figures = measure.measure(images, Database(workshop / f"{first.name}_labels"), way.workers, way.progress)
-    about.mean = figures.mean
-    if figures.image_sum is not None:
-        about.mean_file = description.MEAN_FILE
-        with files.atomic(workshop / description.MEAN_FILE) as file:
-            file.write(measure.mean_blob(figures))
+def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Progress | None = None) -> Description:
+    """Measure a data set that is there, whoever made it, and write what a build would have written.
+
+    Its ``dataset.json``, if it has one, is brought up to date. Raises `DatasetError` and `FileError`.
+    """
+    root = Path(folder)
+    found = reading.splits(root)
+    if not found:
+        raise FileError(root, "holds no data set", "name a folder with dataset.json, or an LMDB")
+    about = description.read(root)
+    if about is not None:
+        _measure(root, about, found, Way(workers, progress=progress))
+        about.write(root)
+        return about
+    unknown = Description("unknown", splits={name: {} for name in found}, ignore_label=255)
+    _measure(root, unknown, found, Way(workers, progress=progress))
+    return unknown
+
+
+def _measure(folder: Path, about: Description, found: Mapping[str, reading.Paths], way: Way) -> None:
+    classes = len(about.classes) if about.classes else None
+    for place, (name, (image_path, label_path)) in enumerate(found.items()):
+        labels = None if label_path is None else Database(label_path)
+        figures = measure.measure(Database(image_path), labels, way.workers, _told_as(way, f"measuring {name}"))
+        about.splits[name]["statistics"] = figures.summary(classes, about.ignore_label)
+        if place == 0:
+            about.mean = figures.mean
+            if figures.image_sum is not None:
+                about.mean_file = _leave(folder, description.MEAN_FILE, measure.mean_blob(figures))
+            if classes is not None:
+                weights = figures.weights(classes, about.ignore_label)
+                about.infogain_file = _leave(folder, description.INFOGAIN_FILE, measure.infogain_blob(weights))
+
+
+def _leave(folder: Path, name: str, content: bytes) -> str:
+    with files.atomic(folder / name) as file:
+        file.write(content)
+    return name
+
+
+def _told_as(way: Way, what: str) -> Callable[[int, int], None] | None:
+    progress = way.progress
+    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 @contextmanager

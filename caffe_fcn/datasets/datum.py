@@ -53,3 +53,18 @@ def array(datum: Any, where: str) -> Array:
         size = "x".join(map(str, shape))
         raise DatasetError(where, f"holds {values.size} values for a shape of {size}", "build the data set again")
     return values.reshape(shape)
+
+
+def shape(datum: Any, where: str) -> tuple[int, ...]:
+    """C x H x W, of an encoded record from its header; raises `DatasetError` at ``where``."""
+    if not datum.encoded:
+        return datum.channels, datum.height, datum.width
+    header = images.header(datum.data, where)
+    return len(images.mode_in_caffe(header)), header.height, header.width
+
+
+def encoding(datum: Any) -> str:
+    """How a record holds its array: raw, float, or the format of an image file."""
+    if not datum.encoded:
+        return "raw" if datum.data else "float"
+    return "jpeg" if datum.data.startswith(b"\xff\xd8") else "png" if datum.data.startswith(b"\x89PNG") else "image"

@@ -6,6 +6,7 @@ The file stands beside the databases and is written last, so a folder that has o
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from caffe_fcn.errors import FileError
 
 FILE = "dataset.json"
 MEAN_FILE = "mean.binaryproto"
+INFOGAIN_FILE = "infogain.binaryproto"
 
 _VERSION = 1
 
@@ -25,7 +27,7 @@ class Description:
 
     name: str
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of each split: count, databases, the sizes of its images, skipped files, the checksum of its sources."""
+    """Of each split: count, databases, what was skipped or allowed, the checksum of its sources, statistics."""
     channels: int = 3
     classes: list[str] | None = None
     palette: list[list[int]] | None = None
@@ -34,7 +36,8 @@ class Description:
     """The mean of each channel over the first split."""
     mean_file: str | None = None
     """The mean image, where all images of the first split have one size."""
-    statistics: dict[str, Any] | None = None
+    infogain_file: str | None = None
+    """The matrix of median-frequency weights over the first split, for InfogainLoss."""
     seed: int | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class Description:
     def write(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``."""
         text = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
-        files.write_text(folder / FILE, text + "\n")
+        files.write_text(folder / FILE, _flat_lists(text) + "\n")
 
 
 def read(folder: Path) -> Description | None:
@@ -56,3 +59,8 @@ def read(folder: Path) -> Description | None:
         return Description(**{name: value for name, value in content.items() if name in known})
     except (ValueError, TypeError, AttributeError) as error:
         raise FileError(path, f"is no description of a data set: {error}", "build the data set again") from error
+
+
+def _flat_lists(text: str) -> str:
+    """Lists that hold no others on one line: a palette is read by people too."""
+    return re.sub(r"\[\n[^\[\]{}]*\n\s*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)

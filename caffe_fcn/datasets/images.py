@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.errors import DatasetError
+from caffe_fcn.datasets import png
+from caffe_fcn.datasets.faults import Fault
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,44 +30,61 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, st
 
 
 def header(data: bytes, where: str) -> Image:
-    """The image in ``data``, not decoded yet; raises `DatasetError` at ``where``."""
+    """The image in ``data``, not decoded yet; raises `Fault` at ``where``."""
     from PIL import Image
 
     if not data:
-        raise DatasetError(where, "is empty", "replace it")
+        raise Fault("broken", where, "is empty", "replace it")
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise _bomb(where, str(error)) from error
     except _BROKEN as error:
-        raise DatasetError(where, "is no image", f"of {', '.join(_FORMATS)}") from error
+        raise Fault("broken", where, "is no image", f"of {', '.join(_FORMATS)}") from error
     if image.width * image.height > MOST_PIXELS:
         raise _bomb(where, f"{image.width} x {image.height} pixels")
     return image
 
 
 def load(image: Image, where: str) -> Image:
-    """The same image, decoded; raises `DatasetError` where its data are broken or cut off."""
+    """The same image, decoded; raises `Fault` where its data are broken or cut off."""
     try:
         image.load()
     except _BROKEN as error:
-        raise DatasetError(where, f"is broken: {str(error).lower()}", "replace it") from error
+        raise Fault("broken", where, f"is broken: {str(error).lower()}", "replace it") from error
     return image
 
 
+def deep(image: Image, data: bytes) -> bool:
+    """Whether an image has more than 8 bits a channel (of PNGs in colour, Pillow keeps silent about it)."""
+    head = png.header(data)
+    return image.mode.startswith(("I", "F")) or (head is not None and head.depth > 8)
+
+
+def has_alpha(image: Image) -> bool:
+    """Whether an image has transparent parts, or could have."""
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
 def as_caffe_decodes(data: bytes, where: str) -> NDArray[np.uint8]:
-    """The array that Caffe (OpenCV, unchanged) gets from an encoded record: palettes turn into colours."""
-    image = load(header(data, where), where)
-    if image.mode.startswith(("I", "F")):
-        raise DatasetError(where, "has more than 8 bits a channel, which Caffe refuses", "convert it to 8 bits")
-    alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    grey = image.mode in ("1", "L")
-    return planes(image.convert("RGBA" if alpha else "L" if grey else "RGB"))
+    """The array that Caffe (OpenCV, unchanged) gets from an encoded record: palettes turn into colours.
+
+    Raises `Fault` for what Caffe cannot decode.
+    """
+    image = header(data, where)
+    if deep(image, data):
+        raise Fault("16-bit", where, "has more than 8 bits a channel, which Caffe refuses", "convert it to 8 bits")
+    load(image, where)
+    return planes(np.asarray(image.convert(mode_in_caffe(image))))
 
 
-def planes(image: Image) -> NDArray[np.uint8]:
-    """An image of mode L, RGB or RGBA as C x H x W, blue first."""
-    pixels: NDArray[np.uint8] = np.asarray(image)
+def mode_in_caffe(image: Image) -> str:
+    """The mode of what Caffe makes of an image: its letters are its channels."""
+    return "RGBA" if has_alpha(image) else "L" if image.mode in ("1", "L") else "RGB"
+
+
+def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels H x W (grey) or H x W x C (R, G, B, alpha) as C x H x W, blue first."""
     if pixels.ndim == 2:
         return pixels[None]
     order = [2, 1, 0, 3][: pixels.shape[2]]
@@ -82,5 +100,5 @@ def picture(array: NDArray[Any]) -> Image:
     return Image.fromarray(np.ascontiguousarray(array[2::-1].transpose(1, 2, 0)))
 
 
-def _bomb(where: str, size: str) -> DatasetError:
-    return DatasetError(where, f"is too large to be decoded: {size}", f"at most {MOST_PIXELS} pixels")
+def _bomb(where: str, size: str) -> Fault:
+    return Fault("broken", where, f"is too large to be decoded: {size}", f"at most {MOST_PIXELS} pixels")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,8 @@ from caffe_fcn.datasets.database import Database
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.proto import BlobProto
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many records are done, and how many there are."""
-
 _CHUNK = 64
+_SIZES_TOLD = 32
 _VALUES = 256
 
 
@@ -70,9 +69,47 @@ class Figures:
         pixels = sum(height * width * count for (_, height, width), count in self.sizes.items())
         return [float(total) / pixels for total in next(iter(self.channel_sum.values()))]
 
+    def weights(self, classes: int, ignore: int | None) -> list[float]:
+        """Median-frequency balancing (Eigen and Fergus 2015): a class's weight is the median frequency over its own.
 
-def measure(images: Database, labels: Database | None, workers: int = 1, progress: Progress | None = None) -> Figures:
-    """The figures of a split; raises `DatasetError` where a record cannot be read."""
+        The frequency of a class is its share of the labels' pixels, those of the labels in which it occurs.
+        A class that never occurs has the weight 0.
+        """
+        counted = np.arange(classes) != (-1 if ignore is None else ignore)
+        pixels = np.where(counted, self.label_pixels[:classes], 0)
+        frequency = pixels / np.maximum(self.present_pixels[:classes], 1)
+        present = frequency > 0
+        median = np.median(frequency[present]) if present.any() else 0.0
+        return [float(w) for w in np.divide(median, frequency, out=np.zeros(classes), where=present)]
+
+    def summary(self, classes: int | None, ignore: int | None) -> dict[str, Any]:
+        """What ``dataset.json`` tells of a split."""
+        total = int(self.label_pixels.sum())
+        ignored = int(self.label_pixels[ignore]) if ignore is not None else 0
+        known: dict[str, Any] = {
+            "count": self.count,
+            "mean": self.mean,
+            "sizes": [[*shape[1:], number] for shape, number in self.sizes.most_common(_SIZES_TOLD)],
+            "distinct_sizes": len(self.sizes),
+            "pixels": {str(value): int(n) for value, n in enumerate(self.label_pixels) if n},
+            "ignored_share": ignored / total if total else 0.0,
+        }
+        if classes is not None:
+            labelled = max(total - ignored, 1)
+            counts = [0 if value == ignore else int(self.label_pixels[value]) for value in range(classes)]
+            known["frequencies"] = [count / labelled for count in counts]
+            known["weights"] = self.weights(classes, ignore)
+        return known
+
+
+def measure(
+    images: Database, labels: Database | None, workers: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Figures:
+    """The figures of a split; raises `DatasetError` where a record cannot be read.
+
+    ``progress`` is called with the records done and all.
+    """
+    total = len(images)
 
     def chunk(start: int) -> Figures:
         part = Figures()
@@ -81,13 +118,19 @@ def measure(images: Database, labels: Database | None, workers: int = 1, progres
             part.add(_array(images, index), label)
         return part
 
-    total = len(images)
     figures = Figures()
     for part in in_order(chunk, range(0, total, _CHUNK), workers):
         figures += part
         if progress:
-            progress("measuring", figures.count, total)
+            progress(figures.count, total)
     return figures
+
+
+def infogain_blob(weights: list[float]) -> bytes:
+    """The matrix H of an InfogainLoss that weighs each class: 1 x 1 x K x K, the weights on its diagonal."""
+    blob = BlobProto(num=1, channels=1, height=len(weights), width=len(weights))
+    blob.data.extend(np.diag(weights).ravel())
+    return bytes(blob.SerializeToString())
 
 
 def mean_blob(figures: Figures) -> bytes:

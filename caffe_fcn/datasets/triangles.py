@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets import datum, images
-from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way, build
+from caffe_fcn.datasets import building, datum, images
+from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.errors import DatasetError
 
@@ -26,7 +26,7 @@ GRID_FILE, GRID_LABEL_FILE = "grid.png", "grid_label.png"
 _TRAIN, _VAL, _GRID = range(3)  # streams of random numbers under one seed
 
 
-def triangles(
+def build(
     output: str | os.PathLike[str],
     count: int = 10_000,
     size: int = 32,
@@ -38,7 +38,7 @@ def triangles(
     """Write ``count`` pairs of ``size`` x ``size``, of which ``val_percent`` are for validation.
 
     ``grid.png`` shows ``grid`` x ``grid`` of them, and ``grid_label.png`` what a perfect net makes of it.
-    Raises `DatasetError` for figures that make no data set, and what `build` raises.
+    Raises `DatasetError` for figures that make no data set, and what `building.build` raises.
     """
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count or size < 2 or grid < 1:
@@ -60,7 +60,7 @@ def triangles(
             with files.atomic(folder / name) as file:
                 images.picture(array[None]).save(file, "PNG")
 
-    return build(output, splits, about, way, finish)
+    return building.build(output, splits, about, way, finish)
 
 
 def pair(corners: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -78,8 +78,8 @@ def pair(corners: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8], NDAr
 
 def grid_pair(grid: int, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The picture of ``grid`` x ``grid`` outlines, and that of the filled triangles."""
-    random = np.random.default_rng((seed, _GRID))
-    cells = [[pair(random.integers(0, size, (3, 2)), size) for _ in range(grid)] for _ in range(grid)]
+    random = np.random.RandomState((seed, _GRID))
+    cells = [[pair(random.randint(0, size, (3, 2)), size) for _ in range(grid)] for _ in range(grid)]
     return (
         np.block([[outline for outline, _ in row] for row in cells]),
         np.block([[filled for _, filled in row] for row in cells]),
@@ -87,6 +87,6 @@ def grid_pair(grid: int, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArr
 
 
 def _record(size: int, stream: tuple[int, int], index: int) -> Record:
-    corners = np.random.default_rng((*stream, index)).integers(0, size, (3, 2))
+    corners = np.random.RandomState((*stream, index)).randint(0, size, (3, 2))  # a generator that never changes
     outline, filled = pair(corners, size)
     return Record({"images": datum.raw(outline[None]), "labels": datum.raw(filled[None])})

@@ -1,0 +1,138 @@
+"""``caffe-fcn data info`` and ``statistics``: what a data set holds, and whether it can be trained on."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from caffe_fcn.cli import Command, tables
+from caffe_fcn.cli.options import json_option
+from caffe_fcn.cli.progress import progress
+
+if TYPE_CHECKING:
+    from caffe_fcn.datasets.inspection import Findings
+    from caffe_fcn.datasets.overview import Overview
+
+_WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one a core).")
+_SHOWN = 20
+
+
+class _Mean(click.ParamType):  # type: ignore[type-arg]
+    """B,G,R or one value."""
+
+    name = "B,G,R"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        try:
+            mean = [float(part) for part in value.split(",")]
+        except ValueError:
+            mean = []
+        if len(mean) not in (1, 3):
+            self.fail(f"{value!r} is no mean such as 104.0,116.7,122.7 (blue, green, red)", param, ctx)
+        return mean
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--check", is_flag=True, help="Decode every record and look for faults; status 1 if there are any.")
+@click.option("--classes", type=click.IntRange(1, 256), help="With --check: how many there are (default: as told).")
+@click.option("--ignore", type=click.IntRange(-1, 255), help="With --check: the value that means don't care.")
+@click.option("--mean", type=_Mean(), help="With --check: the mean that you train with, B,G,R.")
+@click.option("--allow", multiple=True, metavar="CHECK", help="With --check: pass over what a check finds.")
+@_WORKERS
+@json_option
+def info(
+    folder: Path,
+    check: bool,
+    classes: int | None,
+    ignore: int | None,
+    mean: list[float] | None,
+    allow: tuple[str, ...],
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """What a data set holds: ours, DIGITS', or a single LMDB of convert_imageset."""
+    from caffe_fcn.datasets import overview
+
+    seen = overview.look(folder)
+    if check:
+        with progress("records") as show:
+            rules = overview.rules(seen, classes, ignore, allow)
+            overview.check(seen, rules, mean, workers or os.cpu_count() or 1, show)
+    if as_json:
+        click.echo(json.dumps(seen.as_json(), indent=1))
+    else:
+        _show(seen, check)
+    return 1 if seen.faults else 0
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@_WORKERS
+def statistics(folder: Path, workers: int | None) -> None:
+    """Compute the mean, the class frequencies and the weights of a data set, and write them into its folder."""
+    from caffe_fcn.datasets import building
+
+    with progress("records") as show:
+        about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
+    for name in (about.mean_file, about.infogain_file):
+        if name:
+            click.echo(str(folder / name))
+    if about.mean is not None:
+        click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+
+
+def _show(seen: Overview, checked: bool) -> None:
+    rows = []
+    for name, split in seen.splits.items():
+        known = split.as_json()
+        held = [known[kind] for kind in ("images", "labels") if kind in known]
+        shapes = " ".join(f"{'x'.join(map(str, kind['first']))} {kind['encoding']}" for kind in held if "first" in kind)
+        rows.append((name, known["records"], shapes, split.skipped, _faults(split.findings)))
+    tables.show(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
+    about = seen.about
+    if about is not None and about.mean is not None:
+        click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+    first = next(iter(seen.splits.values()))
+    if first.statistics is not None and first.statistics.get("pixels"):
+        click.echo()
+        _show_classes(seen, first.statistics)
+    for number, fault in enumerate(seen.faults):
+        if number == _SHOWN:
+            click.echo(f"... {sum(_counts(seen)) - _SHOWN} more (--json has the first 100 of each kind)")
+            break
+        click.echo(f"{fault.check}: {fault}")
+    if checked and not seen.faults:
+        click.echo("no faults")
+
+
+def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
+    pixels = {int(value): count for value, count in statistics["pixels"].items()}
+    about = seen.about
+    names = about.classes if about is not None and about.classes else None
+    ignore = about.ignore_label if about is not None else 255
+    labelled = max(1, sum(count for value, count in pixels.items() if value != ignore))
+    weights = statistics.get("weights", [])
+    rows = []
+    for value in sorted({*pixels, *range(len(names or ()))} - {ignore}):
+        count = pixels.get(value, 0)
+        name = names[value] if names and value < len(names) else ""
+        weight = f"{weights[value]:.4g}" if value < len(weights) else ""
+        rows.append((value, name, count, f"{count / labelled:.2%}", weight))
+    tables.show(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
+    click.echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
+
+
+def _faults(findings: Findings | None) -> str:
+    if findings is None:
+        return "not checked"
+    return ", ".join(f"{check} {count}" for check, count in findings.counts.items()) or "none"
+
+
+def _counts(seen: Overview) -> list[int]:
+    found = [split.findings for split in seen.splits.values() if split.findings]
+    return [count for findings in [*found, seen.mean_findings] for count in findings.counts.values()]

@@ -1,0 +1,58 @@
+"""The classes of the published data sets, in the order of their indices, and files of class names."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from caffe_fcn import files
+from caffe_fcn.errors import FileError
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+VOC = _names(
+    "background, aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike,"
+    "person, pottedplant, sheep, sofa, train, tvmonitor"
+)
+
+PASCAL_CONTEXT = VOC + _names(
+    "bag, bed, bench, book, building, cabinet, ceiling, clothes, computer, cup, door, fence, floor, flower, food,"
+    "grass, ground, keyboard, light, mountain, mouse, curtain, platform, sign, plate, road, rock, shelves, sidewalk,"
+    "sky, snow, bedcloth, track, tree, truck, wall, water, window, wood"
+)
+
+NYUD = _names(
+    "wall, floor, cabinet, bed, chair, sofa, table, door, window, bookshelf, picture, counter, blinds, desk, shelves,"
+    "curtain, dresser, pillow, mirror, floor mat, clothes, ceiling, books, refridgerator, television, paper, towel,"
+    "shower curtain, box, whiteboard, person, night stand, toilet, sink, lamp, bathtub, bag, otherstructure,"
+    "otherfurniture, otherprop"
+)
+
+SIFT_FLOW = _names(
+    "awning, balcony, bird, boat, bridge, building, bus, car, cow, crosswalk, desert, door, fence, field, grass, moon,"
+    "mountain, person, plant, pole, river, road, rock, sand, sea, sidewalk, sign, sky, staircase, streetlight, sun,"
+    "tree, window"
+)
+
+SIFT_FLOW_GEOMETRIC = _names("sky, horizontal, vertical")
+
+
+def read(path: str | os.PathLike[str]) -> list[str]:
+    """Class names, one a line, with or without their index before them ("0: background").
+
+    Raises `FileError` for a file without names, or whose indices don't count up from 0.
+    """
+    lines = [line.strip() for line in files.read_bytes(path).decode("utf-8-sig", "replace").splitlines()]
+    names = [line for line in lines if line and not line.startswith("#")]
+    numbered = [re.fullmatch(r"(\d+)\s*:\s*(\S.*)", name) for name in names]
+    if all(numbered):
+        indices = [int(match[1]) for match in numbered if match]
+        if indices != list(range(len(names))):
+            raise FileError(path, "the indices of its classes don't count up from 0", "name each class in turn")
+        names = [match[2] for match in numbered if match]
+    if not 0 < len(names) <= 256:
+        raise FileError(path, f"has {len(names)} class names", "one a line, 1 to 256 of them")
+    return names

@@ -1,0 +1,112 @@
+"""Label images as class indices, however they encode them: by palette, by grey value, by colour.
+
+A reader turns the bytes of a label file into H x W indices. What is not of the named encoding is refused,
+never converted: that is how labels turn into colours unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffe_fcn.datasets import images, png
+from caffe_fcn.datasets.faults import Fault
+from caffe_fcn.datasets.palette import Colour
+from caffe_fcn.errors import DatasetError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Encoding = Literal["palette", "grey", "rgb"]
+_OF_MODE: dict[str, Encoding] = {"P": "palette", "L": "grey", "1": "grey", "RGB": "rgb", "RGBA": "rgb"}
+_SAID = {"palette": "a palette", "grey": "grey values", "rgb": "colours"}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How label images encode classes.
+
+    ``colours``, value -> colour, are the palette that all must share, or tell the class of a colour.
+    """
+
+    encoding: Encoding
+    colours: Mapping[int, Colour] | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding == "rgb" and not self.colours:
+            raise DatasetError("label encoding rgb", "needs the colours of the classes", "--colors FILE")
+
+    def read(self, data: bytes, where: str) -> tuple[NDArray[np.uint8], list[Fault]]:
+        """The class indices, H x W, and faults that may be allowed; raises `Fault` for others."""
+        image = images.header(data, where)
+        faults = list(self._check(image, data, where))
+        images.load(image, where)
+        if self.encoding == "rgb":
+            return self._of_colours(np.asarray(image.convert("RGB")), where), faults
+        return np.array(image, np.uint8), faults
+
+    def as_they_are(self, data: bytes) -> bytes | None:
+        """A grey PNG of the indices without decoding anything, where that is possible."""
+        return None if self.encoding == "rgb" else png.grey(data)
+
+    def header_faults(self, data: bytes, where: str) -> list[Fault]:
+        """The faults that show without decoding the pixels; raises `Fault` for those that can't be allowed."""
+        return list(self._check(images.header(data, where), data, where))
+
+    def _check(self, image: Image, data: bytes, where: str) -> Iterator[Fault]:
+        if images.deep(image, data):
+            raise Fault("16-bit", where, "has more than 8 bits a pixel", "write labels with 8 bits")
+        found = _OF_MODE.get(image.mode)
+        if found != self.encoding and not (self.encoding == "rgb" and found == "palette"):
+            what = f"has {_SAID[found]}" if found else f"is of mode {image.mode}"
+            raise Fault("encoding", where, f"{what}, not {_SAID[self.encoding]}", "choose another --label-encoding")
+        if self.encoding == "palette" and self.colours is not None:
+            for value, colour in enumerate(colours_of(image)):
+                shared = self.colours.get(value, colour)
+                if colour != shared:
+                    what = "gives {} the colour {} {} {}, and the others {} {} {}".format(value, *colour, *shared)
+                    yield Fault("palette", where, what)
+                    return
+
+    def _of_colours(self, pixels: NDArray[np.uint8], where: str) -> NDArray[np.uint8]:
+        assert self.colours is not None
+        known = _packed(np.array(list(self.colours.values()), np.uint8))
+        values = np.array(list(self.colours), np.uint8)
+        order = np.argsort(known)
+        wanted = _packed(pixels)
+        place = np.searchsorted(known[order], wanted).clip(max=len(known) - 1)
+        indices = order[place]
+        strange = known[indices] != wanted
+        if strange.any():
+            y, x = np.argwhere(strange)[0]
+            what = "has the colour {} {} {} at x={}, y={}, which no class has".format(*pixels[y, x], x, y)
+            raise Fault("outside", where, what, "add it to the colours")
+        classes: NDArray[np.uint8] = values[indices]
+        return classes
+
+
+def colours_of(image: Image) -> tuple[Colour, ...]:
+    """The palette of an image of mode P."""
+    flat = image.getpalette() or []
+    return tuple(zip(flat[0::3], flat[1::3], flat[2::3], strict=False))
+
+
+def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None) -> Labels:
+    """The encoding of a label image, if none is said, and its palette, which all others must share."""
+    image = images.header(data, where)
+    found = encoding or _OF_MODE.get(image.mode)
+    if found is None:
+        raise Fault("encoding", where, f"is of mode {image.mode}", "labels are PNG with a palette, grey or RGB")
+    if found == "palette" and image.mode == "P":
+        return Labels(found, dict(enumerate(colours_of(image))))
+    return Labels(found, colours)
+
+
+def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The last axis, R, G, B, as one number."""
+    packed: NDArray[np.int64] = colours.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    return packed

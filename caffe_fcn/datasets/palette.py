@@ -1,0 +1,83 @@
+"""Colours of classes, R, G, B: PASCAL VOC's palette, SYNTHIA's, and files of colours."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffe_fcn import files
+from caffe_fcn.errors import FileError
+
+Colour = tuple[int, int, int]
+
+
+def voc(count: int = 256) -> tuple[Colour, ...]:
+    """PASCAL VOC's palette: bits 0, 1, 2 of the index go to bit 7 of R, G, B, the next three to bit 6, ..."""
+
+    def channel(index: int, first: int) -> int:
+        return sum((index >> 3 * place + first & 1) << 7 - place for place in range(8))
+
+    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(count))
+
+
+SYNTHIA = {
+    "void": (0, 0, 0),
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "road": (128, 64, 128),
+    "sidewalk": (0, 0, 192),
+    "fence": (64, 64, 128),
+    "vegetation": (128, 128, 0),
+    "pole": (192, 192, 128),
+    "car": (64, 0, 128),
+    "traffic sign": (192, 128, 128),
+    "pedestrian": (64, 64, 0),
+    "bicycle": (0, 128, 192),
+}
+"""SYNTHIA-RAND-CVPR16: class -> its colour in the label images, in the order of the classes."""
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | None]:
+    """The colours in a text file, and the classes' names if all of the classes have one.
+
+    A line is "R G B" or "R G B NAME", and the first line is class 0; or with its value before it, "255: R G B",
+    which is how pixels that don't count get their colour. Raises `FileError` with the line that is none.
+    """
+    colours: dict[int, Colour] = {}
+    names: dict[int, str] = {}
+    next_value = 0
+    for number, line in enumerate(files.read_bytes(path).decode("utf-8-sig", "replace").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"\s*(?:(\d{1,3})\s*:)?\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})(?:[\s,]+(\S.*))?", line)
+        if not match or max(int(match[place] or 0) for place in range(1, 5)) > 255:
+            raise FileError(f"{path}:{number}", f"{line.strip()[:40]!r} is no colour", "write R G B, each 0 to 255")
+        value = next_value if match[1] is None else int(match[1])
+        colour = int(match[2]), int(match[3]), int(match[4])
+        if value > 255 or value in colours or colour in colours.values():
+            raise FileError(f"{path}:{number}", "value or colour stands there twice", "one line a class, at most 256")
+        colours[value] = colour
+        if match[1] is None:
+            next_value += 1
+            names[value] = (match[5] or "").strip()
+    if not colours:
+        raise FileError(path, "holds no colours", "write R G B, a line for each class")
+    return colours, list(names.values()) if names and all(names.values()) else None
+
+
+def filled(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
+    """A colour for each value up to the highest: those that are missing are VOC's."""
+    default = voc()
+    return tuple(colours.get(value, default[value]) for value in range(max(colours, default=-1) + 1))
+
+
+def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uint8]:
+    """A label H x W in its colours, H x W x 3 (R, G, B); values without a colour take that of VOC."""
+    table = np.array(voc(), np.uint8)
+    if colours:
+        table[: len(colours)] = colours
+    return table[label]
