@@ -24,6 +24,10 @@ class Engine(Protocol):
     """A net with its weights, ready to run forward; a context manager that frees what it holds."""
 
     @property
+    def name(self) -> str:
+        """The net, as errors name it."""
+
+    @property
     def inputs(self) -> Mapping[str, tuple[int, ...]]:
         """The input blobs and the shapes that the net gives them."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caffe_fcn import files
 from caffe_fcn.datasets import images
 from caffe_fcn.engines import Engine
-from caffe_fcn.errors import DatasetError, EngineError, nearest
+from caffe_fcn.errors import EngineError
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def predict(
     centred = pixels.astype(np.float32) - np.array(mean or [0], np.float32)[:, None, None]
     outputs = engine.forward(**{name: centred[None] * np.float32(scale)})
     chosen = blob or engine.outputs[-1]
-    if chosen not in outputs:
-        raise EngineError("--blob", f"the net has no blob {chosen!r}", nearest(chosen, outputs))
     score = outputs[chosen]
     if score.ndim != 4 or not score.size:
-        what = f"{chosen!r} has the shape {'x'.join(map(str, score.shape))}, not N x classes x height x width"
-        raise EngineError("the net", what, "a classifier turns into such a net by 'net convolutionize'")
+        what = f"blob {chosen!r} has the shape {'x'.join(map(str, score.shape))}, not N x classes x height x width"
+        raise EngineError(engine.name, what, "a classifier turns into such a net by 'net convolutionize'")
+    if not np.isfinite(score).all():
+        raise EngineError(engine.name, "gives infinity or nan", "the weights may be of a training that diverged")
     return Prediction(pixels, _best(score[0]), score.shape[1])
 
 
@@ -65,18 +65,21 @@ def read(path: str | os.PathLike[str], channels: int) -> NDArray[np.uint8]:
 def _input(engine: Engine) -> tuple[str, int]:
     """The blob that takes the image, and its channels."""
     if not engine.inputs:
-        raise EngineError("the net", "reads its own data", "give a deploy net, with an Input layer")
-    name = "data" if "data" in engine.inputs else next(iter(engine.inputs))
-    shape = engine.inputs[name]
+        raise EngineError(engine.name, "reads its own data", "give a deploy net, with an Input layer")
+    name, shape = next(iter(engine.inputs.items()))
     if len(engine.inputs) > 1 or len(shape) != 4 or shape[1] not in (1, 3):
         have = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in engine.inputs.items())
-        raise EngineError("the net", f"does not take one image: its inputs are {have}", "1 or 3 channels are possible")
+        raise EngineError(
+            engine.name, f"does not take one image: its inputs are {have}", "1 or 3 channels are possible"
+        )
     return name, shape[1]
 
 
 def _best(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
-    if not np.isfinite(score).all():
-        raise DatasetError("the net's output", "is not finite", "the weights may come from a training that diverged")
-    if score.shape[0] == 1:
-        return np.rint(score[0].clip(0, 255)).astype(np.uint8)
-    return score.argmax(0).astype(np.uint8 if score.shape[0] <= 256 else np.uint16)  # type: ignore[no-any-return]
+    """The best class per pixel of scores C x H x W; the grey values themselves where there is one channel."""
+    best: NDArray[np.uint8 | np.uint16]
+    if len(score) == 1:
+        best = np.rint(score[0]).clip(0, 255).astype(np.uint8)
+    else:
+        best = score.argmax(0).astype(np.uint8 if len(score) <= 256 else np.uint16)
+    return best

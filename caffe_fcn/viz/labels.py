@@ -35,7 +35,7 @@ def overlay(
     height, width = photo.shape[1:]
     rows = np.arange(height) * label.shape[0] // height
     columns = np.arange(width) * label.shape[1] // width
-    colour = paint((label % 256).astype(np.uint8)[np.ix_(rows, columns)], colours)
+    colour = paint((label & 255).astype(np.uint8)[np.ix_(rows, columns)], colours)
     base = np.broadcast_to(photo[::-1].transpose(1, 2, 0), (height, width, 3))
     mixed = np.rint((1 - _SHARE) * base + _SHARE * colour).astype(np.uint8)
     return np.where(colour.any(axis=2, keepdims=True), mixed, base)

@@ -37,6 +37,7 @@ class Forward:
     Raises `EngineError` where Caffe refuses the net or the weights, or dies of them.
     """
 
+    name: str
     inputs: dict[str, tuple[int, ...]]
     outputs: tuple[str, ...]
 
@@ -52,7 +53,7 @@ class Forward:
         start: dict[str, Any] = {"net": str(checks.readable(net)), "weights": "", "stages": list(stages), "gpu": gpu}
         if weights:
             start["weights"] = str(checks.weights(weights))
-        self._net = str(net)
+        self.name = str(net)
         self._blobs = tuple(blobs)
         with ExitStack() as resources:
             self._log = resources.enter_context(tempfile.TemporaryFile())
@@ -62,12 +63,10 @@ class Forward:
             self._from = cast(BufferedReader, self._process.stdout)
             self._resources = resources.pop_all()
         try:
-            loaded = self._ask(start)
+            self._load(start)
         except BaseException:
             self.close()
             raise
-        self.inputs = {name: tuple(shape) for name, shape in loaded["inputs"].items()}
-        self.outputs = tuple(loaded["outputs"])
 
     def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """The net's outputs, and the blobs asked for, of these inputs (float32, N x C x H x W).
@@ -78,9 +77,9 @@ class Forward:
         import numpy as np
 
         for name in inputs.keys() - self.inputs.keys():
-            raise EngineError(self._net, f"has no input {name!r}", nearest(name, self.inputs) or self._have())
+            raise EngineError(self.name, f"has no input {name!r}", nearest(name, self.inputs) or self._have())
         for name in self.inputs.keys() - inputs.keys():
-            raise EngineError(self._net, f"its input {name!r} is not given", self._have())
+            raise EngineError(self.name, f"its input {name!r} is not given", self._have())
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in inputs.items()}
         request = {"arrays": [(name, array.shape) for name, array in arrays.items()]}
         wanted = list(dict.fromkeys((*self.outputs, *self._blobs)))
@@ -96,6 +95,15 @@ class Forward:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _load(self, start: dict[str, Any]) -> None:
+        loaded = self._ask(start)
+        self.inputs = {name: tuple(shape) for name, shape in loaded["inputs"].items()}
+        self.outputs = tuple(loaded["outputs"])
+        for blob in self._blobs:
+            if blob not in loaded["blobs"]:
+                mend = nearest(blob, loaded["blobs"]) or f"it has {', '.join(loaded['blobs'])}"
+                raise EngineError(self.name, f"has no blob {blob!r}", mend)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
@@ -113,7 +121,7 @@ class Forward:
             raise self._crash()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise EngineError(self._net, f"Caffe stopped: {answer['error']}")
+            raise EngineError(self.name, f"Caffe stopped: {answer['error']}")
         return answer
 
     def _receive(self, shape: Sequence[int]) -> np.ndarray:
@@ -130,7 +138,7 @@ class Forward:
         self._log.seek(0)
         for line in self._log:
             scene.witness(line.decode(errors="replace"))
-        return scene.error(status, self._net)
+        return scene.error(status, self.name)
 
     def _have(self) -> str:
         return f"it has {', '.join(self.inputs)}" if self.inputs else "it reads its own data: give a deploy net"

@@ -4,7 +4,7 @@ This file is a program for whatever Python an old Caffe has, 2.7 and numpy 1.7 i
 of this package and uses no newer syntax. Messages go both ways over a pipe; each is a line of JSON, then
 the arrays that it announces as raw float32, in its order:
 
-    parent  {"net", "weights", "stages", "gpu"}            worker  {"inputs", "outputs"}
+    parent  {"net", "weights", "stages", "gpu"}            worker  {"inputs", "outputs", "blobs"}
     parent  {"arrays": [[name, shape], ...], "wanted"}     worker  {"arrays": [[name, shape], ...]}
 
 A worker that fails answers {"error"}, or dies of one of Caffe's checks; the log on stderr tells which.
@@ -41,7 +41,7 @@ def serve(source, sink):
         caffe.set_mode_gpu()
     net = load(caffe, start)
     inputs = {name: list(net.blobs[name].data.shape) for name in net.inputs}
-    send(sink, {"inputs": inputs, "outputs": list(net.outputs)})
+    send(sink, {"inputs": inputs, "outputs": list(net.outputs), "blobs": list(net.blobs)})
 
     while True:
         line = source.readline()

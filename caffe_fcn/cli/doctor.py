@@ -1,0 +1,112 @@
+"""``caffe-fcn doctor``: what is installed, and what to do about what is not."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+from importlib import metadata
+from typing import Any
+
+import click
+
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import caffe_option, json_option
+from caffe_fcn.engines import caffe as engine
+from caffe_fcn.errors import EngineError
+
+_PACKAGE = "caffe-fcn"
+
+
+@click.command(cls=Command)
+@caffe_option
+@json_option
+def doctor(caffe: str | None, as_json: bool) -> None:
+    """What is installed: Caffe (which, version, GPU), pycaffe, torch, required and optional parts."""
+    suggestions: list[str] = []
+    report: dict[str, Any] = {
+        "caffe-fcn": _version(_PACKAGE),
+        "python": platform.python_version(),
+        "gpus": _gpus(),
+        "caffe": _caffe(caffe, suggestions),
+        **_packages(suggestions),
+        "suggestions": suggestions,
+    }
+    if report["gpus"] and report["caffe"] and report["caffe"]["devices"] == "CPU only":
+        suggestions.append("this Caffe does not use the GPU: Dockerfile.cuda has one that drives GPUs up to Turing")
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    for name, text in _lines(report):
+        click.echo(f"{name:12}  {text}")
+
+
+def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    found = report["caffe"]
+    lines = [
+        ("caffe-fcn", report["caffe-fcn"] or "not installed, running from a checkout"),
+        ("python", report["python"]),
+        ("GPU", ", ".join(report["gpus"]) or "none seen"),
+        ("Caffe", f"{found['version']}, {found['devices']}: {found['path']} ({found['found']})" if found else "none"),
+        ("pycaffe", " ".join(found["pycaffe"]) if found and found["pycaffe"] else "none"),
+    ]
+    lines += [(name, version or "not installed") for name, version in report["required"].items()]
+    for extra, parts in report["extras"].items():
+        lines += [(name, f"{version or 'not installed'} (extra {extra!r})") for name, version in parts.items()]
+    return lines + [("suggestion", text) for text in report["suggestions"]]
+
+
+def _caffe(named: str | None, suggestions: list[str]) -> dict[str, Any] | None:
+    try:
+        found = engine.find(named)
+    except EngineError as error:
+        suggestions.append(str(error))
+        return None
+    about = {"path": str(found.binary), "version": found.version, "found": found.found, "devices": found.devices}
+    try:
+        return {**about, "pycaffe": list(found.python)}
+    except EngineError as error:
+        suggestions.append(str(error))
+        return {**about, "pycaffe": None}
+
+
+def _packages(suggestions: list[str]) -> dict[str, Any]:
+    """The versions of what this package requires, and of its extras, as its own metadata list them."""
+    required: dict[str, str | None] = {}
+    extras: dict[str, dict[str, str | None]] = {}
+    for requirement in _requirements():
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"extra == ['\"](\w+)['\"]", requirement)
+        if name and not extra:
+            required[name[0]] = _version(name[0])
+        elif name and extra and name[0] != _PACKAGE and extra[1] != "test":
+            extras.setdefault(extra[1], {})[name[0]] = _version(name[0])
+    for extra_name, parts in extras.items():
+        if not all(parts.values()):
+            suggestions.append(f"for the extra {extra_name!r}: pip install 'caffe-fcn[{extra_name}]'")
+    return {"required": required, "extras": extras}
+
+
+def _requirements() -> list[str]:
+    try:
+        return metadata.requires(_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _gpus() -> list[str]:
+    """NVIDIA's GPUs, as its driver names them."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.splitlines() if done.returncode == 0 else []
