@@ -64,7 +64,8 @@ def infer(
     from caffe_fcn.datasets import palette as palettes
     from caffe_fcn.evaluation import predict
 
-    colours, names = palettes.read(palette) if palette else (palettes.voc(), None)
+    of_values, names = palettes.read(palette) if palette else ({}, None)
+    colours = palettes.filled(of_values) or palettes.voc()
     targets = _targets(images, output)
     blobs = [blob] if blob else []
     with engines.load(net, weights, engine, stages=["deploy"], gpu=gpu, caffe=caffe, blobs=blobs) as loaded:
