@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +15,36 @@ from caffe_fcn.cli.tables import show
 from caffe_fcn.geometry import dims
 
 weights_option = click.option("--weights", required=True, metavar="W", help="The weights to take from.")
+to_net_option = click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")
 output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The weights to write.")
+net_output_option = click.option("--net-output", required=True, metavar="FILE", help="The prototxt to write.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of random fillers (default: 0).")
+strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """``B,G,R``, or any other list of numbers."""
+
+    name = "B,G,R"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers", param, ctx)
+
+
+class Classes(click.ParamType):  # type: ignore[type-arg]
+    """``404,new,895``: classes by number, counted from 0, or new ones."""
+
+    name = "N|new,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | None, ...]:
+        try:
+            parts = [part.strip() for part in value.split(",")]
+            return tuple(None if part == "new" else int(part) for part in parts)
+        except ValueError:
+            self.fail(f"{value!r} is no list such as new,404,895", param, ctx)
 
 
 @click.group(cls=Group)
@@ -26,13 +55,11 @@ def surgery() -> None:
 @surgery.command()
 @weights_option
 @click.option("--from-net", metavar="NET", help="The net of W, where W itself does not say it.")
-@click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")
+@to_net_option
 @output_option
-@click.option(
-    "--map", "renames", type=Renames(), default={}, help="Layers of W under other names; OLD= leaves one out."
-)
+@click.option("--map", "renames", type=Renames(), default={}, help="Layers of W under other names; OLD= drops one.")
 @click.option("--suffix", default="", help="What the net's layer names have behind those of W.")
-@click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
+@strict_option
 @click.option("--sparse", is_flag=True, help="Write no layers that get nothing from W.")
 @seed_option
 @phase_option
@@ -56,10 +83,191 @@ def transplant(
         from_net=read_net(from_net, allow_unknown) if from_net else None,
         **options,
     )
-    show_report(report, as_json)
+    _show(report, as_json)
 
 
-def show_report(report: library.Report, as_json: bool) -> None:
+@surgery.command()
+@weights_option
+@to_net_option
+@output_option
+@click.option("--layer", "layers", multiple=True, help="A layer to fill; repeatable (default: all named *up*).")
+@phase_option
+@size_option
+@json_option
+def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """The weights W with interpolation kernels in the net's upscore layers."""
+    _show(library.interp(weights, read_net(to_net, False), output, layers, **options), as_json)
+
+
+@surgery.command()
+@weights_option
+@to_net_option
+@output_option
+@click.option("--layer", "layers", multiple=True, help="A score layer to expand; repeatable (default: all that grow).")
+@phase_option
+@size_option
+@json_option
+def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Weights for a net with more classes; the old classes come first."""
+    _show(library.expand(weights, read_net(to_net, False), output, layers, **options), as_json)
+
+
+@surgery.command()
+@weights_option
+@click.option("--layer", required=True, help="The layer of W that scores, such as fc8.")
+@click.option("--classes", required=True, type=Classes(), help="Its classes by number, or 'new', in the new order.")
+@click.option("--as", "to_layer", metavar="LAYER", help="The net's layer that scores (default: of the same name).")
+@to_net_option
+@output_option
+@phase_option
+@size_option
+@json_option
+def select(
+    weights: str,
+    layer: str,
+    classes: tuple[int | None, ...],
+    to_layer: str | None,
+    to_net: str,
+    output: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Weights for a net that scores some of W's classes, and new ones."""
+    _show(library.select(weights, layer, classes, read_net(to_net, False), output, to_layer, **options), as_json)
+
+
+@surgery.command()
+@weights_option
+@click.option("--to", required=True, type=click.Choice(["bgrd", "grey", "swap"]), help="What the layer is to read.")
+@click.option("--layer", help="The convolution that reads the image (default: the first).")
+@output_option
+def channels(weights: str, to: str, layer: str | None, output: str) -> None:
+    """Other input channels: bgrd adds the mean of all, grey sums them, swap turns BGR into RGB."""
+    name = library.change_channels(weights, to, output, layer)
+    click.echo(f"{output}: '{name}' reads {to}", err=True)
+
+
+@surgery.command("fold-mean")
+@click.option("--net", required=True, metavar="NET", help="The net of W.")
+@weights_option
+@click.option("--mean", type=Numbers(), default=(), help="The mean to fold (default: the net's Power layer).")
+@net_output_option
+@output_option
+def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, output: str) -> None:
+    """The mean, or the shift of a DIGITS net, folded into the first convolution: the net then takes raw pixels."""
+    folded = library.fold_mean(read_net(net, False), weights, net_output, output, mean)
+    shift = ",".join(f"{each:g}" for each in folded.shift)
+    gone = f", layer '{folded.gone}' is gone" if folded.gone else ""
+    click.echo(f"layer '{folded.layer}': scale {folded.scale:g}, shift {shift} folded in{gone}")
+    if folded.border:
+        click.echo(f"not exact in the outer {folded.border} values of each side, where its windows reach into padding")
+    else:
+        click.echo("exact: it does not pad")
+
+
+@surgery.command()
+@click.option("--net", required=True, metavar="NET", help="The net of W.")
+@weights_option
+@net_output_option
+@output_option
+def fold(net: str, weights: str, net_output: str, output: str) -> None:
+    """BatchNorm and Scale folded into the layers before them."""
+    folded = library.fold(read_net(net, False), weights, net_output, output)
+    show(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
+
+
+@surgery.command()
+@click.argument("name", required=False)
+@click.option("--weights", multiple=True, metavar="W", help="The weights that the recipe wants; repeatable.")
+@click.option("-o", "--output", metavar="FILE", help="The weights to write.")
+@click.option("--list", "listed", is_flag=True, help="All recipes: what they want, what they leave to training.")
+@strict_option
+@seed_option
+@json_option
+@click.pass_context
+def recipe(
+    ctx: click.Context,
+    /,
+    name: str | None,
+    weights: tuple[str, ...],
+    output: str | None,
+    listed: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """A named surgery of the FCN family (see --list)."""
+    if listed:
+        rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
+        show(("recipe", "net", "wants", "leaves to training"), rows)
+        return
+    if not name or not weights or not output:
+        raise click.UsageError("needs NAME, --weights W and -o FILE, or --list", ctx)
+    _show(library.recipe(name, weights, output, **options), as_json)
+    click.echo(f"left to training: {library.find_recipe(name).trains}", err=True)
+
+
+@surgery.command()
+@click.argument("classifier", metavar="CLASSIFIER")
+@click.argument("weights", metavar="W")
+@click.argument("fcn", metavar="FCN")
+@click.argument("fcn_weights", metavar="W2")
+@click.option("--blob", help="The classifier's blob to compare (default: the last that both nets have).")
+@click.option("--fcn-blob", help="The FCN's blob, where it has another name.")
+@click.option("--steps", type=click.IntRange(1, 32), default=2, help="How many windows larger the image is.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, help="The largest relative difference.")
+@click.option("--engine", default="auto", metavar="NAME", help="What runs the nets: auto, caffe.")
+@click.option("--caffe", metavar="PATH", help="Where Caffe is.")
+@seed_option
+@json_option
+def verify(
+    classifier: str,
+    weights: str,
+    fcn: str,
+    fcn_weights: str,
+    engine: str,
+    caffe: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Run both nets and compare: needs Caffe. Exit status 1 if the FCN is not the classifier."""
+    from caffe_fcn import engines
+
+    def loader(of: str) -> Any:
+        return lambda net: engines.load(net, Path(of), engine, caffe=caffe)
+
+    nets = read_net(classifier, False), read_net(fcn, False)
+    result = library.verify(nets[0], loader(weights), nets[1], loader(fcn_weights), **options)
+    figures = {name: getattr(result, name) for name in ("at_size", "total", "surgery", "padding")}
+    if as_json:
+        document = {
+            "blob": result.blob,
+            "input": list(result.input),
+            "image": list(result.image),
+            "windows": result.windows,
+            "largest_value": result.largest,
+            **figures,
+            "padded": list(result.padded),
+            "tolerance": result.tolerance,
+            "ok": result.ok,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return int(not result.ok)
+    said = (
+        f"at the classifier's {dims(result.input[2:])}",
+        f"at {dims(result.image[2:])}, {result.windows} windows",
+        "  of that, what the surgery changed",
+        f"  of that, padding inside the net ({', '.join(result.padded) or 'none'})",
+    )
+    show(
+        (f"largest difference in '{result.blob}', relative", ""),
+        [(text, f"{figure:.3g}") for text, figure in zip(said, figures.values(), strict=True)],
+        right=(1,),
+    )
+    click.echo("the FCN computes what the classifier computes" if result.ok else "the FCN is not this classifier")
+    return int(not result.ok)
+
+
+def _show(report: library.Report, as_json: bool) -> None:
     """Every parameter with its fate, as a table or as JSON."""
     if as_json:
         click.echo(json.dumps(_document(report), indent=2))

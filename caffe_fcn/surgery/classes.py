@@ -1,4 +1,4 @@
-"""Nets of other classes: score layers that keep the rows of the old classes.
+"""Transplants with a turn: score layers that keep the rows of the old classes, upscore layers made anew.
 
 `expand` is for more classes than before (the old ones come first), `select` for some of a classifier's
 (ILSVRC's fc8 to a score_fr of the classes that a data set shares with it).
@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from caffe_fcn.errors import WeightsError, nearest
+from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.edits import Edit, chosen
 from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, net_of, shapes_of, transplant
@@ -71,6 +71,20 @@ def expand(
             weights, "has no layer with fewer outputs than the net's", "transplant does, without expanding"
         )
     return transplant([Donor(weights, renames, edits=edits)], net, output, phase=phase, **options)
+
+
+def interp(
+    weights: PathLike, to_net: NetParameter | PathLike, output: PathLike, layers: Iterable[str] = (), **options: Any
+) -> Report:
+    """A transplant in which ``layers``, by default all Deconvolutions with "up" in their name, interpolate.
+
+    Raises `NetError` for a kernel that is not square, or channels that differ.
+    """
+    net = net_of(to_net)
+    names = list(layers) or [each.name for each in net.layer if each.type == "Deconvolution" and "up" in each.name]
+    if not names:
+        raise NetError("net", "has no Deconvolution with 'up' in its name", "name the layers")
+    return transplant(weights, net, output, interpolate=names, **options)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

@@ -1,0 +1,128 @@
+"""The image's side of a net: other channels, and what is subtracted from pixels folded into the first convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from caffe_fcn import files, proto
+from caffe_fcn.errors import NetError, WeightsError, nearest
+from caffe_fcn.graph import SOURCES, Graph, Node, split
+from caffe_fcn.layer_types import windows
+from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.surgery.edits import Edit, shifted, swapped, to_grey, with_depth
+from caffe_fcn.surgery.layers import Layer, place
+from caffe_fcn.surgery.transplanting import PathLike, net_of
+from caffe_fcn.surgery.weights import open_weights, save_weights
+
+# Ways to change what the first convolution reads
+CHANNELS = {"bgrd": with_depth, "grey": to_grey, "swap": swapped}
+
+
+@dataclass(frozen=True)
+class FoldedMean:
+    """What was folded into ``layer``, and the ``border`` of its outputs, in values, where it is not exact.
+
+    A convolution that pads reads zeros beyond the image: the mean before, black now. Those outputs differ.
+    """
+
+    layer: str
+    scale: float
+    shift: tuple[float, ...]
+    border: int
+    gone: str = ""
+
+
+def change_channels(weights: PathLike, to: str, output: PathLike, layer: str | None = None) -> str:
+    """Write weights whose ``layer`` (the first with a 4-axis kernel) reads other channels; returns its name.
+
+    ``to``: "bgrd" adds a channel, the mean of the others; "grey" leaves one, the sum; "swap" reverses them.
+    Raises `WeightsError` where there is no such layer.
+    """
+    if to not in CHANNELS:
+        raise WeightsError(str(to), "no such change of channels", f"one of {', '.join(CHANNELS)}")
+    with open_weights(weights) as opened:
+        names = [each.name for each in opened.layers if each.tensors and len(each.tensors[0].shape) == 4]
+        if not names or (layer is not None and layer not in names):
+            raise WeightsError(weights, f"has no convolution '{layer or ''}'", nearest(layer or "", names))
+        name = layer or names[0]
+        save_weights(output, _edited(opened.layers, {name: CHANNELS[to]()}, weights), opened.head)
+    return name
+
+
+def fold_mean(
+    net: NetParameter | PathLike,
+    weights: PathLike,
+    net_output: PathLike,
+    output: PathLike,
+    mean: Sequence[float] = (),
+) -> FoldedMean:
+    """Write a net and weights that take raw pixels: ``mean`` (B, G, R), or the net's Power layer, is folded in.
+
+    The net is written in its TEST phase. Raises `NetError` where there is no mean to fold.
+    """
+    deploy = split(net_of(net))
+    conv, power = _first(Graph(deploy))
+    if power is None and not mean:
+        raise NetError("net", "has no Power layer before its first convolution", "give the mean: --mean B,G,R")
+    param = power.layer.power_param if power else None
+    scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
+    shift = tuple(offset - scale * each for each in mean) or (offset,)
+    with open_weights(weights) as opened:
+        layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
+        if power:
+            layers = [layer for layer in layers if layer.name != power.name]
+        save_weights(output, layers, opened.head)
+    files.write_text(net_output, proto.to_text(_without(deploy, power, conv) if power else deploy))
+    border = max(math.ceil(window.pad / window.stride) for window in windows(conv.layer))
+    return FoldedMean(conv.name, scale, shift, border, power.name if power else "")
+
+
+def _first(graph: Graph) -> tuple[Node, Node | None]:
+    """The convolution that reads the image, and the Power layer between the two, if there is one."""
+    for node in graph.nodes:
+        if node.type == "Convolution":
+            maker = node.bottoms[0].maker
+            if maker.type in SOURCES:
+                return node, None
+            linear = maker.type == "Power" and maker.layer.power_param.power == 1
+            if linear and maker.bottoms[0].maker.type in SOURCES and len(maker.tops[0].readers) == 1:
+                return node, maker
+            raise NetError(node, f"reads what {maker} makes", "only a mean and a scale before it can be folded")
+    raise NetError("net", "has no convolution", "name a net with one")
+
+
+def _without(net: NetParameter, power: Node, conv: Node) -> NetParameter:
+    result = NetParameter()
+    result.CopyFrom(net)
+    for place_in_net, layer in enumerate(result.layer):
+        if layer.name == conv.name:
+            layer.bottom[0] = power.bottoms[0].name
+        if layer.name == power.name:
+            gone = place_in_net
+    del result.layer[gone]
+    return result
+
+
+def _edited(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) -> list[Layer]:
+    """The layers with some edited; an Input that the file describes follows their number of channels."""
+    result = []
+    channels: dict[str, int] = {}  # of blobs
+    for layer in layers:
+        if layer.name in edits:
+            tensors = edits[layer.name].apply(layer.tensors, place(path, layer.name))
+            for bottom in LayerParameter.FromString(layer.definition).bottom:
+                channels[bottom] = tensors[0].shape[1]
+            layer = replace(layer, tensors=tensors)
+        result.append(layer)
+    return [_with_channels(layer, channels) if layer.type == "Input" else layer for layer in result]
+
+
+def _with_channels(layer: Layer, channels: Mapping[str, int]) -> Layer:
+    message = LayerParameter.FromString(layer.definition)
+    for shape in message.input_param.shape:
+        for top in message.top:
+            if top in channels and len(shape.dim) == 4:
+                shape.dim[1] = channels[top]
+    return replace(layer, definition=message.SerializeToString())

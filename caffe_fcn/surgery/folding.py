@@ -1,0 +1,180 @@
+"""BatchNorm and Scale folded into the layer before them, weights and prototxt together.
+
+In the TEST phase BatchNorm computes (x - mean) / sqrt(variance + eps) with stored statistics, and Scale
+gamma * x + beta: one factor and one shift for each channel. A convolution followed by them is a convolution
+whose outputs' weights are multiplied by the factor, with another bias.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from caffe_fcn import files, proto
+from caffe_fcn.errors import NetError, WeightsError
+from caffe_fcn.graph import Graph, Node, split
+from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.surgery.layers import Layer, Weights, place
+from caffe_fcn.surgery.tensors import Made, Tensor, from_array
+from caffe_fcn.surgery.transplanting import net_of
+from caffe_fcn.surgery.weights import open_weights, save_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector: TypeAlias = NDArray[Any]
+
+PathLike = str | os.PathLike[str]
+
+# Layers that a factor and a shift per channel can go into -> their parameter message
+_HOSTS = {
+    "Convolution": "convolution_param",
+    "Deconvolution": "convolution_param",
+    "InnerProduct": "inner_product_param",
+}
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The layers that went into ``layer``."""
+
+    layer: str
+    gone: tuple[str, ...]
+
+
+def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, output: PathLike) -> list[Folded]:
+    """Write the net and the weights of the TEST phase without the BatchNorm and Scale layers that can be folded.
+
+    Returns what was folded; chains that branch off, or that follow no convolution, stay as they are.
+    Raises `NetError` where there is nothing to fold, `WeightsError` where the weights lack a layer.
+    """
+    deploy = split(net_of(net))
+    chains = list(_chains(Graph(deploy)))
+    if not chains:
+        raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
+    result = _rewired(deploy, chains)
+    with open_weights(weights) as opened:
+        tensors = {layer.name: layer.tensors for layer in opened.layers}
+        tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
+        layers = [
+            Layer(layer.name, tensors.get(layer.name, ()), layer.type, layer.SerializeToString())
+            for layer in result.layer
+        ]
+        save_weights(output, layers, NetParameter(name=result.name).SerializeToString())
+    files.write_text(net_output, proto.to_text(result))
+    return [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
+
+
+def _chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
+    """Every layer that can host, with the BatchNorm and Scale layers that follow it and that nobody else reads."""
+    for host in graph.nodes:
+        chain: list[Node] = []
+        node = host
+        while _can_host(host) and len(node.tops) == 1 and len(readers := node.tops[0].readers) == 1:
+            node = readers[0]
+            if not _is_per_channel(node):
+                break
+            chain.append(node)
+        if chain:
+            yield host, chain
+
+
+def _can_host(node: Node) -> bool:
+    return node.type in _HOSTS and not any(spec.name for spec in node.layer.param)  # weights of its own
+
+
+def _is_per_channel(node: Node) -> bool:
+    if node.type == "BatchNorm":
+        param = node.layer.batch_norm_param
+        return not param.HasField("use_global_stats") or bool(param.use_global_stats)
+    if node.type == "Scale":
+        param = node.layer.scale_param
+        return len(node.bottoms) == 1 and param.axis == 1 and param.num_axes == 1
+    return False
+
+
+def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
+    import numpy as np
+
+    kernel, *rest = weights[host.name]
+    outputs = getattr(host.layer, _HOSTS[host.type]).num_output
+    factor = np.ones(outputs)
+    shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    for node in chain:
+        rule, least, most = _RULES[node.type]
+        tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
+        if not least <= len(tensors) <= most:
+            raise WeightsError(
+                place(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
+            )
+        by, plus = rule(node.layer, tensors)
+        if by.size != outputs or plus.size != outputs:
+            raise WeightsError(place(weights.path, node.name), f"has {by.size} channels, '{host.name}' {outputs}")
+        factor, shift = factor * by, shift * by + plus
+    return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
+
+
+def _batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
+    import numpy as np
+
+    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
+    scale = 0 if count[0] == 0 else 1 / count[0]  # batch_norm_layer.cpp
+    by = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
+    return by, -mean * scale * by
+
+
+def _scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
+    gamma, *beta = (tensor.astype("f8") for tensor in tensors)
+    return gamma, beta[0] if beta else 0 * gamma
+
+
+# how a layer's parameters become a factor and a shift, and how many it has
+_RULES = {"BatchNorm": (_batch_norm, 3, 3), "Scale": (_scale, 1, 2)}
+
+
+def _multiplied(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
+    """A layer's weights with each output's multiplied by its factor, made in chunks."""
+    import numpy as np
+
+    spread = _per_value(kernel, factor, host)
+
+    def values() -> Iterator[bytes]:
+        at = 0
+        for chunk in kernel.numbers():
+            which = np.arange(at, at + len(chunk))
+            yield (chunk * factor[spread(which)]).astype("f4").tobytes()
+            at += len(chunk)
+
+    return Tensor(kernel.shape, "float32", (Made(4 * kernel.count, values, kernel.files),))
+
+
+def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:
+    """Which output the value at a place in storage order belongs to."""
+    area = kernel.count // max(len(factor), 1)
+    if host.type == "InnerProduct" and host.layer.inner_product_param.transpose:
+        return lambda which: which % len(factor)
+    if host.type == "Deconvolution":  # (in, out / group, h, w)
+        inputs, width = kernel.shape[:2]
+        taps = kernel.count // max(inputs * width, 1)
+        per_group = inputs // host.layer.convolution_param.group
+        return lambda which: which // (taps * width) // per_group * width + which // taps % width
+    return lambda which: which // area
+
+
+def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
+    """The net without the chains: each host makes, under the chain's last name, what the chain made."""
+    result = NetParameter()
+    result.CopyFrom(net)
+    gone = {node.name for _, chain in chains for node in chain}
+    hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
+    kept = [layer for layer in result.layer if layer.name not in gone]
+    for layer in kept:
+        if layer.name in hosts:
+            layer.top[0] = hosts[layer.name]
+            getattr(layer, _HOSTS[layer.type]).ClearField("bias_term")
+    layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
+    del result.layer[:]
+    result.layer.extend(layers)
+    return result

@@ -1,0 +1,237 @@
+"""Whether a convolutional net computes what its classifier computes: both are run and compared.
+
+At the classifier's own input size both must give the same. On a larger image the FCN has one value for each
+window, and the classifier sees that window as a crop. Where no layer pads they agree there too; where one
+does, the crop saw zeros where the larger image has neighbours. So each window is computed three ways, which
+splits the difference in two:
+
+    classifier(crop) - fcn(crop)     what the surgery changed
+    fcn(crop) - fcn(image)           what padding inside the net makes of neighbours
+
+The FCN is run with the classifier's padding of the first convolution. Its own, 100 pixels around the image,
+is there for the output's size and not for its values.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from caffe_fcn import proto
+from caffe_fcn.errors import NetError
+from caffe_fcn.geometry import dims
+from caffe_fcn.graph import SOURCES, Graph, split
+from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.offsets import between
+from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.shapes import infer
+from caffe_fcn.surgery.tensors import Shape
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray
+
+_IMAGE = "image"  # what the input of both nets is called while they are compared
+
+
+class Runner(Protocol):
+    """A net with its weights, ready to run."""
+
+    def forward(self, **inputs: Array) -> dict[str, Array]:
+        """The net's outputs for its inputs, of any size."""
+
+
+Load = Callable[[Path], AbstractContextManager[Runner]]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The largest differences in ``blob``, relative to ``largest``, its largest value.
+
+    ``at_size`` is at the classifier's input size, the others over ``windows`` windows of the larger image:
+    ``total`` between classifier and FCN, ``surgery`` and ``padding`` its two parts. ``padded`` are the layers
+    whose windows reach beyond the image.
+    """
+
+    blob: str
+    input: Shape
+    image: Shape
+    windows: int
+    largest: float
+    at_size: float
+    total: float
+    surgery: float
+    padding: float
+    padded: tuple[str, ...]
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the FCN computes what the classifier computes."""
+        return max(self.at_size, self.surgery) <= self.tolerance and (bool(self.padded) or self.total <= self.tolerance)
+
+
+def verify(
+    classifier: NetParameter,
+    run_classifier: Load,
+    fcn: NetParameter,
+    run_fcn: Load,
+    *,
+    blob: str | None = None,
+    fcn_blob: str | None = None,
+    steps: int = 2,
+    tolerance: float = 1e-4,
+    seed: int = 0,
+) -> Verification:
+    """Compare ``blob`` of the classifier with ``fcn_blob`` of the FCN on random images.
+
+    Each net is run by what loads it with its weights from a prototxt. ``blob`` is by default the last that
+    both have and that a layer with parameters makes, ``fcn_blob`` the one of its name. The larger image has
+    ``steps`` windows more along each axis. Raises `NetError` where the nets cannot be compared.
+    """
+    import numpy as np
+
+    ours, theirs = _Half(classifier, "classifier"), _Half(fcn, "FCN")
+    name = blob or _common(ours.graph, theirs.graph)
+    one, other = ours.upto(name), theirs.upto(fcn_blob or name)
+    first = _first_convolution(one)
+    _set_padding(_first_convolution(other), first)
+    shape = ours.input_shape()
+    _, channels, height, width = shape
+    stride = _stride(other, fcn_blob or name)
+    larger = (1, channels, height + steps * stride, width + steps * stride)
+    image = np.random.default_rng(seed).uniform(-128, 128, larger).astype(np.float32)
+    corners = [(y * stride, x * stride) for y in range(steps + 1) for x in range(steps + 1)]
+    crops = np.concatenate([image[:, :, y : y + height, x : x + width] for y, x in corners])
+
+    expected = _run(run_classifier, one, name, [crops])[0]
+    windows, whole = _run(run_fcn, other, fcn_blob or name, [crops, image])
+    expected = expected.reshape(len(crops), -1)
+    if windows.shape != (*expected.shape, 1, 1):
+        here = f"gives {dims(windows.shape[1:])} where the classifier gives {expected.shape[1]} values"
+        raise NetError(f"blob '{fcn_blob or name}'", here, "it is not the classifier's convolutional form")
+    windows = windows.reshape(expected.shape)
+    whole = whole[0].reshape(expected.shape[1], -1).T
+    largest = float(np.abs(expected).max())
+    if not 0 < largest < np.inf:
+        raise NetError(f"blob '{name}'", "is zero or infinite, which proves nothing", "compare with trained weights")
+
+    def gap(a: Array, b: Array) -> float:
+        return float(np.abs(a - b).max()) / largest
+
+    return Verification(
+        name,
+        shape,
+        larger,
+        len(corners),
+        largest,
+        gap(expected[0], windows[0]),
+        gap(expected, whole),
+        gap(expected, windows),
+        gap(windows, whole),
+        tuple(_reaching_out(other, shape)),
+        tolerance,
+    )
+
+
+class _Half:
+    """One of the two nets, in its TEST phase."""
+
+    def __init__(self, net: NetParameter, role: str) -> None:
+        self.net, self.role = split(net), role
+        self.graph = Graph(self.net)
+
+    def input_shape(self) -> Shape:
+        """1 x C x H x W of the image."""
+        for node in self.graph.nodes:
+            if node.type in SOURCES and not node.bottoms:
+                shape = infer(self.net).blobs[node.tops[0].name]
+                if len(shape) == 4:
+                    return (1, *shape[1:])
+        raise NetError(self.role, "has no input of 4 axes", "give its deploy prototxt")
+
+    def upto(self, blob: str) -> NetParameter:
+        """The layers that ``blob`` needs, reading an image of the classifier's size."""
+        needed: set[str] = set()
+        waiting = [self.graph.blob(blob).maker]
+        sources = set()
+        while waiting:
+            node = waiting.pop()
+            if node.type in SOURCES and not node.bottoms:
+                sources.add(node.tops[0].name)
+            elif node.name not in needed:
+                needed.add(node.name)
+                waiting += [bottom.maker for bottom in node.bottoms]
+        if len(sources) != 1:
+            raise NetError(self.role, f"blob '{blob}' needs {len(sources)} inputs", "one image can be compared")
+        source = sources.pop()
+        result = NetParameter(name=self.net.name)
+        result.layer.add(name=_IMAGE, type="Input", top=[source])
+        result.layer.extend(node.layer for node in self.graph.nodes if node.name in needed)
+        return result
+
+
+def _common(ours: Graph, theirs: Graph) -> str:
+    names = [
+        top.name
+        for node in ours.nodes
+        if node.type in ("InnerProduct", "Convolution")
+        for top in node.tops
+        if top.name in theirs.blobs
+    ]
+    if not names:
+        raise NetError("nets", "have no blob in common", "name one of each")
+    return names[-1]
+
+
+def _first_convolution(net: NetParameter) -> LayerParameter:
+    for layer in net.layer:
+        if layer.type == "Convolution":
+            return layer
+    raise NetError("net", "has no convolution", "name a blob behind one")
+
+
+def _set_padding(layer: LayerParameter, model: LayerParameter) -> None:
+    for name in ("pad", "pad_h", "pad_w"):
+        layer.convolution_param.ClearField(name)
+    layer.convolution_param.pad.extend(model.convolution_param.pad)
+    for name in ("pad_h", "pad_w"):
+        if model.convolution_param.HasField(name):
+            setattr(layer.convolution_param, name, getattr(model.convolution_param, name))
+
+
+def _stride(net: NetParameter, blob: str) -> int:
+    """How far the image moves under the blob from one value to the next."""
+    scales = {axis.scale for axis in between(net, blob, net.layer[0].top[0]).maps}
+    stride = scales.pop()
+    if scales or stride.denominator != 1:
+        raise NetError(f"blob '{blob}'", f"moves by {stride} pixels", "one whole stride for both axes can be compared")
+    return int(stride)
+
+
+def _reaching_out(net: NetParameter, image: Shape) -> Iterator[str]:
+    """The layers whose windows reach beyond the image: those that pad, and poolings whose last window runs out."""
+    shapes = infer(net, inputs={net.layer[0].top[0]: image})
+    for node in shapes.graph.nodes:
+        field = LAYER_TYPES[node.type].field
+        windows = field(node.layer) if field else ()
+        sizes = shapes.blobs[node.bottoms[0].name][2:] if node.bottoms else ()
+        pairs = list(zip(sizes, windows * len(sizes) if len(windows) == 1 else windows, strict=False))
+        last_runs_out = node.type == "Pooling" and any((size - w.extent) % w.stride for size, w in pairs)
+        if last_runs_out or any(window.pad for window in windows):
+            yield node.name
+
+
+def _run(load: Load, net: NetParameter, blob: str, images: list[Array]) -> list[Array]:
+    source = net.layer[0].top[0]
+    net.layer[0].input_param.shape.add(dim=images[0].shape)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.prototxt"
+        proto.write(net, path)
+        with load(path) as runner:
+            return [runner.forward(**{source: image})[blob] for image in images]
