@@ -1,0 +1,45 @@
+"""Layers that measure and have no gradient: Accuracy, ArgMax."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe_fcn.engines.torch.layers.losses import labels_of
+from caffe_fcn.engines.torch.registry import Layer, layer
+
+
+@layer("Accuracy")
+class Accuracy(Layer):
+    """The share of labels that are among the ``top_k`` scores; the second top has it for each class."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        p = self.param
+        scores = bottoms[0].detach().movedim(p.axis, -1).flatten(0, -2)
+        ignored = p.ignore_label if p.HasField("ignore_label") else None
+        numbers = labels_of(self, bottoms[1].flatten(), scores.shape[1], ignored)
+        if ignored is not None:
+            kept = numbers != ignored
+            scores, numbers = scores[kept], numbers[kept]
+        theirs = scores.gather(1, numbers[:, None])
+        right = ((scores >= theirs).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
+        each = scores.new_zeros(scores.shape[1])
+        hits, all_of = each.index_add(0, numbers, right), each.index_add(0, numbers, torch.ones_like(right))
+        shares = [right.sum() / max(len(right), 1), hits / all_of.clamp(min=1)]
+        return shares[: len(self.site.layer.top)]
+
+
+@layer("ArgMax")
+class ArgMax(Layer):
+    """Where the ``top_k`` largest values are, along ``axis`` or in each image; of equal ones the last."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        p, x = self.param, bottoms[0].detach()
+        along = x.movedim(p.axis, -1) if p.HasField("axis") else x.flatten(1)
+        values, order = along.flip(-1).sort(dim=-1, descending=True, stable=True)
+        values = values[..., : p.top_k]
+        places = (along.shape[-1] - 1 - order[..., : p.top_k]).to(x.dtype)
+        if p.HasField("axis"):
+            return [(values if p.out_max_val else places).movedim(-1, p.axis)]
+        both = torch.stack([places, values] if p.out_max_val else [places], 1)
+        return [both.reshape(*both.shape, *[1] * (x.dim() - 3))]

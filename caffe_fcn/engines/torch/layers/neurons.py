@@ -1,0 +1,146 @@
+"""Layers that work on each value alone (src/caffe/layers/*_layer.cpp)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe_fcn.engines.torch.registry import Layer, layer
+
+
+class _Neuron(Layer):
+    """One bottom, one top of its shape."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [self.fire(bottoms[0])]
+
+    def fire(self, x: Tensor) -> Tensor:
+        """The top of a bottom."""
+        raise NotImplementedError
+
+
+@layer("AbsVal")
+class AbsVal(_Neuron):
+    """|x|"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+@layer("BNLL")
+class BNLL(_Neuron):
+    """log(1 + e^x)"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return F.softplus(x, threshold=50)
+
+
+@layer("Clip")
+class Clip(_Neuron):
+    """x between ``min`` and ``max``"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return x.clamp(self.param.min, self.param.max)
+
+
+@layer("Dropout")
+class Dropout(_Neuron):
+    """While training, values are zero with probability ``dropout_ratio``, the others scaled to make up for it."""
+
+    def fire(self, x: Tensor) -> Tensor:
+        ratio = self.param.dropout_ratio
+        if not self.state.training or ratio == 0:
+            return x
+        kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
+        return x * (kept / (1 - ratio)).to(x.dtype)
+
+
+@layer("ELU")
+class ELU(_Neuron):
+    """x above zero, alpha * (e^x - 1) below"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return F.elu(x, self.param.alpha)
+
+
+@layer("Exp")
+class Exp(_Neuron):
+    """base ^ (shift + scale * x); base -1 stands for e"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        p = self.param
+        rate = 1.0 if p.base == -1 else math.log(p.base)
+        return torch.exp(x * (rate * p.scale) + rate * p.shift)
+
+
+@layer("Log")
+class Log(_Neuron):
+    """log_base(shift + scale * x); base -1 stands for e"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        p = self.param
+        return torch.log(x * p.scale + p.shift) / (1.0 if p.base == -1 else math.log(p.base))
+
+
+@layer("Power")
+class Power(_Neuron):
+    """(shift + scale * x) ^ power"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        p = self.param
+        shifted = x * p.scale + p.shift
+        return shifted if p.power == 1 else shifted.pow(p.power)
+
+
+@layer("PReLU")
+class PReLU(_Neuron):
+    """x above zero, slope * x below, with one slope per channel or one for all"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        slope = self.params[0]
+        spread = slope if slope.dim() == 0 else slope.view(-1, *[1] * (x.dim() - 2))
+        return torch.where(x > 0, x, x * spread)
+
+
+@layer("ReLU")
+class ReLU(_Neuron):
+    """x above zero, negative_slope * x below"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        slope = self.param.negative_slope
+        return F.leaky_relu(x, slope) if slope else F.relu(x)
+
+
+@layer("Sigmoid")
+class Sigmoid(_Neuron):
+    """1 / (1 + e^-x)"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x)
+
+
+@layer("Swish")
+class Swish(_Neuron):
+    """x / (1 + e^(-beta * x))"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.param.beta * x)
+
+
+@layer("TanH")
+class TanH(_Neuron):
+    """tanh x"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+
+@layer("Threshold")
+class Threshold(_Neuron):
+    """1 above ``threshold``, else 0; Caffe has no gradient for it"""
+
+    def fire(self, x: Tensor) -> Tensor:
+        return (x > self.param.threshold).to(x.dtype)

@@ -1,0 +1,117 @@
+"""Layers that normalize: LRN, BatchNorm, MVN, Softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.layer_types import Site
+
+
+@layer("LRN")
+class LRN(Layer):
+    """x / (k + alpha / n * the sum of squares nearby) ^ beta.
+
+    Nearby are n channels, or with WITHIN_CHANNEL n x n pixels; their k is always 1 (lrn_layer.cpp).
+    """
+
+    def __init__(self, site: Site, state: State) -> None:
+        super().__init__(site, state)
+        if self.param.local_size % 2 == 0:
+            site.fail(f"local_size {self.param.local_size} is even", "Caffe takes odd ones only")
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0]
+        sums = self._over_pixels(x.square()) if self.param.norm_region == 1 else self._over_channels(x.square())
+        return [x * sums.pow(-self.param.beta)]
+
+    def _over_channels(self, squares: Tensor) -> Tensor:
+        """As a 1x1 convolution with a band of weights, which is quick in every layout."""
+        channels, reach = squares.shape[1], self.param.local_size // 2
+        band = squares.new_ones(channels, channels).tril(reach).triu(-reach) * (
+            self.param.alpha / self.param.local_size
+        )
+        return F.conv2d(squares, band[:, :, None, None], squares.new_full((channels,), self.param.k))
+
+    def _over_pixels(self, squares: Tensor) -> Tensor:
+        size = self.param.local_size
+        return 1 + self.param.alpha * F.avg_pool2d(squares, size, 1, size // 2)
+
+
+@layer("BatchNorm")
+class BatchNorm(Layer):
+    """Each channel less its mean, by its deviation: of this batch while training, else of the statistics.
+
+    The three parameters are sums of means, of variances, and of the weights that both are to be divided by.
+    """
+
+    learns = False
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
+        p = self.param
+        frozen = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
+        if frozen:
+            mean, variance = self._statistics()
+        else:
+            mean, variance = (torch.zeros_like(each) for each in self.params[:2])
+        y = torch.batch_norm(x, None, None, mean, variance, not frozen, 1.0, p.eps, False)
+        if not frozen:
+            self._remember(mean, variance)
+        return [y.reshape(bottoms[0].shape)]
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        mean, variance, weight = self.params
+        scale = torch.where(weight == 0, weight, 1 / weight)
+        return mean * scale, variance * scale
+
+    @torch.no_grad()
+    def _remember(self, *latest: Tensor) -> None:
+        """Add what torch has just found (a momentum of 1 keeps nothing else; its variance is the unbiased one)."""
+        for kept, new in zip(self.params, (*latest, torch.ones_like(self.params[2])), strict=True):
+            kept.mul_(self.param.moving_average_fraction).add_(new)
+
+
+@layer("MVN")
+class MVN(Layer):
+    """Each channel, or with ``across_channels`` each image, less its mean and by its deviation."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0]
+        rows = x.shape[0] if self.param.across_channels or x.dim() < 2 else x.shape[0] * x.shape[1]
+        flat = x.reshape(rows, -1)
+        if self.param.normalize_variance:
+            normalized: Tensor = _Normalized.apply(flat, self.param.eps)
+            return [normalized.reshape(x.shape)]
+        return [(flat - flat.mean(1, keepdim=True)).reshape(x.shape)]
+
+
+class _Normalized(torch.autograd.Function):
+    """Rows of mean 0 and deviation 1. Torch's own gradient is not finite where a row is constant; Caffe's is."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        deviation = centred.square().mean(1, keepdim=True).sqrt() + eps
+        y = centred / deviation
+        ctx.save_for_backward(y, deviation)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        y, deviation = ctx.saved_tensors
+        common = y * (gradient * y).mean(1, keepdim=True) + gradient.mean(1, keepdim=True)
+        return (gradient - common) / deviation, None
+
+
+@layer("Softmax")
+class Softmax(Layer):
+    """Exponentials over ``axis`` by their sum."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].softmax(self.param.axis)]

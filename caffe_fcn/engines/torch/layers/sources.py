@@ -1,0 +1,44 @@
+"""Layers that make blobs of nothing: DummyData, Parameter. (What reads data, or is fed, is no layer here.)"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.layer_types import LAYER_TYPES, Site
+from caffe_fcn.proto import FillerParameter
+from caffe_fcn.surgery import fillers
+
+
+@layer("DummyData")
+class DummyData(Layer):
+    """Blobs that fillers fill; all but constants anew for each pass."""
+
+    def __init__(self, site: Site, state: State) -> None:
+        super().__init__(site, state)
+        tops = len(site.layer.top)
+        given = list(self.param.data_filler) or [FillerParameter(type="constant")]
+        self.fillers = given * tops if len(given) == 1 else given
+        if len(self.fillers) != tops:
+            site.fail(f"has {len(given)} data_filler for {tops} tops", "give one, or one each")
+        self.shapes = LAYER_TYPES["DummyData"].tops(site)
+        self.passes = count()
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        seed = self.state.random.initial_seed() % 2**32 + next(self.passes)
+        return [
+            torch.from_numpy(np.array(fillers.filled(filler, shape, self.name, top, seed).loaded()))
+            for top, (filler, shape) in enumerate(zip(self.fillers, self.shapes, strict=True))
+        ]
+
+
+@layer("Parameter")
+class Parameter(Layer):
+    """A parameter as a blob."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [self.params[0]]

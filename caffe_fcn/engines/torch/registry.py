@@ -1,0 +1,86 @@
+"""Layer types by their names in Caffe: one class for each, registered by a decorator.
+
+    @layer("Swish")
+    class Swish(Layer):
+        def forward(self, bottoms):
+            return [x * torch.sigmoid(self.param.beta * x) for x in bottoms]
+
+A class computes; what shapes come of it, and which parameters it has, stands in the one table of
+`caffe_fcn.layer_types`. A type that Caffe does not have brings its row along: ``@layer("Mine", LayerType(...))``.
+Gradients are torch's, except where Caffe's differ and the layer says so itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.graph import Node
+from caffe_fcn.layer_types import LAYER_TYPES, LayerType, Site
+
+
+@dataclass(frozen=True)
+class State:
+    """What all layers of a net share: whether it trains, and where its random numbers come from."""
+
+    training: bool
+    random: torch.Generator
+
+
+class Layer:
+    """A layer in its place. Subclasses say in `forward` what they compute, and refuse in ``__init__`` what they cannot.
+
+    ``site`` holds the layer's message and the shapes of its bottoms when the net was made; later ones may have
+    other sizes. ``params`` are the parameters in Caffe's shapes and order; the net puts them there.
+    """
+
+    learns: ClassVar[bool] = True  # whether the solver may change its parameters
+
+    def __init__(self, site: Site, state: State) -> None:
+        self.site = site
+        self.state = state
+        self.params: list[Tensor] = []
+
+    @property
+    def param(self) -> Any:
+        """The layer's own message, such as ``convolution_param``."""
+        return self.site.param
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return str(self.site.layer.name)
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        """The tops of these bottoms."""
+        raise NotImplementedError
+
+
+_CLASSES: dict[str, type[Layer]] = {}
+
+_Class = TypeVar("_Class", bound=type[Layer])
+
+
+def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]:
+    """Register the class that computes the layers of a type; ``row`` is for types that Caffe does not have."""
+
+    def register(cls: _Class) -> _Class:
+        _CLASSES[name] = cls
+        if row is not None:
+            LAYER_TYPES[name] = row
+        return cls
+
+    return register
+
+
+def class_of(node: Node) -> type[Layer]:
+    """The class that computes a node; raises `NetError` where there is none."""
+    if node.type not in _CLASSES:
+        mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
+        raise NetError(node, "the torch engine does not compute this type", mend)
+    return _CLASSES[node.type]
