@@ -139,6 +139,7 @@ _SIGNALS: dict[int, str] = {
     signal.SIGTERM: "it was terminated",
     signal.SIGSEGV: "segmentation fault",
     signal.SIGBUS: "bus error",
+    signal.SIGXFSZ: "file size limit exceeded",
     signal.SIGILL: "illegal instruction",
     signal.SIGFPE: "division by zero",
 }
@@ -188,4 +189,5 @@ _MENDS: list[tuple[str, Mend]] = [
     (r"segmentation fault", "a label outside 0..classes-1 that is not the ignore_label is the usual cause"),
     (r"bus error", "a file was cut short while it was read, or the disk is full"),
     (r"SerializeToOstream", "is the disk full?"),
+    (r"file size limit", "see ulimit -f"),
 ]
