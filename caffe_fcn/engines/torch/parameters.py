@@ -72,7 +72,7 @@ class Parameters:
             for layer, index in self._multipliers:
                 shape = self._shapes[layer][index]
                 handle = given.get((layer, index)) or _filled(nodes[layer], index, shape, seed)
-                self._own[layer, index] = _loaded(handle, torch.empty(shape)).to(device)
+                self._own[layer, index] = loaded(handle, torch.empty(shape)).to(device)
         self.learnable = [self._learnable(owner, owner[0] in frozen) for owner in self._own]
         for each in self.learnable:
             each.tensor.requires_grad_(differentiable and each.lr_mult != 0)
@@ -84,7 +84,7 @@ class Parameters:
         with open_weights(path) as weights:
             for owner, handle in self._handles([weights]).items():
                 tensor = self._own[owner]
-                tensor.copy_(_loaded(handle, torch.empty(tensor.shape)))
+                tensor.copy_(loaded(handle, torch.empty(tensor.shape)))
 
     def _assign_owner(self, node: Node, index: int, named: dict[str, Key]) -> None:
         key = (node.name, index)
@@ -149,7 +149,8 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> Handle:
     return fillers.filled(fillers.filler_of(node.layer, index, shape), shape, node.name, index, seed)
 
 
-def _loaded(handle: Handle, into: Tensor) -> Tensor:
+def loaded(handle: Handle, into: Tensor) -> Tensor:
+    """``into``, a contiguous tensor in the machine's memory, filled with a handle's values, chunk by chunk."""
     flat, at = into.view(-1).numpy(), 0
     for values in handle.numbers():
         flat[at : at + len(values)] = values
