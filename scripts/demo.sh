@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# From nothing to a trained net: sets everything up, and shows the whole way on real input.
+#
+#   scripts/demo.sh [--weights FILE] [--engine caffe|torch]
+#
+# Leaves its results in demo-output/ and reuses what is there; delete the folder to begin anew.
+set -euo pipefail
+here=$(pwd)
+cd "$(dirname "$0")/.."
+. scripts/environment.sh
+
+weights='' engine=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --weights) weights=${2:-}; shift ;;
+        --engine) engine=${2:-}; shift ;;
+        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "$1: no such option (--weights FILE, --engine caffe|torch)" ;;
+    esac
+    [ $# -gt 0 ] || fail "--weights and --engine take a value"
+    shift
+done
+case $weights in '' | /*) ;; *) weights=$here/$weights ;; esac
+[ -z "$weights" ] || [ -r "$weights" ] || fail "$weights: no such file (check the path)"
+case $engine in '' | caffe | torch) ;; *) fail "--engine $engine: no such engine (caffe or torch)" ;; esac
+
+out=demo-output
+published=http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel
+published_sha1=9116a64c0fbe4459d18f4bb6b56d647b63920377
+
+heading() { printf '\n== %s\n' "$*"; }
+
+run() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+main() {
+    heading "Set-up"
+    virtual_environment ''
+    PATH=$venv/bin:$PATH
+    mkdir -p "$out"
+    choose_engine
+    caffe-fcn doctor
+
+    heading "FCN-AlexNet as prototxts, and where the 18 comes from"
+    run caffe-fcn net build voc-fcn-alexnet -o "$out/voc-fcn-alexnet"
+    run caffe-fcn offsets "$out/voc-fcn-alexnet/train.prototxt"
+
+    heading "AlexNet's fully connected layers into convolutions"
+    choose_weights
+    run caffe-fcn surgery transplant --weights "$weights" \
+        --to-net "$out/voc-fcn-alexnet/deploy.prototxt" -o "$out/voc-fcn-alexnet/fcn-alexnet.caffemodel"
+
+    heading "Triangles: a data set, a net, a training"
+    if [ -f "$out/triangles/dataset.json" ]; then
+        echo "$out/triangles is there (reused)"
+    else
+        run caffe-fcn data triangles -o "$out/triangles"
+    fi
+    train_triangles
+
+    heading "The net, trained on single triangles, on a picture of a hundred"
+    run caffe-fcn infer "$net/deploy.prototxt" "$trained" "$out/triangles/grid.png" -o "$out/prediction" \
+        --mean "$mean" --engine "$engine"
+    python scripts/side_by_side.py "$out/triangles/grid.png" "$out/prediction/grid.png" "$out/grid.png"
+    cat <<END
+
+Look at
+  $out/grid.png                  the picture of outlines, and what the net makes of it
+  $out/loss.png                  the loss while training
+  $out/voc-fcn-alexnet/          the prototxts, and AlexNet's weights as a convolutional net's
+END
+}
+
+# Real Caffe where it can be had, else the torch engine; $engine says which
+choose_engine() {
+    if [ "$engine" != torch ]; then
+        if caffe-fcn doctor --json | python -c 'import json, sys; sys.exit(not json.load(sys.stdin)["caffe"])'; then
+            engine=caffe
+        elif ./scripts/install_caffe.sh; then
+            engine=caffe
+        elif [ "$engine" = caffe ]; then
+            fail "no real Caffe (see above; or use the embedded engine: --engine torch)"
+        else
+            say "no real Caffe: the torch engine runs instead"
+            engine=torch
+        fi
+    fi
+    if [ "$engine" = torch ]; then
+        virtual_environment '[torch]'
+    fi
+}
+
+# Weights of a classifier: given, published, or fresh from real Caffe; $weights says where
+choose_weights() {
+    local kept=$out/bvlc_alexnet.caffemodel
+    if [ -n "$weights" ]; then
+        return
+    fi
+    if [ ! -f "$kept" ] && command -v curl > /dev/null &&
+        curl -fsSL --connect-timeout 10 --speed-time 20 --speed-limit 10000 -C - -o "$kept.part" "$published" 2> /dev/null; then
+        if echo "$published_sha1  $kept.part" | sha1sum -c --quiet - 2> /dev/null; then
+            mv "$kept.part" "$kept"
+        else
+            say "what came from $published is not the published file"
+            rm -f "$kept.part"
+        fi
+    fi
+    if [ -f "$kept" ]; then
+        echo "weights: the published bvlc_alexnet.caffemodel"
+        weights=$kept
+    else
+        echo "weights: the published bvlc_alexnet.caffemodel cannot be reached, so this is an AlexNet with new,"
+        echo "untrained weights (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
+        weights=$out/alexnet/alexnet_iter_0.caffemodel
+        if [ ! -f "$weights" ]; then
+            run python scripts/alexnet.py "$out/alexnet"
+            run caffe-fcn train "$out/alexnet/solver.prototxt" --engine "$engine" --quiet
+        fi
+    fi
+}
+
+# The triangles net, $trained, and its loss
+train_triangles() {
+    net=$out/triangles-net
+    mean=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["splits"]["train"]["statistics"]["mean"][0])' \
+        "$out/triangles/dataset.json")
+    trained=$net/triangles.caffemodel
+    if [ -f "$trained" ]; then
+        echo "$trained is there (reused)"
+        return
+    fi
+    run caffe-fcn net build triangles --source "$out/triangles" --mean "$mean" -o "$net"
+    run caffe-fcn train "$net/solver.prototxt" --engine "$engine"
+}
+
+main
