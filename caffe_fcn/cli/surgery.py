@@ -180,6 +180,7 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
 @click.argument("name", required=False)
 @click.option("--weights", multiple=True, metavar="W", help="The weights that the recipe wants; repeatable.")
 @click.option("-o", "--output", metavar="FILE", help="The weights to write.")
+@click.option("--to-net", metavar="NET", help="A variant of the recipe's net, with other classes for instance.")
 @click.option("--list", "listed", is_flag=True, help="All recipes: what they want, what they leave to training.")
 @strict_option
 @seed_option
@@ -191,6 +192,7 @@ def recipe(
     name: str | None,
     weights: tuple[str, ...],
     output: str | None,
+    to_net: str | None,
     listed: bool,
     as_json: bool,
     **options: Any,
@@ -202,7 +204,8 @@ def recipe(
         return
     if not name or not weights or not output:
         raise click.UsageError("needs NAME, --weights W and -o FILE, or --list", ctx)
-    _show(library.recipe(name, weights, output, **options), as_json)
+    variant = read_net(to_net, False) if to_net else None
+    _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     click.echo(f"left to training: {library.find_recipe(name).trains}", err=True)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from caffe_fcn import netspec
 from caffe_fcn.errors import CaffeFcnError, nearest
+from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.edits import Edit, with_depth
 from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, transplant
 
@@ -80,10 +81,18 @@ RECIPES = {
 }
 
 
-def recipe(name: str, weights: Sequence[PathLike], output: PathLike, *, strict: bool = False, seed: int = 0) -> Report:
+def recipe(
+    name: str,
+    weights: Sequence[PathLike],
+    output: PathLike,
+    *,
+    to_net: NetParameter | PathLike | None = None,
+    strict: bool = False,
+    seed: int = 0,
+) -> Report:
     """Carry out the recipe ``name`` on the weights that it wants, one file for each.
 
-    Raises `CaffeFcnError` for a name or a number of files that is not the recipe's, and what `transplant` raises.
+    ``to_net`` is a variant of the recipe's net, with other classes for instance. Raises `CaffeFcnError` for a name or a number of files that is not the recipe's, and what `transplant` raises.
     """
     chosen = find_recipe(name)
     if len(weights) != len(chosen.wants):
@@ -93,7 +102,7 @@ def recipe(name: str, weights: Sequence[PathLike], output: PathLike, *, strict: 
         Donor(os.fspath(file), chosen.renames, suffix, {layer: edit() for layer, edit in chosen.edits.items()})
         for file, suffix in zip(weights, chosen.suffixes, strict=True)
     ]
-    net = netspec.build(chosen.net, "deploy", **chosen.options)
+    net = netspec.build(chosen.net, "deploy", **chosen.options) if to_net is None else to_net
     return transplant(donors, net, output, strict=strict, seed=seed)
 
 
