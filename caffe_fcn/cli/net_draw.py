@@ -1,0 +1,29 @@
+"""``caffe-fcn net draw``: the topology of a net as a picture or a page."""
+
+from __future__ import annotations
+
+import click
+
+from caffe_fcn.cli import Command
+from caffe_fcn.cli.options import allow_unknown_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.viz.draw import draw as draw_net
+
+
+@click.command(cls=Command)
+@click.argument("net", metavar="NET")
+@click.option("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .dot or .html.")
+@phase_option
+@stage_option
+@size_option
+@allow_unknown_option
+def draw(
+    net: str,
+    output: str,
+    phase: str | None,
+    stages: tuple[str, ...],
+    size: tuple[int, int] | None,
+    allow_unknown: bool,
+) -> None:
+    """The topology of NET: SVG, PNG (both with Graphviz), DOT, or a page for the browser."""
+    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size):
+        click.echo(f"note: without {why}", err=True)

@@ -1,0 +1,82 @@
+"""A net as a page for the browser: one file, no network, to pan, zoom and click in.
+
+The places are computed here (`layered`), the page draws them. All that comes from the net goes into the page
+as data (JSON in a script element of type application/json), and into the document as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from caffe_fcn.viz.layered import Point, layout
+from caffe_fcn.viz.topology import ROLES, Box, Topology
+
+# Figures of the page's style sheet, in pixels: a box's head with name, type and shape, a row for each layer that
+# works in place, and what a character takes.
+_HEAD, _ROW, _MARGIN = 58, 20, 12
+_TITLE_CHARACTER, _CHARACTER = 8.6, 6.6
+_NARROWEST, _LONGEST = 110, 34
+
+
+def page(picture: Topology) -> str:
+    """The page, as HTML."""
+    places = layout([_size(box) for box in picture.boxes], [(line.source, line.target) for line in picture.lines])
+    numbers = iter(range(sum(len(box.cards) for box in picture.boxes)))
+    document = {
+        "name": picture.name,
+        "totals": picture.totals,
+        "unknown": picture.unknown,
+        "roles": ROLES,
+        "width": round(places.width, 1),
+        "height": round(places.height, 1),
+        "layers": [asdict(card) for box in picture.boxes for card in box.cards],
+        "boxes": [
+            {**_frame(box, centre), "layers": [next(numbers) for _ in box.cards]}
+            for box, centre in zip(picture.boxes, places.centres, strict=True)
+        ],
+        "lines": [
+            {"from": line.source, "to": line.target, "blobs": line.blobs, "path": _path(points)}
+            for line, points in zip(picture.lines, places.lines, strict=True)
+        ],
+        "longest": _LONGEST,
+    }
+    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    return template.replace("{{data}}", _embedded(document))
+
+
+def _embedded(document: Any) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _size(box: Box) -> tuple[float, float]:
+    first, *others = box.cards
+    title = _TITLE_CHARACTER * min(len(first.name), _LONGEST)
+    rows = [f"{first.type} {first.facts}", *(f"{card.type} {card.name} {card.facts}" for card in others)]
+    widest = max(title, *(_CHARACTER * min(len(row), _LONGEST + 8) for row in rows))
+    return max(widest + 2 * _MARGIN, _NARROWEST), _HEAD + _ROW * len(others)
+
+
+def _frame(box: Box, centre: Point) -> dict[str, float]:
+    width, height = _size(box)
+    return {
+        "x": round(centre[0] - width / 2, 1),
+        "y": round(centre[1] - height / 2, 1),
+        "w": round(width, 1),
+        "h": round(height, 1),
+    }
+
+
+def _path(points: Sequence[Point]) -> str:
+    """Curves from point to point that begin and end upright; straight where they go straight down."""
+    (x, y), *rest = points
+    steps = [f"M{x:.1f} {y:.1f}"]
+    for nx, ny in rest:
+        middle = (y + ny) / 2
+        steps.append(f"C{x:.1f} {middle:.1f} {nx:.1f} {middle:.1f} {nx:.1f} {ny:.1f}" if nx != x else f"V{ny:.1f}")
+        x, y = nx, ny
+    return "".join(steps)

@@ -1,0 +1,215 @@
+"""What a picture of a net shows: a box for each layer, lines for blobs, and what there is to know of a layer.
+
+A layer that works in place of another's top, which nobody else reads before, shares the other's box: a
+convolution, its BatchNorm, Scale, ReLU and Dropout are one box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe_fcn import offsets
+from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.geometry import Window, dims, exact
+from caffe_fcn.graph import Graph, Node, split
+from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.proto import NetParameter, to_text
+from caffe_fcn.receptive_fields import receptive_fields
+from caffe_fcn.shapes import Shapes, infer
+
+# What a layer is for; pictures give each role a colour.
+ROLES = {
+    "data": "data",
+    "convolution": "convolution",
+    "upsampling": "upsampling",
+    "dense": "fully connected",
+    "pooling": "pooling",
+    "normalization": "normalization",
+    "activation": "activation",
+    "joining": "join, crop, reshape",
+    "loss": "loss, measure",
+    "other": "other",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A layer and all that is known of it; what the shapes would tell is empty where they are unknown."""
+
+    name: str
+    type: str
+    role: str
+    facts: str
+    bottoms: list[tuple[str, str]]
+    tops: list[tuple[str, str]]
+    params: list[str]
+    count: int | None
+    macs: int | None
+    geometry: dict[str, Any]
+    field: dict[str, Any]
+    text: str
+
+
+@dataclass
+class Box:
+    """Layers that share a box, the first of which made the blob that the others work on."""
+
+    cards: list[Card] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Blobs that lead from one box to another, each with its shape."""
+
+    source: int
+    target: int
+    blobs: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A net as boxes and lines. ``unknown`` says why shapes or offsets are missing, if they are."""
+
+    name: str
+    boxes: list[Box]
+    lines: list[Line]
+    totals: dict[str, int]
+    unknown: list[str]
+
+
+def topology(
+    net: NetParameter,
+    phase: str | None = None,
+    stages: Iterable[str] = (),
+    size: tuple[int, int] | None = None,
+) -> Topology:
+    """The boxes and lines of a net's phase (see `graph.split`); raises `NetError` for one that is no graph."""
+    graph, shapes, unknown = _inferred(net, phase, stages, size)
+    known = _Known(net, phase, graph, shapes, unknown)
+    boxes: list[Box] = []
+    home: dict[int, int] = {}
+    lines: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for node in graph.nodes:
+        host = home[node.bottoms[0].maker.index] if _shares_box(node) else len(boxes)
+        if host == len(boxes):
+            boxes.append(Box())
+        boxes[host].cards.append(known.card(node))
+        home[node.index] = host
+        for blob in node.bottoms:
+            source = home[blob.maker.index]
+            if source != host:
+                lines.setdefault((source, host), []).append((blob.name, known.shape(blob.name)))
+    totals = {"layers": len(graph.nodes)}
+    if shapes:
+        totals |= {"params": shapes.total_params, "macs": shapes.total_macs, "bytes": shapes.activation_bytes}
+    return Topology(net.name, boxes, [Line(*ends, blobs) for ends, blobs in lines.items()], totals, unknown)
+
+
+def _shares_box(node: Node) -> bool:
+    if len(node.bottoms) != 1 or len(node.tops) != 1:
+        return False
+    return node.bottoms[0].name == node.tops[0].name and node.bottoms[0].readers == [node]
+
+
+def _inferred(
+    net: NetParameter, phase: str | None, stages: Iterable[str], size: tuple[int, int] | None
+) -> tuple[Graph, Shapes | None, list[str]]:
+    try:
+        shapes = infer(net, phase, stages, size)
+    except CaffeFcnError as error:
+        return Graph(split(net, phase, stages)), None, [f"shapes: {error}"]
+    return shapes.graph, shapes, []
+
+
+class _Known:
+    """All tables of a net, of which a card takes its layer's rows."""
+
+    def __init__(
+        self, net: NetParameter, phase: str | None, graph: Graph, shapes: Shapes | None, unknown: list[str]
+    ) -> None:
+        self.shapes = shapes
+        self.rows: dict[str, offsets.Row] = {}
+        self.fields: dict[str, dict[str, Any]] = {}
+        try:
+            self.rows = {row.layer: row for row in offsets.table(net, phase)}
+            self.fields = {
+                name: {key: exact(getattr(axis, key) for axis in axes) for key in axes[0]._fields}
+                for name, axes in receptive_fields(graph).items()
+            }
+        except CaffeFcnError as error:
+            unknown.append(f"offsets: {error}")
+
+    def shape(self, blob: str) -> str:
+        return dims(self.shapes.blobs[blob]) if self.shapes else ""
+
+    def card(self, node: Node) -> Card:
+        row = self.rows.get(node.name)
+        shapes = self.shapes
+        return Card(
+            name=node.name,
+            type=node.type,
+            role=_role(node.type),
+            facts=_facts(node),
+            bottoms=[(blob.name, self.shape(blob.name)) for blob in node.bottoms],
+            tops=[(blob.name, self.shape(blob.name)) for blob in node.tops],
+            params=[dims(shape) for shape in shapes.params[node.name]] if shapes else [],
+            count=shapes.count(node.name) if shapes else None,
+            macs=shapes.macs[node.name] if shapes else None,
+            geometry={key: value for key, value in row.as_json().items() if key not in ("layer", "type")}
+            if row
+            else {},
+            field=next((self.fields[blob.name] for blob in node.tops if blob.name in self.fields), {}),
+            text=to_text(node.layer),
+        )
+
+
+_ROLE_OF = {
+    **dict.fromkeys(("Input", "Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "DummyData"), "data"),
+    **dict.fromkeys(("Convolution", "Im2col"), "convolution"),
+    "Deconvolution": "upsampling",
+    **dict.fromkeys(("InnerProduct", "Embed", "LSTM", "RNN", "Parameter"), "dense"),
+    **dict.fromkeys(("Pooling", "SPP", "Reduction"), "pooling"),
+    **dict.fromkeys(("LRN", "BatchNorm", "Scale", "Bias", "MVN"), "normalization"),
+    **dict.fromkeys(("ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "BNLL", "Swish", "Softmax", "Dropout"), "activation"),
+    **dict.fromkeys(("Concat", "Eltwise", "Slice", "Split", "Crop", "Flatten", "Reshape", "Tile"), "joining"),
+    "Accuracy": "loss",
+}
+
+
+def _role(kind: str) -> str:
+    return _ROLE_OF.get(kind, "loss" if kind.endswith("Loss") or kind == "SoftmaxWithLoss" else "other")
+
+
+def _facts(node: Node) -> str:
+    """What tells one layer of a type from the next, in few words."""
+    layer, row = node.layer, LAYER_TYPES.get(node.type)
+    if row and row.field:
+        windows = row.field(layer)
+        method = layer.pooling_param.DESCRIPTOR.enum_types_by_name["PoolMethod"].values_by_number
+        kind = method[layer.pooling_param.pool].name if node.type == "Pooling" else layer.convolution_param.num_output
+        return f"{kind} {_windows(windows)}" if windows else f"{kind} global"
+    return _FACTS[node.type](layer) if node.type in _FACTS else ""
+
+
+_FACTS: dict[str, Any] = {
+    "Crop": lambda layer: f"offset {', '.join(map(str, layer.crop_param.offset)) or 0}",
+    "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
+    "Eltwise": lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
+    "InnerProduct": lambda layer: str(layer.inner_product_param.num_output),
+    "LRN": lambda layer: str(layer.lrn_param.local_size),
+    "Python": lambda layer: f"{layer.python_param.module}.{layer.python_param.layer}",
+}
+
+
+def _windows(windows: tuple[Window, ...]) -> str:
+    kernel, stride, pad, dilation = (
+        [getattr(window, key) for window in (windows * 2 if len(windows) == 1 else windows)]
+        for key in ("kernel", "stride", "pad", "dilation")
+    )
+    parts = [dims(kernel)]
+    for sign, values, usual in (("/", stride, 1), ("pad ", pad, 0), ("dilation ", dilation, 1)):
+        if set(values) != {usual}:
+            parts.append(sign + (str(values[0]) if len(set(values)) == 1 else dims(values)))
+    return " ".join(parts)
