@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Prototxts from a checkout, without installing: one net, or all of prototxt/ anew.
+"""Prototxts from a checkout, without installing.
 
-    scripts/generate.py                                       # every net of the catalogue into prototxt/NAME/
-    scripts/generate.py voc-fcn8s --classes 2 -o nets/roads   # as caffe-fcn net build
+All of prototxt/ anew, or one net as ``caffe-fcn net build`` does it:
+
+    scripts/generate.py
+    scripts/generate.py voc-fcn8s --classes 2 -o nets/roads
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +157,12 @@ def _classes(net: Net, value: Any) -> tuple[int, ...]:
 
 
 def _mean(net: Net, value: Any) -> tuple[float, ...]:
-    figures = tuple(float(each) for each in (value if isinstance(value, Sequence) else [value]))
+    figures = _listed(value)
     channels = next(iter(net.dataset.images.values()))
-    if len(figures) not in (1, channels) or not all(map(math.isfinite, figures)):
+    numeric = all(isinstance(each, int | float) and math.isfinite(each) for each in figures)
+    if len(figures) not in (1, channels) or not numeric:
         raise NetError("mean", f"{value!r} does not fit {channels} channel(s)", "give one figure, or one per channel")
-    return figures
+    return tuple(map(float, figures))
 
 
 def _size(net: Net, value: Any) -> tuple[int, int]:
@@ -178,14 +179,23 @@ def _data(net: Net, value: Any) -> str:
 
 
 def _number(name: str, least: int) -> Callable[[Net, Any], int]:
-    return lambda net, value: _several(name, [value], least)[0]
+    def check(net: Net, value: Any) -> int:
+        if len(_listed(value)) != 1:
+            raise NetError(name, f"cannot be {value!r}", "it takes one number")
+        return _several(name, value, least)[0]
+
+    return check
 
 
 def _several(name: str, value: Any, least: int) -> tuple[int, ...]:
-    numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    numbers = _listed(value)
     if not numbers or any(type(each) is not int or not least <= each <= _MOST for each in numbers):
         raise NetError(name, f"cannot be {value!r}", f"it takes whole numbers from {least} to {_MOST}")
     return numbers
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 _MOST = 2**31 - 1  # Caffe counts in int

@@ -99,7 +99,7 @@ def _named(
     fillers = {"weight_filler": {"type": "xavier"}, "bias_filler": {"type": "constant", "value": 0.2}}
     same = kernel // 2 if pad is None else pad
     n[f"{prefix}{name}"], top = conv_relu(bottom, width, kernel, stride, same, param=LEARNED, **fillers)
-    n[f"{prefix}relu_{name}"] = top
+    n[f"{prefix}relu_{name.removesuffix('_s2')}"] = top
     return top
 
 
