@@ -125,9 +125,10 @@ def converts(function: Callable[..., Description]) -> Callable[..., Description]
     )  # fmt: skip
 
 
-_SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=1337, show_default=True, help="Of all that is random."
-)
+def _seed(default: int = 1337) -> Callable[[Function], Function]:
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**32 - 1), default=default, show_default=True, help="Of all that is random."
+    )
 
 
 def _val_percent(default: float) -> Callable[[Function], Function]:
@@ -141,18 +142,44 @@ def _val_percent(default: float) -> Callable[[Function], Function]:
     )
 
 
+_SHUFFLE = click.option(
+    "--shuffle/--no-shuffle", default=True, help="The order of the training set (default: shuffled)."
+)
+
+
 @data.command()
 @builds
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Pairs of images.")
 @click.option("--size", type=click.IntRange(2, 4096), default=32, show_default=True, help="Their height and width.")
 @click.option("--grid", type=click.IntRange(1, 100), default=10, show_default=True, help="Rows of the grid picture.")
 @_val_percent(10)
-@_SEED
+@_seed()
 def triangles(**options: Any) -> Description:
     """Outlines of triangles, and the filled triangles as labels; and DIR/grid.png to try the net on."""
     from caffe_fcn.datasets import triangles
 
     return triangles.build(**options)
+
+
+@data.command()
+@builds
+@click.option("--mnist", "mnist_folder", type=_FOLDER, required=True, help="The folder of MNIST's IDX files, or .gz.")
+@click.option("--count", type=click.IntRange(min=1), default=5000, show_default=True, help="Images.")
+@click.option(
+    "--background",
+    type=click.Choice(["class", "ignore"]),
+    default="class",
+    show_default=True,
+    help="A class of its own, 0 before the ten digits; or 255, don't care.",
+)
+@click.option("--masks/--no-masks", default=True, help="Also DIR/train_masks and DIR/val_masks, ten planes (default).")
+@_val_percent(20)
+@_seed(1234)
+def m2nist(**options: Any) -> Description:
+    """Two or three MNIST digits on 64 x 84, each pixel labelled with its digit."""
+    from caffe_fcn.datasets import m2nist
+
+    return m2nist.build(**options)
 
 
 @data.command()
@@ -185,8 +212,8 @@ def triangles(**options: Any) -> Description:
     help="The value that means don't care; -1: there is none.",
 )
 @click.option("--same-size", is_flag=True, help="Images of another size than the first are faults.")
-@click.option("--shuffle/--no-shuffle", default=True, help="The order of the training set (default: shuffled).")
-@_SEED
+@_SHUFFLE
+@_seed()
 @converts
 def folder(
     classes: Path | None, colours: Path | None, ignore: int, form: Form, **options: Any
@@ -203,6 +230,92 @@ def folder(
         form=form,
         **options,
     )
+
+
+def _splits(train: str, val: str) -> Callable[[Function], Function]:
+    """Splits by name, or files that list images."""
+
+    def add(function: Function) -> Function:
+        function = click.option("--val-split", "val", metavar="SPLIT", help=f"To validate (default: {val}).")(function)
+        says = f"What to train on, by name or as a file that lists images (default: {train})."
+        return click.option("--train-split", "train", metavar="SPLIT", help=says)(function)
+
+    return add
+
+
+@data.command()
+@builds
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sbdd", type=_FOLDER, metavar="DIR", help="SBDD's folder: its images and labels are trained on.")
+@click.option("--year", type=click.IntRange(2007, 2012), help="Which VOC, where there are several.")
+@_splits("train", "val; with --sbdd seg11valid")
+@_SHUFFLE
+@_seed()
+@converts
+def voc(train: str | None, **options: Any) -> Description:
+    """PASCAL VOC 2007 to 2012: PATH is its folder, or the tar as it was published, which is not unpacked."""
+    from caffe_fcn.datasets import voc
+
+    return voc.build(train=train or "train", **options)
+
+
+@data.command()
+@builds
+@click.argument("path", type=_FOLDER)
+@_val_percent(10)
+@_seed()
+@converts
+def synthia(**options: Any) -> Description:
+    """SYNTHIA-RAND-CVPR16: PATH is the folder that holds RGB and GT."""
+    from caffe_fcn.datasets import synthia
+
+    return synthia.build(**options)
+
+
+@data.command()
+@builds
+@click.argument("path", type=_FOLDER)
+@click.option("--hha", is_flag=True, help="Also DIR/train_hha and DIR/val_hha, depth as three planes.")
+@click.option("--depth", is_flag=True, help="Also DIR/train_depth and DIR/val_depth, the logarithm of depth.")
+@_splits("trainval", "test")
+@_SHUFFLE
+@_seed()
+@converts
+def nyud(path: Path, hha: bool, depth: bool, **options: Any) -> Description:
+    """NYUDv2 in 40 classes: PATH is the folder that the reference's layer calls nyud_dir."""
+    tops = ["color", "label", *(["hha"] if hha else []), *(["depth"] if depth else [])]
+    return _published("nyud", {"nyud_dir": path}, tops=tops, **options)
+
+
+@data.command("sift-flow")
+@builds
+@click.argument("path", type=_FOLDER)
+@_splits("trainval", "test")
+@_SHUFFLE
+@_seed()
+@converts
+def sift_flow(path: Path, **options: Any) -> Description:
+    """SIFT Flow, with the geometric labels in DIR/train_geo: PATH is the reference's siftflow_dir."""
+    return _published("siftflow", {"siftflow_dir": path}, **options)
+
+
+@data.command("pascal-context")
+@builds
+@click.option("--voc", "voc_dir", type=_FOLDER, required=True, help="The folder that holds VOC2010.")
+@click.option("--context", "context_dir", type=_FOLDER, required=True, help="The folder of PASCAL-Context.")
+@_splits("train", "val")
+@_SHUFFLE
+@_seed()
+@converts
+def pascal_context(voc_dir: Path, context_dir: Path, **options: Any) -> Description:
+    """PASCAL-Context in 59 classes and background."""
+    return _published("pascalcontext", {"voc_dir": voc_dir, "context_dir": context_dir}, **options)
+
+
+def _published(name: str, folders: dict[str, Path], allow: tuple[str, ...], **options: Any) -> Description:
+    from caffe_fcn.datasets import published
+
+    return published.build(name=name, folders=folders, allow=(*published.ALLOWED, *allow), **options)
 
 
 def _report(output: Path, about: Description) -> None:

@@ -15,18 +15,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets import folder, triangles
+    from caffe_fcn.datasets import folder, m2nist, published, synthia, triangles, voc
     from caffe_fcn.datasets.building import Way
     from caffe_fcn.datasets.description import Description
     from caffe_fcn.datasets.forms import Form
     from caffe_fcn.datasets.reading import Pairs, open, splits
 
-__all__ = ["Description", "Form", "Pairs", "Way", "folder", "open", "splits", "triangles"]
+__all__ = [
+    "Description",
+    "Form",
+    "Pairs",
+    "Way",
+    "folder",
+    "m2nist",
+    "open",
+    "published",
+    "splits",
+    "synthia",
+    "triangles",
+    "voc",
+]
 
 # name -> the module that has it; modules by themselves each build one kind of data set
 _LAZY = {"Description": "description", "Form": "forms", "Pairs": "reading", "Way": "building"}
 _LAZY |= {"open": "reading", "splits": "reading"}
-_BUILDERS = {"folder", "triangles"}
+_BUILDERS = {"folder", "m2nist", "published", "synthia", "triangles", "voc"}
 
 
 def __getattr__(name: str) -> Any:

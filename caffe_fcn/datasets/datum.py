@@ -25,6 +25,12 @@ def raw(array: NDArray[np.uint8]) -> bytes:
     return bytes(record.SerializeToString())
 
 
+def floats(array: NDArray[np.float32]) -> bytes:
+    """A record of the array C x H x W in single precision."""
+    channels, height, width = array.shape
+    return bytes(Datum(channels=channels, height=height, width=width, float_data=array.ravel()).SerializeToString())
+
+
 def encoded(data: bytes, shape: tuple[int, int, int]) -> bytes:
     """A record of an image file's bytes; ``shape``, C x H x W, is for readers who don't decode it."""
     channels, height, width = shape

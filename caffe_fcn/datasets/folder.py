@@ -40,12 +40,14 @@ def build(
     shuffle: bool = True,
     seed: int = 1337,
     way: Way = PLAINLY,
+    name: str = "folder",
 ) -> Description:
     """Build a data set from folders of images and labels.
 
     The validation set comes from its own folders, or is ``val_percent`` of the pairs. ``encoding`` says how
     labels encode classes (None: as the first one does), ``colours`` are those of their values. The training set
     is shuffled by ``seed``, which also chooses the validation set.
+    ``name`` is what the description calls the data set.
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
@@ -70,7 +72,7 @@ def build(
     like = first_shape(pairs["train"], stores["train"][0], form)
     makers = {split: PairMaker(pairs[split], *stores[split], coding, form, rules, like, same_size) for split in pairs}
     about = Description(
-        "folder",
+        name,
         channels=like[0] if like else 3,
         classes=list(classes) if classes else None,
         palette=[list(colour) for colour in filled(coding.colours)] if coding.colours else None,

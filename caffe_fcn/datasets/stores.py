@@ -56,13 +56,7 @@ class Folder:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        path = self.root / name
-        try:
-            with files.told(path), path.open("rb", buffering=0) as file:
-                _check_size(str(path), os.fstat(file.fileno()).st_size)
-                return file.readall()
-        except FileError as error:
-            raise Fault("broken", error.where, error.what, error.mend) from error
+        return read_file(self.root / name)
 
     def where(self, name: str) -> str:
         return str(self.root / name)
@@ -116,6 +110,16 @@ class Tar:
 
     def where(self, name: str) -> str:
         return f"{self.path}:{name}"
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a source file; raises `Fault` where it is missing or far too large."""
+    try:
+        with files.told(path), path.open("rb", buffering=0) as file:
+            _check_size(str(path), os.fstat(file.fileno()).st_size)
+            return file.readall()
+    except FileError as error:
+        raise Fault("broken", error.where, error.what, error.mend) from error
 
 
 def _leads_outside(name: str) -> bool:
