@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from caffe_fcn.errors import CaffeFcnError, nearest
+from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import atomic
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.viz.page import page
@@ -36,8 +36,7 @@ def draw(
     """
     suffix = Path(target).suffix.lower()
     if suffix not in _FORMATS:
-        known = f"name it {', '.join(_FORMATS)}"
-        raise CaffeFcnError(target, f"no picture has the suffix '{suffix}'", nearest(suffix, _FORMATS) or known)
+        raise CaffeFcnError(target, f"no picture has the suffix '{suffix}'", f"one of {', '.join(_FORMATS)} has")
     picture = topology(net, phase, stages, size)
     content = _FORMATS[suffix](picture, target)
     with atomic(target) as file:
@@ -85,8 +84,9 @@ def _label(box: Box) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("&", "&amp;"), ("\n", "\\n")):
+        text = text.replace(character, escape)
+    return f'"{text}"'
 
 
 def _graphviz(kind: str) -> Callable[[Topology, object], bytes]:
