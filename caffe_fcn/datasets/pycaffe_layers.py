@@ -20,7 +20,7 @@ drawn at random, seeded by ``seed``, unless ``randomize`` is False; others run i
 module stands alone, to run in the Python that pycaffe was built for.
 """
 
-# ruff: noqa: UP006, UP035, PTH123, B905 - for old Pythons
+# ruff: noqa: UP006, UP035, PTH123 - for old Pythons
 
 import ast
 import random
@@ -83,13 +83,13 @@ class SegDataLayer(Layer):  # type: ignore[misc]
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         """Load the pair, and give the tops its size."""
         self.loaded = [self._load(name) for name in self.tops]
-        for blob, array in zip(top, self.loaded):
-            blob.reshape(1, *array.shape)
+        for place, array in enumerate(self.loaded):  # pycaffe's vectors can be indexed, not walked
+            top[place].reshape(1, *array.shape)
 
     def forward(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         """Hand the pair over, and choose the next."""
-        for blob, array in zip(top, self.loaded):
-            blob.data[...] = array
+        for place, array in enumerate(self.loaded):
+            top[place].data[...] = array
         self._next()
 
     def backward(self, top: Sequence[Any], propagate_down: Sequence[bool], bottom: Sequence[Any]) -> None:
