@@ -38,15 +38,15 @@ def read(file: SourceFile) -> Weights:
     h5py = _h5py(file.path)
     try:
         with h5py.File(file.path, "r") as content:
-            if not isinstance(data := _owned(content, "data", str(file.path)), h5py.Group):
+            if not isinstance(data := owned(content, "data", str(file.path)), h5py.Group):
                 raise WeightsError(file.path, "has no group 'data'", "name a weights file that Caffe wrote")
-            layers = tuple(_layer(file, name, _owned(data, name, place(file.path, name))) for name in data)
+            layers = tuple(_layer(file, name, owned(data, name, place(file.path, name))) for name in data)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(file.path, f"HDF5 cannot read it: {error}", _BROKEN) from error
     return Weights(file, "hdf5", layers)
 
 
-def _owned(group: Any, name: str, where: str) -> Any:
+def owned(group: Any, name: str, where: str) -> Any:
     """A member of a group; links that lead elsewhere, to other files above all, are refused."""
     if group.get(name, getlink=True).__class__.__name__ not in ("HardLink", "NoneType"):
         raise WeightsError(where, f"'{name}' is a link", "weights lie in the file itself")
@@ -59,14 +59,15 @@ def _layer(file: SourceFile, name: str, group: Any) -> Layer:
         raise WeightsError(where, "is no group", _BROKEN)
     tensors = []
     for index in range(len(group)):
-        data = _owned(group, str(index), place(file.path, name, index))
+        data = owned(group, str(index), place(file.path, name, index))
         if not hasattr(data, "shape"):
             raise WeightsError(place(file.path, name, index), "is not there, or no data set", "a layer that shares it?")
-        tensors.append(_tensor(file, data, place(file.path, name, index)))
+        tensors.append(tensor(file, data, place(file.path, name, index)))
     return Layer(name, tuple(tensors))
 
 
-def _tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+def tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+    """A handle on an open data set of the file; raises `WeightsError` at ``where`` for one that holds no floats."""
     dtype = data.dtype.name
     if dtype not in ITEM_SIZES:
         raise WeightsError(where, f"holds {dtype}", "weights are float16, float32 or float64")

@@ -10,6 +10,7 @@ import io
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -23,6 +24,8 @@ MAGIC = b"PK\x03\x04"
 LONGEST_HEADER = 1 << 12
 _DENSEST = 1032  # deflate makes no more than this of a byte: a member that declares more is not there
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
+# What zipfile raises for a zip that is none, or no longer
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError)
 BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
@@ -32,7 +35,7 @@ def read(file: SourceFile) -> Weights:
         with zipfile.ZipFile(file.path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             tensors = {name: _tensor(file, archive, info) for name, info in members.items()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(file.path, f"is no zip that can be read: {error}", BROKEN) from error
     return Weights(file, "npz", layers_of(file.path, tensors))
 
@@ -64,7 +67,7 @@ def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) 
             while left > 0 and (chunk := member.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(where, f"cannot be unpacked: {error}", BROKEN) from error
     if left:
         raise WeightsError(where, f"ends {left} bytes early", BROKEN)

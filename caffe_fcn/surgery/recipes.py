@@ -92,7 +92,8 @@ def recipe(
 ) -> Report:
     """Carry out the recipe ``name`` on the weights that it wants, one file for each.
 
-    ``to_net`` is a variant of the recipe's net, with other classes for instance. Raises `CaffeFcnError` for a name or a number of files that is not the recipe's, and what `transplant` raises.
+    ``to_net`` is a variant of the recipe's net, with other classes for instance. Raises `CaffeFcnError` for a
+    name or a number of files that is not the recipe's, and what `transplant` raises.
     """
     chosen = find_recipe(name)
     if len(weights) != len(chosen.wants):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_fcn.proto import NetParameter, read_net, upgrade_net
+from caffe_fcn.proto import read_net, upgrade_net
 from caffe_fcn.surgery.layers import Layer
 from caffe_fcn.surgery.weights import PathLike, open_weights, save_weights
 
