@@ -41,9 +41,9 @@ class Site:
             self.fail(f"reads {self.blob()}", "it takes 4 axes: N x C x H x W")
         return self.shapes[0]
 
-    def axis(self, axis: int, index: int = 0, beyond: int = 0) -> int:
+    def axis(self, axis: int, index: int = 0) -> int:
         """A possibly negative axis of a bottom as a non-negative one."""
-        count = len(self.shapes[index]) + beyond
+        count = len(self.shapes[index])
         if not -count <= axis < count:
             self.fail(f"axis {axis} does not exist in {self.blob(index)}", f"{-count} to {count - 1} do")
         return axis % count
