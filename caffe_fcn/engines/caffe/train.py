@@ -18,8 +18,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
 
 from caffe_fcn import files
 from caffe_fcn.engines.caffe import checks
@@ -92,11 +93,10 @@ class Training:
             if on_cpu or not path.exists():
                 param.snapshot_prefix = str(self.prefix)
                 path = resources.enter_context(_temporary_solver(param))
-            with files.told(self.log):
-                self._file = resources.enter_context(self.log.open("ab" if snapshot else "wb"))
+            self._file = resources.enter_context(_log_file(self.log, "ab" if snapshot else "wb"))
             command = [str(caffe.binary), "train", f"-solver={path}", *arguments]
-            self._process = resources.enter_context(_child(command, self.folder))
             resources.callback(self._remove_half_written)
+            self._process = resources.enter_context(_child(command, self.folder))
             self._resources = resources.pop_all()
 
     def __iter__(self) -> Iterator[Event]:
@@ -156,7 +156,7 @@ class Training:
     def _remove_half_written(self) -> None:
         """Remove the snapshot that Caffe died over; whole ones stay."""
         path = self.folder / self._scene.written
-        if self._process.wait() != 0 and self._scene.written and _is_cut_off(path):
+        if self._scene.written and self._process.returncode != 0 and _is_cut_off(path):
             path.unlink(missing_ok=True)
 
 
@@ -209,6 +209,17 @@ def _temporary_solver(param: SolverParameter) -> Iterator[Path]:
         file.write(to_text(param))
         file.flush()
         yield Path(file.name)
+
+
+@contextmanager
+def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
+    with files.told(path):
+        file = cast(IO[bytes], path.open(mode))
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # closing flushes, which fails once more on a full disk
+            file.close()
 
 
 @contextmanager
