@@ -22,7 +22,7 @@ from caffe_fcn.geometry import dims
 from caffe_fcn.proto import LayerParameter, read_net, wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
 from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import CHUNK, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
+from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
 
 # Real Caffe cannot load more (kProtoReadBytesLimit in src/caffe/util/io.cpp): protobuf counts bytes in an int.
 LARGEST = 2**31 - 1
@@ -196,6 +196,7 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
         raise WireError("is no message", message.start)
     legacy: dict[int, int] = {}
     shape: list[int] = []
+    has_shape = False
     pieces: dict[int, list[Piece]] = {}
     raw_type: int | None = None
     fields = wire.walk(file, message.begin, message.end)
@@ -207,6 +208,7 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
             legacy[number] = _dim(field.value, field.begin)
         elif number == _SHAPE:
             shape += _dims(file, field)
+            has_shape = True
         elif number == _RAW_TYPE:
             raw_type = field.value
         elif number == _RAW:
@@ -221,18 +223,21 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
             raise WireError("a shape or values in too many parts", field.start)
     if legacy:
         shape = [legacy.get(number, 0) for number in _LEGACY]
-    return _checked(tuple(shape), pieces, raw_type, message.start), bool(legacy)
+    known = tuple(shape) if legacy or has_shape else None
+    return _checked(known, pieces, raw_type, message.start), bool(legacy)
 
 
-def _checked(shape: Shape, pieces: dict[int, list[Piece]], raw_type: int | None, offset: int) -> Tensor:
+def _checked(shape: Shape | None, pieces: dict[int, list[Piece]], raw_type: int | None, offset: int) -> Tensor:
+    """The tensor of a blob's values; without a shape it has one axis."""
     kept = next((number for number in (_RAW, _DOUBLE, _DATA) if number in pieces), _DATA)
     dtype = _FLOATS[kept] if kept != _RAW else _RAW_TYPES.get(-1 if raw_type is None else raw_type)
     if dtype is None:
         raise WireError(f"raw_data of type {raw_type} holds no floats", offset)
-    tensor = Tensor(shape, dtype, tuple(pieces.get(kept, ())))
-    size = sum(piece.size for piece in tensor.pieces)
+    values = tuple(pieces.get(kept, ()))
+    size = sum(piece.size for piece in values)
+    tensor = Tensor((size // ITEM_SIZES[dtype],) if shape is None else shape, dtype, values)
     if size != tensor.nbytes:
-        raise WireError(f"shape {dims(shape)} needs {tensor.nbytes} bytes of {dtype}, it has {size}", offset)
+        raise WireError(f"shape {dims(tensor.shape)} needs {tensor.nbytes} bytes of {dtype}, it has {size}", offset)
     return tensor
 
 
