@@ -14,6 +14,7 @@ from caffe_fcn.cli.options import json_option
 from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
+    from caffe_fcn.datasets.explore import View
     from caffe_fcn.datasets.inspection import Findings
     from caffe_fcn.datasets.overview import Overview
 
@@ -84,6 +85,51 @@ def statistics(folder: Path, workers: int | None) -> None:
             click.echo(str(folder / name))
     if about.mean is not None:
         click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PAGE.html", help="The page.")
+@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="SHEET.png", help="One picture.")
+@click.option("--split", help="Only this one (default: the page has all, the sheet the first).")
+@click.option("--count", type=click.IntRange(1, 10_000), help="Records of each split (default: page 240, sheet 12).")
+@click.option("--side", type=click.IntRange(16, 1024), default=256, show_default=True, help="Of thumbnails, at most.")
+@_WORKERS
+def explore(
+    folder: Path,
+    output: Path | None,
+    sheet: Path | None,
+    split: str | None,
+    count: int | None,
+    side: int,
+    workers: int | None,
+) -> None:
+    """Look at a data set: images, labels in their colours, overlays, legend and class histogram."""
+    from caffe_fcn import files
+    from caffe_fcn.datasets import explore, reading
+
+    if output is None and sheet is None:
+        raise click.UsageError("name what to write: -o PAGE.html, --sheet SHEET.png, or both")
+    names = [split] if split else list(reading.splits(folder))
+    workers = workers or os.cpu_count() or 1
+    pairs = {found.split: found for found in (reading.open(folder, name) for name in names or [""])}
+    with progress("records") as show:
+
+        def views(name: str, number: int) -> list[View]:
+            told = None if show is None else lambda done, total: show(f"drawing {name}", done, total)
+            return explore.views(pairs[name], number, side, workers, told)
+
+        if output is not None:
+            shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
+            files.write_text(output, explore.page(shown, folder.resolve().name))
+            click.echo(str(output))
+        if sheet is not None:
+            first = next(iter(pairs))
+            from PIL import Image
+
+            with files.atomic(sheet) as file:
+                Image.fromarray(explore.sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
+            click.echo(str(sheet))
 
 
 def _show(seen: Overview, checked: bool) -> None:

@@ -32,6 +32,8 @@ class Description:
     classes: list[str] | None = None
     palette: list[list[int]] | None = None
     ignore_label: int | None = None
+    labels: str = "classes"
+    """``classes``, or ``grey`` where a label is itself a picture, to be learnt by regression."""
     mean: list[float] | None = None
     """The mean of each channel over the first split."""
     mean_file: str | None = None

@@ -51,6 +51,7 @@ def build(
     about = Description(
         "triangles",
         channels=1,
+        labels="grey",
         seed=seed,
         options={"count": count, "size": size, "val_percent": val_percent, "grid": grid},
     )
