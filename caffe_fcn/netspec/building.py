@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +74,25 @@ def files(name: str, **options: Any) -> dict[str, NetParameter | SolverParameter
 def write(name: str, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
     """Write `files` into ``folder``, and make the folder that the solver's snapshots go to; returns their paths.
 
-    Nothing is written where anything fails to build; raises `FileError` besides what `build` raises.
+    All of them appear, or none where one fails to build or to be written; raises `FileError` besides what `build`
+    raises.
     """
     messages = files(name, **options)
     into = Path(folder)
-    prefix = into / messages["solver.prototxt"].snapshot_prefix
-    for needed in (into, prefix.parent if prefix != into else into):
-        with disk.told(needed):
-            needed.mkdir(parents=True, exist_ok=True)
-    for file, message in messages.items():
-        proto.write(message, into / file)
+    _make(into)
+    with ExitStack() as whole:
+        for file, message in messages.items():
+            target = whole.enter_context(disk.atomic(into / file))
+            target.write(proto.to_text(message).encode())
+            target.flush()  # a full disk shows before the first of them is renamed
+    if prefix := messages["solver.prototxt"].snapshot_prefix:
+        _make((into / prefix).parent)
     return [into / file for file in messages]
+
+
+def _make(folder: Path) -> None:
+    with disk.told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _built(plan: Plan) -> NetParameter:
