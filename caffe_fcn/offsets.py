@@ -46,13 +46,19 @@ def crop_offset(net: NetParameter, source: str, target: str, phase: str | None =
 
 
 def coord_map_from_to(top_from: Any, top_to: Any) -> tuple[int | None, Any, Any]:
-    """(axis, scale, shift) from the coordinates of one NetSpec Top to those of another.
+    """(axis, scale, shift) from the coordinates of one NetSpec Top to those of another, as pycaffe gives it.
 
-    Scale and shift are fractions, or lists of them where the axes differ; ``axis`` is the first spatial
-    one, None where no layer in between has a spatial axis. Raises `OffsetError`.
+    ``axis`` is the last one that is no coordinate (1 of N x C x H x W). Scale and shift are arrays of exact
+    fractions, with one entry where all spatial axes agree and one per axis where they differ; where no layer in
+    between has spatial axes the map is (None, 1, 0). Raises `OffsetError`.
     """
     found = _between(top_from, top_to).map
-    return found.axis, _simple([each.scale for each in found.maps]), _simple([each.shift for each in found.maps])
+    if found.axis is None:
+        return None, 1, 0
+    import numpy as np
+
+    maps = found.maps if len(set(found.maps)) > 1 else found.maps[:1]
+    return found.axis - 1, np.array([each.scale for each in maps]), np.array([each.shift for each in maps])
 
 
 def crop(top_from: Any, top_to: Any) -> Any:

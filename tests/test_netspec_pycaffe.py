@@ -268,7 +268,7 @@ REFUSED = {
     "L.Convolution(n.data, num_output=2.5)": r"num_output cannot be 2\.5",
     "L.Convolution(n.data, pad=-1)": r"pad cannot be -1 \(it takes a whole number from 0 on\)",
     "L.Pooling(n.data, pool=7)": r"pool cannot be 7 \(one of MAX, AVE, STOCHASTIC\)",
-    "L.Deconvolution(n.data, num_output=3)": r"give it as convolution_param=dict\(num_output=\.\.\.\)",
+    "L.Deconvolution(n.data, num_outptu=3)": r"has no parameter 'num_outptu' \(did you mean num_output\?\)",
     "L.Dropout(n.data, ratio=0.5)": r"has no parameter 'ratio' \(it has dropout_ratio\)",
     "L.ReLU((n.data, n.data))": r"input 0 is a tuple of 2 Tops, not a Top \(unpack it",
     "L.ReLU('data')": r"input 0 is a str, not a Top",

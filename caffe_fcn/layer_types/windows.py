@@ -180,8 +180,10 @@ def _pooling_tops(site: Site) -> list[Shape]:
 
 
 def _pooling_coords(layer: LayerParameter) -> CoordMap | None:
-    given = pooling_windows(layer)
-    return CoordMap(2, tuple(window.down() for window in given)) if given else None
+    maps = tuple(window.down() for window in pooling_windows(layer))
+    if len(set(maps)) == 1:  # as kernel_size says it: for all axes, whatever their number
+        maps = maps[:1]
+    return CoordMap(2, maps) if maps else None
 
 
 _windowed = partial(LayerType, bottoms=(1, ANY), makes=(1, ANY), param_name="convolution_param", field=windows)

@@ -2,7 +2,8 @@
 
 Dicts become messages, lists repeated fields, a single value a repeated field of one; names of enum values are as
 good as their numbers. A parameter goes to the message of the layer's own type (``num_output`` of a Convolution to
-``convolution_param``) if it is a field there, else to the layer itself.
+``convolution_param``) if it is a field there, else to the layer itself. Unlike pycaffe's, this holds for types whose
+message bears another name too, such as Deconvolution.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def check_type(type_name: str) -> None:
 def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
     """Put a call's keyword arguments where they belong; raises `NetError` naming the layer type and its parameters."""
     where = f"L.{layer.type}"
-    own = _OWN.get(layer.type, "")
+    own = LAYER_TYPES[layer.type].param_name
     own_fields = message_fields(getattr(layer, own).DESCRIPTOR) if own else {}
     for name, value in params.items():
         if name in own_fields and not name.endswith("param"):
@@ -43,17 +44,7 @@ def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
             raise NetError(where, f"has no parameter '{name}'", _mend(layer, name, own_fields))
 
 
-def _own_messages() -> dict[str, str]:
-    """Layer types whose parameters may be given by themselves: those after which a message is named."""
-    return {
-        field.message_type.name.removesuffix("Parameter"): name
-        for name, field in _LAYER_FIELDS.items()
-        if name.endswith("_param")
-    }
-
-
 _LAYER_FIELDS = message_fields(LayerParameter.DESCRIPTOR)
-_OWN = _own_messages()
 
 
 def _is_foreign(type_name: str, name: str) -> bool:
@@ -62,8 +53,6 @@ def _is_foreign(type_name: str, name: str) -> bool:
 
 def _mend(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
     message = LAYER_TYPES[layer.type].param_name
-    if not own_fields and message and name in message_fields(getattr(layer, message).DESCRIPTOR):
-        return f"give it as {message}=dict({name}=...)"
     general = [each for each in _LAYER_FIELDS if not each.endswith("_param")]
     known = [*own_fields, *([message] if message else []), *_SHARED, *general]
     return nearest(name, known) or f"it has {', '.join([*own_fields] or [message or 'none'])}"
