@@ -70,24 +70,19 @@ def plan(
     if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
         raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
     chosen = split(net, phase)
-    first = _first_layers(Graph(chosen))
+    first = first_layers(Graph(chosen))
     names = [node.name for node in first]
     declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
     failure: NetError = OffsetError("padding", "the net has no Crop", "plan for a net that crops")
     for pad in range(_MOST):
         candidate = with_padding(chosen, names, pad)
         try:
-            found = crops(candidate)
-            if not found:
-                break
-            graph = Graph(_with_crops(candidate, found))
-            period = _period(graph)
-            for size in _sizes(smallest, largest, period):
-                shapes_of(graph, size)
+            found, period = prove(candidate, smallest, largest)
         except NetError as error:
             failure = error
             continue
-        now = Graph(_with_crops(chosen, crops(chosen)))
+        if not found:
+            break
         return Plan(
             ", ".join(names),
             pad,
@@ -96,10 +91,25 @@ def plan(
             largest,
             period,
             found,
-            shapes_of(graph, _MEASURED_AT).total_macs,
-            shapes_of(now, _MEASURED_AT).total_macs,
+            _macs(candidate, found),
+            _macs(chosen, crops(chosen)),
         )
     raise failure
+
+
+def prove(
+    net: NetParameter, smallest: tuple[int, int] = (1, 1), largest: tuple[int, int] | None = None
+) -> tuple[list[Crop], int]:
+    """The Crops of a net of one phase, all of them valid for every size in the range; and the sizes' period.
+
+    Raises `OffsetError` or `NetError` for the first size at which a layer does not fit.
+    """
+    found = crops(net)
+    graph = Graph(_with_crops(net, found))
+    period = _period(graph)
+    for size in _sizes(smallest, largest, period):
+        shapes_of(graph, size)
+    return found, period
 
 
 def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter:
@@ -114,7 +124,7 @@ def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter
     return result
 
 
-def _first_layers(graph: Graph) -> list[Node]:
+def first_layers(graph: Graph) -> list[Node]:
     """The convolutions that read an image, with nothing but pointwise layers before them."""
     images = {top for node in graph.nodes if not node.bottoms for top in node.tops}
     first = []
@@ -137,6 +147,10 @@ def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
         if layer.name in offsets:
             layer.crop_param.offset[:] = offsets[layer.name]
     return result
+
+
+def _macs(net: NetParameter, right: list[Crop]) -> int:
+    return shapes_of(Graph(_with_crops(net, right)), _MEASURED_AT).total_macs
 
 
 def _period(graph: Graph) -> int:

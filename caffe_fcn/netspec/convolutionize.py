@@ -11,7 +11,7 @@ The weights stay the same bytes under another shape: ``caffe-fcn surgery transpl
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.geometry import POINTWISE, dims
@@ -26,38 +26,72 @@ Kernel = tuple[int, ...]
 
 
 def convolutionize(
-    net: NetParameter, rename: Mapping[str, str] | None = None, size: tuple[int, int] | None = None
+    net: NetParameter,
+    rename: Mapping[str, str] | None = None,
+    size: tuple[int, int] | None = None,
+    only: Container[str] | None = None,
 ) -> NetParameter:
     """A copy of ``net`` whose InnerProduct layers are convolutions, their kernels from the inferred shapes.
 
     All phases of the net are treated together. ``rename`` gives converted layers, and blobs of the same name,
     new names, so that weights of the old shape are not looked for under the old name. ``size`` (H, W) is that
-    of the image where the net does not say it. Raises `NetError` naming the layer that cannot be converted,
-    or why no shapes can be inferred.
+    of the image where the net does not say it. ``only`` names the layers to convert, if not all. Raises
+    `NetError` naming the layer that cannot be converted, or why no shapes can be inferred.
     """
+    names = {layer.name for layer in net.layer if layer.type == "InnerProduct" and (only is None or layer.name in only)}
+    plan = _Plan(names)
+    plan.infer(net, size)
     result = NetParameter()
     result.CopyFrom(net)
-    plan = _plan(net, size)
     for layer in result.layer:
-        if layer.type == "InnerProduct":
+        if layer.type == "InnerProduct" and layer.name in names:
             _to_convolution(layer, plan.kernels[layer.name])
-    _drop(result, plan.flattening)
-    _rename(result, plan.kernels, rename or {})
+    drop(result, plan.flattening)
+    _rename(result, names, rename or {})
     return result
 
 
-class _Plan:
-    """What is to be done, by layer name: the kernels of convolutions to be, and the layers that only flatten."""
+def drop(net: NetParameter, names: Container[str]) -> None:
+    """Leave layers of one bottom and one top out, in place: who read their top reads their bottom."""
+    alias: dict[str, str] = {}
+    kept = []
+    for layer in net.layer:
+        layer.bottom[:] = [alias.get(blob, blob) for blob in layer.bottom]
+        if layer.name in names:
+            alias[layer.top[0]] = layer.bottom[0]
+        else:
+            layer.top[:] = [alias.get(blob, blob) for blob in layer.top]
+            kept.append(layer)
+    copies = NetParameter(layer=kept)
+    del net.layer[:]
+    net.layer.extend(copies.layer)
 
-    def __init__(self) -> None:
+
+class _Plan:
+    """What is to be done with layers, by name: the kernels of ``names``, and the layers that only flatten."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
         self.kernels: dict[str, Kernel] = {}
         self.flattening: set[str] = set()
 
-    def add(self, shapes: Shapes) -> None:
-        images = _images(shapes)
+    def infer(self, net: NetParameter, size: tuple[int, int] | None) -> None:
+        failure = None
+        for phase in PHASES:
+            try:
+                shapes = infer(net, phase, size=size)
+            except CaffeFcnError as error:  # a data layer of this phase may want files that are elsewhere
+                failure = failure or error
+                continue
+            self._add(shapes)
+        if failure and self.kernels.keys() < self.names:
+            raise failure
+
+    def _add(self, shapes: Shapes) -> None:
+        images = _images(shapes, self.names)
         wanted: set[Blob] = set()
         for node in reversed(shapes.graph.nodes):
-            if node.type == "InnerProduct":
+            if node.name in self.names:
                 kernel = _kernel(node, shapes, images)
                 if self.kernels.setdefault(node.name, kernel) != kernel:
                     raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
@@ -71,22 +105,7 @@ class _Plan:
         _check_readers(wanted, shapes, images)
 
 
-def _plan(net: NetParameter, size: tuple[int, int] | None) -> _Plan:
-    plan, failure = _Plan(), None
-    for phase in PHASES:
-        try:
-            shapes = infer(net, phase, size=size)
-        except CaffeFcnError as error:  # a data layer of this phase may want files that are elsewhere
-            failure = failure or error
-            continue
-        plan.add(shapes)
-    missing = [layer for layer in net.layer if layer.type == "InnerProduct" and layer.name not in plan.kernels]
-    if missing and failure:
-        raise failure
-    return plan
-
-
-def _images(shapes: Shapes) -> dict[Blob, Kernel]:
+def _images(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:
     """The spatial size that each blob has once nothing flattens it; blobs that are no images are left out."""
     images: dict[Blob, Kernel] = {}
     for node in shapes.graph.nodes:
@@ -96,7 +115,7 @@ def _images(shapes: Shapes) -> dict[Blob, Kernel]:
             if len(shape) > 2:
                 images[top] = shape[2:]
             elif len(read) == 1 and (image := read.pop()):
-                if node.type == "InnerProduct":
+                if node.name in converted:
                     images[top] = (1,) * len(image)
                 elif _flattens(node, shapes) or _is_pointwise(node):
                     images[top] = image
@@ -165,23 +184,7 @@ def _to_convolution(layer: LayerParameter, kernel: Kernel) -> None:
     layer.ClearField("inner_product_param")
 
 
-def _drop(net: NetParameter, names: set[str]) -> None:
-    """Leave layers of one bottom and one top out: who read their top reads their bottom."""
-    alias: dict[str, str] = {}
-    kept = []
-    for layer in net.layer:
-        layer.bottom[:] = [alias.get(blob, blob) for blob in layer.bottom]
-        if layer.name in names:
-            alias[layer.top[0]] = layer.bottom[0]
-        else:
-            layer.top[:] = [alias.get(blob, blob) for blob in layer.top]
-            kept.append(layer)
-    copies = NetParameter(layer=kept)
-    del net.layer[:]
-    net.layer.extend(copies.layer)
-
-
-def _rename(net: NetParameter, converted: Mapping[str, Kernel], names: Mapping[str, str]) -> None:
+def _rename(net: NetParameter, converted: Collection[str], names: Mapping[str, str]) -> None:
     taken = {layer.name for layer in net.layer}
     for old, new in names.items():
         if old not in converted:

@@ -1,15 +1,19 @@
 """FCN heads: from features to scores for every pixel of the image, with skips, and what they learn from.
 
-Scores come at the trunk's stride of 32. At each skip they are upsampled by 2 and summed with the scores of a
-finer pooling layer, cropped to fit; the last upsampling leads to the image's pixels, and is cropped to it (Long,
-Shelhamer and Darrell, 2015). Every crop offset follows from the layers before it.
+Scores come at the trunk's stride. At each skip they are upsampled to a finer stride and summed with the scores of
+a layer that has it, the larger of the two cropped to the smaller; the last upsampling leads to the image's pixels,
+and is cropped to it (Long, Shelhamer and Darrell, 2015). Every crop offset follows from the layers before it, and
+so does the size of every upsampling kernel.
 
 A head's names end in ``suffix``; ``place`` says which of the net's labellings it learns.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from caffe_fcn import offsets
+from caffe_fcn.graph import Graph
 from caffe_fcn.netspec.blocks import FIXED, score, upscore
 from caffe_fcn.netspec.plan import Plan
 from caffe_fcn.netspec.spec import NetSpec, Top
@@ -17,8 +21,6 @@ from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
 
 IGNORED = 255  # the label of pixels that don't count
-
-_SKIPS: dict[int | None, tuple[str, ...]] = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}
 
 # At-once training brings the poolings to the size of the last features.
 _SCALES = {"pool4": 1e-2, "pool3": 1e-4}
@@ -31,19 +33,29 @@ def score_fr(n: NetSpec, plan: Plan, features: Top, suffix: str = "", place: int
 
 def upsampled(n: NetSpec, plan: Plan, scores: Top, image: Top, suffix: str = "", place: int = 0) -> Top:
     """``score``: the scores upsampled through the skips, and cropped to the image."""
-    classes, stride = plan.classes[place], plan.net.stride or 1
-    top, name = scores, "upscore2"
-    for pool in _SKIPS[stride]:
-        top = _upscored(n, plan, name + suffix, top, classes, 4, 2)
+    classes, finest = plan.classes[place], plan.net.stride or 1
+    top, at, before = scores, plan.net.trunk.stride, ""
+    for stride, pool in plan.net.trunk.skips.items():
+        if stride < finest:
+            break
+        up = f"upscore_{before}{suffix}" if before else f"upscore{at // stride}{suffix}"
+        top = _upscored(n, plan, up, top, n[pool], classes, at // stride)
         side = f"score_{pool}{suffix}"
         _scored(n, plan, side, _scaled(n, pool, suffix) if plan.net.at_once else n[pool], classes)
-        n[f"{side}c"] = offsets.crop(n[side], top)
-        n[f"fuse_{pool}{suffix}"] = top = L.Eltwise(top, n[f"{side}c"], operation=P.Eltwise.SUM)
-        name = f"upscore_{pool}"
-    name = f"upscore{stride}" if _SKIPS[stride] else "upscore"
-    top = _upscored(n, plan, name + suffix, top, classes, 2 * stride - plan.net.trunk.odd, stride)
+        n[f"fuse_{pool}{suffix}"] = top = L.Eltwise(*_cropped(n, up, side), operation=P.Eltwise.SUM)
+        at, before = stride, pool
+    top = _upscored(n, plan, f"upscore{at if before else ''}{suffix}", top, image, classes, at)
     n[f"score{suffix}"] = offsets.crop(top, image)
     return n[f"score{suffix}"]
+
+
+def _cropped(n: NetSpec, up: str, side: str) -> tuple[Top, Top]:
+    """Both scores at one size: that which begins further out is cropped, as ``NAMEc``."""
+    if _shift(n[side], n[up]) < 0:
+        n[f"{side}c"] = offsets.crop(n[side], n[up])
+        return n[up], n[f"{side}c"]
+    n[f"{up}c"] = offsets.crop(n[up], n[side])
+    return n[f"{up}c"], n[side]
 
 
 def learned(n: NetSpec, plan: Plan, scores: Top, label: str, suffix: str = "") -> None:
@@ -60,10 +72,19 @@ def _scored(n: NetSpec, plan: Plan, name: str, bottom: Top, classes: int) -> Top
     return top
 
 
-def _upscored(n: NetSpec, plan: Plan, name: str, bottom: Top, classes: int, kernel: int, stride: int) -> Top:
+def _upscored(n: NetSpec, plan: Plan, name: str, bottom: Top, target: Top, classes: int, stride: int) -> Top:
+    """Scores upsampled to the scale of ``target``, by the kernel with which the offset between them is whole."""
+    kernel = 2 * stride - (_shift(bottom, target).denominator == 1)
     bilinear = plan.net.bilinear or plan.digits
     n[name] = top = upscore(bottom, classes, kernel, stride, bilinear, **_counted(plan, name, classes))
     return top
+
+
+def _shift(source: Top, target: Top) -> Fraction:
+    """Where the first pixel of ``source`` lies on ``target``; of axes that differ, the first."""
+    net, begin, end = source.net_with(target)
+    graph = Graph(net)
+    return offsets.align(graph, graph.blob(begin), graph.blob(end)).map.maps[0].shift
 
 
 def _scaled(n: NetSpec, pool: str, suffix: str) -> Top:

@@ -16,18 +16,21 @@ PHASES = ("train", "val", "deploy", "all")
 IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)  # B, G, R
 
 
+_SKIPS = {16: "pool4", 8: "pool3"}
+
+
 @dataclass(frozen=True)
 class Trunk:
     """An image classifier as a trunk: ``lay(n, image, pad, training)`` gives the features; its usual padding.
 
-    Bilinear interpolation by ``s`` takes a kernel of ``2 * s - odd``: the one of the two with which the crop
-    offset is whole.
+    The features come at ``stride``; ``skips`` names what there is to skip from at finer ones, coarsest first.
     """
 
     name: str
     lay: Callable[..., Top]
     pad: int
-    odd: int = 0
+    stride: int = 32
+    skips: Mapping[int, str] = field(default_factory=_SKIPS.copy)
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,7 @@ class Net:
     """A net of the catalogue: ``lay(n, plan)`` lays its layers, ``solver`` has the fields of its solver.
 
     ``data`` is the usual kind of data layers, ``source`` the folder of all data as seen from the net's own.
-    ``choices`` has an option of this net alone: its values, the usual one first, each with what it changes of the
-    solver. ``at_once`` trains all skips from the start; ``normalize`` divides the loss by the pixels that count;
+    ``choices`` has an option of this net alone: its values, the usual one first, each with its solver. ``at_once`` trains all skips from the start; ``normalize`` divides the loss by the pixels that count;
     ``bilinear`` gives every class an upsampling kernel of its own, which Caffe fills; ``counted`` puts the number
     of classes into the names of the layers whose shape depends on it, so that fine-tuning from other classes
     passes over them; ``filler`` starts the trunk for training from scratch; ``digits`` gives the net the form of

@@ -114,5 +114,5 @@ def _dense(n: NetSpec, name: str, bottom: Top, kernel: int, training: bool, **mo
 
 VGG16 = Trunk("VGG-16", vgg16, pad=100)
 VGG16_BGRD = replace(VGG16, lay=partial(vgg16, first="conv1_1_bgrd"))
-CAFFENET = Trunk("AlexNet", caffenet, pad=100, odd=1)
-GOOGLENET = Trunk("GoogLeNet", googlenet, pad=3, odd=1)
+CAFFENET = Trunk("AlexNet", caffenet, pad=100)
+GOOGLENET = Trunk("GoogLeNet", googlenet, pad=3)
