@@ -229,7 +229,7 @@ def endless(place: Path) -> Iterator[Training]:
     [
         (signal.SIGKILL, "it was killed", "most likely memory ran out"),
         (signal.SIGSEGV, "segmentation fault", "a label outside"),
-        (signal.SIGBUS, "bus error", "cut short"),
+        (signal.SIGBUS, "bus error", "a file was cut short"),
     ],
 )
 def test_a_signal_from_outside(endless: Training, number: int, what: str, mend: str) -> None:
@@ -241,9 +241,9 @@ def test_a_signal_from_outside(endless: Training, number: int, what: str, mend: 
 
 
 def child_of(pid: int) -> int:
-    """The process number of Caffe, which is this process's one child of that name."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
-    return next(int(line.split()[0]) for line in listed.stdout.splitlines() if "-solver=" in line)
+    """The process number of the one training below a process."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return next(child for child in children if b"-solver=" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
 def test_a_snapshot_that_does_not_fit_is_removed_and_whole_ones_stay(place: Path, caffe_bin: Path) -> None:
