@@ -67,13 +67,14 @@ class Net:
         inputs: Mapping[str, Shape] | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
         differentiable: bool | None = None,
     ) -> None:
         message = proto.read_net(net) if isinstance(net, (str, os.PathLike)) else net
         self.graph = graph = Graph(_in_state(message, phase, stages))
         classes = {node.name: class_of(node) for node in graph.nodes if not _is_fed(node) and row_of(node)}
         self._shapes = _first_shapes(graph, size, inputs)
-        self.device = torch.device(device)
+        self.device, self.dtype = torch.device(device), dtype
         self.random = torch.Generator(self.device).manual_seed(seed)
         state = State(_phase_of(phase) == TRAIN, self.random)
         self.layers: dict[str, Layer] = {
@@ -84,7 +85,7 @@ class Net:
         paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights or ())
         frozen = [name for name, layer in self.layers.items() if not layer.learns]
         self.differentiable = state.training if differentiable is None else differentiable
-        self._parameters = Parameters(self._shapes, paths, seed, self.device, frozen, self.differentiable)
+        self._parameters = Parameters(self._shapes, paths, seed, self.device, frozen, self.differentiable, dtype)
         self.params, self.learnable = self._parameters.blobs, self._parameters.learnable
         for name, blobs in self.params.items():
             self.layers[name].params = blobs
@@ -163,7 +164,7 @@ class Net:
             if node.bottoms:
                 continue
             tops = [*self._made(node, inputs)]
-            live.update(zip(node.tops, (top.to(self.device) for top in tops), strict=True))
+            live.update(zip(node.tops, (top.to(self.device, self.dtype) for top in tops), strict=True))
         return live
 
     def _made(self, node: Node, inputs: Mapping[str, Array]) -> Sequence[Tensor]:
@@ -171,7 +172,7 @@ class Net:
             return self.layers[node.name].forward([])
         missing = [top.name for top in node.tops if top.name not in inputs]
         if not missing:
-            return [torch.as_tensor(inputs[top.name], dtype=torch.float32) for top in node.tops]
+            return [torch.as_tensor(inputs[top.name]) for top in node.tops]
         if node.name in self.source:
             return self.source[node.name]()
         raise NetError(node, f"its blob '{missing[0]}' is not given", f"forward({missing[0]}=...)")

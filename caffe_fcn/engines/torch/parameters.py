@@ -57,6 +57,7 @@ class Parameters:
         device: torch.device | str = "cpu",
         frozen: Iterable[str] = (),
         differentiable: bool = False,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self._shapes = shapes.params
         self._owners: dict[Key, Key] = {}
@@ -72,7 +73,7 @@ class Parameters:
             for layer, index in self._multipliers:
                 shape = self._shapes[layer][index]
                 handle = given.get((layer, index)) or _filled(nodes[layer], index, shape, seed)
-                self._own[layer, index] = loaded(handle, torch.empty(shape)).to(device)
+                self._own[layer, index] = loaded(handle, torch.empty(shape, dtype=dtype)).to(device)
         self.learnable = [self._learnable(owner, owner[0] in frozen) for owner in self._own]
         for each in self.learnable:
             each.tensor.requires_grad_(differentiable and each.lr_mult != 0)
@@ -84,7 +85,7 @@ class Parameters:
         with open_weights(path) as weights:
             for owner, handle in self._handles([weights]).items():
                 tensor = self._own[owner]
-                tensor.copy_(loaded(handle, torch.empty(tensor.shape)))
+                tensor.copy_(loaded(handle, torch.empty(tensor.shape, dtype=tensor.dtype)))
 
     def _assign_owner(self, node: Node, index: int, named: dict[str, Key]) -> None:
         key = (node.name, index)

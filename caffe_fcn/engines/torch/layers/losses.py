@@ -14,7 +14,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.layer_types import LayerType, Site
+from caffe_fcn.layer_types import Site
 from caffe_fcn.proto import message
 
 _FLT_MIN = 1.1754943508222875e-38
@@ -139,11 +139,7 @@ class L1Loss(Layer):
         return [(a - b.reshape(a.shape)).abs().sum() / a.shape[0]]
 
 
-def _one_value(site: Site) -> list[tuple[int, ...]]:
-    return [()]
-
-
-@layer("SmoothL1Loss", LayerType(_one_value, bottoms=(2, 4), makes=(0, 1), coords=lambda layer: None))
+@layer("SmoothL1Loss")
 class SmoothL1Loss(Layer):
     """Squares near zero, absolute values beyond 1 (Fast R-CNN; sigma 1), the sum / N.
 

@@ -35,7 +35,7 @@ class ArgMax(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         p, x = self.param, bottoms[0].detach()
-        along = x.movedim(p.axis, -1) if p.HasField("axis") else x.flatten(1)
+        along = x.movedim(p.axis, -1) if p.HasField("axis") else x.reshape(len(x), -1)
         values, order = along.flip(-1).sort(dim=-1, descending=True, stable=True)
         values = values[..., : p.top_k]
         places = (along.shape[-1] - 1 - order[..., : p.top_k]).to(x.dtype)

@@ -1,0 +1,34 @@
+"""Images scaled as OpenCV scales them, which is what Caffe's ImageData does.
+
+Bilinear, without smoothing first, pixel centres aligned, in fixed point with 11 bits of fraction
+(cv::resize with INTER_LINEAR on 8-bit images, modules/imgproc/src/resize.cpp).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ONE = 1 << 11
+
+
+def bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The image C x H x W at another size (H, W)."""
+    if pixels.shape[1:] == size:
+        return pixels
+    (top, bottom, down), (left, right, across) = map(_taps, pixels.shape[1:], size)
+    rows = pixels[:, :, left] * (_ONE - across) + pixels[:, :, right] * across
+    over, under = rows[:, top] >> 4, rows[:, bottom] >> 4
+    down = down[:, None]
+    mixed = ((over * (_ONE - down)) >> 16) + ((under * down) >> 16)
+    return ((mixed + 2) >> 2).astype(np.uint8)
+
+
+def _taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """For each new pixel along an axis the two old ones that it lies between, and the weight of the second."""
+    places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
+    first = np.floor(places).astype(np.int64)
+    weights = np.rint((places - first) * np.float32(_ONE)).astype(np.int64)
+    weights[(first < 0) | (first >= old - 1)] = 0
+    first = first.clip(0, old - 1)
+    return first, np.minimum(first + 1, old - 1), weights
