@@ -1,0 +1,237 @@
+"""A training in child processes: what both engines have in common.
+
+Everything that can be known before a child starts is checked before it starts. Then the first child's output, a
+log such as Caffe writes, is read live, kept whole in a file, and told as events.
+
+Every path inside a solver or a net (``net``, ``snapshot_prefix``, an LMDB) is relative to the child's working
+directory. That is the caller's, as with ``caffe train``; only where the solver's nets are not to be found from
+there, but are from the solver's own folder, it is the solver's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, NamedTuple, TypeAlias, TypeVar, cast
+
+from caffe_fcn import files
+from caffe_fcn.engines.caffe import checks
+from caffe_fcn.engines.caffe.log import events
+from caffe_fcn.engines.events import Event
+from caffe_fcn.errors import EngineError, FileError
+from caffe_fcn.proto import SolverParameter, read_solver, to_text
+
+PathLike: TypeAlias = str | os.PathLike[str]
+_Self = TypeVar("_Self", bound="Running")
+
+
+class Running(ABC):
+    """A running training: an iterable of `Event`, and a context that leaves no process behind.
+
+    Subclasses check what they are asked for, then `_start` their children, and say in `_failure` why one died.
+    Raises `FileError` or `PrototxtError` for what is missing or wrong; iterating raises `EngineError` where a child
+    dies.
+    """
+
+    folder: Path  # where the children run
+    prefix: Path  # what the names of snapshots begin with
+    log: Path
+    max_iter: int
+    notes: list[str]  # what the user should know before the first event
+    interrupted: bool
+
+    def __init__(
+        self, solver: PathLike, weights: Sequence[PathLike], snapshot: PathLike | None, log: PathLike | None
+    ) -> None:
+        self._param = param = read_solver(solver, allow_unknown=True)
+        self._path = path = Path(solver).parent.resolve() / Path(solver).name
+        self._weights, self._snapshot = _starting_point(weights, snapshot)
+        self.folder = _working_directory(param, path)
+        self.max_iter = param.max_iter
+        self.notes = []
+        self.interrupted = False
+        if self.folder != Path.cwd():
+            self.notes.append(f"running in {self.folder}, where the solver's net is")
+        self.prefix = _snapshot_prefix(param, path, self.folder)
+        with files.told(self.prefix.parent):
+            self.prefix.parent.mkdir(parents=True, exist_ok=True)
+        self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
+        self._resources = ExitStack()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        yield from events(self._lines())
+        error = self._failure()
+        if error is not None:
+            mend = "; ".join(filter(None, (error.mend, f"the log is {self.log}")))
+            raise EngineError(error.where, error.what, mend)
+
+    def interrupt(self) -> None:
+        """The first time, have the children write a snapshot and stop; the second time, kill them."""
+        self._signal(signal.SIGKILL if self.interrupted else signal.SIGINT)
+        self.interrupted = True
+
+    @contextmanager
+    def signals_passed_on(self, noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Inside the block, Ctrl-C and SIGTERM interrupt the training; SIGHUP has it write a snapshot and go on.
+
+        ``noticed`` is called at every interruption, before a child gets it. Under ``nohup`` SIGHUP stays ignored.
+        Only the main thread can do this.
+        """
+
+        def interrupt(*_: object) -> None:
+            noticed()
+            self.interrupt()
+
+        def snapshot(*_: object) -> None:
+            self._signal(signal.SIGHUP)
+
+        deeds = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            deeds[signal.SIGHUP] = snapshot
+        before = {number: signal.signal(number, deed) for number, deed in deeds.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    @abstractmethod
+    def _failure(self) -> EngineError | None:
+        """Why the children, whose output has ended, died; None where they did what they were to do."""
+
+    @abstractmethod
+    def _witness(self, line: str) -> None:
+        """Take in a line of the log before it is told."""
+
+    def _start(self, children: Sequence[Child]) -> None:
+        """Start the children; the first one's output is the log, which goes on where a training is resumed."""
+        try:
+            self._file = self._resources.enter_context(_log_file(self.log, "ab" if self._snapshot else "wb"))
+            for child in children:
+                self._processes.append(self._resources.enter_context(_started(child, self.folder)))
+        except BaseException:
+            self._resources.close()
+            raise
+
+    def _solver_file(self) -> Path:
+        """A file that holds the solver as it is now, with the prefix of snapshots that it has where it lies."""
+        self._param.snapshot_prefix = str(self.prefix)
+        return self._resources.enter_context(_temporary_solver(self._param))
+
+    def _statuses(self) -> list[int]:
+        """How the children ended, once they have."""
+        return [process.wait() for process in self._processes]
+
+    def _signal(self, number: int) -> None:
+        for process in self._processes:
+            process.send_signal(number)
+
+    def _lines(self) -> Iterator[str]:
+        """The log, line by line, as it goes into the file."""
+        for raw in self._processes[0].stdout or ():
+            with files.told(self.log):
+                self._file.write(raw)
+                self._file.flush()
+            line = raw.decode(errors="replace")
+            self._witness(line)
+            yield line
+
+
+class Child(NamedTuple):
+    """A process to start; ``output`` is where its stdout and stderr go."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    output: int | IO[bytes] = subprocess.PIPE
+
+
+# Stopped in time, or before anybody listened, or killed for impatience.
+ENDS_OF_INTERRUPTED = {0, -signal.SIGINT, -signal.SIGKILL}
+
+
+def _starting_point(weights: Sequence[PathLike], snapshot: PathLike | None) -> tuple[list[str], str]:
+    """The weights and the snapshot to start from, as absolute paths; raises where they are not there."""
+    if weights and snapshot:
+        raise EngineError("--snapshot", "a snapshot brings its own weights", "give either --snapshot or --weights")
+    if snapshot and Path(snapshot).suffix not in (".solverstate", ".h5"):
+        raise FileError(snapshot, "is no solver state", "name a .solverstate; a .caffemodel goes to --weights")
+    return [str(checks.weights(path)) for path in weights], str(checks.readable(snapshot)) if snapshot else ""
+
+
+def check_gpus(gpu: str) -> None:
+    """Raise `EngineError` for what is no list of GPUs."""
+    if gpu and not re.fullmatch(r"all|\d+(,\d+)*", gpu):
+        raise EngineError("--gpu", f"{gpu!r} is no list of GPUs", "such as 0, or 0,1, or all")
+
+
+def _working_directory(param: SolverParameter, solver: Path) -> Path:
+    nets = [*filter(None, (param.net, param.train_net)), *param.test_net]
+    for folder in (Path.cwd(), solver.parent):
+        if all((folder / net).is_file() for net in nets):
+            return folder
+    missing = next(net for net in nets if not (Path.cwd() / net).is_file())
+    raise FileError(solver, f"its net {missing!r} is neither here nor beside it", "check the path")
+
+
+def _snapshot_prefix(param: SolverParameter, solver: Path, folder: Path) -> Path:
+    """What snapshots' names begin with, as Caffe makes it up (``UpgradeSnapshotPathInformation``)."""
+    if not param.snapshot_prefix:
+        return solver.with_suffix("")
+    prefix = folder / str(param.snapshot_prefix)
+    return prefix / solver.stem if param.snapshot_prefix.endswith("/") or prefix.is_dir() else prefix
+
+
+@contextmanager
+def _temporary_solver(param: SolverParameter) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile("w", prefix="solver-", suffix=".prototxt") as file:
+        file.write(to_text(param))
+        file.flush()
+        yield Path(file.name)
+
+
+@contextmanager
+def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
+    with files.told(path):
+        file = cast(IO[bytes], path.open(mode))
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # closing flushes, which fails once more on a full disk
+            file.close()
+
+
+@contextmanager
+def _started(child: Child, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, so that a terminal's Ctrl-C reaches it through us alone."""
+    try:
+        process = subprocess.Popen(
+            child.command,
+            cwd=folder,
+            env={**os.environ, **child.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=child.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineError(child.command[0], f"cannot be run: {error.strerror}", "check its permissions") from error
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
