@@ -279,7 +279,7 @@ def test_building_twice_gives_the_same_bytes_with_any_number_of_workers(source: 
 def test_keys_are_sorted_numbers_and_the_same_in_both(source: Source, tmp_path: Path) -> None:
     pairs = datasets.open(source.build(tmp_path / "set"))
     assert pairs.labels is not None
-    assert pairs.images.keys() == pairs.labels.keys() == [b"%08d" % i for i in range(6)]
+    assert list(pairs.images.keys()) == list(pairs.labels.keys()) == [b"%08d" % i for i in range(6)]
 
 
 def test_the_checksum_tells_that_a_source_changed_and_nothing_else(source: Source, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 
 from caffe_fcn import files
 from caffe_fcn.datasets import description, measure, reading
-from caffe_fcn.datasets.database import Database, Writer
+from caffe_fcn.datasets.database import Database, Writer, is_database
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.errors import DatasetError, FileError
@@ -92,6 +92,7 @@ def build(
     item (unless they are skipped), and `FileError` where ``output`` cannot be written.
     """
     folder = Path(output)
+    _check_free(folder, splits)
     with _workshop(folder, _plan(splits, about), way.resume) as workshop:
         for split in splits:
             about.splits[split.name] = _write(workshop, split, way)
@@ -275,8 +276,8 @@ def _workshop(folder: Path, plan: str, resume: bool) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FileError(folder, "another run is building there", "wait for it, or name another folder") from error
+        _prepare(workshop, plan, resume)
         try:
-            _prepare(workshop, plan, resume)
             yield workshop
         except Exception:
             shutil.rmtree(workshop, ignore_errors=True)
@@ -288,6 +289,7 @@ def _workshop(folder: Path, plan: str, resume: bool) -> Iterator[Path]:
 
 
 def _prepare(workshop: Path, plan: str, resume: bool) -> None:
+    """Empty the workshop, unless what was begun there is to go on."""
     written = workshop / "plan.json"
     if resume and written.exists():
         if written.read_text() == plan:
@@ -307,14 +309,37 @@ def _plan(splits: Sequence[Split], about: Description) -> str:
     return json.dumps({"items": names, "about": vars(about)}, sort_keys=True)
 
 
+def _check_free(folder: Path, splits: Sequence[Split]) -> None:
+    """A data set is replaced by another one; databases that no description tells of are somebody's work."""
+    if (folder / description.FILE).exists():
+        return
+    for split in splits:
+        for kind in split.kinds:
+            path = folder / f"{split.name}_{kind}"
+            if path.exists():
+                raise FileError(path, "is there, and belongs to no data set", "name another folder, or remove it")
+
+
 def _move(workshop: Path, folder: Path) -> None:
-    """Rename what was built into its folder, ``dataset.json`` last."""
+    """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
     private = {"lock", "plan.json", description.FILE}
     built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
-    with suppress(FileNotFoundError):
-        (folder / description.FILE).unlink()
+    _remove_old(folder)
     for path in [*built, workshop / description.FILE]:
-        target = folder / path.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        path.replace(target)
+        path.replace(folder / path.name)
+
+
+def _remove_old(folder: Path) -> None:
+    old = description.read(folder)
+    if old is None:
+        return
+    (folder / description.FILE).unlink()
+    built = [old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)]
+    for split in old.splits.values():
+        built += split.get("databases", {}).values()
+    for name in {name for name in built if name and name == Path(name).name != ".."}:
+        path = folder / name
+        if is_database(path):
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()

@@ -20,6 +20,8 @@ from typing import Any, overload
 from caffe_fcn.errors import DatasetError, FileError
 
 _FIRST_MAP = 64 << 20
+_MAPPED = 16 << 20  # how much of a file may stay in memory because it was read
+_PROBE = 1 << 20
 _FILE = "data.mdb"
 
 
@@ -35,7 +37,7 @@ class Writer:
         import lmdb
 
         self.path = path
-        with _told(path):
+        with _told(path, writing=True):
             path.mkdir(exist_ok=True)
             grown = path / _FILE
             room = max(_FIRST_MAP, 2 * grown.stat().st_size if grown.exists() else 0)
@@ -49,7 +51,7 @@ class Writer:
         import lmdb
 
         start = len(self)
-        with _told(self.path):
+        with _told(self.path, writing=True):
             while True:
                 try:
                     with self._environment.begin(write=True) as transaction:
@@ -61,13 +63,13 @@ class Writer:
 
     def truncate(self, count: int) -> None:
         """Drop the records from ``count`` on."""
-        with _told(self.path), self._environment.begin(write=True) as transaction:
+        with _told(self.path, writing=True), self._environment.begin(write=True) as transaction:
             for index in range(count, len(self)):
                 transaction.delete(key(index))
 
     def close(self) -> None:
         """Flush everything to the disk."""
-        with _told(self.path):
+        with _told(self.path, writing=True):
             self._environment.sync(True)
             self._environment.close()
 
@@ -86,16 +88,17 @@ class Writer:
 class Database(Sequence[bytes]):
     """The values of an LMDB in the order of its keys, whoever wrote it; opened only to read.
 
-    ``path`` is the folder, or a file that is an LMDB by itself. Raises `FileError` for what is none.
+    ``path`` is the folder, or a file that is an LMDB by itself. Raises `FileError` for what is none. What it reads
+    is what was there when it was opened, even if another database takes its place.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._environment = _environment(self.path)
-        self._keys: list[bytes] | None = None
+        self._mapped = _mapped(self.path)
+        self._keys: Sequence[bytes] | None = None
 
     def __len__(self) -> int:
-        return int(self._environment.stat()["entries"])
+        return self._mapped.entries
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -105,22 +108,17 @@ class Database(Sequence[bytes]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         name = self.keys()[index]
-        with _told(self.path), self._environment.begin() as transaction:
-            return bytes(transaction.get(name))
+        try:
+            with _told(self.path):
+                return self._mapped.get(name)
+        except KeyError:
+            raise DatasetError(self.path, f"has no record {name!r}", "build the data set again") from None
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self.walk(0, len(self))
-
-    def walk(self, start: int, stop: int) -> Iterator[bytes]:
-        """The values ``start`` to ``stop``, one by one."""
-        for index in range(start, stop):
-            yield self[index]
-
-    def keys(self) -> list[bytes]:
+    def keys(self) -> Sequence[bytes]:
         """All keys, in order."""
         if self._keys is None:
-            with _told(self.path), self._environment.begin() as transaction, transaction.cursor() as cursor:
-                self._keys = [bytes(name) for name in cursor.iternext(keys=True, values=False)]
+            with _told(self.path):
+                self._keys = self._mapped.keys()
         return self._keys
 
 
@@ -129,39 +127,124 @@ def is_database(path: Path) -> bool:
     return (path / _FILE).is_file()
 
 
-# LMDB refuses to open a database twice in one process, so those that read it share one environment.
-_open: weakref.WeakValueDictionary[Path, Any] = weakref.WeakValueDictionary()
+class _Mapped:
+    """An LMDB's file in memory, mapped anew now and then, so that what was read does not stay there.
+
+    Threads take turns, which costs nothing: what is read is copied anyway.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._descriptor = os.open(file, os.O_RDONLY)
+        self._turn = threading.Lock()
+        self._environment = self._map()
+        self._visited = 0
+        self.entries = int(self._environment.stat()["entries"])
+        needed = self._environment.stat()["psize"] * (self._environment.info()["last_pgno"] + 1)
+        self._size = os.fstat(self._descriptor).st_size
+        if self._size < needed:
+            raise FileError(file, f"is cut off: {self._size} of {needed} bytes", "build or copy it again")
+
+    def __del__(self) -> None:
+        if hasattr(self, "_environment"):
+            self._environment.close()
+        os.close(self._descriptor)
+
+    def get(self, name: bytes) -> bytes:
+        """The value of a key; raises KeyError."""
+        with self._turn:
+            self._renew()
+            with self._environment.begin() as transaction:
+                value = transaction.get(name)
+            if value is None:
+                raise KeyError(name)
+            self._visited += len(value)
+            return bytes(value)
+
+    def keys(self) -> Sequence[bytes]:
+        """All keys, in order; where they count up from 0, as ours do, nothing is kept of them."""
+        with self._turn:
+            with self._environment.begin() as transaction, transaction.cursor() as cursor:
+                ends = (cursor.first() and cursor.key(), cursor.last() and cursor.key())
+            if self.entries == 0 or ends == (key(0), key(self.entries - 1)):
+                return _Numbers(self.entries)
+            return list(self._walk())
+
+    def _walk(self) -> Iterator[bytes]:
+        """All keys; going by a key touches the pages around it, so the map is renewed on the way."""
+        each = self._size // self.entries
+        name = b""
+        while True:
+            with self._environment.begin() as transaction, transaction.cursor() as cursor:
+                if not (cursor.set_range(name) if name else cursor.first()):
+                    return
+                for name in cursor.iternext(keys=True, values=False):
+                    if self._visited > _MAPPED:
+                        break
+                    self._visited += each
+                    yield bytes(name)
+                else:
+                    return
+            self._renew()
+
+    def _renew(self) -> None:
+        if self._visited > _MAPPED:
+            self._environment.close()
+            self._environment = self._map()
+            self._visited = 0
+
+    def _map(self) -> Any:
+        import lmdb
+
+        # By its descriptor: the name may be another file's by now.
+        name = f"/dev/fd/{self._descriptor}"
+        return lmdb.open(name, subdir=False, readonly=True, lock=False, readahead=False, max_dbs=0)
+
+
+class _Numbers(Sequence[bytes]):
+    """The keys of so many records."""
+
+    def __init__(self, count: int) -> None:
+        self._indices = range(count)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [key(i) for i in self._indices[index]]
+        return key(self._indices[index])
+
+
+# LMDB refuses to open a file twice in one process, so those that read it share it.
+_open: weakref.WeakValueDictionary[tuple[int, int], _Mapped] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def _environment(path: Path) -> Any:
+def _mapped(path: Path) -> _Mapped:
     import lmdb
 
     file = path / _FILE if path.is_dir() else path
     if not file.is_file():
         raise FileError(path, "no LMDB is there", f"name the folder that holds a {_FILE}")
-    where = file.resolve()
     with _opening, _told(path):
-        environment = _open.get(where)
-        if environment is None:
+        known = file.stat()
+        identity = known.st_dev, known.st_ino
+        mapped = _open.get(identity)
+        if mapped is None:
             try:
-                environment = lmdb.open(
-                    str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False, max_dbs=0
-                )
+                mapped = _Mapped(file)
             except lmdb.Error as error:
                 raise FileError(file, f"is no LMDB: {_reason(error)}", "build the data set again") from error
-            page = environment.stat()["psize"]
-            needed = page * (environment.info()["last_pgno"] + 1)
-            size = file.stat().st_size
-            if size < needed:
-                environment.close()
-                raise FileError(file, f"is cut off: {size} of {needed} bytes", "build or copy it again")
-            _open[where] = environment
-        return environment
+            _open[identity] = mapped
+        return mapped
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: Path, writing: bool = False) -> Iterator[None]:
     import lmdb
 
     from caffe_fcn import files
@@ -169,10 +252,25 @@ def _told(path: Path) -> Iterator[None]:
     with files.told(path):
         try:
             yield
-        except lmdb.DiskError as error:
-            raise FileError(path, "no space left on device", "free some space") from error
         except lmdb.Error as error:
+            if writing:
+                _probe(path)
             raise DatasetError(path, f"LMDB fails: {_reason(error)}", "build the data set again") from error
+
+
+def _probe(path: Path) -> None:
+    """Raise what the system says to a write at the end of the file: LMDB keeps it to itself."""
+    file = path / _FILE
+    if file.exists() and os.access(file, os.W_OK):
+        end = file.stat().st_size
+        with file.open("r+b", buffering=0) as opened:
+            try:
+                opened.seek(end)
+                written = opened.write(bytes(_PROBE))
+                if written < _PROBE:
+                    opened.write(bytes(_PROBE - written))
+            finally:
+                opened.truncate(end)
 
 
 def _reason(error: Exception) -> str:

@@ -82,7 +82,7 @@ def build(
         options={
             **asdict(form),
             "encoding": coding.encoding,
-            "val_percent": val_percent,
+            "val_percent": float(val_percent),
             "allow": sorted(rules.allow),
             "same_size": same_size,
             "shuffle": shuffle,

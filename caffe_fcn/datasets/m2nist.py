@@ -71,7 +71,7 @@ def build(
         ignore_label=None if background == "class" else _IGNORED,
         seed=seed,
         sources=mnist.sources(mnist_folder),
-        options={"count": count, "val_percent": val_percent, "background": background, "masks": masks},
+        options={"count": count, "val_percent": float(val_percent), "background": background, "masks": masks},
     )
     return building.build(output, splits, about, way)
 

@@ -53,7 +53,7 @@ def build(
         channels=1,
         labels="grey",
         seed=seed,
-        options={"count": count, "size": size, "val_percent": val_percent, "grid": grid},
+        options={"count": count, "size": size, "val_percent": float(val_percent), "grid": grid},
     )
 
     def finish(folder: Path) -> None:
