@@ -82,6 +82,15 @@ def test_a_source_is_written_as_seen_from_the_net(cli: Cli, tmp_path: Path, monk
     assert net.layer[0].data_param.source == "../../data/train_images"
 
 
+def test_the_classes_are_those_of_the_data_set_unless_told(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text('{"name": "roads", "classes": ["road", "roof", "tree"]}')
+    line = ["net", "build", "digits-fcn-alexnet", "--phase", "deploy", "--source", tmp_path, "-o", "-"]
+    _, out, error = cli(*line)
+    assert "score_fr_3classes" in out
+    assert error == f"note: 3 classes, as {tmp_path}/dataset.json says\n"
+    assert "score_fr_5classes" in cli(*line, "--classes", "5")[1]
+
+
 BAD = {
     "voc-fcn9s --phase train -o -": "error: voc-fcn9s: the catalogue has no such net (did you mean voc-fcn8s?)",
     "voc-fcn8s --phase trane -o -": "error: caffe-fcn net build: Invalid value for '--phase': 'trane'",

@@ -11,8 +11,9 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import Size, json_option
+from caffe_fcn.cli.options import Figures, Padding, Size, json_option
 from caffe_fcn.cli.tables import show
+from caffe_fcn.datasets import description
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import PHASES, Net
 
@@ -44,44 +45,19 @@ def _classes(net: Net) -> str:
     return "+".join(map(str, net.classes))
 
 
-class _Figures(click.ParamType):  # type: ignore[type-arg]
-    """Numbers of one kind, with commas between them."""
-
-    def __init__(self, name: str, kind: type[int] | type[float]) -> None:
-        self.name = name
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(self.kind(each) for each in value.split(","))
-        except ValueError:
-            return self.fail(f"{value!r} is not {self.name}", param, ctx)
-
-
-class _Padding(click.ParamType):  # type: ignore[type-arg]
-    """A whole number, or ``auto``."""
-
-    name = "N|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if value == "auto" else click.INT.convert(value, param, ctx)
-
-
 @click.command(cls=Command)
 @click.argument("name", metavar="NAME")
 @click.option(
     "--phase", type=click.Choice(PHASES, case_sensitive=False), help="One net; all is one net for every phase."
 )
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
-@click.option("--classes", type=_Figures("N or N,N", int), help="How many, for each labelling that the net learns.")
+@click.option("--classes", type=Figures("N or N,N", int), help="How many, for each labelling that the net learns.")
 @click.option("--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images, or Python.")
 @click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=_Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option("--pad", type=_Padding(), help="First padding; auto is the least for images of --size and up, or any.")
+@click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
 @click.option("--variant", type=click.Choice(["published", "convolutionalized"]), help="Of m2nist-fcn.")
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
@@ -90,6 +66,8 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     Caffe is to run in the folder of the prototxts; paths in them are written as seen from there.
     """
     folder = Path(output).parent if phase else Path(output)
+    if source and options["classes"] is None and options["data"] != "python":
+        options["classes"] = _classes_in(source)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -99,3 +77,12 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         raise click.UsageError("-o - takes one net: name a --phase")
     for path in netspec.write(name, folder, source=source, **options):
         click.echo(path)
+
+
+def _classes_in(source: str) -> int | None:
+    """How many classes the data set says that it has, if ``source`` is one of ``caffe-fcn data``."""
+    about = description.read(Path(source))
+    if about is None or not about.classes:
+        return None
+    click.echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
+    return len(about.classes)

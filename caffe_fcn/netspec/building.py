@@ -42,7 +42,7 @@ def catalogue() -> dict[str, Net]:
     return {net.name: net for net in NETS}
 
 
-def build(name: str, phase: str, **options: Any) -> NetParameter:
+def build(name: str | Net, phase: str, **options: Any) -> NetParameter:
     """The net of a phase: "train", "val", "deploy", or "all" for one net that holds all three.
 
     For the options see the module. Raises `NetError` for a name, an option or a value that does not exist, and
@@ -51,27 +51,28 @@ def build(name: str, phase: str, **options: Any) -> NetParameter:
     return _built(_planned(_net(name), _phase(phase), options))
 
 
-def solver(name: str, **options: Any) -> SolverParameter:
+def solver(name: str | Net, **options: Any) -> SolverParameter:
     """The solver of a net; it names the net's files as `files` does."""
     net = _net(name)
-    plan = _planned(net, "train", options)
-    own = next(iter(net.choices.values()), {}).get(plan.choice, {})
+    plan = _planned(net, "train", {**options, "pad": None})
     train, val = (f"{split}.prototxt" for split in net.dataset.splits)
     nets = {"net": "all.prototxt", "test_state": [{"stage": ["val"]}]}
-    return SolverParameter(**(nets if net.digits else {"train_net": train, "test_net": [val]}), **net.solver, **own)
+    own = next(iter(net.choices.values()), {}).get(plan.choice, net.solver)
+    return SolverParameter(**(nets if net.digits else {"train_net": train, "test_net": [val]}), **own)
 
 
-def files(name: str, **options: Any) -> dict[str, NetParameter | SolverParameter]:
+def files(name: str | Net, **options: Any) -> dict[str, NetParameter | SolverParameter]:
     """All prototxts of a net by file name, those of the reference: its phases, and the solver last."""
     net = _net(name)
     names = {**dict(zip(("train", "val"), net.dataset.splits, strict=True)), "deploy": "deploy"}
     if net.all_in_one:
         names["all"] = "all"
-    nets = {f"{name}.prototxt": build(net.name, phase, **options) for phase, name in names.items()}
-    return {**nets, "solver.prototxt": solver(name, **options)}
+    settled = _settled(net, options)
+    nets = {f"{file}.prototxt": build(name, phase, **settled) for phase, file in names.items()}
+    return {**nets, "solver.prototxt": solver(name, **settled)}
 
 
-def write(name: str, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+def write(name: str | Net, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
     """Write `files` into ``folder``, and make the folder that the solver's snapshots go to; returns their paths.
 
     All of them appear, or none where one fails to build or to be written; raises `FileError` besides what `build`
@@ -106,7 +107,9 @@ def _built(plan: Plan) -> NetParameter:
     return net
 
 
-def _net(name: str) -> Net:
+def _net(name: str | Net) -> Net:
+    if isinstance(name, Net):
+        return name
     known = catalogue()
     if name not in known:
         raise NetError(name, "the catalogue has no such net", nearest(name, known) or "see caffe-fcn net list")
@@ -121,13 +124,10 @@ def _phase(name: str) -> str:
 
 
 def _planned(net: Net, phase: str, options: Mapping[str, Any]) -> Plan:
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in _settled(net, options).items() if value is not None}
     for name in given.keys() - _CHECKS.keys() - net.choices.keys():
         known = [*_CHECKS, *net.choices]
         raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
-    if given.get("pad") == "auto":
-        draft = _planned(net, "deploy", {**given, "pad": _WIDE})
-        given["pad"] = padding.plan(_built(draft), draft.size if "size" in given else (1, 1)).pad
     asked = {name: _CHECKS[name](net, given[name]) for name in _CHECKS if name in given}
     data = asked.get("data", "lmdb" if phase == "all" else net.data)
     shifts = (net.digits or phase == "all") and data != "python" and net.dataset.mean == IMAGENET_MEAN
@@ -143,6 +143,15 @@ def _planned(net: Net, phase: str, options: Mapping[str, Any]) -> Plan:
         asked.get("pad"),
         _choice(net, given),
     )
+
+
+def _settled(net: Net, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with a number for ``pad="auto"``."""
+    if options.get("pad") != "auto":
+        return dict(options)
+    draft = _planned(net, "deploy", {**options, "pad": _WIDE})
+    smallest = (1, 1) if options.get("size") is None else draft.size
+    return {**options, "pad": padding.plan(_built(draft), smallest).pad}
 
 
 def _choice(net: Net, given: Mapping[str, Any]) -> str:

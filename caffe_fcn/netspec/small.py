@@ -46,7 +46,10 @@ def _patches(n: NetSpec, bottom: Top, pad: int, training: bool) -> Top:
 
 
 def digit(n: NetSpec, plan: Plan) -> None:
-    """The MNIST classifier: which digit it is, in 28 x 28 pixels."""
+    """The MNIST classifier: which digit it is, in 28 x 28 pixels.
+
+    Its databases, train_images and val_images, are those that Caffe's convert_mnist_data writes.
+    """
     inputs(n, plan)
     n.dense32 = L.InnerProduct(plan.features(n, image(n, plan)), num_output=32, **_GLOROT)
     n.relu3 = L.ReLU(n.dense32, in_place=True)
