@@ -100,12 +100,6 @@ class Window:
         """The size that a convolution makes of ``size``; below 1 where the kernel does not fit."""
         return (size + 2 * self.pad - self.extent) // self.stride + 1
 
-    def pooled(self, size: int, floor: bool = False) -> int:
-        """The size that pooling makes: the last window may run out of the image, but not start outside."""
-        span = size + 2 * self.pad - self.extent
-        pooled = (span // self.stride if floor else -(-span // self.stride)) + 1
-        return pooled - 1 if self.pad and (pooled - 1) * self.stride >= size + self.pad else pooled
-
     def deconvolved(self, size: int) -> int:
         """The size that a deconvolution makes."""
         return self.stride * (size - 1) + self.extent - 2 * self.pad
@@ -117,6 +111,20 @@ class Window:
     def up(self) -> AxisMap:
         """The coordinate map of a deconvolution."""
         return AxisMap(Fraction(self.stride), Fraction(self.extent - 1, 2) - self.pad)
+
+
+def pooled(windows: Sequence[Window], sizes: Sequence[int], floor: bool = False) -> list[int]:
+    """The sizes that pooling makes: the last window may run out of the image.
+
+    Where any axis is padded, on none may it start beyond the image and its padding (PoolingLayer::Reshape).
+    """
+    result = []
+    for window, size in zip(windows, sizes, strict=True):
+        span = size + 2 * window.pad - window.extent
+        last = span // window.stride if floor else -(-span // window.stride)
+        beyond = any(each.pad for each in windows) and last * window.stride >= size + window.pad
+        result.append(last + 1 - beyond)
+    return result
 
 
 def exact(figures: Iterable[Fraction | int]) -> str | list[str]:

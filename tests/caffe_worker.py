@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 _LOOP = """
 import base64, json, os, sys, tempfile
@@ -20,13 +24,7 @@ import caffe
 caffe.set_mode_cpu()
 
 def open_net(q):
-    handle, path = tempfile.mkstemp(suffix=".prototxt")
-    os.write(handle, q["net"].encode())
-    os.close(handle)
-    try:
-        return caffe.Net(path, {"TRAIN": caffe.TRAIN, "TEST": caffe.TEST}[q["phase"]])
-    finally:
-        os.unlink(path)
+    return caffe.Net(q["net"], {"TRAIN": caffe.TRAIN, "TEST": caffe.TEST}[q["phase"]])
 
 def shapes(q):
     net = open_net(q)
@@ -53,14 +51,48 @@ def impulses(q):
 def define(q):
     names = {}
     try:
-        exec(q["net"], names)
+        exec(open(q["net"]).read(), names)
         return base64.b64encode(names["net"].SerializeToString()).decode()
     except Exception as error:
         return {"error": type(error).__name__}
 
+def parameters(kind, index, shape, random):
+    if kind == "BatchNorm":
+        return [random.normal(size=shape), random.uniform(0.5, 2, shape), np.full(shape, 1.5)][index]
+    return random.normal(size=shape) / max(1, np.prod(shape[1:])) ** 0.5
+
+def run(q):
+    net = open_net(q)
+    random = np.random.RandomState(0)
+    if "weights" in q:
+        net.copy_from(q["weights"])
+    for name, layer in zip(net._layer_names, net.layers):
+        for index, blob in enumerate([] if "weights" in q else net.params.get(name, [])):
+            blob.data[...] = parameters(layer.type, index, blob.data.shape, random)
+    if "save" in q:
+        net.save(q["save"])
+    with np.load(q["arrays"]) as arrays:
+        given = dict(arrays)
+    for name in set(given) & set(net.blobs):
+        net.blobs[name].reshape(*given[name].shape)
+        net.blobs[name].data[...] = given[name]
+    net.forward()
+    made = {"blob/" + name: blob.data.copy() for name, blob in net.blobs.items() if "_split_" not in name}
+    if q.get("backward"):
+        net.clear_param_diffs()
+        for name in given:
+            if name.startswith("diff/"):
+                net.blobs[name[5:]].diff[...] = given[name]
+        net.backward()
+        made.update(("grad/%s/%d" % (name, i), p.diff) for name, ps in net.params.items() for i, p in enumerate(ps))
+        made.update(("grad/" + name, net.blobs[name].diff) for name in net.inputs)
+    made.update(("after/%s/%d" % (name, i), p.data) for name, ps in net.params.items() for i, p in enumerate(ps))
+    np.savez(q["arrays"], **made)
+    return True
+
 for line in iter(sys.stdin.readline, ""):
     question = json.loads(line)
-    answer = {"shapes": shapes, "impulses": impulses, "define": define}[question["do"]](question)
+    answer = {"shapes": shapes, "impulses": impulses, "define": define, "run": run}[question["do"]](question)
     answers.write(json.dumps(answer) + "\\n")
     answers.flush()
 """
@@ -77,13 +109,32 @@ class CaffeWorker:
         """The answer, or None where Caffe refused the net."""
         process = self._process or self._start()
         assert process.stdin and process.stdout
-        process.stdin.write(json.dumps({"do": do, "net": net, "phase": phase, **question}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
+        with NamedTemporaryFile("w", suffix=".prototxt") as file:
+            file.write(net)
+            file.flush()
+            process.stdin.write(json.dumps({"do": do, "net": file.name, "phase": phase, **question}) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
         if line:
             return json.loads(line)
         self.close()
         return None
+
+    def run(
+        self, net: str, inputs: Mapping[str, np.ndarray], phase: str = "TEST", **question: Any
+    ) -> dict[str, np.ndarray] | None:
+        """What a net makes of its inputs: ``blob/NAME``, ``after/LAYER/INDEX``, the parameters after the pass, and
+        with ``backward`` ``grad/NAME`` of inputs and ``grad/LAYER/INDEX`` of parameters, for the top diffs that
+        ``inputs`` has as ``diff/NAME``. Parameters are random, and go to the file ``save``; or come from ``weights``.
+        """
+        with TemporaryDirectory() as folder:
+            arrays = str(Path(folder) / "arrays.npz")
+            np.savez(arrays, **inputs)
+            paths = {k: str(v) if isinstance(v, Path) else v for k, v in question.items()}
+            if not self.ask("run", net, phase, arrays=arrays, **paths):
+                return None
+            with np.load(arrays) as made:
+                return dict(made)
 
     def close(self) -> None:
         """End the process."""

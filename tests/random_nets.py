@@ -71,8 +71,15 @@ def _pooling(draw, bottom, name, shape):
 
 
 _SIMPLE = {
-    "ReLU": [""],
+    "ReLU": ["", "relu_param { negative_slope: 0.1 }"],
     "TanH": [""],
+    "Sigmoid": [""],
+    "ELU": [""],
+    "AbsVal": [""],
+    "BNLL": [""],
+    "Swish": [""],
+    "Clip": ["clip_param { min: -1 max: 0.5 }"],
+    "Split": [""],
     "PReLU": ["", "prelu_param { channel_shared: true }"],
     "BatchNorm": [""],
     "Scale": [
@@ -88,7 +95,7 @@ _SIMPLE = {
     "Dropout": [""],
     "Tile": ["tile_param { axis: 1 tiles: 2 }", "tile_param { axis: -1 tiles: 3 }"],
     "ArgMax": ["", "argmax_param { axis: 1 }", "argmax_param { out_max_val: true }"],
-    "Reduction": ["reduction_param { axis: 1 }", "reduction_param { axis: -1 }"],
+    "Reduction": ["reduction_param { axis: 1 }", "reduction_param { axis: -1 operation: MEAN }"],
     "Flatten": ["", "flatten_param { axis: 2 }", "flatten_param { axis: 0 end_axis: 1 }"],
     "InnerProduct": [
         "inner_product_param { num_output: 5 }",
@@ -164,7 +171,9 @@ def _some_layer(draw, bottom, name, blobs):
     if kind == "pooling":
         return draw(_pooling(bottom, name, shape))
     if kind == "eltwise":
-        return _layer("Eltwise", name, [bottom, draw(st.sampled_from(same))], [name])
+        operation = draw(st.sampled_from(["", "operation: PROD", "operation: MAX", "coeff: 2 coeff: -0.5"]))
+        others = [bottom, draw(st.sampled_from(same))]
+        return _layer("Eltwise", name, others, [name], f"eltwise_param {{ {operation} }}")
     if kind == "concat":
         return _layer("Concat", name, [bottom, draw(st.sampled_from(like))], [name])
     if kind == "crop":

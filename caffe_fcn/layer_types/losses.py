@@ -56,5 +56,6 @@ TYPES: dict[str, LayerType] = {
     "MultinomialLogisticLoss": _loss(_labelled_loss),
     "SigmoidCrossEntropyLoss": _loss(_paired_loss),
     "Silence": LayerType(none, bottoms=(1, ANY), makes=(0, 0)),
+    "SmoothL1Loss": _loss(_paired_loss, bottoms=(2, 4)),  # Fast R-CNN's Caffe
     "SoftmaxWithLoss": _loss(_labelled_loss, param_name="softmax_param", makes=(0, 2)),
 }

@@ -9,6 +9,11 @@ def same(site: Site) -> list[Shape]:
     return [site.shapes[0]] * len(site.layer.top)
 
 
+def _same_along_axis(site: Site) -> list[Shape]:
+    site.axis(site.param.axis)
+    return [site.shapes[0]]
+
+
 def _same_four(site: Site) -> list[Shape]:
     return [site.four_axes()]
 
@@ -87,7 +92,7 @@ TYPES: dict[str, LayerType] = {
     "ReLU": LayerType(same, "relu_param"),
     "Scale": LayerType(_fits_first, "scale_param", (1, 2), params=_scale_params, follows=1),
     "Sigmoid": LayerType(same, "sigmoid_param"),
-    "Softmax": LayerType(same, "softmax_param"),
+    "Softmax": LayerType(_same_along_axis, "softmax_param"),
     "Split": LayerType(same, makes=(1, ANY)),
     "Swish": LayerType(same, "swish_param"),
     "TanH": LayerType(same, "tanh_param"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from caffe_fcn.geometry import CoordMap, Window
+from caffe_fcn.geometry import CoordMap, Window, pooled
 from caffe_fcn.layer_types.site import ANY, LayerType, Rule, Shape, Site
 from caffe_fcn.proto import LayerParameter
 
@@ -171,12 +171,12 @@ def _pooling_tops(site: Site) -> list[Shape]:
     n, channels, *sizes = site.four_axes()
     if site.param.global_pooling:
         return [(n, channels, 1, 1)] * len(site.layer.top)
-    floor = site.param.round_mode == 1
-    pooled = [window.pooled(size, floor) for size, window in zip(sizes, pooling_windows(site.layer), strict=True)]
-    if min(pooled) < 1:
-        kernel = "x".join(str(window.kernel) for window in pooling_windows(site.layer))
+    given = pooling_windows(site.layer)
+    result = pooled(given, sizes, floor=site.param.round_mode == 1)
+    if min(result) < 1:
+        kernel = "x".join(str(window.kernel) for window in given)
         site.fail(f"kernel {kernel} is larger than its input {site.blob()}", "use a larger input or a smaller kernel")
-    return [(n, channels, *pooled)] * len(site.layer.top)
+    return [(n, channels, *result)] * len(site.layer.top)
 
 
 def _pooling_coords(layer: LayerParameter) -> CoordMap | None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.geometry import Window
+from caffe_fcn.geometry import Window, pooled
 from caffe_fcn.layer_types import Site, pooling_windows
 from caffe_fcn.proto import message
 
@@ -27,14 +27,14 @@ class Pooling(Layer):
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
-        self.pooled = _method(site, self.param.pool)
+        self.method = _method(site, self.param.pool)
         self.floor = self.param.round_mode == 1
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
         windows = pooling_windows(self.site.layer) or [Window(size) for size in x.shape[2:]]
-        sizes = [window.pooled(size, self.floor) for window, size in zip(windows, x.shape[2:], strict=True)]
-        return self.pooled(x, windows, sizes)[: len(self.site.layer.top)]
+        sizes = pooled(windows, x.shape[2:], self.floor)
+        return self.method(x, windows, sizes)[: len(self.site.layer.top)]
 
 
 @layer("SPP")
@@ -43,7 +43,7 @@ class SPP(Layer):
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
-        self.pooled = _method(site, self.param.pool)
+        self.method = _method(site, self.param.pool)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
@@ -54,8 +54,7 @@ class SPP(Layer):
         kernels = [-(-size // bins) for size in x.shape[2:]]
         pads = [(kernel * bins - size + 1) // 2 for kernel, size in zip(kernels, x.shape[2:], strict=True)]
         windows = [Window(kernel, kernel, pad) for kernel, pad in zip(kernels, pads, strict=True)]
-        sizes = [window.pooled(size) for window, size in zip(windows, x.shape[2:], strict=True)]
-        return self.pooled(x, windows, sizes)[0]
+        return self.method(x, windows, pooled(windows, x.shape[2:]))[0]
 
 
 def _method(site: Site, number: int) -> _Pooled:
@@ -80,8 +79,8 @@ def _average(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]) -> list
     kernel, stride, _ = _columns(windows)
     sums = F.avg_pool2d(_padded(x, windows, sizes, 0), kernel, stride, divisor_override=1)
     rows, columns = (
-        torch.tensor([_clipped(window, place, size) for place in range(pooled)], dtype=x.dtype, device=x.device)
-        for window, size, pooled in zip(windows, x.shape[2:], sizes, strict=True)
+        torch.tensor([_clipped(window, place, size) for place in range(count)], dtype=x.dtype, device=x.device)
+        for window, size, count in zip(windows, x.shape[2:], sizes, strict=True)
     )
     return [sums / (rows[:, None] * columns)]
 
@@ -93,18 +92,18 @@ def _columns(windows: Sequence[Window]) -> tuple[tuple[int, ...], ...]:
     return tuple(zip(*((window.kernel, window.stride, window.pad) for window in windows), strict=True))
 
 
-def _torch_agrees(window: Window, size: int, pooled: int) -> bool:
+def _torch_agrees(window: Window, size: int, count: int) -> bool:
     """Whether torch itself, rounding up, makes these windows."""
     theirs = -(-(size + 2 * window.pad - window.kernel) // window.stride) + 1
     theirs -= (theirs - 1) * window.stride >= size + window.pad
-    return theirs == pooled and 2 * window.pad <= window.kernel
+    return theirs == count and 2 * window.pad <= window.kernel
 
 
 def _padded(x: Tensor, windows: Sequence[Window], sizes: Sequence[int], value: float) -> Tensor:
     """The image with its padding, as far as the last window reaches and no further."""
     edges = []
-    for window, size, pooled in zip(windows, x.shape[2:], sizes, strict=True):
-        edges.append((window.pad, (pooled - 1) * window.stride + window.kernel - window.pad - size))
+    for window, size, count in zip(windows, x.shape[2:], sizes, strict=True):
+        edges.append((window.pad, (count - 1) * window.stride + window.kernel - window.pad - size))
     (top, bottom), (left, right) = edges
     return F.pad(x, (left, right, top, bottom), value=value) if any((top, bottom, left, right)) else x
 
