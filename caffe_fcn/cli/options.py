@@ -42,6 +42,31 @@ class Renames(click.ParamType):  # type: ignore[type-arg]
         return renames
 
 
+class Figures(click.ParamType):  # type: ignore[type-arg]
+    """Numbers of one kind, with commas between them."""
+
+    def __init__(self, name: str, kind: type[int] | type[float]) -> None:
+        self.name = name
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(each) for each in value.split(","))
+        except ValueError:
+            return self.fail(f"{value!r} is not {self.name}", param, ctx)
+
+
+class Padding(click.ParamType):  # type: ignore[type-arg]
+    """A whole number, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else click.INT.convert(value, param, ctx)
+
+
 phase_option = click.option(
     "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="Of which phase (default: deploy)."
 )

@@ -97,10 +97,10 @@ class _Plan:
                     raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
                 wanted.add(node.bottoms[0])
             elif wanted.intersection(node.tops):
-                if _flattens(node, shapes):
+                if flattens(node, shapes):
                     _check_place(node)
                     self.flattening.add(node.name)
-                if _flattens(node, shapes) or _is_pointwise(node):
+                if flattens(node, shapes) or _is_pointwise(node):
                     wanted.update(node.bottoms)
         _check_readers(wanted, shapes, images)
 
@@ -117,7 +117,7 @@ def _images(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:
             elif len(read) == 1 and (image := read.pop()):
                 if node.name in converted:
                     images[top] = (1,) * len(image)
-                elif _flattens(node, shapes) or _is_pointwise(node):
+                elif flattens(node, shapes) or _is_pointwise(node):
                     images[top] = image
     return images
 
@@ -133,7 +133,7 @@ def _kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel
     return images[blob]
 
 
-def _flattens(node: Node, shapes: Shapes) -> bool:
+def flattens(node: Node, shapes: Shapes) -> bool:
     """Whether a layer makes N x CHW of N x C x H x W."""
     if node.type not in ("Flatten", "Reshape"):
         return False
@@ -159,7 +159,7 @@ def _check_readers(unflattened: set[Blob], shapes: Shapes, images: Mapping[Blob,
     for blob in unflattened:
         for node in blob.readers:
             image = len(shapes.blobs[blob.name]) > 2 or set(images[blob]) == {1}
-            if not (image or node.type == "InnerProduct" or _flattens(node, shapes) or _is_pointwise(node)):
+            if not (image or node.type == "InnerProduct" or flattens(node, shapes) or _is_pointwise(node)):
                 mend = "give it a Flatten layer of its own"
                 raise NetError(node, f"needs '{blob.name}' flat, and so it cannot become an image", mend)
 

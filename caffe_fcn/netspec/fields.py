@@ -38,7 +38,7 @@ def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
     for name, value in params.items():
         if name in own_fields and not name.endswith("param"):
             _assign(getattr(layer, own), own_fields[name], value, where)
-        elif name in _LAYER_FIELDS and not _is_foreign(layer.type, name):
+        elif name in _LAYER_FIELDS and not is_foreign(layer.type, name):
             _assign(layer, _LAYER_FIELDS[name], value, where)
         else:
             raise NetError(where, f"has no parameter '{name}'", _mend(layer, name, own_fields))
@@ -47,7 +47,8 @@ def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
 _LAYER_FIELDS = message_fields(LayerParameter.DESCRIPTOR)
 
 
-def _is_foreign(type_name: str, name: str) -> bool:
+def is_foreign(type_name: str, name: str) -> bool:
+    """Whether a field of a layer is the parameters of another type, to which this one pays no heed."""
     return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED
 
 

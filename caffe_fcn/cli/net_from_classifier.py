@@ -1,0 +1,58 @@
+"""``caffe-fcn net from-classifier``: any image classifier as an FCN."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from caffe_fcn import netspec
+from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.netspec.classifier import STRIDES
+from caffe_fcn.netspec.classifier import from_classifier as fcn_of
+from caffe_fcn.netspec.plan import Net
+
+
+@click.command("from-classifier", cls=Command)
+@click.argument("deploy", metavar="DEPLOY")
+@click.option("--classes", type=int, required=True, metavar="N", help="How many classes a pixel may be of.")
+@click.option("--stride", type=click.Choice([str(each) for each in STRIDES]), default="32", help="(default: 32)")
+@click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
+@click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
+@click.option("--source", metavar="DIR", help="The folder of the data.")
+@click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--size", type=Size(), help="The deploy net's input.")
+@click.option("--batch", type=int, metavar="N", help="Images at a time.")
+@click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
+@allow_unknown_option
+def from_classifier(
+    deploy: str,
+    classes: int,
+    stride: str,
+    output: str,
+    source: str | None,
+    allow_unknown: bool,
+    **options: object,
+) -> None:
+    """An FCN whose trunk is the classifier DEPLOY: train, val and deploy nets and a solver, in a folder.
+
+    Fully connected layers become convolutions, a score layer takes the classifier's place, skips join in at the
+    poolings of finer strides down to --stride, and what is upsampled is cropped to the image by offsets that
+    follow from the layers. Caffe is to run in the folder of the prototxts.
+    """
+    net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride))
+    if source and not Path(source).is_absolute():
+        source = os.path.relpath(source, output)
+    for path in netspec.write(net, output, source=source, **options):
+        click.echo(path)
+    if not Settings.quiet:
+        _explain(net, deploy, output)
+
+
+def _explain(net: Net, deploy: str, output: str) -> None:
+    skips = [f"{pool} ({stride})" for stride, pool in net.trunk.skips.items() if stride >= (net.stride or 1)]
+    weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'train.prototxt'} -o OUT"
+    click.echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
+    click.echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
