@@ -14,6 +14,7 @@ from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import caffe_fcn
 from caffe_fcn.errors import NetError
 from caffe_fcn.proto import NetParameter, to_text
 
@@ -307,3 +308,17 @@ def test_these_are_mistakes_by_pycaffe_too(caffe: CaffeWorker) -> None:
         assert theirs(caffe, program_of(expression)) is None, f"pycaffe takes {expression}"
     for expression in ACCEPTED_THERE:
         assert theirs(caffe, program_of(expression)) is not None, f"pycaffe refuses {expression}"
+
+
+def test_a_net_may_be_as_deep_as_it_likes() -> None:
+    program = BEFORE + "top = n.data\nfor _ in range(5000):\n    top = L.ReLU(top)\nnet = to_proto(top)"
+    net = ours(program)  # pycaffe's walk is recursive and ends at Python's limit
+    assert [net.layer[0].name, net.layer[1].name, net.layer[-1].name] == ["Input1", "ReLU1", "ReLU5000"]
+
+
+def test_the_package_has_what_definitions_import() -> None:
+    for name in caffe_fcn.__all__:
+        assert getattr(caffe_fcn, name) is not None
+    assert caffe_fcn.coord_map is caffe_fcn.offsets
+    with pytest.raises(AttributeError, match="no attribute 'Net'"):
+        _ = caffe_fcn.Net
