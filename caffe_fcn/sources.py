@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, MissingExtraError, NetError
-from caffe_fcn.proto import Datum, LayerParameter
+from caffe_fcn.proto import LayerParameter
 
 Shape = tuple[int, ...]
 
@@ -68,37 +68,23 @@ def hdf5_data(layer: LayerParameter) -> list[Shape]:
 
 
 def first_record(source: str) -> Any:
-    """The first Datum of an LMDB; raises `DatasetError` for what is none, or is empty."""
-    import lmdb
+    """The first Datum of an LMDB; raises `FileError` for what is none, `DatasetError` for what is empty."""
+    from caffe_fcn.datasets import datum
+    from caffe_fcn.datasets.database import Database
 
     if not Path(source).exists():
         raise DatasetError(source, "no such LMDB", "check the path, or name a size (--size HxW)")
-    try:
-        with lmdb.open(source, readonly=True, lock=False, subdir=Path(source).is_dir()) as database:
-            with database.begin() as transaction, transaction.cursor() as cursor:
-                if not cursor.first():
-                    raise DatasetError(source, "is an empty LMDB", "build the data set again")
-                return Datum.FromString(cursor.value())
-    except lmdb.Error as error:
-        raise DatasetError(source, f"is no LMDB: {error}", "name the folder with data.mdb") from error
-    except ValueError as error:  # protobuf's DecodeError is one
-        raise DatasetError(source, "its first record is no Datum", "build the data set again") from error
+    records = Database(source)
+    if not len(records):
+        raise DatasetError(source, "is an empty LMDB", "build the data set again")
+    return datum.parse(records[0], f"{source}, record 0")
 
 
-def datum_shape(datum: Any, source: str) -> Shape:
+def datum_shape(record: Any, source: str) -> Shape:
     """C x H x W of a Datum; of an encoded one from the image's header."""
-    if not datum.encoded:
-        return (datum.channels, datum.height, datum.width)
-    import io
+    from caffe_fcn.datasets import datum
 
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(datum.data)) as image:
-            grey = image.mode in ("1", "L", "I", "I;16", "F")
-            return (1 if grey else 3, image.height, image.width)
-    except UnidentifiedImageError as error:
-        raise DatasetError(source, "its first record is no PNG or JPEG", "build the data set again") from error
+    return datum.shape(record, f"{source}, record 0")
 
 
 def _batch(layer: LayerParameter, batch: int, channels: int, height: int, width: int) -> list[Shape]:

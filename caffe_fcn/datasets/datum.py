@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets import images
@@ -42,7 +43,7 @@ def parse(record: bytes, where: str) -> Any:
     """The Datum in ``record``; raises `DatasetError` at ``where``."""
     try:
         return Datum.FromString(record)
-    except ValueError as error:  # protobuf's DecodeError is one
+    except DecodeError as error:
         raise DatasetError(where, "is no Datum", "build the data set again") from error
 
 

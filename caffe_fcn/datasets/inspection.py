@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from caffe_fcn import files
 from caffe_fcn.datasets.faults import Fault, Rules
@@ -77,7 +78,7 @@ def mean_of_file(path: Path) -> list[float]:
         blob = BlobProto.FromString(files.read_bytes(path))
         values = np.array(blob.data, np.float32).reshape(blob.channels, -1)
         return [float(mean) for mean in values.mean(axis=1)]
-    except (ValueError, ZeroDivisionError) as error:  # protobuf's DecodeError is a ValueError
+    except (DecodeError, ValueError) as error:
         raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
 
 
