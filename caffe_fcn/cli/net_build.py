@@ -55,7 +55,7 @@ def _classes(net: Net) -> str:
 @click.option("--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images, or Python.")
 @click.option("--source", metavar="DIR", help="The folder of the data.")
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
-@click.option("--size", type=Size(), help="The deploy net's input.")
+@click.option("--size", type=Size(), metavar="HxW", help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
