@@ -51,13 +51,23 @@ def _classes(net: Net) -> str:
     "--phase", type=click.Choice(PHASES, case_sensitive=False), help="One net; all is one net for every phase."
 )
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
-@click.option("--classes", type=Figures("N or N,N", int), help="How many, for each labelling that the net learns.")
+@click.option(
+    "--classes",
+    type=Figures("N or N,N", int),
+    metavar="N[,N]",
+    help="How many, for each labelling that the net learns.",
+)
 @click.option("--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images, or Python.")
 @click.option("--source", metavar="DIR", help="The folder of the data.")
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), metavar="HxW", help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
+@click.option(
+    "--pad",
+    type=Padding(),
+    metavar="N|auto",
+    help="First padding; auto is the least for images of --size and up, or any.",
+)
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
 @click.option("--variant", type=click.Choice(["published", "convolutionalized"]), help="Of m2nist-fcn.")
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
