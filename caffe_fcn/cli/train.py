@@ -16,8 +16,8 @@ import click
 from caffe_fcn import engines
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.options import caffe_option, engine_option
-from caffe_fcn.engines.caffe import Training, find
 from caffe_fcn.engines.events import Event, Step, Test
+from caffe_fcn.engines.running import Running
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
 from caffe_fcn.viz.loss_curve import draw_loss
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 @click.option("--snapshot", metavar="S", help="Go on from this .solverstate.")
 @click.option("--gpu", default="", metavar="LIST", help="GPUs: 0, or 0,1, or all (default: as SOLVER says).")
 @caffe_option
-@click.option("--log", metavar="FILE", help="Where Caffe's log goes (default: the snapshot_prefix and .log).")
-@click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes, for the torch engine.")
-@click.pass_context
+@click.option("--log", metavar="FILE", help="Where the log goes (default: the snapshot_prefix and .log).")
+@click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch).")
 def train(
-    ctx: click.Context,
     solver: str,
     engine: str,
     weights: str | None,
@@ -47,37 +45,33 @@ def train(
     log: str | None,
     nproc: int | None,
 ) -> int:
-    """Train as SOLVER says. Needs Caffe.
+    """Train as SOLVER says, by real Caffe or by torch.
 
-    Ctrl-C (or SIGTERM) has Caffe write a snapshot and stop, with exit status 130; a second one kills it.
-    SIGHUP has it write a snapshot and go on. Paths inside SOLVER are relative to the working directory, or to
-    SOLVER's own folder where its net is only to be found from there.
+    Ctrl-C (or SIGTERM) has a snapshot written and the training stopped, with exit status 130; a second one kills
+    it. SIGHUP has a snapshot written, and the training goes on. Paths inside SOLVER are relative to the working
+    directory, or to SOLVER's own folder where its net is only to be found from there.
     """
-    engines.check(engine)
-    if nproc is not None:
-        raise click.UsageError("--nproc is for the torch engine; Caffe takes --gpu 0,1", ctx)
     start = weights.split(",") if weights else []
-    with Training(find(caffe), solver, start, snapshot, gpu, log) as training:
-        for note in training.notes:
-            click.echo(f"note: {note}", err=True)
+    with engines.train(solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, log=log, caffe=caffe) as training:
         history = _history_before(training) if snapshot else History()
-        with training.signals_passed_on(noticed=_tell(training)), _display(training.max_iter) as display:
+        with training.signals_passed_on(noticed=_tell(training)), _display(training) as display:
             for event in training:
                 history.add(event)
                 display(event)
-    _report(training, history)
+    if training.leads:
+        _report(training, history)
     return 130 if training.interrupted else 0
 
 
-def _tell(training: Training) -> Callable[[], None]:
+def _tell(training: Running) -> Callable[[], None]:
     def tell() -> None:
-        line = "killing Caffe" if training.interrupted else "stopping: Caffe writes a snapshot (again to kill it)"
+        line = "killing it" if training.interrupted else "stopping with a snapshot (again to kill it)"
         os.write(2, f"\n{line}\n".encode())  # a signal may come in the middle of a buffered write
 
     return tell
 
 
-def _history_before(training: Training) -> History:
+def _history_before(training: Running) -> History:
     """What a resumed training's log tells of the time before."""
     try:
         return read_log(training.log)
@@ -85,7 +79,7 @@ def _history_before(training: Training) -> History:
         return History()
 
 
-def _report(training: Training, history: History) -> None:
+def _report(training: Running, history: History) -> None:
     """What the training left, on stdout."""
     losses = history.losses()
     if losses:
@@ -107,25 +101,28 @@ def _short(path: Path) -> str:
 
 
 @contextmanager
-def _display(total: int) -> Iterator[Callable[[Event], None]]:
+def _display(training: Running) -> Iterator[Callable[[Event], None]]:
     """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
-    if Settings.quiet:
+    if Settings.quiet or not training.leads:
         yield lambda event: None
     elif sys.stderr.isatty():
         with _bar() as bar:
-            yield _Bar(bar, total)
+            yield _Bar(bar, training)
     else:
-        yield _Lines(total)
+        yield _Lines(training)
 
 
 class _Lines:
-    """A line for every event."""
+    """A line for every event, and the training's notes before the first."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self, training: Running) -> None:
+        self._total = training.max_iter
+        self._notes = training.notes
         self._start: tuple[int, float] | None = None  # the first iteration seen, and when
 
     def __call__(self, event: Event) -> None:
+        while self._notes:
+            self.note(f"note: {self._notes.pop(0)}")
         if isinstance(event, Step):
             self.step(event, f"{_losses(event)}{_left(self._seconds_left(event.iteration))}")
         elif isinstance(event, Test):
@@ -150,10 +147,10 @@ class _Lines:
 class _Bar(_Lines):
     """A bar that every step moves; all else is printed above it."""
 
-    def __init__(self, bar: Progress, total: int) -> None:
-        super().__init__(total)
+    def __init__(self, bar: Progress, training: Running) -> None:
+        super().__init__(training)
         self._bar = bar
-        self._task = bar.add_task("starting", total=total, text="")
+        self._task = bar.add_task("starting", total=training.max_iter, text="")
 
     def step(self, step: Step, text: str) -> None:
         self._bar.update(self._task, description="training", completed=step.iteration, text=text)

@@ -1,7 +1,11 @@
-"""Engines run a net: real Caffe as a child process.
+"""Engines run and train nets: real Caffe, and torch with Caffe's arithmetic.
 
 with load("deploy.prototxt", "fcn.caffemodel") as engine:
     score = engine.forward(data=image)["score"]
+
+with train("solver.prototxt", engine="torch") as training:
+    for event in training:
+        ...
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from caffe_fcn.errors import EngineError
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from caffe_fcn.engines.running import Running
 
 PathLike = str | os.PathLike[str]
 
@@ -57,9 +63,39 @@ def load(net: PathLike, weights: PathLike | None = None, engine: str = "auto", *
     return caffe.Forward(caffe.find(options.pop("caffe", None)), net, weights, **options)
 
 
+def train(
+    solver: PathLike,
+    weights: Sequence[PathLike] = (),
+    snapshot: PathLike | None = None,
+    *,
+    engine: str = "auto",
+    gpu: str = "",
+    nproc: int | None = None,
+    log: PathLike | None = None,
+    caffe: PathLike | None = None,
+) -> Running:
+    """A training that runs; for its arguments see `caffe.Training` and `torch.training.Training`.
+
+    ``auto`` takes real Caffe where there is one with the wanted device, otherwise torch; ``notes`` says which.
+    Raises `EngineError` where there is no such engine, and what the trainings raise.
+    """
+    check(engine)
+    from caffe_fcn.engines import caffe as real
+    from caffe_fcn.engines.choice import choose
+
+    found, note = choose(engine, solver, gpu, nproc, caffe)
+    training: Running
+    if found is None:
+        from caffe_fcn.engines.torch.training import Training
+
+        training = Training(solver, weights, snapshot, gpu, log, nproc)
+    else:
+        training = real.Training(found, solver, weights, snapshot, gpu, log)
+    training.notes[:0] = [note] if note else []
+    return training
+
+
 def check(engine: str) -> None:
     """Raise `EngineError` for an engine that this version does not have."""
-    if engine == "torch":
-        raise EngineError("--engine torch", "this version has no torch engine", "take --engine caffe")
     if engine not in NAMES:
         raise EngineError(f"--engine {engine}", "no such engine", f"one of {', '.join(NAMES)}")

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias, TypeVar, cast
 
 from caffe_fcn import files
-from caffe_fcn.engines.caffe import checks
-from caffe_fcn.engines.caffe.log import events
+from caffe_fcn.engines import checks
 from caffe_fcn.engines.events import Event
+from caffe_fcn.engines.log import events
 from caffe_fcn.errors import EngineError, FileError
 from caffe_fcn.proto import SolverParameter, read_solver, to_text
 
@@ -46,6 +46,7 @@ class Running(ABC):
     max_iter: int
     notes: list[str]  # what the user should know before the first event
     interrupted: bool
+    leads: bool  # false for one that takes part in a training which another program tells of
 
     def __init__(
         self, solver: PathLike, weights: Sequence[PathLike], snapshot: PathLike | None, log: PathLike | None
@@ -57,6 +58,7 @@ class Running(ABC):
         self.max_iter = param.max_iter
         self.notes = []
         self.interrupted = False
+        self.leads = True
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
         self.prefix = _snapshot_prefix(param, path, self.folder)
@@ -65,6 +67,7 @@ class Running(ABC):
         self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
         self._resources = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._outputs: list[IO[bytes]] = []  # what all processes but the first said
 
     def __iter__(self) -> Iterator[Event]:
         yield from events(self._lines())
@@ -119,17 +122,21 @@ class Running(ABC):
 
     def _start(self, children: Sequence[Child]) -> None:
         """Start the children; the first one's output is the log, which goes on where a training is resumed."""
+        first, *others = children
         try:
             self._file = self._resources.enter_context(_log_file(self.log, "ab" if self._snapshot else "wb"))
-            for child in children:
-                self._processes.append(self._resources.enter_context(_started(child, self.folder)))
+            self._processes.append(self._resources.enter_context(_started(first, self.folder, subprocess.PIPE)))
+            for child in others:
+                output = self._resources.enter_context(_temporary_file())
+                self._processes.append(self._resources.enter_context(_started(child, self.folder, output)))
+                self._outputs.append(output)
         except BaseException:
             self._resources.close()
             raise
 
     def _solver_file(self) -> Path:
         """A file that holds the solver as it is now, with the prefix of snapshots that it has where it lies."""
-        self._param.snapshot_prefix = str(self.prefix)
+        self._param.snapshot_prefix = os.path.relpath(self.prefix, self.folder)
         return self._resources.enter_context(_temporary_solver(self._param))
 
     def _statuses(self) -> list[int]:
@@ -152,11 +159,10 @@ class Running(ABC):
 
 
 class Child(NamedTuple):
-    """A process to start; ``output`` is where its stdout and stderr go."""
+    """A process to start; ``environment`` is added to ours."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
-    output: int | IO[bytes] = subprocess.PIPE
 
 
 # Stopped in time, or before anybody listened, or killed for impatience.
@@ -204,6 +210,12 @@ def _temporary_solver(param: SolverParameter) -> Iterator[Path]:
 
 
 @contextmanager
+def _temporary_file() -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        yield cast(IO[bytes], file)
+
+
+@contextmanager
 def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
     with files.told(path):
         file = cast(IO[bytes], path.open(mode))
@@ -215,7 +227,7 @@ def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _started(child: Child, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(child: Child, folder: Path, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a session of its own, so that a terminal's Ctrl-C reaches it through us alone."""
     try:
         process = subprocess.Popen(
@@ -223,7 +235,7 @@ def _started(child: Child, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             cwd=folder,
             env={**os.environ, **child.environment},
             stdin=subprocess.DEVNULL,
-            stdout=child.output,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from caffe_fcn.engines.caffe.find import Caffe, find
 from caffe_fcn.engines.caffe.forward import Forward
-from caffe_fcn.engines.caffe.log import events
 from caffe_fcn.engines.caffe.train import Training
+from caffe_fcn.engines.log import events
 
 __all__ = ["Caffe", "Forward", "Training", "events", "find"]

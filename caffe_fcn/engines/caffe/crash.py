@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from caffe_fcn.engines.caffe import log
+from caffe_fcn.engines import log
 from caffe_fcn.errors import EngineError, PrototxtError, nearest
 from caffe_fcn.proto import NetParameter, parse
 

@@ -16,7 +16,7 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from caffe_fcn.engines.caffe import checks
+from caffe_fcn.engines import checks
 from caffe_fcn.engines.caffe.crash import Scene
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.errors import EngineError, nearest

@@ -1,0 +1,67 @@
+"""Which engine trains: real Caffe where there is one with the wanted device, otherwise torch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+
+from caffe_fcn.engines.caffe import Caffe, find
+from caffe_fcn.errors import EngineError, MissingExtraError
+from caffe_fcn.proto import SolverParameter, read_solver
+
+PathLike = str | os.PathLike[str]
+
+
+def choose(
+    engine: str, solver: PathLike, gpu: str, nproc: int | None, caffe: PathLike | None
+) -> tuple[Caffe | None, str]:
+    """Real Caffe, or None for torch; and what to tell about it.
+
+    Raises `EngineError` for an engine that is not here, or cannot do what is asked.
+    """
+    if engine == "caffe" and nproc:
+        raise EngineError("--nproc", "is for the torch engine", "Caffe takes --gpu 0,1")
+    if engine == "torch" and caffe:
+        raise EngineError("--caffe", "--engine torch takes no Caffe", "leave one of them out")
+    if engine == "caffe" or (engine == "auto" and caffe):
+        return find(caffe), ""
+    if engine == "torch":
+        return None, _torch()
+    if nproc or "WORLD_SIZE" in os.environ:
+        return None, f"{_torch()}, for several processes"
+    try:
+        found = find()
+    except EngineError as error:
+        if not _has_torch():
+            raise EngineError(error.where, error.what, f"{error.mend}, or pip install 'caffe-fcn[torch]'") from error
+        return None, f"{_torch()}, since there is no Caffe"
+    if _wants_gpu(solver, gpu) and found.cpu_only and _has_gpu():
+        return None, f"{_torch()}, since {found.binary} has no GPU"
+    return found, f"engine: Caffe {found.version}, {found.binary}"
+
+
+def _torch() -> str:
+    if not _has_torch():
+        raise MissingExtraError("--engine torch", "torch")
+    return f"engine: torch {importlib.metadata.version('torch')}"
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _has_gpu() -> bool:
+    """Whether torch is here and drives a GPU."""
+    if not _has_torch():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _wants_gpu(solver: PathLike, gpu: str) -> bool:
+    """Whether a GPU is asked for, on the command line or in the solver (but stdin can be read only once)."""
+    if gpu or str(solver) == "-":
+        return bool(gpu)
+    return bool(read_solver(solver, allow_unknown=True).solver_mode == SolverParameter.GPU)

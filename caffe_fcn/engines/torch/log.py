@@ -1,0 +1,37 @@
+"""A training told in the sentences of Caffe's log, which Caffe's tools (and `engines.log`) read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step
+
+
+def line(message: str, severity: Literal["I", "W", "F"] = "I") -> str:
+    """A line as glog writes it: severity, date, time, process, place, message."""
+    now = time.time()
+    stamp = f"{time.strftime('%m%d %H:%M:%S', time.localtime(now))}.{int(now % 1 * 1e6):06}"
+    return f"{severity}{stamp} {os.getpid()} solver.cpp:1] {message}\n"
+
+
+def sentences(event: Event) -> Iterator[str]:
+    """What Caffe logs of an event."""
+    if isinstance(event, Snapshot):
+        kind = "HDF5" if event.path.endswith(".h5") else "binary proto"
+        state = "solver state " if ".solverstate" in event.path else ""
+        yield f"Snapshotting {state}to {kind} file {event.path}"
+    elif isinstance(event, Step):
+        yield f"Iteration {event.iteration}, loss = {event.loss:.9g}"
+        yield from _outputs("Train", event.outputs)
+        if event.lr is not None:
+            yield f"Iteration {event.iteration}, lr = {event.lr:g}"
+    else:
+        yield f"Iteration {event.iteration}, Testing net (#{event.net})"
+        yield from _outputs("Test", event.outputs)
+
+
+def _outputs(phase: str, outputs: Outputs) -> Iterable[str]:
+    return (f"    {phase} net output #{index}: {name} = {value:.9g}" for index, (name, value) in enumerate(outputs))
