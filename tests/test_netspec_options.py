@@ -191,7 +191,7 @@ MISTAKES = {
     "triangles: has no Python data layer": ("triangles", "train", {"data": "python"}),
     "triangles: has no loss 'l3' (one of l2, softmax, l1)": ("triangles", "train", {"loss": "l3"}),
     "triangles: has no classes with loss l2": ("triangles", "train", {"loss": "l2", "classes": 3}),
-    "padding: the net has no Crop": ("m2nist-cnn", "deploy", {"pad": "auto"}),
+    "m2nist-cnn: has no Crop that a padding would have to fit": ("m2nist-cnn", "deploy", {"pad": "auto"}),
 }
 
 

@@ -150,8 +150,11 @@ def _settled(net: Net, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("pad") != "auto":
         return dict(options)
     draft = _planned(net, "deploy", {**options, "pad": _WIDE})
+    built = _built(draft)
+    if all(layer.type != "Crop" for layer in built.layer):
+        raise NetError(net.name, "has no Crop that a padding would have to fit", "give pad a number")
     smallest = (1, 1) if options.get("size") is None else draft.size
-    return {**options, "pad": padding.plan(_built(draft), smallest).pad}
+    return {**options, "pad": padding.plan(built, smallest).pad}
 
 
 def _choice(net: Net, given: Mapping[str, Any]) -> str:
