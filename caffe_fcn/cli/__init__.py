@@ -113,6 +113,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Exits with 0 done, 1 the thing checked is wrong, 2 bad input, 130 interrupted."""
+    Settings.quiet = Settings.debug = False
     signal.signal(signal.SIGTERM, _terminated)
     try:
         sys.exit(_run(arguments))
