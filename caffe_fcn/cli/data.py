@@ -165,6 +165,16 @@ def triangles(**options: Any) -> Description:
 @data.command()
 @builds
 @click.option("--mnist", "mnist_folder", type=_FOLDER, required=True, help="The folder of MNIST's IDX files, or .gz.")
+def mnist(**options: Any) -> Description:
+    """MNIST's digits, each record with its value as the label."""
+    from caffe_fcn.datasets import mnist
+
+    return mnist.build(**options)
+
+
+@data.command()
+@builds
+@click.option("--mnist", "mnist_folder", type=_FOLDER, required=True, help="The folder of MNIST's IDX files, or .gz.")
 @click.option("--count", type=click.IntRange(min=1), default=5000, show_default=True, help="Images.")
 @click.option(
     "--background",

@@ -19,10 +19,10 @@ from caffe_fcn.proto import Datum
 Array = NDArray[Any]
 
 
-def raw(array: NDArray[np.uint8]) -> bytes:
-    """A record of the 8-bit array C x H x W, not compressed."""
+def raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
+    """A record of the 8-bit array C x H x W, not compressed; ``label`` is a class for all of it."""
     channels, height, width = array.shape
-    record = Datum(channels=channels, height=height, width=width, data=array.tobytes())
+    record = Datum(channels=channels, height=height, width=width, data=array.tobytes(), label=label)
     return bytes(record.SerializeToString())
 
 

@@ -1,4 +1,4 @@
-"""MNIST's IDX files, plain or gzipped: a magic number, the dimensions, then bytes."""
+"""MNIST: its IDX files, plain or gzipped (a magic number, the dimensions, then bytes), and LMDBs made of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
+from caffe_fcn.datasets import building, datum
+from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way
+from caffe_fcn.datasets.description import Description
 from caffe_fcn.errors import FileError
 
 _MOST_BYTES = 1 << 30  # twenty times MNIST
 _BYTES = 8  # the element type of MNIST's files
+_PARTS = {"train": "train", "val": "t10k"}
+
+
+def build(output: str | os.PathLike[str], mnist_folder: str | os.PathLike[str], way: Way = PLAINLY) -> Description:
+    """Write MNIST's digits, each record with its value as the label, in MNIST's order.
+
+    Raises `FileError` for files that are not MNIST's, and what `building.build` raises.
+    """
+    splits = [_split(name, *read(mnist_folder, part)) for name, part in _PARTS.items()]
+    listed = [source for part in _PARTS.values() for source in sources(mnist_folder, part)]
+    return building.build(output, splits, Description("mnist", channels=1, sources=listed), way)
+
+
+def _split(name: str, digits: NDArray[np.uint8], values: NDArray[np.uint8]) -> Split:
+    def record(index: int) -> Record:
+        return Record({"images": datum.raw(digits[index][None], int(values[index]))})
+
+    return Split(name, [f"{index:08d}" for index in range(len(values))], record, ("images",))
 
 
 def read(folder: str | os.PathLike[str], part: str = "train") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
