@@ -88,7 +88,8 @@ class Forward:
 
     def close(self) -> None:
         """End the child process."""
-        self._resources.close()
+        with suppress(BrokenPipeError):  # what a child that died did not take in is still in the buffer
+            self._resources.close()
 
     def __enter__(self) -> Forward:
         return self
