@@ -74,7 +74,7 @@ def train(
     log: PathLike | None = None,
     caffe: PathLike | None = None,
 ) -> Running:
-    """A training that runs; for its arguments see `caffe.Training` and `torch.training.Training`.
+    """A training that runs; for its arguments see `caffe.Training` and `embedded.Training`.
 
     ``auto`` takes real Caffe where there is one with the wanted device, otherwise torch; ``notes`` says which.
     Raises `EngineError` where there is no such engine, and what the trainings raise.
@@ -86,7 +86,7 @@ def train(
     found, note = choose(engine, solver, gpu, nproc, caffe)
     training: Running
     if found is None:
-        from caffe_fcn.engines.torch.training import Training
+        from caffe_fcn.engines.embedded import Training
 
         training = Training(solver, weights, snapshot, gpu, log, nproc)
     else:

@@ -1,4 +1,4 @@
-"""One process of a training: what `training.Training` starts, once for each rank.
+"""One process of a training: what `engines.embedded.Training` starts, once for each rank.
 
 It writes Caffe's log to stdout, and ends with a fatal line that holds the error where there is one. SIGINT and SIGTERM
 have all ranks stop after the iteration at hand, with a snapshot; SIGHUP has them write one and go on.

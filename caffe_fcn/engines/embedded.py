@@ -1,7 +1,8 @@
-"""A training by the torch engine: each rank a child process, `rank`.
+"""A training by the torch engine: each rank a child process, ``torch/rank.py``.
 
 The ranks are one process on the CPU, or several, or one on each GPU. Under torchrun, which starts this program on
-every machine as often as it is to have ranks, each starts the one that it stands for.
+every machine as often as it is to have ranks, each starts the one that it stands for. This process itself needs no
+torch, unless GPUs are in question.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from pathlib import Path
 from subprocess import Popen
 from threading import Thread
 
-import torch
-
 import caffe_fcn
 from caffe_fcn.engines import log as glog
 from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, PathLike, Running, check_gpus
@@ -28,7 +27,7 @@ _MOST_WORKERS = 4  # more processes read faster than a net learns
 
 
 class Training(Running):
-    """A running training by torch; an iterable of events as `caffe.Training`, whose arguments it takes.
+    """A running training by torch, as `caffe.Training`, whose arguments it takes.
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
     """
@@ -141,6 +140,8 @@ def _gpus(gpu: str, nproc: int | None) -> list[str]:
 
 
 def _cuda() -> list[str]:
+    import torch
+
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 
 
