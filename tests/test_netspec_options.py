@@ -111,7 +111,7 @@ def test_small_nets_lie_on_the_image_at_their_own_padding_and_crop_at_others(
 
 
 def test_too_little_padding_is_an_offset_error() -> None:
-    with pytest.raises(OffsetError, match=r"crop of 'Deconvolution.*negative"):
+    with pytest.raises(OffsetError, match=r"crop of 'upscore' to 'data'.*negative.*conv1_1"):
         netspec.build("voc-fcn32s", "train", pad=80)  # 19 - (100 - 80) < 0
 
 

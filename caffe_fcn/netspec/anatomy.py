@@ -88,7 +88,8 @@ def _path(classifier: Node) -> list[Node]:
 
 
 def _image(classifier: Node, path: Iterable[Node]) -> Blob:
-    images = {blob for node in (*path, classifier) for blob in node.bottoms if not blob.maker.bottoms}
+    followed = [blob for node in (*path, classifier) for blob in node.bottoms[: row_of(node).follows]]
+    images = {blob for blob in followed if not blob.maker.bottoms}
     if len(images) != 1:
         names = ", ".join(sorted(f"'{blob.name}'" for blob in images)) or "none"
         raise NetError(classifier, f"classifies {len(images)} images ({names})", "one can be segmented")

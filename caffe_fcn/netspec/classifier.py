@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,8 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> Net:
     Scores come upsampled from ``stride``, or from the trunk's own where that is finer. Raises `NetError` naming
     the layer that stands in the way, `OffsetError` where scores and image cannot be aligned.
     """
+    if classes < 1:
+        raise NetError("classes", f"cannot be {classes}", "a pixel is of one class at least")
     name = net.name or "classifier"
     deploy = split(net, "deploy")
     parts = anatomy.dissected(infer(deploy))
@@ -64,10 +67,9 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> Net:
         normalize=True,
         bilinear=True,
     )
+    _check_names(build(made, "deploy", pad=_WIDE), replay.net)
     is_usual = found.stride == _REFERENCE_STRIDE and any(_sees_an_image(body, name) for name in parts.dense)
-    made = replace(made, trunk=replace(trunk, pad=_pad(made, parts.size, is_usual)))
-    _check_names(build(made, "deploy"), replay.net)
-    return made
+    return replace(made, trunk=replace(trunk, pad=_pad(made, parts.size, is_usual)))
 
 
 def _dataset(parts: anatomy.Anatomy) -> DataSet:
@@ -97,13 +99,15 @@ def _sees_an_image(body: NetParameter, name: str) -> bool:
 
 def _pad(made: Net, size: tuple[int, int], is_usual: bool) -> int:
     """The first convolution's padding: its own, the reference's, or the least that does."""
+    wide = build(made, "deploy", pad=_WIDE)
+    padding.prove(wide)
     for pad, smallest in [(made.trunk.pad, size), (_REFERENCE_PAD, (1, 1))][: 1 + is_usual]:
         try:
             padding.prove(build(made, "deploy", pad=pad), smallest)
         except NetError:
             continue
         return pad
-    return padding.plan(build(made, "deploy", pad=_WIDE)).pad
+    return padding.plan(wide).pad
 
 
 _WIDE = 512  # leaves no offset negative
@@ -111,9 +115,10 @@ _WIDE = 512  # leaves no offset negative
 
 def _check_names(built: NetParameter, trunk: NetParameter) -> None:
     """A NetSpec forgets a Top whose name is given again, as the head may do."""
-    names = {layer.name for layer in built.layer}
+    names = Counter(layer.name for layer in built.layer)
+    blobs = {blob for layer in built.layer for blob in layer.top}
     for layer in trunk.layer:
-        if layer.name not in names and layer.type != "Dropout":
+        if layer.type != "Dropout" and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
             raise NetError(f"layer '{layer.name}'", "has, or makes a blob of, a name that the head needs", "rename it")
 
 

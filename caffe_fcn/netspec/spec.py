@@ -21,13 +21,14 @@ from caffe_fcn.proto import LayerParameter, NetParameter, message
 
 
 class Top:
-    """One output blob of a layer, of which it is number ``n``."""
+    """One output blob of a layer, of which it is number ``n``; ``called`` is its name in a NetSpec, if it has one."""
 
-    __slots__ = ("fn", "n")
+    __slots__ = ("called", "fn", "n")
 
     def __init__(self, fn: Function, n: int) -> None:
         self.fn = fn
         self.n = n
+        self.called = ""
 
     @staticmethod
     def layer(type_name: str, inputs: Iterable[Top], params: Mapping[str, Any]) -> Top:
@@ -86,6 +87,8 @@ class NetSpec:
         if not isinstance(value, Top | Function):
             raise NetError(f"n.{name}", f"is set to {_kind(value)}, not to a Top", _unpacking(value))
         self.tops[name] = value
+        if isinstance(value, Top):
+            value.called = name
 
     def __getattr__(self, name: str) -> Top:
         if name.startswith("__"):
@@ -104,7 +107,7 @@ class NetSpec:
 
     def to_proto(self) -> NetParameter:
         """The net of all layers that the named Tops need, in the order of their naming, bottoms first."""
-        layers = _lay_out(self.tops.values(), {top: name for name, top in self.tops.items()})
+        layers = _lay_out(self.tops.values(), _Namer({top: name for name, top in self.tops.items()}))
         return NetParameter(layer=layers.values())
 
 
@@ -114,13 +117,13 @@ class MissingTopError(NetError, AttributeError):
 
 def to_proto(*tops: Top | Function) -> NetParameter:
     """The net of all layers that these Tops need; every layer is named by its type and a number."""
-    return NetParameter(layer=_lay_out(tops, {}).values())
+    return NetParameter(layer=_lay_out(tops, _Namer({})).values())
 
 
 def named(tops: Iterable[Top]) -> tuple[NetParameter, list[str]]:
-    """`to_proto`, and the names of the Tops' blobs in that net."""
+    """The net of all layers that these Tops need, under the names that they have so far, and the Tops' blobs in it."""
     wanted = tuple(tops)
-    layers = _lay_out(wanted, {})
+    layers = _lay_out(wanted, _Called())
     return NetParameter(layer=layers.values()), [layers[top.fn].top[top.n] for top in wanted]
 
 
@@ -187,9 +190,8 @@ layers = Layers()
 params = Parameters()
 
 
-def _lay_out(wanted: Iterable[Top | Function], names: dict[Top | Function, str]) -> dict[Function, LayerParameter]:
+def _lay_out(wanted: Iterable[Top | Function], namer: _Namer) -> dict[Function, LayerParameter]:
     """The layers that ``wanted`` needs, each behind those whose Tops it reads."""
-    namer = _Namer(names)
     layers: dict[Function, LayerParameter] = {}
     for each in wanted:
         waiting = [each.fn if isinstance(each, Top) else each]
@@ -220,6 +222,21 @@ class _Namer:
             self._counts[function.type_name] += 1
             self._names[which] = f"{function.type_name}{self._counts[function.type_name]}"
         return self._names[which]
+
+
+class _Called(_Namer):
+    """The names that Tops have in a NetSpec so far, each for the first Top that has it, for errors to name layers."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self._taken: set[str] = set()
+
+    def __call__(self, which: Top | Function, function: Function) -> str:
+        called = which.called if isinstance(which, Top) else ""
+        if called and which not in self._names and called not in self._taken:
+            self._taken.add(called)
+            self._names[which] = called
+        return super().__call__(which, function)
 
 
 def _kind(value: object) -> str:
