@@ -88,7 +88,7 @@ choose_engine() {
         fi
     fi
     if [ "$engine" = torch ]; then
-        virtual_environment '[torch]'
+        virtual_environment '[torch]' "$tested_torch"
     fi
 }
 

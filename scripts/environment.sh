@@ -1,8 +1,10 @@
 # Sourced by demo.sh and test.sh: a virtual environment with this checkout in it, made once and reused.
 #
-#   virtual_environment EXTRAS     leaves its path in $venv; EXTRAS such as [test]
+#   virtual_environment EXTRAS [REQUIREMENT ...]     leaves its path in $venv; EXTRAS such as [test]
 #
 # It lies outside the tree (CAFFE_FCN_VENV names another place) and is filled again when pyproject.toml changes.
+
+tested_torch=torch==2.13.0 # the release that the tests run with; the extra itself takes any since 2.1
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -24,21 +26,22 @@ find_python() {
 
 virtual_environment() {
     local extras=$1 python stamp wanted
+    shift
     python=$(find_python)
     venv=${CAFFE_FCN_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/caffe-fcn/venv-$(printf '%s' "$PWD" | cksum | cut -d' ' -f1)}
-    stamp=$venv/filled-from
-    wanted=$extras-$(cat pyproject.toml setup.py | cksum)
-    if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    stamp=$venv/filled$extras
+    wanted="$* $(cat pyproject.toml setup.py | cksum)"
+    if "$venv/bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         say "virtual environment: $venv (reused)"
         return
     fi
-    say "virtual environment: $venv (making it)"
-    if ! "$python" -m venv --clear "$venv" 2>/dev/null; then
-        # Debian's python3 comes without ensurepip; virtualenv brings its own pip
+    say "virtual environment: $venv (filling it)"
+    # Debian's python3 comes without ensurepip; virtualenv brings its own pip
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 ||
+        "$python" -m venv --clear "$venv" 2>/dev/null ||
         "$python" -m virtualenv -q --clear "$venv" 2>/dev/null ||
-            fail "python3: cannot make a virtual environment (apt-get install python3-venv)"
-    fi
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -e ".$extras" >&2 ||
+        fail "python3: cannot make a virtual environment (apt-get install python3-venv)"
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check -e ".$extras" "$@" >&2 ||
         fail "pip: cannot install caffe_fcn's dependencies (see above; is the network there?)"
     printf '%s' "$wanted" > "$stamp"
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-virtual_environment '[test]'
+virtual_environment '[test,torch]' "$tested_torch"
 export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
 ./scripts/install_caffe.sh
 export CAFFE_FCN_REQUIRE_CAFFE=1
@@ -16,7 +16,7 @@ mypy
 
 # The oldest protobuf that we take, beside the newest one in the environment
 oldest=$venv/protobuf-4.25
-[ -d "$oldest" ] || pip install -q --disable-pip-version-check --no-deps --target "$oldest" 'protobuf==4.25.*'
+[ -d "$oldest/google" ] || pip install -q --disable-pip-version-check --no-deps --target "$oldest" 'protobuf==4.25.*'
 say "tests with protobuf 4.25"
 PYTHONPATH=$oldest python -m pytest -p no:cacheprovider tests/test_proto_*.py tests/test_graph.py tests/test_offsets.py
 
