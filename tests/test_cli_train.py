@@ -166,7 +166,7 @@ def test_a_training_that_diverges_says_so(place: Path, cli: Cli) -> None:
         (["."], "error: .: is a directory (name a file)"),
         (["solver.prototxt", "--engine", "tch"], "error: --engine tch: no such engine"),
         (["solver.prototxt", "--caffe", "none"], "error: --caffe none: no such file (run scripts/install_caffe.sh"),
-        (["solver.prototxt", "--nproc", "2"], "error: caffe-fcn train: --nproc is for the torch engine"),
+        (["solver.prototxt", "--engine", "caffe", "--nproc", "2"], "error: --nproc: is for the torch engine"),
         (["solver.prototxt", "--wieghts", "w"], "error: caffe-fcn train: No such option"),
     ],
 )
@@ -242,7 +242,7 @@ def test_a_signal_makes_a_snapshot_from_which_training_goes_on(
     run.process.send_signal(number)
     status, out = run.end()
     assert status == 130
-    assert "stopping: Caffe writes a snapshot" in run.seen
+    assert "stopping with a snapshot" in run.seen
     state = next(line.split()[-1] for line in out.splitlines() if line.startswith("state"))
     iteration = int(re.findall(r"\d+", state)[0])
     assert iteration > 1000
@@ -281,7 +281,7 @@ def test_a_second_ctrl_c_kills_a_caffe_that_takes_long(place: Path, running: Cal
     run.process.send_signal(signal.SIGINT)
     status, out = run.end()
     assert status == 130
-    assert "killing Caffe" in run.seen
+    assert "killing it" in run.seen
     assert out.splitlines() == ["log         snapshots/decay.log"]
     assert not orphans(place)
 
