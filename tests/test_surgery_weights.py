@@ -504,3 +504,22 @@ def test_layers_of_the_old_formats_keep_their_definition(tmp_path):
     surgery.convert(tmp_path / "v1.caffemodel", tmp_path / "new.caffemodel")
     new = NetParameter.FromString((tmp_path / "new.caffemodel").read_bytes()).layer[0]
     assert (new.type, new.inner_product_param.num_output, list(new.bottom)) == ("InnerProduct", 2, ["data"])
+
+
+@pytest.mark.parametrize("before", range(130))
+def test_large_values_lie_on_the_cache_lines_of_their_source_wherever_they_come_from(tmp_path, before):
+    net = NetParameter(name="n" * before)
+    large = np.arange(1 << 18, dtype=np.float32)
+    for name in ("a", "b"):
+        net.layer.add(name=name).blobs.append(blob(large))
+    (tmp_path / "w.caffemodel").write_bytes(net.SerializeToString())
+    with surgery.open_weights(tmp_path / "w.caffemodel") as source:
+        surgery.save_weights(tmp_path / "out.caffemodel", source.layers[::-1])
+        with surgery.open_weights(tmp_path / "out.caffemodel") as target:
+            for name in ("a", "b"):
+                (there,), (here,) = source[name][0].pieces, target[name][0].pieces
+                assert (there.begin - here.begin) % 64 == 0
+    parsed = NetParameter.FromString((tmp_path / "out.caffemodel").read_bytes())
+    assert [layer.SerializeToString() for layer in parsed.layer] == [
+        layer.SerializeToString() for layer in reversed(net.layer)
+    ]
