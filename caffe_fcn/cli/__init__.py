@@ -21,11 +21,12 @@ from caffe_fcn.errors import CaffeFcnError, nearest
 _COMMANDS = {
     "data": ("data", "data", "Data sets as LMDB pairs: triangles, ..."),
     "doctor": ("doctor", "doctor", "What is installed: Caffe, torch, optional parts."),
+    "evaluate": ("evaluate", "evaluate", "How good a net is: pixel accuracy, mean accuracy, IU."),
     "infer": ("infer", "infer", "Label images and colour overlays from a trained net."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "The scale/offset table and every Crop."),
     "surgery": ("surgery", "surgery", "Weights of a classifier into an FCN."),
-    "train": ("train", "train", "Train with real Caffe."),
+    "train": ("train", "train", "Train with real Caffe, or with torch."),
     "weights": ("weights", "weights", "Look at, compare and convert weights files."),
 }
 

@@ -39,12 +39,21 @@ def predict(
 
     Raises `DatasetError` for what is no image, and `EngineError` for a net that does not fit the task.
     """
-    name, channels = _input(engine)
+    channels = input_of(engine)[1]
     pixels = read(image, channels)
     if len(mean) not in (0, 1, channels):
         raise EngineError("--mean", f"{len(mean)} values for {channels} channels", "one a channel, or one for all")
     centred = pixels.astype(np.float32) - np.array(mean or [0], np.float32)[:, None, None]
-    outputs = engine.forward(**{name: centred[None] * np.float32(scale)})
+    score = score_of(engine, centred * np.float32(scale), blob)
+    return Prediction(pixels, best(score), len(score))
+
+
+def score_of(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDArray[np.float32]:
+    """The scores C x H x W that the net gives an image C x H x W, in its last output or in ``blob``.
+
+    Raises `EngineError` for a net that does not fit the task.
+    """
+    outputs = engine.forward(**{input_of(engine)[0]: values[None]})
     chosen = blob or engine.outputs[-1]
     score = outputs[chosen]
     if score.ndim != 4 or not score.size:
@@ -52,7 +61,8 @@ def predict(
         raise EngineError(engine.name, what, "a classifier turns into such a net by 'net convolutionize'")
     if not np.isfinite(score).all():
         raise EngineError(engine.name, "gives infinity or nan", "the weights may be of a training that diverged")
-    return Prediction(pixels, _best(score[0]), score.shape[1])
+    first: NDArray[np.float32] = score[0]
+    return first
 
 
 def read(path: str | os.PathLike[str], channels: int) -> NDArray[np.uint8]:
@@ -62,8 +72,8 @@ def read(path: str | os.PathLike[str], channels: int) -> NDArray[np.uint8]:
     return images.planes(np.asarray(picture.convert("L" if channels == 1 else "RGB")))
 
 
-def _input(engine: Engine) -> tuple[str, int]:
-    """The blob that takes the image, and its channels."""
+def input_of(engine: Engine) -> tuple[str, int]:
+    """The blob that takes the image, and its channels; raises `EngineError` for a net that takes no image."""
     if not engine.inputs:
         raise EngineError(engine.name, "reads its own data", "give a deploy net, with an Input layer")
     name, shape = next(iter(engine.inputs.items()))
@@ -75,11 +85,10 @@ def _input(engine: Engine) -> tuple[str, int]:
     return name, shape[1]
 
 
-def _best(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
+def best(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
     """The best class per pixel of scores C x H x W; the grey values themselves where there is one channel."""
-    best: NDArray[np.uint8 | np.uint16]
     if len(score) == 1:
-        best = np.rint(score[0]).clip(0, 255).astype(np.uint8)
-    else:
-        best = score.argmax(0).astype(np.uint8 if len(score) <= 256 else np.uint16)
-    return best
+        grey: NDArray[np.uint8] = np.rint(score[0]).clip(0, 255).astype(np.uint8)
+        return grey
+    classes: NDArray[np.uint8 | np.uint16] = score.argmax(0).astype(np.uint8 if len(score) <= 256 else np.uint16)
+    return classes
