@@ -68,7 +68,7 @@ main() {
 
 Look at
   $out/grid.png                  the picture of outlines, and what the net makes of it
-  $out/loss.png                  the loss while training
+  $out/loss.svg                  the loss while training
   $out/voc-fcn-alexnet/          the prototxts, and AlexNet's weights as a convolutional net's
 END
 }
@@ -121,18 +121,19 @@ choose_weights() {
     fi
 }
 
-# The triangles net, $trained, and its loss
+# The triangles net, $net, and its weights after the last iteration, $trained
 train_triangles() {
-    net=$out/triangles-net
     mean=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["splits"]["train"]["statistics"]["mean"][0])' \
         "$out/triangles/dataset.json")
-    trained=$net/triangles.caffemodel
+    net=$out/triangles-net
+    run caffe-fcn net build triangles --source "$out/triangles" --mean "$mean" -o "$net"
+    trained=$net/snapshot/train_iter_$(sed -n 's/^max_iter: //p' "$net/solver.prototxt").caffemodel
     if [ -f "$trained" ]; then
         echo "$trained is there (reused)"
-        return
+    else
+        run caffe-fcn train "$net/solver.prototxt" --engine "$engine"
     fi
-    run caffe-fcn net build triangles --source "$out/triangles" --mean "$mean" -o "$net"
-    run caffe-fcn train "$net/solver.prototxt" --engine "$engine"
+    cp "$net/snapshot/train.svg" "$out/loss.svg"
 }
 
 main
