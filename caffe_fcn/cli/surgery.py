@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from caffe_fcn import surgery as library
-from caffe_fcn.cli import Group
+from caffe_fcn.cli import Group, Settings
 from caffe_fcn.cli.options import Renames, allow_unknown_option, json_option, phase_option, read_net, size_option
 from caffe_fcn.cli.tables import show
 from caffe_fcn.geometry import dims
+from caffe_fcn.surgery import published
 
 weights_option = click.option("--weights", required=True, metavar="W", help="The weights to take from.")
 to_net_option = click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")
@@ -178,9 +181,10 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
 
 @surgery.command()
 @click.argument("name", required=False)
-@click.option("--weights", multiple=True, metavar="W", help="The weights that the recipe wants; repeatable.")
+@click.option("--weights", multiple=True, metavar="W", help="The weights that it wants; published ones are fetched.")
 @click.option("-o", "--output", metavar="FILE", help="The weights to write.")
 @click.option("--to-net", metavar="NET", help="A variant of the recipe's net, with other classes for instance.")
+@click.option("--from", "place", default=published.PLACE, metavar="URL", help="Where published weights are.")
 @click.option("--list", "listed", is_flag=True, help="All recipes: what they want, what they leave to training.")
 @strict_option
 @seed_option
@@ -193,6 +197,7 @@ def recipe(
     weights: tuple[str, ...],
     output: str | None,
     to_net: str | None,
+    place: str,
     listed: bool,
     as_json: bool,
     **options: Any,
@@ -202,11 +207,31 @@ def recipe(
         rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
         show(("recipe", "net", "wants", "leaves to training"), rows)
         return
-    if not name or not weights or not output:
-        raise click.UsageError("needs NAME, --weights W and -o FILE, or --list", ctx)
+    if not name or not output:
+        raise click.UsageError("needs NAME and -o FILE, or --list", ctx)
+    chosen = library.find_recipe(name)
+    if not weights:
+        if not chosen.published:
+            raise click.UsageError(f"recipe '{name}' needs --weights: {' and '.join(chosen.wants)}", ctx)
+        weights = (_fetched(chosen.published, place),)
     variant = read_net(to_net, False) if to_net else None
     _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
-    click.echo(f"left to training: {library.find_recipe(name).trains}", err=True)
+    click.echo(f"left to training: {chosen.trains}", err=True)
+
+
+def _fetched(name: str, place: str) -> str:
+    """Published weights in the user's cache; the fetch is shown on stderr."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "weights"
+    shown = -1
+
+    def progress(have: int, total: int) -> None:
+        nonlocal shown
+        percent = 100 * have // total if total else 0
+        if percent != shown and sys.stderr.isatty() and not Settings.quiet:
+            shown = percent
+            click.echo(f"\rfetching {name}: {have / 1e6:.0f} MB, {percent}%", err=True, nl=have == total)
+
+    return str(published.fetch(name, cache, place, progress))
 
 
 @surgery.command()

@@ -24,7 +24,8 @@ from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, transplant
 class Recipe:
     """``net`` of the catalogue (built with ``options``), from ``wants``, one weights file each, leaving ``trains``.
 
-    ``renames`` and ``edits`` are for the layers of every file, ``suffixes`` one for each file.
+    ``renames`` and ``edits`` are for the layers of every file, ``suffixes`` one for each file. ``published`` is what
+    it wants under the name that it is published by (see `published`), where it is.
     """
 
     net: str
@@ -34,6 +35,7 @@ class Recipe:
     renames: Mapping[str, str] = field(default_factory=dict)
     edits: Mapping[str, Callable[[], Edit]] = field(default_factory=dict)
     suffixes: tuple[str, ...] = ("",)
+    published: str = ""
 
 
 _VGG = "VGG-16's caffemodel (VGG_ILSVRC_16_layers), or a convolutionalized one"
@@ -42,10 +44,12 @@ _ORDER = "it normalizes before it pools, the FCN after"
 _SCORE = "score_fr (starts at zero) and, slowly, all other layers"
 
 RECIPES = {
-    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}"),
-    "caffenet": Recipe("voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE),
+    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}", published="bvlc_alexnet"),
+    "caffenet": Recipe(
+        "voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE, published="bvlc_reference_caffenet"
+    ),
     "vgg16": Recipe("voc-fcn32s", (_VGG,), _SCORE),
-    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE),
+    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE, published="bvlc_googlenet"),
     "16s": Recipe("voc-fcn16s", ("a trained voc-fcn32s",), "score_pool4 (starts at zero) and all other layers"),
     "8s": Recipe("voc-fcn8s", ("a trained voc-fcn16s",), "score_pool3 (starts at zero) and all other layers"),
     "8s-atonce": Recipe("voc-fcn8s-atonce", (_VGG,), "score_fr, score_pool4, score_pool3 (zero) and all other layers"),

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Published classifiers into FCNs, from a checkout without installing: as caffe-fcn surgery recipe.
+
+scripts/net_surgery.py                                    AlexNet, fetched, into voc-fcn-alexnet.caffemodel
+scripts/net_surgery.py caffenet -o fcn.caffemodel
+scripts/net_surgery.py vgg16 --weights VGG_ILSVRC_16_layers.caffemodel -o fcn32s.caffemodel
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from caffe_fcn.cli import main
+
+arguments = sys.argv[1:]
+if not arguments or arguments[0].startswith("--weights"):
+    arguments = ["alexnet", *arguments]
+if not {"-o", "--output", "--list", "-h", "--help"} & set(arguments):
+    arguments += ["-o", "voc-fcn-alexnet.caffemodel"] if arguments[0] == "alexnet" else []
+main(["surgery", "recipe", *arguments])
