@@ -89,7 +89,7 @@ def _epochs(count: int, train: int, val: int, batch: int, **more: Any) -> Mappin
 
 
 _CPU = {"solver_mode": SolverParameter.CPU, "weight_decay": 0}  # `caffe train -gpu 0` overrules the mode
-_MINUTES = {"max_iter": 800, "test_interval": 400, "test_iter": [25], "snapshot": 400}
+_MINUTES = {"max_iter": 600, "test_interval": 300, "test_iter": [25], "snapshot": 300}
 _ADAM = {**_CPU, "type": "Adam", "base_lr": 1e-3, "momentum2": 0.999}
 
 # Nets
@@ -106,17 +106,6 @@ ALEXNET_SOLVER = _voc_solver(1e-4, momentum=0.9, iter_size=20)
 _DIGITS_SOLVER = _epochs(10, 1464, 1449, 1, base_lr=1e-4)  # PASCAL VOC 2012
 _SYNTHIA_SOLVER = _epochs(10, 12066, 1341, 1, base_lr=1e-4)  # SYNTHIA-RAND-CVPR16, a tenth of it for validation
 _MNIST_SOLVER = _epochs(75, 60000, 10000, 512, **_ADAM)
-_MNIST_SOLVER = _epochs(75, 60000, 10000, 512, **_ADAM)
-# On a processor Adam brings the loss of triangles below a fifth of its start in about 400 iterations of 0.2 s. DIGITS
-# takes 150 epochs of plain SGD on a GPU, which is kept for the loss that only NVIDIA's Caffe has.
-_TRIANGLES_SOLVER = {**_epochs(1, 9000, 1000, 4, **_ADAM), **_MINUTES}
-_LOSSES = {
-    "loss": {
-        "l2": {"base_lr": 3e-3},
-        "softmax": {"base_lr": 1e-3},
-        "l1": {**_epochs(150, 9000, 1000, 4, base_lr=1e-7, weight_decay=0), "type": "SGD"},
-    }
-}
 # On a processor Adam brings the loss of triangles below a fifth of its start in about 400 iterations of 0.2 s. DIGITS
 # takes 150 epochs of plain SGD on a GPU: that is kept for the loss that only NVIDIA's Caffe has.
 _TRIANGLES_SOLVERS = {
