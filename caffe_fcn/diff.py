@@ -18,10 +18,11 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto import TEST, TRAIN, NetParameter
 
 ABSENT = "absent"
 
@@ -65,9 +66,11 @@ def _nets(solver: Any, field: str) -> list[Any]:
 
 def _net_differences(a: Any, b: Any) -> list[Difference]:
     found = _table_differences("net", _flat(a), _flat(b))
-    pairs = _paired(a.layer, b.layer)
+    phases = {_phase_of_all(net) for net in (a, b)} - {""}
+    if len(phases) > 1:
+        found.append(Difference("net", "phase", _phase_of_all(a), _phase_of_all(b)))
     both = []
-    for one, other in pairs:
+    for one, other in _paired(_as_written(a), _as_written(b)):
         if one is not None and other is not None:
             found += _table_differences(f"layer {one.layer.name!r}", one.table, other.table)
             both.append((one, other))
@@ -76,6 +79,34 @@ def _net_differences(a: Any, b: Any) -> list[Difference]:
         elif other is not None:
             found.append(Difference(f"layer {other.layer.name!r}", "type", ABSENT, other.layer.type))
     return found + _order_differences(both)
+
+
+def _phase_of_all(net: Any) -> str:
+    """The phase that every layer names, as Caffe has it when it saves a net."""
+    phases = {layer.phase if layer.HasField("phase") else None for layer in net.layer}
+    return next((name for name, phase in (("TRAIN", TRAIN), ("TEST", TEST)) if phases == {phase}), "")
+
+
+def _as_written(net: Any) -> list[Any]:
+    """The layers as a prototxt has them: without what Caffe adds by itself to a net that it saves."""
+    copies = {top: layer.bottom[0] for layer in net.layer if _is_implicit_split(layer) for top in layer.top}
+    phase = _phase_of_all(net)
+    if not copies and not phase:
+        return list(net.layer)
+    kept = []
+    for layer in net.layer:
+        if not _is_implicit_split(layer):
+            kept.append(type(layer).FromString(layer.SerializeToString()))
+            kept[-1].bottom[:] = [copies.get(blob, blob) for blob in layer.bottom]
+            if phase:
+                kept[-1].ClearField("phase")
+    return kept
+
+
+def _is_implicit_split(layer: Any) -> bool:
+    """A Split as src/caffe/util/insert_splits.cpp names it."""
+    names = [f"{layer.name}_{index}" for index in range(len(layer.top))]
+    return layer.type == "Split" and layer.name.endswith("_split") and list(layer.top) == names
 
 
 def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
@@ -134,15 +165,20 @@ def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]
         if all(x[1].place < y[1].place for x, y in pairwise(touched)):
             continue
         writers = [pair for pair in touched if blob in pair[0].layer.top and blob in pair[1].layer.top]
-        for writer in writers:
-            for pair in touched:
-                early, late = sorted((writer, pair), key=lambda pair: pair[0].place)
-                if early[1].place > late[1].place and not _exclusive(early[0].layer, late[0].layer):
-                    where, what = f"layer {late[0].layer.name!r}", f"order at blob {blob!r}"
-                    name = repr(early[0].layer.name)
-                    key = (early[0].place, late[0].place)
-                    found.setdefault(key, Difference(where, what, f"after {name}", f"before {name}"))
+        for pair in touched:
+            writer = next(filter(partial(_turned, pair), writers), None)
+            if writer is not None:
+                early, late = sorted((pair[0], writer[0]), key=lambda placed: placed.place)
+                where, what = f"layer {late.layer.name!r}", f"order at blob {blob!r}"
+                told = Difference(where, what, f"after {early.layer.name!r}", f"before {early.layer.name!r}")
+                found.setdefault((early.place, late.place), told)
     return list(found.values())
+
+
+def _turned(one: tuple[_Placed, _Placed], other: tuple[_Placed, _Placed]) -> bool:
+    """Two layers stand in one order here and in the other there, and some state of the net has both."""
+    turned = (one[0].place < other[0].place) != (one[1].place < other[1].place)
+    return turned and not _exclusive(one[0].layer, other[0].layer)
 
 
 def _exclusive(x: Any, y: Any) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from classifiers import CLASSIFIERS
+from conftest import PyCaffe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +35,10 @@ def solver(text: str) -> Any:
 def found(a: Any, b: Any) -> list[tuple[str, str]]:
     """Where and in which field the two differ, which does not depend on which is first."""
     there, back = (
-        [(each.where if "order" not in each.field else "net", each.field) for each in differences(*pair)]
+        [("net", "order") if "order" in each.field else (each.where, each.field) for each in differences(*pair)]
         for pair in ((a, b), (b, a))
     )
-    assert sorted(there) == sorted(back)
+    assert set(there) == set(back)
     return there
 
 
@@ -288,6 +290,29 @@ def test_fcn8s_at_once_differs_from_fcn8s_by_its_two_scales(shared: Path) -> Non
         ("layer 'scale_pool3'", "type"),
         ("layer 'scale_pool4'", "type"),
     }
+
+
+@pytest.mark.caffe
+def test_a_net_that_caffe_saved_is_the_net_that_it_loaded(tmp_path: Path, pycaffe: PyCaffe) -> None:
+    for name, classifier in CLASSIFIERS.items():
+        proto.write(classifier(), tmp_path / f"{name}.prototxt")
+    save = """
+        for path in __import__("glob").glob(str(inputs["folder"]) + "/*.prototxt"):
+            caffe.Net(path, caffe.TEST).save(path.replace("prototxt", "caffemodel"))
+    """
+    pycaffe(save, folder=tmp_path)
+    for name in CLASSIFIERS:
+        loaded, saved = (proto.read_net(tmp_path / f"{name}.{suffix}") for suffix in ("prototxt", "caffemodel"))
+        assert len(saved.layer) >= len(loaded.layer)
+        assert found(loaded, saved) == []
+    saved.layer[-1].name = "other"
+    assert found(loaded, saved)
+
+
+def test_every_layer_in_another_phase_is_one_difference() -> None:
+    train, test = (net(CHAIN["conv"].replace("bottom", f"phase: {phase} bottom")) for phase in ("TRAIN", "TEST"))
+    assert found(train, test) == [("net", "phase")]
+    assert found(train, net(CHAIN["conv"])) == []
 
 
 def test_every_message_of_the_schema_can_be_compared() -> None:
