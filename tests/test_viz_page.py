@@ -152,6 +152,8 @@ def test_a_layer_is_found_by_its_name(page: Browser) -> None:
     assert title(page) == "upscore"
     page.press("Escape")
     assert page.run("""document.querySelectorAll(".faded").length""") == 0
+    page.press("ArrowUp")
+    assert title(page) == "score_fr"
 
 
 def test_the_wheel_zooms_about_the_pointer(page: Browser) -> None:
