@@ -101,6 +101,8 @@ def vgg16() -> NetParameter:
         add(f"pool{block}", "Pooling", pooling_param={"kernel_size": 2, "stride": 2})
     for name, width in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000)):
         add(name, "InnerProduct", inner_product_param={"num_output": width})
+        if name != "fc8":
+            net.layer.add(name=f"relu{name[2:]}", type="ReLU", bottom=[name], top=[name])
     return net
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -284,7 +285,7 @@ def verify(
         f"at the classifier's {dims(result.input[2:])}",
         f"at {dims(result.image[2:])}, {result.windows} windows",
         "  of that, what the surgery changed",
-        f"  of that, padding inside the net ({', '.join(result.padded) or 'none'})",
+        f"  of that, padding inside the net ({_few(result.padded)})",
     )
     show(
         (f"largest difference in '{result.blob}', relative", ""),
@@ -293,6 +294,11 @@ def verify(
     )
     click.echo("the FCN computes what the classifier computes" if result.ok else "the FCN is not this classifier")
     return int(not result.ok)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some names and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "no layer pads"
 
 
 def _show(report: library.Report, as_json: bool) -> None:

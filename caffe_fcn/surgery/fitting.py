@@ -96,12 +96,13 @@ def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -
     if len(wanted) < 3 or (wanted[0], math.prod(wanted[1:])) != matrix[-2:]:
         return None
     reason = f"fully connected to convolution, {dims(matrix[-2:])} to {dims(wanted)}"
+    unchecked = f"; that it read {dims(wanted[1:])} is not checked, for"
     if not source.shapes:
-        reason += f"; that it read {dims(wanted[1:])} is not checked, for the weights carry no net"
-    elif len(source.shapes[0]) == 2:
-        reason += f"; that it read {dims(wanted[1:])} is not checked, for it read them flattened"
+        reason += f"{unchecked} the weights carry no net"
     elif (read := _read_by(source, len(wanted) - 1)) != wanted[1:]:
-        raise MisfitError(f"it read {dims(read)} there, the convolution's kernel is {dims(wanted[1:])}")
+        if math.prod(read[1:]) != 1:
+            raise MisfitError(f"it read {dims(read)} there, the convolution's kernel is {dims(wanted[1:])}")
+        reason += f"{unchecked} it read a vector"
     return Fit(tensor.reshaped(wanted), RESHAPED, reason)
 
 
