@@ -25,8 +25,6 @@ case $weights in '' | /*) ;; *) weights=$here/$weights ;; esac
 case $engine in '' | caffe | torch) ;; *) fail "--engine $engine: no such engine (caffe or torch)" ;; esac
 
 out=demo-output
-published=http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel
-published_sha1=9116a64c0fbe4459d18f4bb6b56d647b63920377
 
 heading() { printf '\n== %s\n' "$*"; }
 
@@ -92,32 +90,22 @@ choose_engine() {
     fi
 }
 
-# Weights of a classifier: given, published, or fresh from real Caffe; $weights says where
+# Weights of a classifier: given, published, or fresh fillers; $weights says where
 choose_weights() {
-    local kept=$out/bvlc_alexnet.caffemodel
+    local fetch='import sys; from caffe_fcn.surgery.published import fetch; print(fetch(*sys.argv[1:]))'
     if [ -n "$weights" ]; then
         return
     fi
-    if [ ! -f "$kept" ] && command -v curl > /dev/null &&
-        curl -fsSL --connect-timeout 10 --speed-time 20 --speed-limit 10000 -C - -o "$kept.part" "$published" 2> /dev/null; then
-        if echo "$published_sha1  $kept.part" | sha1sum -c --quiet - 2> /dev/null; then
-            mv "$kept.part" "$kept"
-        else
-            say "what came from $published is not the published file"
-            rm -f "$kept.part"
-        fi
-    fi
-    if [ -f "$kept" ]; then
+    if weights=$(python -c "$fetch" bvlc_alexnet "$out" 2> /dev/null); then
         echo "weights: the published bvlc_alexnet.caffemodel"
-        weights=$kept
-    else
-        echo "weights: the published bvlc_alexnet.caffemodel cannot be reached, so this is an AlexNet with new,"
-        echo "untrained weights (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
-        weights=$out/alexnet/alexnet_iter_0.caffemodel
-        if [ ! -f "$weights" ]; then
-            run python scripts/alexnet.py "$out/alexnet"
-            run caffe-fcn train "$out/alexnet/solver.prototxt" --engine "$engine" --quiet
-        fi
+        return
+    fi
+    echo "weights: the published bvlc_alexnet.caffemodel cannot be fetched, so this is an AlexNet that was just"
+    echo "initialized, untrained (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
+    weights=$out/alexnet/alexnet_iter_0.caffemodel
+    if [ ! -f "$weights" ]; then
+        run python scripts/alexnet.py "$out/alexnet"
+        run caffe-fcn train "$out/alexnet/solver.prototxt" --engine "$engine" --quiet
     fi
 }
 
