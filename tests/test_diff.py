@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +323,48 @@ def test_every_message_of_the_schema_can_be_compared() -> None:
             made = proto.NetParameter()
             getattr(made.layer.add(name="a", type="X"), field.name).CopyFrom(message(field.message_type.name)())
             assert found(made, made) == []
+
+
+# The command.
+
+
+def test_the_command_tells_differences_by_its_status(cli: Callable[..., Any], tmp_path: Path) -> None:
+    a, b = tmp_path / "a.prototxt", tmp_path / "b.prototxt"
+    proto.write(ordered("data conv relu drop pool side"), a)
+    proto.write(ordered("data side conv relu drop pool"), b)
+    ran = cli("net", "diff", a, b)
+    assert (ran.status, ran.out) == (0, "")
+    assert cli("net", "diff", a, b, "--quiet") == (0, "", "")
+    proto.write(ordered("data conv drop relu pool side"), b)
+    ran = cli("net", "diff", a, b)
+    assert (ran.status, ran.err) == (1, "")
+    assert ran.out == "layer 'drop': order at blob 'conv' is after 'relu' | before 'relu'\n"
+    (told,) = json.loads(cli("net", "diff", a, b, "--json").out)["differences"]
+    assert told == {"where": "layer 'drop'", "field": "order at blob 'conv'", "a": "after 'relu'", "b": "before 'relu'"}
+
+
+def test_the_command_compares_solvers_too(cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("base_lr: 1e-3 solver_type: SGD")
+    (tmp_path / "b").write_text('base_lr: 0.001 type: "SGD"')
+    (tmp_path / "c").write_text("base_lr: 0.01")
+    assert cli("net", "diff", tmp_path / "a", tmp_path / "b").status == 0
+    assert cli("net", "diff", tmp_path / "a", tmp_path / "c").out == "solver: base_lr is 0.001 | 0.01\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("base_lrr: 1 max_iter: 3", "a:1:1: SolverParameter has no field 'base_lrr' (did you mean base_lr?)"),
+        ("layer { nam: 'x' }", "a:1:9: LayerParameter has no field 'nam' (did you mean name?)"),
+        ("layer {", "a:1:7"),
+    ],
+)
+def test_the_command_names_the_place_of_a_mistake(
+    text: str, message: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text(text)
+    (tmp_path / "b").write_text("base_lr: 1")
+    ran = cli("net", "diff", tmp_path / "a", tmp_path / "b")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert message in ran.err

@@ -35,7 +35,8 @@ def convolutionize(
     for layer in after.layer:
         old = next((old for old, new in renames.items() if new == layer.name), layer.name)
         if old in names:
-            click.echo(f"{old} -> {layer.name}: Convolution, kernel {_kernel(layer)}", err=True)
+            name = old if old == layer.name else f"{old} -> {layer.name}"
+            click.echo(f"{name}: Convolution, kernel {_kernel(layer)}", err=True)
 
 
 def _kernel(layer: proto.LayerParameter) -> str:

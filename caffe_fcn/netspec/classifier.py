@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from caffe_fcn import padding
-from caffe_fcn.errors import NetError
+from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.graph import Graph, split
 from caffe_fcn.layer_types import windows
 from caffe_fcn.netspec import anatomy, fcn
@@ -48,7 +48,10 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> Net:
         raise NetError("classes", f"cannot be {classes}", "a pixel is of one class at least")
     name = net.name or "classifier"
     deploy = split(net, "deploy")
-    parts = anatomy.dissected(infer(deploy))
+    try:
+        parts = anatomy.dissected(infer(deploy))
+    except DatasetError as error:
+        raise NetError(error.where, error.what, "name the deploy net, which says its input's size") from error
     body = convolutionize(deploy, only=parts.dense)
     drop(body, parts.ending)
     found = anatomy.trunk_of(body, parts)
