@@ -100,8 +100,8 @@ choose_weights() {
         echo "weights: the published bvlc_alexnet.caffemodel"
         return
     fi
-    echo "weights: the published bvlc_alexnet.caffemodel cannot be fetched, so this is an AlexNet that was just"
-    echo "initialized, untrained (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
+    echo "weights: the published bvlc_alexnet.caffemodel cannot be fetched, so this is an untrained AlexNet that"
+    echo "${engine/#caffe/real Caffe} just initialized (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
     weights=$out/alexnet/alexnet_iter_0.caffemodel
     if [ ! -f "$weights" ]; then
         run python scripts/alexnet.py "$out/alexnet"
