@@ -285,7 +285,7 @@ def test_keys_are_sorted_numbers_and_the_same_in_both(source: Source, tmp_path: 
 def test_the_checksum_tells_that_a_source_changed_and_nothing_else(source: Source, tmp_path: Path) -> None:
     def checksum(name: str, **options: object) -> str:
         made = source.build(tmp_path / name, **options)
-        return str(json.loads((made / "dataset.json").read_text())["splits"]["train"]["sha256"])
+        return str(json.loads((made / "dataset.json").read_text())["splits"]["train"]["checksum"])
 
     before = checksum("a")
     assert checksum("b", seed=5, form=Form(image_encoding="raw")) == before

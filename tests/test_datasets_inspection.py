@@ -251,6 +251,14 @@ def test_statistics_computed_later_are_those_of_the_build(tmp_path: Path) -> Non
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+def test_images_of_floats_have_a_mean_and_no_mean_file(tmp_path: Path) -> None:
+    values = RANDOM.normal(size=(2, 1, 5, 6)).astype(np.float32)
+    records = [Datum(channels=1, height=5, width=6, float_data=a.ravel()).SerializeToString() for a in values]
+    digits_set(tmp_path, records, [raw(np.ones((1, 5, 6), np.uint8)) for _ in values])
+    assert building.measure_again(tmp_path).mean == pytest.approx([values.mean()], rel=1e-5)
+    assert not (tmp_path / "mean.binaryproto").exists()
+
+
 def test_records_that_are_no_datum_are_told(tmp_path: Path) -> None:
     write(tmp_path / "db", [b"\xff\xff\xff", raw(images(1)[0])])
     with pytest.raises(DatasetError, match=r"record 0 .* is no Datum"):

@@ -87,8 +87,8 @@ def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> Non
         assert_is(output, "train", known, SPLITS["train"])
         assert_is(output, "val", known, SPLITS["val"])
         assert about.classes is not None and len(about.classes) == 21
-        checksums = [split["sha256"] for split in about.splits.values()]
-        assert checksums == [split["sha256"] for split in voc.build(output, tmp_path / "VOCdevkit").splits.values()]
+        checksums = [split["checksum"] for split in about.splits.values()]
+        assert checksums == [split["checksum"] for split in voc.build(output, tmp_path / "VOCdevkit").splits.values()]
         shutil.rmtree(output)
 
 
@@ -268,4 +268,4 @@ def test_the_description_says_where_all_came_from(tmp_path: Path) -> None:
     voc.build(tmp_path / "set", tmp_path / "VOC2012")
     about = json.loads((tmp_path / "set" / "dataset.json").read_text())
     assert [source["list"] for source in about["sources"]] == ["train", "val"]
-    assert about["splits"]["train"]["count"] == 3 and len(about["splits"]["train"]["sha256"]) == 64
+    assert about["splits"]["train"]["count"] == 3 and len(about["splits"]["train"]["checksum"]) == 64

@@ -29,14 +29,15 @@ from caffe_fcn.errors import DatasetError, FileError
 WORKSHOP = ".building"
 
 _BATCH_RECORDS = 256
-_BATCH_BYTES = 16 << 20  # what is in memory, and what a kill may lose
+_BATCH_BYTES = 2 << 20  # what a kill may lose; of larger ones, LMDB's copies no longer fit the processor's cache
+_CHUNK = 8  # items that a thread takes at a time
 
 
 @dataclass(frozen=True)
 class Record:
     """What goes into the databases for one item: the kind of database -> Datum.
 
-    Besides, the sha256 of its sources (none for what is generated), and the faults that were allowed.
+    Besides, the checksums of its sources (none for what is generated), and the faults that were allowed.
     """
 
     values: Mapping[str, bytes]
@@ -129,7 +130,7 @@ def _write(workshop: Path, split: Split, way: Way) -> dict[str, Any]:
         "databases": {kind: writer.path.name for kind, writer in writers.items()},
         "skipped": journal.skipped(),
         "allowed": journal.allowed(),
-        "sha256": journal.checksum(),
+        "checksum": journal.checksum(),
     }
 
 
@@ -137,18 +138,17 @@ _Outcome = tuple[str, "Record | DatasetError"]
 
 
 def _batches(split: Split, start: int, way: Way) -> Iterator[list[_Outcome]]:
-    def make(index: int) -> Record | DatasetError:
+    def make(index: int) -> _Outcome:
         try:
-            return split.make(index)
+            return split.items[index], split.make(index)
         except DatasetError as error:
             if way.on_error == "stop":
                 raise
-            return error
+            return split.items[index], error
 
     batch: list[_Outcome] = []
     size = 0
-    outcomes = in_order(make, range(start, len(split.items)), way.workers)
-    for name, outcome in zip(split.items[start:], outcomes, strict=True):
+    for name, outcome in in_order(make, range(start, len(split.items)), way.workers, _CHUNK):
         batch.append((name, outcome))
         if isinstance(outcome, Record):
             size += sum(map(len, outcome.values.values()))
@@ -185,7 +185,7 @@ class _Journal:
             if not isinstance(outcome, Record):
                 entry["skipped"] = str(outcome)
             elif outcome.checksum:
-                entry["sha256"] = outcome.checksum
+                entry["checksum"] = outcome.checksum
                 entry["allowed"] = outcome.allowed
             self._file.write(json.dumps(entry) + "\n")
             self._count(entry)
@@ -214,8 +214,8 @@ class _Journal:
         return found
 
     def checksum(self) -> str | None:
-        """One sha256 over those of all records, in the order of their names; None where nothing was read."""
-        lines = sorted(f"{e['name']} {e['sha256']}\n" for e in self._entries() if "sha256" in e)
+        """The sha256 of the names and checksums of all records, by name; None where nothing was read."""
+        lines = sorted(f"{e['name']} {e['checksum']}\n" for e in self._entries() if "checksum" in e)
         return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets import datum, images, png
+from caffe_fcn.datasets import datum, images, jpeg, png
 from caffe_fcn.datasets.faults import Fault, Rules
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Form:
 
     def image(self, data: bytes, where: str, rules: Rules) -> Stored:
         """The record of an image file; raises `Fault` for what ``rules`` don't allow."""
+        known = None if self.decode else self._kept_unseen(data)
+        if known:
+            return Stored(datum.encoded(data, known), known, known[1:], ())
         image = images.header(data, where)
         allowed = rules.judge(_faults(image, data, where))
         kept = self._keeps(image, data)
@@ -97,6 +100,14 @@ class Form:
             plain = head is not None and head.depth == 8 and not images.has_alpha(image)
             return self.image_encoding != "raw" and plain
         return self.image_encoding == "jpeg" and image.format == "JPEG"
+
+    def _kept_unseen(self, data: bytes) -> Shape | None:
+        """C x H x W of a JPEG that can be kept, by its header alone."""
+        if self.size is not None or self.image_encoding != "jpeg":
+            return None
+        shape = jpeg.shape(data)
+        wanted = {"keep": (1, 3), "rgb": (3,), "grey": (1,)}[self.channels]
+        return shape if shape and shape[0] in wanted and shape[1] * shape[2] <= images.MOST_PIXELS else None
 
     def _converted(self, image: Image, where: str) -> bytes:
         picture = _eight_bits(image, where).convert(self._mode(image))

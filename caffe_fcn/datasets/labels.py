@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from caffe_fcn.datasets import images, png
 from caffe_fcn.datasets.faults import Fault
-from caffe_fcn.datasets.palette import Colour
+from caffe_fcn.datasets.palette import Colour, filled
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Encoding = Literal["palette", "grey", "rgb"]
 _OF_MODE: dict[str, Encoding] = {"P": "palette", "L": "grey", "1": "grey", "RGB": "rgb", "RGBA": "rgb"}
+_COLOUR_TYPES = {"grey": png.GREY, "palette": png.PALETTE}
 _SAID = {"palette": "a palette", "grey": "grey values", "rgb": "colours"}
 
 
@@ -55,7 +57,15 @@ class Labels:
 
     def header_faults(self, data: bytes, where: str) -> list[Fault]:
         """The faults that show without decoding the pixels; raises `Fault` for those that can't be allowed."""
+        head = png.header(data)
+        plain = head is not None and head.depth == 8 and head.colour == _COLOUR_TYPES.get(self.encoding)
+        if plain and (self.encoding == "grey" or self._palette.startswith(png.palette(data))):
+            return []
         return list(self._check(images.header(data, where), data, where))
+
+    @cached_property
+    def _palette(self) -> bytes:
+        return bytes(value for colour in filled(self.colours or {}) for value in colour)
 
     def _check(self, image: Image, data: bytes, where: str) -> Iterator[Fault]:
         if images.deep(image, data):

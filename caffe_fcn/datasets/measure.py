@@ -32,7 +32,7 @@ class Figures:
     """How many images have which C x H x W."""
     image_sum: NDArray[np.int64] | None = None
     """The sum of the images, C x H x W, as long as all have one shape."""
-    channel_sum: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    channel_sum: dict[int, NDArray[Any]] = field(default_factory=dict)
     """Channels -> the sum of each channel over the images that have so many."""
     label_pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
     """Value -> pixels that have it."""
@@ -40,26 +40,39 @@ class Figures:
     """Value -> pixels, of any value, of the labels in which it occurs."""
 
     def __iadd__(self, other: Figures) -> Figures:
-        if self.count == 0:
-            self.image_sum = other.image_sum
-        elif other.count:
-            self.image_sum = _sum_of_one_shape(self.image_sum, other.image_sum)
+        self._add_image_sum(other.image_sum, other.count)
         self.count += other.count
         self.sizes += other.sizes
         for channels, total in other.channel_sum.items():
             self.channel_sum[channels] = self.channel_sum.get(channels, 0) + total
-        self.label_pixels = self.label_pixels + other.label_pixels
-        self.present_pixels = self.present_pixels + other.present_pixels
+        self.label_pixels += other.label_pixels
+        self.present_pixels += other.present_pixels
         return self
 
     def add(self, image: NDArray[np.uint8], label: NDArray[np.uint8] | None) -> None:
         """Count one record in."""
-        one = Figures(1, Counter({image.shape: 1}), image.astype(np.int64))
-        one.channel_sum[image.shape[0]] = image.sum(axis=(1, 2), dtype=np.int64)
+        whole = image.dtype == np.uint8  # what others store as floats has a mean, but no exact sum
+        self._add_image_sum(image if whole else None, 1)
+        self.count += 1
+        self.sizes[image.shape] += 1
+        channels = image.shape[0]
+        self.channel_sum[channels] = self.channel_sum.get(channels, 0) + image.sum(
+            axis=(1, 2), dtype=np.int64 if whole else np.float64
+        )
         if label is not None:
-            one.label_pixels = np.bincount(label.ravel(), minlength=_VALUES)
-            one.present_pixels = np.where(one.label_pixels > 0, label.size, 0)
-        self += one
+            pixels = np.bincount(label.ravel(), minlength=_VALUES)
+            self.label_pixels += pixels
+            self.present_pixels[pixels > 0] += label.size
+
+    def _add_image_sum(self, images: NDArray[Any] | None, count: int) -> None:
+        if count == 0:
+            return
+        if self.count == 0:
+            self.image_sum = None if images is None else images.astype(np.int64)
+        elif self.image_sum is None or images is None or images.shape != self.image_sum.shape:
+            self.image_sum = None
+        else:
+            self.image_sum += images
 
     @property
     def mean(self) -> list[float] | None:
@@ -148,7 +161,3 @@ def mean_blob(figures: Figures) -> bytes:
 def _array(database: Database, index: int) -> NDArray[np.uint8]:
     where = f"{database.path}, record {index}"
     return datum.array(datum.parse(database[index], where), where)
-
-
-def _sum_of_one_shape(a: NDArray[np.int64] | None, b: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-    return a + b if a is not None and b is not None and a.shape == b.shape else None

@@ -7,29 +7,38 @@ be copied between processes, and none is left over when the program is killed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AHEAD = 4  # items a worker may be ahead of the one that takes the results: enough to keep it busy
+_AHEAD = 3  # chunks a worker may be ahead of the one that takes the results: enough to keep it busy
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """``map(function, items)`` by ``workers`` threads; an error is raised where its item's turn comes."""
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, chunk: int = 1
+) -> Iterator[Result]:
+    """``map(function, items)`` by ``workers`` threads; an error is raised where its item's turn comes.
+
+    A thread takes ``chunk`` items at a time: many where each is little work, which costs as much as handing it over.
+    """
     if workers <= 1:
         yield from map(function, items)
         return
-    waiting: deque[Future[Result]] = deque()
+
+    def results(start: int) -> list[Result]:
+        return [function(item) for item in items[start : start + chunk]]
+
+    waiting: deque[Future[list[Result]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
+        for start in range(0, len(items), chunk):
+            waiting.append(pool.submit(results, start))
             if len(waiting) >= _AHEAD * workers:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_GREY, _COLOUR, _PALETTE = 0, 2, 3
+GREY, PALETTE = 0, 3
+_COLOUR = 2
 _HEADER = ">IIBBBBB"
 _NO_FILTER, _UP = 0, 2  # labels are flat, of which neighbours in a row tell more than a difference
 _LEVELS = {1: 6, 3: 3}  # photos hardly gain from more
@@ -44,7 +45,7 @@ def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     rows[:, 1:] = pixels
     if photo:
         rows[1:, 1:] -= pixels[:-1]
-    header = Header(width, height, 8, _GREY if channels == 1 else _COLOUR, 0, 0, 0)
+    header = Header(width, height, 8, GREY if channels == 1 else _COLOUR, 0, 0, 0)
     return _file(header, [zlib.compress(rows.tobytes(), _LEVELS[channels])])
 
 
@@ -55,18 +56,23 @@ def header(data: bytes) -> Header | None:
     return Header(*struct.unpack(_HEADER, data[16:29]))
 
 
+def palette(data: bytes) -> bytes:
+    """The palette of a PNG, as R, G, B for each index; empty where it has none."""
+    return next((body for kind, body in _chunks(data) if kind == b"PLTE"), b"")
+
+
 def grey(data: bytes) -> bytes | None:
     """The same pixels as a grey PNG, nothing compressed anew: palette indices become values.
 
     None where that cannot be: no PNG, not 8 bits a pixel, colours, or cut off.
     """
     head = header(data)
-    if head is None or head.depth != 8 or head.colour not in (_GREY, _PALETTE):
+    if head is None or head.depth != 8 or head.colour not in (GREY, PALETTE):
         return None
     chunks = list(_chunks(data))
     if not chunks or chunks[-1][0] != b"IEND":
         return None
-    return _file(head._replace(colour=_GREY), [body for kind, body in chunks if kind == b"IDAT"])
+    return _file(head._replace(colour=GREY), [body for kind, body in chunks if kind == b"IDAT"])
 
 
 def _file(header: Header, data: list[bytes]) -> bytes:

@@ -6,12 +6,10 @@ Flow). They become further databases in step with the others: ``train_hha``, ``t
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +21,7 @@ from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
 from caffe_fcn.datasets.layouts import Layout
-from caffe_fcn.datasets.pairs import shuffled
+from caffe_fcn.datasets.pairs import checksum, shuffled
 from caffe_fcn.datasets.voc import MatLabels
 from caffe_fcn.errors import DatasetError
 
@@ -128,19 +126,19 @@ class _Maker:
     def __call__(self, index: int) -> Record:
         values: dict[str, bytes] = {}
         allowed: tuple[str, ...] = ()
-        digest = hashlib.sha256()
+        sources: list[bytes] = []
         size: tuple[int, ...] | None = None
         for top, kind in self.kinds.items():
             path = self.layout.tops[top].path.format(name=self.names[index], **self.params)
-            data = stores.read_file(Path(path))
-            digest.update(hashlib.sha256(data).digest())
+            data = stores.read_file(path)
+            sources.append(data)
             values[kind], found, passed = self._record(top, kind, data, path)
             size = size or found
             if found != size:
                 have, want = ("x".join(map(str, s)) for s in (found, size))
                 raise Fault("size", path, f"is {have}, and its image {want} (height x width)", "pair what belongs")
             allowed += passed
-        return Record(values, digest.hexdigest(), allowed)
+        return Record(values, checksum(*sources), allowed)
 
     def _record(self, top: str, kind: str, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
         what = self.layout.tops[top].kind

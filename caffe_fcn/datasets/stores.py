@@ -56,10 +56,10 @@ class Folder:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        return read_file(self.root / name)
+        return read_file(self.where(name))
 
     def where(self, name: str) -> str:
-        return str(self.root / name)
+        return os.path.join(self.root, name)  # noqa: PTH118 - a tenth of the time that a Path takes
 
 
 class Tar:
@@ -112,11 +112,11 @@ class Tar:
         return f"{self.path}:{name}"
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: str) -> bytes:
     """The content of a source file; raises `Fault` where it is missing or far too large."""
     try:
-        with files.told(path), path.open("rb", buffering=0) as file:
-            _check_size(str(path), os.fstat(file.fileno()).st_size)
+        with files.told(path), open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            _check_size(path, os.fstat(file.fileno()).st_size)
             return file.readall()
     except FileError as error:
         raise Fault("broken", error.where, error.what, error.mend) from error
