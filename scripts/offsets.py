@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The scale/offset table and the crops of a net, from a checkout without installing: as caffe-fcn offsets.
 
-    scripts/offsets.py prototxt/voc-fcn-alexnet/train.prototxt
+scripts/offsets.py prototxt/voc-fcn-alexnet/train.prototxt
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A training as data: what its log says, live or afterwards.
 
-    history = read_log("snapshots/train.log")
-    history.steps[-1].loss
+history = read_log("snapshots/train.log")
+history.steps[-1].loss
 """
 
 from __future__ import annotations
