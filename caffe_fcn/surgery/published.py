@@ -6,11 +6,9 @@ one when its SHA-1 says so, and not before.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +82,8 @@ def _download(url: str, part: Path, progress: Progress | None) -> None:
 
 @contextmanager
 def _reached(url: str) -> Iterator[None]:
+    from http.client import HTTPException
+
     try:
         yield
     except FileError:
@@ -113,6 +113,8 @@ def _opened(url: str, begin: int) -> Iterator[HTTPResponse | None]:
 
 
 def _sha1(path: Path) -> str:
+    import hashlib
+
     digest = hashlib.sha1(usedforsecurity=False)
     with told(path), path.open("rb") as file:
         while block := file.read(CHUNK):
