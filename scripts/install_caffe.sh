@@ -152,7 +152,8 @@ apt() { "apt-$1" -c "$stage/apt/apt.conf" -q "${@:2}" >"$stage/apt/log" 2>&1; }
 # The line in which apt says what went wrong.
 apt_complaint() { { grep -m 1 '^[EW]: ' "$stage/apt/log" || tail -n 1 "$stage/apt/log"; } | sed 's/^[EW]: //; s/  */ /g'; }
 
-# The keys of Debian's archive: the file named, else this system's, else those that its own archive vouches for.
+# The keys of Debian's archive: the file named, else this system's, else those in a package that the archive
+# of this system (Ubuntu's, say) vouches for.
 find_keyring() {
     local file
     if [[ -n $1 ]]; then
@@ -162,13 +163,19 @@ find_keyring() {
     for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
         [[ ! -s $file ]] || { realpath -- "$file" && return; }
     done
-    if (cd "$stage/apt" && apt-get -q download debian-archive-keyring >log 2>&1 &&
-        dpkg-deb -x debian-archive-keyring_*.deb keys); then
-        for file in "$stage"/apt/keys/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-            [[ ! -s $file ]] || { printf '%s\n' "$file" && return; }
-        done
-    fi
-    fail keyring "the keys of Debian's archive are not here (install debian-archive-keyring, or name --keyring FILE, or take --no-verify)"
+    say "Fetching the keys of Debian's archive"
+    (cd "$stage/apt" && mkdir -p system/partial && system_apt update && system_apt download debian-archive-keyring &&
+        dpkg-deb -x debian-archive-keyring_*.deb keys) >"$stage/apt/log" 2>&1 || true
+    for file in "$stage"/apt/keys/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+        [[ ! -s $file ]] || { printf '%s\n' "$file" && return; }
+    done
+    fail keyring "the keys of Debian's archive are not here (check the network, install debian-archive-keyring, name --keyring FILE, or take --no-verify)"
+}
+
+# The apt of this system, which verifies with this system's keys, but with lists and a cache of its own.
+system_apt() {
+    apt-get -q -o Dir::State::lists="$stage/apt/system" -o Dir::Cache="$stage/apt/cache" \
+        -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none "$@"
 }
 
 # Write sources.list for the first mirror that has Caffe: the one named, or the machine's own and then Debian's.
@@ -183,7 +190,7 @@ choose_mirror() {
     for mirror in "${mirrors[@]}"; do
         say "Looking for Caffe at $mirror"
         echo "deb [arch=amd64 ${trust:-trusted=yes}] $mirror $SUITE main" >"$stage/apt/sources.list"
-        if apt get update -o APT::Update::Error-Mode=any && apt cache show "${PACKAGES[@]}"; then
+        if apt get update -o APT::Update::Error-Mode=any -o Acquire::Retries=1 && apt cache show "${PACKAGES[@]}"; then
             return
         fi
         complaint=${complaint:-$(apt_complaint)}
@@ -191,10 +198,13 @@ choose_mirror() {
     fail "${mirrors[0]}" "no Caffe there: $complaint (check the network, or name another mirror with --mirror URL)"
 }
 
-# The Debian mirrors of this machine's apt configuration, in its order; apt itself reads both kinds of sources.
+# What may be Debian mirrors in this machine's apt configuration, in its order; apt itself reads both kinds of
+# sources. On Debian that is every archive but the security one, for a mirror's address can be anything.
 machine_mirrors() {
-    # shellcheck disable=SC2016 # the names are apt's
-    apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 2>/dev/null | sed 's:/*$::' | grep '/debian$' || true
+    local likely='/debian$'
+    ! grep -qs '^ID=debian$' /etc/os-release || likely=.
+    apt-get update --print-uris 2>/dev/null |
+        sed -n "s:^'\(.*[^/]\)/*/dists/[^/]*/InRelease' .*:\1:p" | grep -v security | grep "$likely" || true
 }
 
 fetch() {
