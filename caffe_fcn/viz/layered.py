@@ -1,10 +1,10 @@
 """Places for the boxes of a directed graph and for the lines between them, in layers from top to bottom.
 
 The method of Sugiyama, Tagawa and Toda (1981): every box gets a rank below all that lead to it; a line over
-several ranks is cut into pieces by points of no size; the order within each rank is improved by sweeps that
-sort by the mean place of the neighbours, the best order met being kept. Then chains without branches become
-columns, which stand upright, and sweeps move each column to the mean place of its neighbours, as far as the
-columns beside it leave room.
+several ranks is cut into pieces by points of no size, which lines from one box share; the order within each rank
+is improved by sweeps that sort by the mean place of the neighbours, the best order met being kept. Then chains
+without branches become columns, which stand upright, and sweeps move each column to the mean place of its
+neighbours, as far as the columns beside it leave room.
 
 A sweep is linear in boxes and pieces of lines, but for the sorting.
 """
@@ -58,6 +58,7 @@ class _Ranked:
         self.boxes = len(sizes)
         self.rank = _ranks(self.boxes, edges)
         self.chains: list[list[int]] = []
+        self.trails: dict[int, list[int]] = {}
         self.above: list[list[int]] = [[] for _ in sizes]
         self.below: list[list[int]] = [[] for _ in sizes]
         for u, v in edges:
@@ -67,18 +68,23 @@ class _Ranked:
             self.ranks[rank].append(vertex)
 
     def _add(self, u: int, v: int) -> None:
-        chain = [u]
-        for rank in range(self.rank[u] + 1, self.rank[v]):
-            chain.append(len(self.sizes))
+        """Lines from one box run together as far as they can."""
+        trail = self.trails.setdefault(u, [])
+        while len(trail) < self.rank[v] - self.rank[u] - 1:
+            point = len(self.sizes)
             self.sizes.append((0.0, 0.0))
-            self.rank.append(rank)
+            self.rank.append(self.rank[u] + len(trail) + 1)
             self.above.append([])
             self.below.append([])
-        chain.append(v)
-        for a, b in pairwise(chain):
-            self.below[a].append(b)
-            self.above[b].append(a)
+            self._link(trail[-1] if trail else u, point)
+            trail.append(point)
+        chain = [u, *trail[: self.rank[v] - self.rank[u] - 1], v]
+        self._link(chain[-2], v)
         self.chains.append(chain)
+
+    def _link(self, a: int, b: int) -> None:
+        self.below[a].append(b)
+        self.above[b].append(a)
 
     # The order within the ranks
 
@@ -152,14 +158,20 @@ class _Ranked:
             place = {vertex: i for i, vertex in enumerate(lower)}
             last = -1
             for vertex in upper:
-                if len(self.below[vertex]) == 1 and len(self.above[self.below[vertex][0]]) == 1:
-                    below = self.below[vertex][0]
-                    if place[below] > last:
-                        last, column[below] = place[below], column[vertex]
+                below = self._continuation(vertex)
+                if below is not None and place[below] > last:
+                    last, column[below] = place[below], column[vertex]
             for vertex in lower:
                 if column[vertex] < 0:
                     column[vertex], count = count, count + 1
         return column, count
+
+    def _continuation(self, vertex: int) -> int | None:
+        """What goes on below a vertex: a line as a line, a box as the only box that is below it alone."""
+        ends = self.below[vertex]
+        if vertex >= self.boxes and len(ends) > 1:
+            ends = [end for end in ends if end >= self.boxes]
+        return ends[0] if len(ends) == 1 and len(self.above[ends[0]]) == 1 else None
 
     def _neighbours(self, column: list[int], count: int) -> list[list[tuple[int, float]]]:
         """The columns that each column has lines to, and how strongly they pull."""
