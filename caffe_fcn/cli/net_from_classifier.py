@@ -53,6 +53,6 @@ def from_classifier(
 
 def _explain(net: Net, deploy: str, output: str) -> None:
     skips = [f"{pool} ({stride})" for stride, pool in net.trunk.skips.items() if stride >= (net.stride or 1)]
-    weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'train.prototxt'} -o OUT"
+    weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'deploy.prototxt'} -o OUT"
     click.echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
     click.echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
