@@ -19,10 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets import building, database, datum, folder, png, triangles
-from caffe_fcn.datasets.building import Record, Split, Way, build
+from caffe_fcn.datasets import database, datum, folder, png, triangles
+from caffe_fcn.datasets.building import Split, Way, build
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.faults import Fault
+from caffe_fcn.datasets.journal import Record
+from caffe_fcn.datasets.workshop import WORKSHOP
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 
 COUNT = 3000
@@ -55,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def journal_lines(path: Path) -> int:
     try:
-        return (path / building.WORKSHOP / "train.journal").read_bytes().count(b"\n")
+        return (path / WORKSHOP / "train.journal").read_bytes().count(b"\n")
     except OSError:
         return 0
 
@@ -83,7 +85,7 @@ def test_a_killed_build_leaves_no_database_and_resume_goes_on(
     )
     assert resumed[0] > done  # it did not begin again
     assert contents(tmp_path / "set") == whole
-    assert not (tmp_path / "set" / building.WORKSHOP).exists()
+    assert not (tmp_path / "set" / WORKSHOP).exists()
 
 
 class Stop(BaseException):
@@ -120,7 +122,7 @@ def test_wherever_a_build_stops_resuming_gives_the_same_data_set(
 
         with suppress(Stop):  # an earlier run may have got further
             run(root / "set", stopping, True)
-        journal = root / "set" / building.WORKSHOP / "train.journal"
+        journal = root / "set" / WORKSHOP / "train.journal"
         if journal.exists():
             journal.write_bytes(journal.read_bytes()[: -torn or None])  # the kill tore its last lines
     resumed, whole = run(root / "set", made, True), run(root / "whole", made, False)
@@ -161,7 +163,7 @@ def test_a_data_set_that_is_there_stays_until_the_new_one_is_complete(tmp_path: 
     (tmp_path / "set" / "notes.txt").write_text("mine")
     interrupted(tmp_path / "set", size=16)
     (tmp_path / "set" / "notes.txt").rename(tmp_path / "notes.txt")
-    workshop = tmp_path / "set" / building.WORKSHOP
+    workshop = tmp_path / "set" / WORKSHOP
     workshop.rename(tmp_path / "workshop")
     assert contents(tmp_path / "set") == whole
     (tmp_path / "workshop").rename(workshop)

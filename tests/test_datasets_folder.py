@@ -18,7 +18,7 @@ from PIL import Image
 from caffe_fcn import datasets
 from caffe_fcn.datasets import folder, palette, png
 from caffe_fcn.datasets.building import Way
-from caffe_fcn.datasets.faults import Fault
+from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
 from caffe_fcn.errors import DatasetError, FileError
 
@@ -216,8 +216,6 @@ def test_pillow_reads_the_pngs_that_are_written(height: int, width: int, channel
 @given(sizes=st.tuples(*[st.integers(1, 60)] * 4))
 def test_image_and_label_stay_together_through_every_resize(mode, sizes: tuple[int, int, int, int]) -> None:
     """An image in which a pixel's colour tells its class: after resizing, each still tells the other's."""
-    from caffe_fcn.datasets.faults import Rules
-
     height, width, *target = sizes
     top = np.zeros((height, width), np.uint8)
     top[: height // 2] = 200
@@ -360,6 +358,14 @@ def test_a_decompression_bomb_is_refused_unread(source: Source, tmp_path: Path) 
     with pytest.raises(Fault, match="too large to be decoded"):
         source.build(tmp_path / "set")
     assert not (tmp_path / "set").exists()
+
+
+def test_resizing_makes_no_bomb_of_a_small_image(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is no size"):
+        Form(size=(10**6, 10**6))
+    long = np.zeros((1, 1, 50_000), np.uint8)
+    with pytest.raises(Fault, match="before it is cropped"):
+        Form(size=(1000, 1000), resize_mode="crop").image(png.write(long), "long.png", Rules())
 
 
 def test_two_pictures_of_one_name_are_refused(source: Source, tmp_path: Path) -> None:

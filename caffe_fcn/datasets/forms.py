@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from caffe_fcn.datasets import datum, images, jpeg, png
 from caffe_fcn.datasets.faults import Fault, Rules
+from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,6 +53,13 @@ class Form:
     label_encoding: Literal["png", "raw"] = "png"
     decode: bool = True
     """Whether bytes that are kept are decoded all the same, to be sure that they can be."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 0 < self.size[0] * self.size[1] <= images.MOST_PIXELS:
+            height, width = self.size
+            raise DatasetError(
+                "resizing", f"{height}x{width} is no size for images", f"1 to {images.MOST_PIXELS} pixels"
+            )
 
     @property
     def keeps_labels(self) -> bool:
@@ -115,6 +123,10 @@ class Form:
             array = images.planes(np.asarray(picture))
         else:
             height, width = self._scaled((picture.height, picture.width), self.size)
+            if height * width > images.MOST_PIXELS:
+                raise Fault(
+                    "broken", where, f"would be {height}x{width} before it is cropped", "use another resize mode"
+                )
             pixels = np.asarray(picture.resize((width, height), resample=_bilinear()))
             array = images.planes(_fitted(pixels, self.size, _BLACK))
         return datum.raw(array) if self.image_encoding == "raw" else datum.encoded(png.write(array), array.shape)

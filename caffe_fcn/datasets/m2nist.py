@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets import building, datum, mnist
-from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way
+from caffe_fcn.datasets.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.description import Description
+from caffe_fcn.datasets.journal import Record
 from caffe_fcn.errors import DatasetError
 
 HEIGHT, WIDTH, DIGIT = 64, 84, 28

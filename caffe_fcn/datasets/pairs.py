@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets import datum, png
-from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way, build
+from caffe_fcn.datasets.building import PLAINLY, Split, Way, build
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
+from caffe_fcn.datasets.journal import Record
 from caffe_fcn.datasets.labels import Labels
 from caffe_fcn.datasets.stores import Store
 from caffe_fcn.errors import DatasetError

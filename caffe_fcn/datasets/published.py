@@ -16,10 +16,11 @@ import numpy as np
 
 from caffe_fcn import files
 from caffe_fcn.datasets import building, classes, datum, images, layouts, stores
-from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way
+from caffe_fcn.datasets.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
+from caffe_fcn.datasets.journal import Record
 from caffe_fcn.datasets.layouts import Layout
 from caffe_fcn.datasets.pairs import checksum, shuffled
 from caffe_fcn.datasets.voc import MatLabels

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from caffe_fcn import files
 from caffe_fcn.datasets import building, datum, images
-from caffe_fcn.datasets.building import PLAINLY, Record, Split, Way
+from caffe_fcn.datasets.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.description import Description
+from caffe_fcn.datasets.journal import Record
 from caffe_fcn.errors import DatasetError
 
 BACKGROUND, INK = 255, 0

@@ -1,0 +1,100 @@
+"""Where a data set is built, and how it gets into place.
+
+Everything grows in ``DIR/.building``; when all is done it is renamed into ``DIR``, ``dataset.json`` last. A run
+that fails takes its workshop with it; one that is interrupted or killed leaves it for ``--resume``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from caffe_fcn import files
+from caffe_fcn.datasets import description
+from caffe_fcn.datasets.database import is_database
+from caffe_fcn.errors import FileError
+
+WORKSHOP = ".building"
+
+
+@contextmanager
+def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) -> Iterator[Path]:
+    """The folder to build in, whose content replaces that of the data set in ``folder`` when the block ends.
+
+    It goes when the block fails, and stays when it is interrupted. ``databases`` are those that will be built, and
+    ``plan`` is what makes two builds the same. Raises `FileError` where another run builds, where what was begun
+    has another plan, or where databases would be replaced that no description tells of.
+    """
+    _check_free(folder, databases)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    place = folder / WORKSHOP
+    with files.told(folder):
+        place.mkdir(parents=True, exist_ok=True)
+    with files.told(place), (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileError(folder, "another run is building there", "wait for it, or name another folder") from error
+        _prepare(place, plan, resume)
+        try:
+            yield place
+            _move(place, folder)
+        except Exception:
+            shutil.rmtree(place, ignore_errors=True)
+            for path in made:
+                with suppress(OSError):  # something else is in it
+                    path.rmdir()
+            raise
+    shutil.rmtree(place)
+
+
+def _prepare(workshop: Path, plan: str, resume: bool) -> None:
+    """Empty the workshop, unless what was begun there is to go on."""
+    written = workshop / "plan.json"
+    if resume and written.exists():
+        if written.read_text() == plan:
+            return
+        raise FileError(
+            workshop, "what was begun there has other options or files", "name the same ones, or drop --resume"
+        )
+    for left in workshop.iterdir():
+        if left.name != "lock":
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    files.write_text(written, plan)
+
+
+def _check_free(folder: Path, databases: Iterable[str]) -> None:
+    if (folder / description.FILE).exists():
+        return
+    for name in databases:
+        if (folder / name).exists():
+            what = "is there, and belongs to no data set"
+            raise FileError(folder / name, what, "name another folder, or remove it")
+
+
+def _move(workshop: Path, folder: Path) -> None:
+    """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
+    private = {"lock", "plan.json", description.FILE}
+    built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
+    _remove_old(folder)
+    for path in [*built, workshop / description.FILE]:
+        path.replace(folder / path.name)
+
+
+def _remove_old(folder: Path) -> None:
+    old = description.read(folder)
+    if old is None:
+        return
+    (folder / description.FILE).unlink()
+    built = [old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)]
+    for split in old.splits.values():
+        built += split.get("databases", {}).values()
+    for name in {name for name in built if name and name == Path(name).name != ".."}:
+        path = folder / name
+        if is_database(path):
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
