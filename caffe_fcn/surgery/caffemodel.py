@@ -300,6 +300,7 @@ def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") 
     if end > LARGEST:
         mend = "write a .caffemodel.h5, or float16"
         raise WeightsError(path, f"would take {end} bytes, and Caffe loads no more than {LARGEST}", mend)
+    sink.reserve(end)
     sink.write(head)
     for layer, befores in zip(layers, heads, strict=True):
         sink.write(befores[0])

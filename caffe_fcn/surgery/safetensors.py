@@ -80,6 +80,7 @@ def write(sink: Sink, layers: Sequence[Layer]) -> None:
             }
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % _LENGTH)
+    sink.reserve(_LENGTH + len(text) + end)
     sink.write(len(text).to_bytes(_LENGTH, "little") + text)
     for layer in layers:
         for tensor in layer.tensors:

@@ -10,6 +10,7 @@ Bytes are little-endian throughout, as in all the formats that hold them.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import stat
@@ -280,6 +281,18 @@ class Sink:
         self._out = descriptor
         self._gathered = bytearray()
 
+    def reserve(self, size: int) -> None:
+        """Make room for all that will be written: a disk too full for it says so now, and writing is faster.
+
+        Raises `OSError` where the disk is full; a file system that cannot reserve goes without.
+        """
+        if size and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(self._out, 0, size)
+            except OSError as error:
+                if error.errno not in _CANNOT_RESERVE:
+                    raise
+
     def write(self, data: bytes) -> None:
         """Append bytes."""
         self._gathered += data
@@ -305,6 +318,7 @@ class Sink:
         self._gathered.clear()
 
 
+_CANNOT_RESERVE = {errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESPIPE}
 _SMALL = 1 << 16  # below this, two system calls cost more than the bytes
 
 
