@@ -60,6 +60,11 @@ def test_ticks_stand_where_their_values_are() -> None:
     assert labels["10"] - labels["100"] == pytest.approx(labels["1"] - labels["10"], abs=0.2)
 
 
+def test_large_figures_are_written_out() -> None:
+    svg = picture(Step(0, 8e6), Step(600_000, 4e6))
+    assert {"8,000,000", "4,000,000", "600,000", "0"} <= set(texts(svg))
+
+
 def test_tests_are_dots() -> None:
     steps = [Step(i, 1.0, 0.1, (("loss", 1.0),)) for i in range(0, 40, 10)]
     tests = [NetTest(i, 0, (("accuracy", 0.5), ("loss", 1.0))) for i in (0, 20)]

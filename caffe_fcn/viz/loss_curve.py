@@ -91,14 +91,18 @@ def _frame(x: _Axis, y: _Axis, title: str, summary: str) -> list[str]:
     parts = [_text(_LEFT, 30, title, size=20, weight="bold"), _text(_LEFT, _TOP - 12, summary, colour="#6b7280")]
     for tick in y.ticks:
         parts.append(f'<path d="M{_LEFT} {y(tick):.1f}H{_WIDTH - _RIGHT}" stroke="{_GRID}"/>')
-        parts.append(_text(_LEFT - 10, y(tick) + 5, f"{tick:.6g}", anchor="end"))
+        parts.append(_text(_LEFT - 10, y(tick) + 5, _figure(tick), anchor="end"))
     foot = _HEIGHT - _BOTTOM
     for tick in x.ticks:
         parts.append(f'<path d="M{x(tick):.1f} {foot}v6" stroke="{_INK}"/>')
-        parts.append(_text(x(tick), foot + 24, f"{tick:,.6g}", anchor="middle"))
+        parts.append(_text(x(tick), foot + 24, _figure(tick), anchor="middle"))
     parts.append(f'<path d="M{_LEFT} {foot}H{_WIDTH - _RIGHT}" stroke="{_INK}"/>')
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 14, "iteration", anchor="middle"))
     return parts
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:,.6g}"
 
 
 def _summary(history: History) -> str:
