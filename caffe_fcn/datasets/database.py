@@ -20,7 +20,7 @@ from typing import Any, overload
 from caffe_fcn.errors import DatasetError, FileError
 
 _FIRST_MAP = 64 << 20
-_MAPPED = 16 << 20  # how much of a file may stay in memory because it was read
+_MAPPED = 16 << 20  # how much is read or written before a file is mapped anew, so that it does not stay in memory
 _PROBE = 1 << 20
 _FILE = "data.mdb"
 
@@ -34,14 +34,11 @@ class Writer:
     """Appends records to the LMDB in folder ``path``, which it makes, or continues where it is there."""
 
     def __init__(self, path: Path) -> None:
-        import lmdb
-
         self.path = path
+        self._appended = 0
         with _told(path, writing=True):
             path.mkdir(exist_ok=True)
-            grown = path / _FILE
-            room = max(_FIRST_MAP, 2 * grown.stat().st_size if grown.exists() else 0)
-            self._environment = lmdb.open(str(path), map_size=room, lock=False, sync=False, readahead=False)
+            self._environment = self._map()
 
     def __len__(self) -> int:
         return int(self._environment.stat()["entries"])
@@ -50,8 +47,13 @@ class Writer:
         """Add records behind the last one, all of them or none; raises `FileError` on a full disk."""
         import lmdb
 
-        start = len(self)
         with _told(self.path, writing=True):
+            if self._appended > _MAPPED:
+                self._environment.close()
+                self._environment = self._map()
+                self._appended = 0
+            self._appended += sum(map(len, values))
+            start = len(self)
             while True:
                 try:
                     with self._environment.begin(write=True) as transaction:
@@ -60,6 +62,13 @@ class Writer:
                     return
                 except lmdb.MapFullError:
                     self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+
+    def _map(self) -> Any:
+        import lmdb
+
+        grown = self.path / _FILE
+        room = max(_FIRST_MAP, 2 * grown.stat().st_size if grown.exists() else 0)
+        return lmdb.open(str(self.path), map_size=room, lock=False, sync=False, readahead=False)
 
     def truncate(self, count: int) -> None:
         """Drop the records from ``count`` on."""
@@ -128,7 +137,7 @@ def is_database(path: Path) -> bool:
 
 
 class _Mapped:
-    """An LMDB's file in memory, mapped anew now and then, so that what was read does not stay there.
+    """An LMDB's file in memory, mapped anew now and then.
 
     Threads take turns, which costs nothing: what is read is copied anyway.
     """
