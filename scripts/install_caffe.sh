@@ -93,7 +93,7 @@ value() {
 
 # Whether the Caffe in folder $1 starts, and its Python imports it (which also compiles that Python's modules).
 works() {
-    [[ -x $1/bin/caffe && -x $1/bin/pycaffe ]] &&
+    [[ -x $1/bin/caffe && -x $1/bin/pycaffe && -x $1/usr/bin/python3 ]] &&
         "$1/bin/caffe" --version >/dev/null 2>&1 && "$1/bin/pycaffe" -c 'import caffe' >/dev/null 2>&1
 }
 
@@ -240,6 +240,9 @@ write_launchers() {
         esac
     done
     chmod +x "$stage"/root/bin/*
+    # Python inside Caffe takes the first python3 on the PATH for itself; one of a virtual environment would lead it
+    # there, away from its own modules.
+    ln -s python3.9 "$stage/root/usr/bin/python3"
 }
 
 launcher() {
@@ -249,7 +252,7 @@ launcher() {
 here=\$(readlink -f -- "\$0")
 root=\${here%/bin/*}
 lib=\$root/usr/lib/$LIB
-export GLOG_logtostderr="\${GLOG_logtostderr:-1}" PYTHONHOME="\$root/usr" PYTHONNOUSERSITE=1
+export GLOG_logtostderr="\${GLOG_logtostderr:-1}" PATH="\$root/usr/bin:\$PATH" PYTHONHOME="\$root/usr" PYTHONNOUSERSITE=1
 unset LD_PRELOAD
 exec "\$root/lib/$LIB/ld-2.31.so" --library-path \\
     "\$root/lib/$LIB:\$lib/openblas-pthread:\$lib:\$lib/blas:\$lib/lapack:\$root/usr/lib" \\

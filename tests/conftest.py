@@ -7,6 +7,7 @@ fail if ``CAFFE_FCN_REQUIRE_CAFFE=1`` says that they must run.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,11 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("the reference files (../shared) are not here")
     return folder
+
+
+# A job in the background, or under nohup, starts with these ignored, and so would everything that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Ran(NamedTuple):
