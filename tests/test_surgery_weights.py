@@ -506,7 +506,7 @@ def test_layers_of_the_old_formats_keep_their_definition(tmp_path):
     assert (new.type, new.inner_product_param.num_output, list(new.bottom)) == ("InnerProduct", 2, ["data"])
 
 
-@pytest.mark.parametrize("before", range(130))
+@pytest.mark.parametrize("before", [0, 1, 2, 31, 62, 63, 64, 127, 128])
 def test_large_values_lie_on_the_cache_lines_of_their_source_wherever_they_come_from(tmp_path, before):
     net = NetParameter(name="n" * before)
     large = np.arange(1 << 18, dtype=np.float32)
