@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained net: sets everything up, and shows the whole way on real input.
 #
-#   scripts/demo.sh [--weights FILE] [--engine caffe|torch]
+#   scripts/demo.sh [--weights FILE]
 #
 # Leaves its results in demo-output/ and reuses what is there; delete the folder to begin anew.
 set -euo pipefail
@@ -9,20 +9,18 @@ here=$(pwd)
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-weights='' engine=''
+weights=''
 while [ $# -gt 0 ]; do
     case $1 in
         --weights) weights=${2:-}; shift ;;
-        --engine) engine=${2:-}; shift ;;
         -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) fail "$1: no such option (--weights FILE, --engine caffe|torch)" ;;
+        *) fail "$1: no such option (--weights FILE)" ;;
     esac
-    [ $# -gt 0 ] || fail "--weights and --engine take a value"
+    [ $# -gt 0 ] || fail "--weights takes a file"
     shift
 done
 case $weights in '' | /*) ;; *) weights=$here/$weights ;; esac
 [ -z "$weights" ] || [ -r "$weights" ] || fail "$weights: no such file (check the path)"
-case $engine in '' | caffe | torch) ;; *) fail "--engine $engine: no such engine (caffe or torch)" ;; esac
 
 out=demo-output
 
@@ -38,7 +36,9 @@ main() {
     virtual_environment ''
     PATH=$venv/bin:$PATH
     mkdir -p "$out"
-    choose_engine
+    if ! caffe-fcn doctor --json | python -c 'import json, sys; sys.exit(not json.load(sys.stdin)["caffe"])'; then
+        ./scripts/install_caffe.sh
+    fi
     caffe-fcn doctor
 
     heading "FCN-AlexNet as prototxts, and where the 18 comes from"
@@ -60,7 +60,7 @@ main() {
 
     heading "The net, trained on single triangles, on a picture of a hundred"
     run caffe-fcn infer "$net/deploy.prototxt" "$trained" "$out/triangles/grid.png" -o "$out/prediction" \
-        --mean "$mean" --engine "$engine"
+        --mean "$mean"
     python scripts/side_by_side.py "$out/triangles/grid.png" "$out/prediction/grid.png" "$out/grid.png"
     cat <<END
 
@@ -69,25 +69,6 @@ Look at
   $out/loss.svg                  the loss while training
   $out/voc-fcn-alexnet/          the prototxts, and AlexNet's weights as a convolutional net's
 END
-}
-
-# Real Caffe where it can be had, else the torch engine; $engine says which
-choose_engine() {
-    if [ "$engine" != torch ]; then
-        if caffe-fcn doctor --json | python -c 'import json, sys; sys.exit(not json.load(sys.stdin)["caffe"])'; then
-            engine=caffe
-        elif ./scripts/install_caffe.sh; then
-            engine=caffe
-        elif [ "$engine" = caffe ]; then
-            fail "no real Caffe (see above; or use the embedded engine: --engine torch)"
-        else
-            say "no real Caffe: the torch engine runs instead"
-            engine=torch
-        fi
-    fi
-    if [ "$engine" = torch ]; then
-        virtual_environment '[torch]' "$tested_torch"
-    fi
 }
 
 # Weights of a classifier: given, published, or fresh fillers; $weights says where
@@ -101,11 +82,11 @@ choose_weights() {
         return
     fi
     echo "weights: the published bvlc_alexnet.caffemodel cannot be fetched, so this is an untrained AlexNet that"
-    echo "${engine/#caffe/real Caffe} just initialized (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
+    echo "real Caffe just initialized (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
     weights=$out/alexnet/alexnet_iter_0.caffemodel
     if [ ! -f "$weights" ]; then
         run python scripts/alexnet.py "$out/alexnet"
-        run caffe-fcn train "$out/alexnet/solver.prototxt" --engine "$engine" --quiet
+        run caffe-fcn train "$out/alexnet/solver.prototxt" --quiet
     fi
 }
 
@@ -119,7 +100,7 @@ train_triangles() {
     if [ -f "$trained" ]; then
         echo "$trained is there (reused)"
     else
-        run caffe-fcn train "$net/solver.prototxt" --engine "$engine"
+        run caffe-fcn train "$net/solver.prototxt"
     fi
     cp "$net/snapshot/train.svg" "$out/loss.svg"
 }

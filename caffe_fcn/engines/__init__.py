@@ -58,6 +58,8 @@ def load(net: PathLike, weights: PathLike | None = None, engine: str = "auto", *
     Raises `EngineError` where there is no such engine, or it refuses the net.
     """
     check(engine)
+    if engine == "torch":
+        raise EngineError("--engine torch", "trains only, in this version", "take --engine caffe")
     from caffe_fcn.engines import caffe
 
     return caffe.Forward(caffe.find(options.pop("caffe", None)), net, weights, **options)
