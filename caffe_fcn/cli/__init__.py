@@ -19,7 +19,7 @@ import click
 from caffe_fcn.errors import CaffeFcnError, nearest
 
 _COMMANDS = {
-    "data": ("data", "data", "Data sets as LMDB pairs: triangles, ..."),
+    "data": ("data", "data", "Data sets as LMDB pairs: built, checked, looked at."),
     "doctor": ("doctor", "doctor", "What is installed: Caffe, torch, optional parts."),
     "evaluate": ("evaluate", "evaluate", "How good a net is: pixel accuracy, mean accuracy, IU."),
     "infer": ("infer", "infer", "Label images and colour overlays from a trained net."),
