@@ -17,12 +17,19 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
+from hypothesis import settings
 
 from caffe_fcn.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 
 PyCaffe = Callable[..., dict[str, np.ndarray]]
+
+# The same examples on every run, so that a landing stands or falls by what changed. HYPOTHESIS_PROFILE=search takes
+# others each time.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,10 @@ def test_the_forms_of_the_grammar_mean_what_protobuf_says_they_mean() -> None:
     assert list(ours.layer[0].input_param.shape[1].dim) == [16, 8]
 
 
+# What C++ protobuf, which Caffe reads with, refuses, and Python's lets pass: the last is 2ff for a number
+LAX = ("given twice", "unknown escape", "cannot read '2ff")
+
+
 @pytest.mark.filterwarnings("ignore:.*invalid escape sequence")
 @settings(max_examples=300)
 @given(data=st.data())
@@ -76,8 +80,7 @@ def test_what_protobuf_refuses_is_refused_in_one_line(data: st.DataObject) -> No
         proto.parse(text, ours, "net.prototxt")
     except PrototxtError as error:
         assert "\n" not in str(error) and str(error).startswith("net.prototxt:")
-        # C++ protobuf, which Caffe reads with, refuses two things that Python's lets pass
-        assert theirs is None or "given twice" in str(error) or "unknown escape" in str(error)
+        assert theirs is None or any(each in str(error) for each in LAX)
     else:
         assert theirs is not None and ours == theirs
 
