@@ -7,7 +7,6 @@ the type that it can do something about.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -58,6 +57,8 @@ class MissingExtraError(CaffeFcnError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean X?`` for the known name nearest to a misspelt one, whatever its case, or an empty string."""
+    import difflib  # of use once, on the way out
+
     by_lower = {each.lower(): each for each in known}
     match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f"did you mean {by_lower[match[0]]}?" if match else ""

@@ -9,7 +9,6 @@ writes the same target removes it.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,6 +92,8 @@ def sweep(path: Path) -> None:
         number = left.name.rpartition("-")[2]
         if number.isdigit() and int(number) != os.getpid() and not _alive(int(number)):
             if left.is_dir():
+                import shutil  # of use seldom, and it brings all compressions with it
+
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.proto import TEST, TRAIN, LayerParameter, NetParameter
+from caffe_fcn.proto import TEST, TRAIN
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter, NetParameter
 
 # The names people use for the state of a net -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
@@ -48,6 +52,8 @@ def filtered(net: NetParameter, phase: int, level: int = 0, stages: Iterable[str
 
     Raises `NetError` for a layer with both include and exclude rules.
     """
+    from caffe_fcn.proto import NetParameter
+
     present = set(stages)
     result = NetParameter()
     result.CopyFrom(net)
@@ -75,6 +81,8 @@ def _meets(rule: NetParameter, phase: int, level: int, stages: set[str]) -> bool
 
 
 def _replace_data_layers(net: NetParameter) -> None:
+    from caffe_fcn.proto import LayerParameter
+
     read = {blob for layer in net.layer for blob in layer.bottom}
     kept = []
     for layer in net.layer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -465,6 +466,15 @@ def test_info_tells_layers_and_shapes_as_json(tmp_path, cli):
     assert told["params"] == 26
     assert told["layers"][0]["name"] == "conv"
     assert [each["shape"] for each in told["layers"][0]["blobs"]] == [[2, 3, 2, 2], [2]]
+
+
+def test_looking_at_headers_waits_for_neither_protobuf_nor_numpy(tmp_path):
+    (tmp_path / "w.caffemodel").write_bytes(net_with(blob(VALUES)))
+    code = "import sys\nfrom caffe_fcn.cli import main\ntry: main(['weights', 'info', sys.argv[1]])\n"
+    code += "finally: print({'google.protobuf', 'numpy', 'zipfile', 'h5py'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "w.caffemodel"], capture_output=True, text=True)
+    assert "2x3x2x2" in done.stdout
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_commands_end_with_1_where_something_is_wrong_and_0_where_not(tmp_path, cli):

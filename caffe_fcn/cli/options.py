@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn import proto
 from caffe_fcn.graph import PHASES
+
+if TYPE_CHECKING:
+    from caffe_fcn import proto
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
@@ -84,6 +86,8 @@ caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
     """The net; what was passed over is told on stderr."""
+    from caffe_fcn import proto
+
     notes: list[proto.UnknownField] = []
     net = proto.read_net(path, allow_unknown, notes)
     tell_passed_over(notes)

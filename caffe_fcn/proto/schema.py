@@ -55,5 +55,3 @@ else:
     SolverParameter = message("SolverParameter")
     SolverState = message("SolverState")
     V1LayerParameter = message("V1LayerParameter")
-
-TRAIN, TEST = 0, 1  # the values of the enum Phase

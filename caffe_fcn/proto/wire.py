@@ -9,8 +9,10 @@ message gives, and no declared length is believed before it is checked against t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from mmap import mmap
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 
@@ -44,6 +46,11 @@ class Field(NamedTuple):
     begin: int
     end: int
     value: int
+
+
+def is_binary(head: bytes) -> bool:
+    """Text holds no control characters but white space; a binary message holds lengths and numbers."""
+    return any(byte < 9 or 13 < byte < 32 for byte in head[:4096])
 
 
 def walk(data: Bytes, begin: int = 0, end: int | None = None) -> Iterator[Field]:

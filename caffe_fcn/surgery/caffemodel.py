@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.geometry import dims
-from caffe_fcn.proto import LayerParameter, read_net, wire
+from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
 from caffe_fcn.surgery.layers import Layer, Weights, place
 from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
@@ -101,6 +101,8 @@ def _damaged(where: str, error: WireError) -> WeightsError:
 
 def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
     """Layers of an old format with the definitions that they have in the current one."""
+    from caffe_fcn.proto import read_net
+
     definitions = {layer.name: layer for layer in read_net(file.path).layer}
     for layer in layers:
         if (definition := definitions.get(layer.name)) is not None:
@@ -320,7 +322,7 @@ def _heads(layer: Layer, begin: int) -> list[bytes]:
     Large values that the kernel will copy are moved by a few bytes to where they lie on the same cache lines
     as in their source. Moving them may lengthen a length before them, so the places are settled in rounds.
     """
-    definition = layer.definition or LayerParameter(name=layer.name, type=layer.type or None).SerializeToString()
+    definition = layer.definition or _definition(layer)
     moves = [0] * len(layer.tensors)
     for _ in range(3):
         blobs = [blob_head(_NUMBERS[_LAYER].blobs, *pair) for pair in zip(layer.tensors, moves, strict=True)]
@@ -334,6 +336,13 @@ def _heads(layer: Layer, begin: int) -> list[bytes]:
         if moves == settled:
             break
     return heads
+
+
+def _definition(layer: Layer) -> bytes:
+    """What a caffemodel says of a layer that came from a format without definitions."""
+    from caffe_fcn.proto import LayerParameter
+
+    return bytes(LayerParameter(name=layer.name, type=layer.type or None).SerializeToString())
 
 
 def _move(tensor: Tensor, begin: int) -> int:

@@ -9,38 +9,49 @@ from __future__ import annotations
 import io
 import math
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.surgery.layers import Layer, Weights
 from caffe_fcn.surgery.naming import layers_of, name_of
 from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, SourceFile, Stretch, Tensor
 
+if TYPE_CHECKING:
+    import zipfile
+
 MAGIC = b"PK\x03\x04"
 
 LONGEST_HEADER = 1 << 12
 _DENSEST = 1032  # deflate makes no more than this of a byte: a member that declares more is not there
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
-# What zipfile raises for a zip that is none, or no longer
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError)
 BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def read(file: SourceFile) -> Weights:
     """The layers of an ``.npz`` file; raises `WeightsError` naming the array."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(file.path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             tensors = {name: _tensor(file, archive, info) for name, info in members.items()}
-    except _UNREADABLE as error:
+    except _unreadable() as error:
         raise WeightsError(file.path, f"is no zip that can be read: {error}", BROKEN) from error
     return Weights(file, "npz", layers_of(file.path, tensors))
 
 
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What zipfile raises for a zip that is none, or no longer."""
+    import zipfile
+    import zlib
+
+    return zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError
+
+
 def _tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
+    import zipfile
+
     where = f"{file.path}, array '{info.filename}'"
     if info.file_size > _DENSEST * max(info.compress_size, 1):
         raise WeightsError(where, f"declares {info.file_size} bytes in {info.compress_size}", BROKEN)
@@ -60,6 +71,8 @@ def _tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -
 
 
 def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) -> Iterator[bytes]:
+    import zipfile
+
     try:
         with zipfile.ZipFile(file.path) as archive, archive.open(info) as member:
             member.read(header)
@@ -67,7 +80,7 @@ def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) 
             while left > 0 and (chunk := member.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-    except _UNREADABLE as error:
+    except _unreadable() as error:
         raise WeightsError(where, f"cannot be unpacked: {error}", BROKEN) from error
     if left:
         raise WeightsError(where, f"ends {left} bytes early", BROKEN)
@@ -105,6 +118,8 @@ def header_of(tensor: Tensor) -> bytes:
 
 def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
     """Write an uncompressed ``.npz``. Its checksums need every byte: they pass through in chunks."""
+    import zipfile
+
     with zipfile.ZipFile(out, "w") as archive:
         for layer in layers:
             for index, tensor in enumerate(layer.tensors):

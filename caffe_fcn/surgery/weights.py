@@ -18,7 +18,7 @@ from typing import IO, TypeAlias
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.files import atomic
-from caffe_fcn.proto import is_binary
+from caffe_fcn.proto.wire import is_binary
 from caffe_fcn.surgery import caffemodel, hdf5, npz, safetensors
 from caffe_fcn.surgery.layers import Layer, Weights, place
 from caffe_fcn.surgery.tensors import Sink, SourceFile
