@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from caffe_fcn import surgery
 from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.proto import BlobProto, NetParameter, V1LayerParameter, wire
+from caffe_fcn.surgery import tensors
 
 NET = """
     name: "small"
@@ -348,6 +349,26 @@ def test_ten_thousand_layers_are_no_more_work_than_their_bytes(tmp_path):
     surgery.convert(tmp_path / "w.caffemodel", tmp_path / "copy.caffemodel")
     assert time.perf_counter() - started < 10
     assert NetParameter.FromString((tmp_path / "copy.caffemodel").read_bytes()) == net
+
+
+@pytest.mark.parametrize("ways", [["_splice"], ["_copy_file_range"], []])
+@pytest.mark.parametrize("ahead", [0, 1, 4095, 1 << 19])
+def test_stretches_of_any_place_and_length_arrive_whichever_way_the_kernel_knows(tmp_path, monkeypatch, ways, ahead):
+    monkeypatch.setattr(tensors, "_KERNEL_COPIES", [getattr(tensors, way) for way in ways])
+    content = np.random.default_rng(ahead).bytes(3_000_001)
+    (tmp_path / "source").write_bytes(content)
+    source = tensors.SourceFile(tmp_path / "source")
+    stretches = [(1, 100_000), (7, 2_999_988), (1 << 19, 1 << 20), (2_000_000, 1_000_001)]
+    with (tmp_path / "target").open("wb") as out:
+        sink = tensors.Sink(out.fileno())
+        sink.write(bytes(ahead))
+        for begin, size in stretches:
+            piece = tensors.Stretch(source, begin, size)
+            sink.pour(tensors.Tensor((size // 4,), "float32", (piece,)))
+            sink.write(b"between")
+        sink.flush()
+    expected = bytes(ahead) + b"".join(content[begin : begin + size] + b"between" for begin, size in stretches)
+    assert (tmp_path / "target").read_bytes() == expected
 
 
 def test_an_array_is_a_map_of_the_file_and_not_a_copy(tmp_path):
