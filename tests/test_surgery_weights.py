@@ -316,6 +316,32 @@ def test_a_layer_name_that_caffes_hdf5_cannot_hold_is_refused(tmp_path):
         surgery.convert(tmp_path / "w.npz", tmp_path / "w.caffemodel.h5")
 
 
+@pytest.mark.caffe
+def test_real_caffe_itself_can_save_no_such_name_and_passes_over_it_when_it_loads(pycaffe, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "net.prototxt").write_text(NET.replace('name: "conv"', 'name: "inception/conv"'))
+    with h5py.File(tmp_path / "nested.caffemodel.h5", "w") as file:
+        file["data/inception/conv/0"] = np.full((4, 3, 3, 3), 7, np.float32)
+    found = pycaffe(
+        """
+        import os
+        net = caffe.Net(str(inputs["net"]), caffe.TEST)
+        child = os.fork()
+        if not child:
+            net.save_hdf5(str(inputs["saved"]))
+            os._exit(0)
+        outputs["status"] = os.waitpid(child, 0)[1]
+        net.load_hdf5(str(inputs["nested"]))
+        outputs["loaded"] = net.params["inception/conv"][0].data
+        """,
+        net=tmp_path / "net.prototxt",
+        saved=tmp_path / "saved.caffemodel.h5",
+        nested=tmp_path / "nested.caffemodel.h5",
+    )
+    assert found["status"] != 0
+    assert not (found["loaded"] == 7).any()
+
+
 def test_a_file_above_two_gigabytes_is_read_where_protobuf_gives_up(tmp_path):
     count = (2**31 + 2**20) // 4
     shape = BlobProto(shape={"dim": [count]}).SerializeToString()

@@ -124,8 +124,8 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
             if not layer.tensors:
                 continue
             if not layer.name or "/" in layer.name or layer.name in (".", "..") or layer.name in data:
-                mend = "rename the layer, or keep .caffemodel"
-                raise WeightsError(place(path, layer.name), "Caffe's HDF5 layout cannot hold this name", mend)
+                what = "Caffe's HDF5 layout cannot hold this name: Caffe neither saves nor loads it"
+                raise WeightsError(place(path, layer.name), what, "rename the layer, or keep .caffemodel")
             group = data.create_group(layer.name)
             for index, tensor in enumerate(layer.tensors):
                 begin = _allocated(h5py, group, str(index), tensor)
