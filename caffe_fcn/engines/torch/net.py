@@ -19,7 +19,10 @@ import torch
 from torch import Tensor
 
 from caffe_fcn import proto
+from caffe_fcn.engines.torch import frames, interpolation
+from caffe_fcn.engines.torch.memory import keep_pages
 from caffe_fcn.engines.torch.parameters import Learnable, Parameters
+from caffe_fcn.engines.torch.program import Rewrite, Step, program
 from caffe_fcn.engines.torch.registry import Layer, State, class_of
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.geometry import dims
@@ -45,6 +48,7 @@ class Net:
     ``net`` is a prototxt or a message; ``phase`` is "train", "val" or "deploy" (see `graph.split`), or a
     `proto.NetState`, taken as Caffe takes it. ``weights`` is a file or several, ``seed`` makes fillers and dropout
     reproducible. ``size`` (H, W) and ``inputs`` (shapes by blob) tell what sources do not tell themselves.
+    ``literal`` computes every layer by itself, and all of it; else what is the same comes about more quickly.
     Gradients are kept while training, or where ``differentiable`` says so.
 
     Raises `NetError` for a layer that this engine does not compute, before anything runs; `WeightsError`.
@@ -68,6 +72,7 @@ class Net:
         seed: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        literal: bool = False,
         differentiable: bool | None = None,
     ) -> None:
         message = proto.read_net(net) if isinstance(net, (str, os.PathLike)) else net
@@ -92,7 +97,9 @@ class Net:
         self.source = {}
         self.blobs = {}
         self._losses: list[Tensor] = []
-        self._last_readers = _last_readers(graph)
+        self._rewrites = [] if literal else self._quicker()
+        self._programs: dict[frozenset[Blob], list[Step]] = {}
+        keep_pages()
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -110,18 +117,13 @@ class Net:
         ``inputs`` are blobs by name, as arrays or tensors; the net is reshaped to them. Raises `NetError` for inputs
         that are missing, or not the net's, or that a layer cannot take.
         """
-        kept = {self.graph.blob(name) for name in wanted} | set(self.graph.outputs())
         with torch.set_grad_enabled(self.differentiable):
             live = self._sources(inputs)
-            kept.update(live)
             self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in live.items()})
             self._losses = []
-            for node in self.graph.nodes:
-                if node.bottoms:
-                    self._run(node, live)
-                    for blob in self._last_readers.get(node, ()):
-                        if blob not in kept:
-                            del live[blob]
+            for step in self._program(frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *live))):
+                tops = step.run(live)
+                self._losses += [top.sum() * by for top, by in zip(tops, step.weights, strict=False) if by]
         self.blobs = {blob.name: tensor for blob, tensor in live.items()}
         return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
 
@@ -144,15 +146,15 @@ class Net:
                 )
             self.params[name] = self.layers[name].params = other.params[name]
 
-    def _run(self, node: Node, live: dict[Blob, Tensor]) -> None:
-        bottoms = [live[blob] for blob in node.bottoms]
-        for index, wanted in enumerate(node.layer.propagate_down):
-            if not wanted:
-                bottoms[index] = bottoms[index].detach()
-        tops = self.layers[node.name].forward(bottoms)
-        live.update(zip(node.tops, tops, strict=False))
-        weights = list(node.layer.loss_weight) or [float(node.type.endswith("Loss"))]
-        self._losses += [top.sum() * weight for top, weight in zip(tops, weights, strict=False) if weight]
+    def _quicker(self) -> list[Rewrite]:
+        images = [top for node in self._fed() for top in node.tops]
+        framed = frames.rewriter(images, lambda blob: self._shapes.blobs[blob.name])
+        return [interpolation.rewritten] if self.differentiable else [interpolation.rewritten, framed]
+
+    def _program(self, kept: frozenset[Blob]) -> list[Step]:
+        if kept not in self._programs:
+            self._programs[kept] = program(self.graph, self.layers, kept, self._rewrites)
+        return self._programs[kept]
 
     def _sources(self, inputs: Mapping[str, Array]) -> dict[Blob, Tensor]:
         fed = {top.name for node in self._fed() for top in node.tops}
@@ -164,8 +166,13 @@ class Net:
             if node.bottoms:
                 continue
             tops = [*self._made(node, inputs)]
-            live.update(zip(node.tops, (top.to(self.device, self.dtype) for top in tops), strict=True))
+            live.update(zip(node.tops, map(self._placed, tops), strict=True))
         return live
+
+    def _placed(self, blob: Tensor) -> Tensor:
+        """Images lie pixel by pixel in memory, channels innermost: what convolution and pooling are quickest on."""
+        moved = blob.to(self.device, self.dtype)
+        return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
 
     def _made(self, node: Node, inputs: Mapping[str, Array]) -> Sequence[Tensor]:
         if node.name in self.layers:
@@ -222,12 +229,3 @@ def _first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[st
         return _is_fed(node) and shapeless and any(top.name not in (inputs or {}) for top in node.tops)
 
     return shapes_of(graph, size or (_ANY_SIZE if any(map(untold, graph.nodes)) else None), inputs)
-
-
-def _last_readers(graph: Graph) -> dict[Node, list[Blob]]:
-    """For each node the blobs that nobody reads after it."""
-    last: dict[Node, list[Blob]] = {}
-    for blob in (top for node in graph.nodes for top in node.tops):
-        if blob.readers:
-            last.setdefault(blob.readers[-1], []).append(blob)
-    return last

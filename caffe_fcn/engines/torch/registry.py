@@ -12,7 +12,7 @@ Gradients are torch's, except where Caffe's differ and the layer says so itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.geometry import Window
 from caffe_fcn.graph import Node
 from caffe_fcn.layer_types import LAYER_TYPES, LayerType, Site
 
@@ -32,7 +33,29 @@ class State:
     random: torch.Generator
 
 
-class Layer:
+class Computes:
+    """What turns bottoms into tops: a layer, or what stands in for several."""
+
+    in_place: ClassVar[bool] = False  # whether it has a way of its own of `overwriting`
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        """The tops of these bottoms."""
+        raise NotImplementedError
+
+    def overwriting(self, bottoms: list[Tensor]) -> list[Tensor]:
+        """As `forward`, where the first bottom may be written over, since nobody else needs it."""
+        return self.forward(bottoms)
+
+    def sees(self) -> tuple[Window, ...]:
+        """Of an image's height and width, the windows that a value of the top depends on; none where it is all."""
+        return ()
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        """The top of a part of the bottom, padded by so much before and behind on each axis instead of by `pad`."""
+        raise NotImplementedError
+
+
+class Layer(Computes):
     """A layer in its place. Subclasses say in `forward` what they compute, and refuse in ``__init__`` what they cannot.
 
     ``site`` holds the layer's message and the shapes of its bottoms when the net was made; later ones may have
@@ -40,6 +63,7 @@ class Layer:
     """
 
     learns: ClassVar[bool] = True  # whether the solver may change its parameters
+    fresh: ClassVar[bool] = False  # whether its tops are new memory that its own gradient does not need
 
     def __init__(self, site: Site, state: State) -> None:
         self.site = site
@@ -55,10 +79,6 @@ class Layer:
     def name(self) -> str:
         """The layer's name."""
         return str(self.site.layer.name)
-
-    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        """The tops of these bottoms."""
-        raise NotImplementedError
 
 
 _CLASSES: dict[str, type[Layer]] = {}

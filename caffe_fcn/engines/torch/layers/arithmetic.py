@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.geometry import Window
 from caffe_fcn.proto import message
 
 _OPERATIONS = message("EltwiseParameter").EltwiseOp
@@ -18,6 +19,8 @@ _REDUCTIONS = message("ReductionParameter").ReductionOp
 @layer("Eltwise")
 class Eltwise(Layer):
     """The product, the weighted sum or the maximum of all bottoms."""
+
+    fresh = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         operation = _OPERATIONS.Name(self.param.operation)
@@ -44,6 +47,14 @@ def _spread(part: Tensor, axis: int, over: Tensor) -> Tensor:
 class Scale(Layer):
     """A product with a blob, or with a parameter, that spans some of the axes; and a bias of the same span."""
 
+    fresh = True
+
+    def sees(self) -> tuple[Window, ...]:
+        return (Window(1), Window(1)) if self.param.axis == 1 and self.param.num_axes == 1 else ()
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self.forward([x])[0]
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, *own = [*bottoms, *self.params]
         scale, *bias = (_spread(part, self.param.axis, x) for part in own)
@@ -53,6 +64,8 @@ class Scale(Layer):
 @layer("Bias")
 class Bias(Layer):
     """A sum with a blob, or with a parameter, that spans some of the axes."""
+
+    fresh = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, bias = [*bottoms, *self.params]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
@@ -19,6 +21,7 @@ _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d,
 class _Windowed(Layer):
     """What slides a kernel over all axes behind the channels; those before are a batch."""
 
+    fresh = True
     functions: ClassVar[dict[int, Any]]
 
     def __init__(self, site: Site, state: State) -> None:
@@ -60,9 +63,42 @@ class Convolution(_Windowed):
     functions = _CONVOLUTIONS
 
     def computed(self, x: Tensor) -> Tensor:
-        stride, pad, dilation = self.per_axis("stride"), self.per_axis("pad"), self.per_axis("dilation")
-        y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, self.param.group)
+        return self._padded_by(x, self.per_axis("pad"))
+
+    def sees(self) -> tuple[Window, ...]:
+        return self.windows if self.axis == 1 and len(self.windows) == 2 else ()
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        even = [min(pad) for pad in pads]
+        (top, bottom), (left, right) = (
+            (before - pad, after - pad) for (before, after), pad in zip(pads, even, strict=True)
+        )
+        return self._padded_by(F.pad(x, (left, right, top, bottom)) if any((top, bottom, left, right)) else x, even)
+
+    def _padded_by(self, x: Tensor, pad: Sequence[int]) -> Tensor:
+        stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.param.group
+        if group == 1 and len(pad) == 2 and self._fewer_places_than_outputs(x, pad):
+            return self._as_product(x, pad)
+        y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
         return y
+
+    def _fewer_places_than_outputs(self, x: Tensor, pad: Sequence[int]) -> bool:
+        """Whether the windows are less to write out than the weights are to put into a convolution's order."""
+        return len(x) * math.prod(self._places(x, pad)) < self.param.num_output
+
+    def _places(self, x: Tensor, pad: Sequence[int]) -> list[int]:
+        return [
+            replace(window, pad=more).convolved(size)
+            for window, more, size in zip(self.windows, pad, x.shape[2:], strict=True)
+        ]
+
+    def _as_product(self, x: Tensor, pad: Sequence[int]) -> Tensor:
+        """One matrix product with all windows, written out: fc6 in a quarter of the time."""
+        kernel, stride, dilation = self.per_axis("kernel"), self.per_axis("stride"), self.per_axis("dilation")
+        pointwise = {*kernel, *stride} == {1} and not any(pad)
+        columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
+        y = self.params[0].flatten(1) @ columns
+        return (y if self.bias is None else y + self.bias[:, None]).unflatten(2, self._places(x, pad))
 
 
 @layer("Deconvolution")
@@ -80,6 +116,8 @@ class Deconvolution(_Windowed):
 @layer("InnerProduct")
 class InnerProduct(Layer):
     """Flattens from ``axis``; weights are (outputs, inputs), with ``transpose`` (inputs, outputs)."""
+
+    fresh = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         weights, *bias = self.params

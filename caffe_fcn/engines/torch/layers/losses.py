@@ -7,6 +7,7 @@ Where Caffe takes a logarithm it keeps its argument from zero, but its gradient 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,9 +55,9 @@ def _divided(layer: Layer, values: Tensor, outer: int, counted: Tensor, default:
     return values.sum() / {"FULL": max(values.numel(), 1), "BATCH_SIZE": max(outer, 1), "NONE": 1}[mode]
 
 
-def _bounded(values: Tensor, least: float = -math.inf, most: float = math.inf) -> Tensor:
-    """Values within bounds, and a gradient that knows nothing of them."""
-    return values + (values.clamp(least, most) - values).detach()
+def _bounded(values: Tensor, least: float) -> Tensor:
+    """Values that are no less, and a gradient that knows nothing of it."""
+    return values + (values.clamp(min=least) - values).detach()
 
 
 @layer("SoftmaxWithLoss")
@@ -67,13 +68,32 @@ class SoftmaxWithLoss(Layer):
         x, labels = bottoms
         axis = self.param.axis % x.dim()
         ignored = _ignored(self)
-        scores = x.movedim(axis, -1).flatten(0, -2)
-        numbers = labels_of(self, labels.flatten(), scores.shape[1], ignored)
-        losses = F.cross_entropy(scores, numbers, ignore_index=-1 if ignored is None else ignored, reduction="none")
-        bounded = _bounded(losses, most=-math.log(_FLT_MIN))
-        counted = torch.ones_like(numbers) if ignored is None else numbers != ignored
-        loss = _divided(self, bounded, math.prod(x.shape[:axis]), counted, "VALID")
-        return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]
+        shape = [*x.shape[:axis], 1, *x.shape[axis + 1 :]]
+        numbers = labels_of(self, labels.reshape(shape), x.shape[axis], ignored)
+        counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        losses, probabilities = _CrossEntropy.apply(x, numbers, counted, axis)
+        loss = _divided(self, losses, math.prod(x.shape[:axis]), counted, "VALID")
+        return [loss, probabilities][: max(len(self.site.layer.top), 1)]
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """From one softmax both the losses and their gradient, as in Caffe: torch's own would take it twice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, numbers: Tensor, counted: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        probabilities = x.softmax(axis)
+        index = numbers.where(counted, 0)
+        losses = -probabilities.gather(axis, index).clamp(min=_FLT_MIN).log() * counted
+        ctx.save_for_backward(probabilities, index, counted)
+        ctx.axis = axis
+        ctx.mark_non_differentiable(probabilities)
+        return losses, probabilities
+
+    @staticmethod
+    def backward(ctx: Any, of_losses: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
+        probabilities, index, counted = ctx.saved_tensors
+        share = of_losses * counted
+        return (probabilities * share).scatter_add_(ctx.axis, index, -share), None, None, None
 
 
 @layer("InfogainLoss")
@@ -89,7 +109,7 @@ class InfogainLoss(Layer):
         x, labels, matrix = bottoms
         axis = self.param.axis % x.dim()
         ignored = _ignored(self)
-        logs = _bounded(x.movedim(axis, -1).flatten(0, -2).log_softmax(1), least=math.log(_LOG_THRESHOLD))
+        logs = _bounded(x.movedim(axis, -1).flatten(0, -2).log_softmax(1), math.log(_LOG_THRESHOLD))
         numbers = labels_of(self, labels.flatten(), logs.shape[1], ignored)
         counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
         square = matrix.reshape(logs.shape[1], logs.shape[1])
@@ -106,7 +126,7 @@ class MultinomialLogisticLoss(Layer):
         rows = bottoms[0].flatten(1)
         numbers = labels_of(self, bottoms[1].flatten(), rows.shape[1], None)
         picked = rows.gather(1, numbers[:, None])
-        return [-_bounded(picked, least=_LOG_THRESHOLD).log().sum() / len(rows)]
+        return [-_bounded(picked, _LOG_THRESHOLD).log().sum() / len(rows)]
 
 
 @layer("SigmoidCrossEntropyLoss")

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.geometry import Window
 
 
 class _Neuron(Layer):
     """One bottom, one top of its shape."""
+
+    def sees(self) -> tuple[Window, ...]:
+        return (Window(1), Window(1))
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self.fire(x)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [self.fire(bottoms[0])]
@@ -112,6 +120,11 @@ class ReLU(_Neuron):
     def fire(self, x: Tensor) -> Tensor:
         slope = self.param.negative_slope
         return F.leaky_relu(x, slope) if slope else F.relu(x)
+
+    in_place = True
+
+    def overwriting(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return self.forward(bottoms) if self.param.negative_slope else [F.relu_(bottoms[0])]
 
 
 @layer("Sigmoid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.geometry import Window
 from caffe_fcn.layer_types import Site
 
 
@@ -28,6 +30,12 @@ class LRN(Layer):
         x = bottoms[0]
         sums = self._over_pixels(x.square()) if self.param.norm_region == 1 else self._over_channels(x.square())
         return [x * sums.pow(-self.param.beta)]
+
+    def sees(self) -> tuple[Window, ...]:
+        return () if self.param.norm_region == 1 else (Window(1), Window(1))
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self.forward([x])[0]
 
     def _over_channels(self, squares: Tensor) -> Tensor:
         """As a 1x1 convolution with a band of weights, which is quick in every layout."""
@@ -50,6 +58,7 @@ class BatchNorm(Layer):
     """
 
     learns = False
+    fresh = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]

@@ -7,6 +7,7 @@ padded image: padding counts, what lies beyond it does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,16 @@ class Pooling(Layer):
         windows = pooling_windows(self.site.layer) or [Window(size) for size in x.shape[2:]]
         sizes = pooled(windows, x.shape[2:], self.floor)
         return self.method(x, windows, sizes)[: len(self.site.layer.top)]
+
+    def sees(self) -> tuple[Window, ...]:
+        return pooling_windows(self.site.layer) if self.method is _largest and len(self.site.layer.top) == 1 else ()
+
+    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        (top, bottom), (left, right) = pads
+        if any((top, bottom, left, right)):
+            x = F.pad(x, (left, right, top, bottom), value=torch.finfo(x.dtype).min)
+        windows = [replace(window, pad=0) for window in self.sees()]
+        return self.method(x, windows, pooled(windows, x.shape[2:], floor=True))[0]
 
 
 @layer("SPP")

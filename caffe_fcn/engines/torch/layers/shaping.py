@@ -31,6 +31,8 @@ class Reshape(_Shaping):
 class Concat(Layer):
     """All bottoms one after the other along an axis."""
 
+    fresh = True
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [torch.cat(bottoms, _axis(self.param, "concat_dim"))]
 

@@ -1,0 +1,314 @@
+"""The torch engine beside real Caffe, OpenCV's dnn, ONNX Runtime and the same nets written by hand in torch.
+
+    python benchmarks/engine.py [ROUNDS]
+
+FCN-8s forward at 500x500, and a training step (forward and backward) of FCN-AlexNet at 500x500, with random weights.
+Every contender is a process of its own with two threads; in each round all have one pass in turn, and medians count,
+so that a busy machine is busy for all of them. What they compute is compared too. Needs real Caffe
+(scripts/install_caffe.sh), torch, onnx, onnxruntime and opencv; contenders whose library is missing are left out.
+Takes 12 GB of memory, since all are loaded at once, and 1.5 GB of disk; ROUNDS is 7. Prints Markdown tables.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffe_fcn import netspec, proto
+from caffe_fcn.engines.caffe import find
+from caffe_fcn.graph import Graph, split
+from caffe_fcn.proto import FillerParameter, NetParameter
+from caffe_fcn.shapes import infer
+from caffe_fcn.surgery import fillers, interpolation, open_weights, save_weights
+from caffe_fcn.surgery.layers import Layer
+
+SIZE = 500
+CLASSES = 21
+
+# Each contender defines `once`, one pass, which returns what it made; then LOOP has it run on demand.
+LOOP = """
+import time
+def peak():
+    # megabytes; getrusage would count the parent's, too
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+for line in sys.stdin:
+    started = time.perf_counter()
+    result = once()
+    seconds = time.perf_counter() - started
+    if line.strip():
+        np.save(line.strip(), result)
+    print(seconds, peak(), flush=True)
+"""
+BEGIN = """
+import os, sys
+import numpy as np
+net, weights, onnx, folder = sys.argv[1:]
+data, label = (np.load(os.path.join(folder, name + ".npy")) for name in ("data", "label"))
+"""
+CAFFE = """
+sys.stdout, pipe = sys.stderr, sys.stdout
+import caffe
+caffe.set_mode_cpu()
+runner = caffe.Net(net, caffe.TRAIN if {training} else caffe.TEST, weights=weights)
+runner.blobs["data"].data[...] = data
+if {training}:
+    runner.blobs["label"].data[...] = label
+def once():
+    runner.forward()
+    if {training}:
+        runner.clear_param_diffs()
+        runner.backward()
+        return runner.params["conv1"][0].diff
+    return runner.blobs["score"].data
+sys.stdout = pipe
+"""
+OURS = """
+from caffe_fcn.engines.torch import Net
+runner = Net(net, "train" if {training} else "deploy", weights, literal={literal})
+def once():
+    if not {training}:
+        return runner.forward(data=data)["score"].numpy()
+    for each in runner.learnable:
+        each.tensor.grad = None
+    runner.forward(data=data, label=label)
+    runner.loss().backward()
+    return runner.params["conv1"][0].grad.numpy()
+"""
+OPENCV = """
+import cv2
+cv2.setNumThreads(2)
+runner = cv2.dnn.readNetFromCaffe(net, weights)
+def once():
+    runner.setInput(data, "data")
+    return runner.forward("score")
+"""
+ONNX_RUNTIME = """
+import onnxruntime
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 2
+runner = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+def once():
+    return runner.run(["score"], {{"data": data}})[0]
+"""
+BY_HAND = """
+import torch
+import torch.nn.functional as F
+from caffe_fcn.surgery import open_weights
+with open_weights(weights) as file:
+    w = {{layer.name: [torch.tensor(t.array()) for t in layer.tensors] for layer in file.layers if layer.tensors}}
+
+def conv(x, name, pad=0, stride=1, group=1):
+    return F.conv2d(x, *w[name], padding=pad, stride=stride, groups=group)
+
+def fcn8s(x):
+    for block, depth in enumerate((2, 2, 3, 3, 3), 1):
+        for i in range(1, depth + 1):
+            x = F.relu(conv(x, "conv%d_%d" % (block, i), 100 if (block, i) == (1, 1) else 1), inplace=True)
+        x = F.max_pool2d(x, 2, 2, ceil_mode=True)
+        if block == 3:
+            pool3 = x
+        if block == 4:
+            pool4 = x
+    x = F.relu(conv(x, "fc6"), inplace=True)
+    x = F.relu(conv(x, "fc7"), inplace=True)
+    up = F.conv_transpose2d(conv(x, "score_fr"), w["upscore2"][0], stride=2)
+    four = conv(pool4, "score_pool4")[:, :, 5 : 5 + up.shape[2], 5 : 5 + up.shape[3]] + up
+    up = F.conv_transpose2d(four, w["upscore_pool4"][0], stride=2)
+    three = conv(pool3, "score_pool3")[:, :, 9 : 9 + up.shape[2], 9 : 9 + up.shape[3]] + up
+    return F.conv_transpose2d(three, w["upscore8"][0], stride=8)[:, :, 31 : 31 + {size}, 31 : 31 + {size}]
+
+def alexnet(x):
+    norm = lambda x: F.local_response_norm(x, 5, 1e-4, 0.75)
+    pool = lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)
+    x = norm(pool(F.relu(conv(x, "conv1", 100, 4))))
+    x = norm(pool(F.relu(conv(x, "conv2", 2, 1, 2))))
+    x = F.relu(conv(x, "conv3", 1))
+    x = F.relu(conv(x, "conv4", 1, 1, 2))
+    x = pool(F.relu(conv(x, "conv5", 1, 1, 2)))
+    x = F.dropout(F.relu(conv(x, "fc6")), 0.0)
+    x = F.dropout(F.relu(conv(x, "fc7")), 0.0)
+    x = conv(x, "score_fr")
+    return F.conv_transpose2d(x, w["upscore"][0], stride=32)[:, :, 18 : 18 + {size}, 18 : 18 + {size}]
+
+data, label = torch.tensor(data), torch.tensor(label).long()[:, 0]
+if {training}:
+    for name, tensors in w.items():
+        for tensor in tensors if name != "upscore" else []:
+            tensor.requires_grad_()
+def once():
+    if not {training}:
+        with torch.no_grad():
+            return fcn8s(data).numpy()
+    for tensors in w.values():
+        for tensor in tensors:
+            tensor.grad = None
+    F.cross_entropy(alexnet(data), label, ignore_index=255).backward()
+    return w["conv1"][0].grad.numpy()
+"""
+
+
+class Contender:
+    """A process that runs one pass whenever it is asked to."""
+
+    def __init__(self, name: str, command: list[str], program: str, arguments: list[Path], **choices: Any) -> None:
+        self.name = name
+        self.seconds: list[float] = []
+        self.megabytes = 0.0
+        text = BEGIN + program.format(**{"training": False, "literal": False, "size": SIZE, **choices}) + LOOP
+        quiet = {**os.environ, "GLOG_minloglevel": "2", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [*command, "-c", text, *map(str, arguments)], stdin=pipe, stdout=pipe, text=True, env=quiet
+        )
+
+    def once(self, save: Path | None = None) -> None:
+        """One pass; the first is not counted, and saved."""
+        assert self._process.stdin and self._process.stdout
+        print(save or "", file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline().split()
+        if len(answer) != 2:
+            sys.exit(f"{self.name} failed")
+        if not save:
+            self.seconds.append(float(answer[0]))
+        self.megabytes = float(answer[1])
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def with_weights(net: NetParameter, path: Path) -> None:
+    """Random weights that keep values of the size of the image's, upscores that interpolate."""
+    shapes = infer(net, size=(SIZE, SIZE))
+    layers = []
+    for node in shapes.graph.nodes:
+        tensors = [
+            interpolation.weights(shape)
+            if node.type == "Deconvolution"
+            else fillers.filled(FillerParameter(type="msra" if len(shape) > 1 else "constant"), shape, node.name, index)
+            for index, shape in enumerate(shapes.params[node.name])
+        ]
+        layers.append(Layer(node.name, tuple(tensors), node.type, node.layer.SerializeToString()))
+    save_weights(path, layers)
+
+
+def to_onnx(net: NetParameter, weights: Path, path: Path) -> None:
+    """The net as an ONNX model; of layer types those of the VGG nets."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    shapes = infer(net, size=(SIZE, SIZE))
+    nodes, constants, names = [], [], {"data": "data"}
+    with open_weights(weights) as file:
+        params = {layer.name: [np.array(tensor.array()) for tensor in layer.tensors] for layer in file.layers}
+    for node in Graph(split(net)).nodes:
+        if not node.bottoms:
+            continue
+        inputs, kind, options = [names[blob.name] for blob in node.bottoms], node.type, {}
+        for index, array in enumerate(params.get(node.name, [])):
+            inputs.append(f"{node.name}/{index}")
+            constants.append(numpy_helper.from_array(array, inputs[-1]))
+        if kind in ("Convolution", "Deconvolution"):
+            param = node.layer.convolution_param
+            kind = "Conv" if kind == "Convolution" else "ConvTranspose"
+            options = {"pads": [*param.pad, 0][:1] * 4, "strides": [*param.stride, 1][:1] * 2}
+        elif kind == "Pooling":
+            options = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+            kind = "MaxPool"
+        elif kind == "Crop":
+            offset, size = node.layer.crop_param.offset[0], shapes.blobs[node.bottoms[1].name][2:]
+            bounds = {"from": [offset] * 2, "to": [offset + each for each in size], "axes": [2, 3]}
+            inputs = [inputs[0], *(f"{node.name}/{name}" for name in bounds)]
+            constants += [numpy_helper.from_array(np.array(v), f"{node.name}/{k}") for k, v in bounds.items()]
+            kind = "Slice"
+        kind = {"ReLU": "Relu", "Dropout": "Identity", "Eltwise": "Add"}.get(kind, kind)
+        top = node.tops[0].name
+        names[top] = "score" if node.name == "score" else f"{top}:{len(nodes)}"
+        nodes.append(helper.make_node(kind, inputs, [names[top]], node.name, **options))
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes.blobs[name])] for name in ("data", "score")]
+    graph = helper.make_graph(nodes, "net", *ends, initializer=constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def fed(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
+    """The net with Input layers in the place of what reads data, and without dropout, which is random."""
+    result = NetParameter(name=net.name)
+    for name, shape in shapes.items():
+        result.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=shape)
+    result.layer.extend(layer for layer in net.layer if layer.bottom and layer.type != "Dropout")
+    return result
+
+
+def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> None:
+    """All in turn, so many rounds; then the table, each against Caffe, the first."""
+    for contender in contenders:
+        contender.once(folder / f"{contender.name}.npy")
+        contender.once()
+    for contender in contenders:
+        contender.seconds.clear()
+    for _ in range(rounds):
+        for contender in contenders:
+            contender.once()
+    print(f"\n{title}\n\n| | seconds | against Caffe | peak MB | largest relative difference from Caffe |")
+    print("|---|---|---|---|---|")
+    first = contenders[0]
+    expected = np.load(folder / f"{first.name}.npy")
+    for contender in contenders:
+        seconds = statistics.median(contender.seconds)
+        times = statistics.median(a / b for a, b in zip(first.seconds, contender.seconds, strict=True))
+        apart = np.abs(np.load(folder / f"{contender.name}.npy") - expected).max() / np.abs(expected).max()
+        print(f"| {contender.name} | {seconds:.3f} | {times:.2f} | {contender.megabytes:.0f} | {apart:.1e} |")
+        contender.end()
+
+
+def main() -> None:
+    """Make the nets and their weights, and race."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    pycaffe, python = list(find().python), [sys.executable]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        random = np.random.RandomState(0)
+        np.save(folder / "data.npy", random.normal(0, 60, (1, 3, SIZE, SIZE)).astype(np.float32))
+        np.save(folder / "label.npy", random.randint(0, CLASSES, (1, 1, SIZE, SIZE)).astype(np.float32))
+        arguments = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
+
+        net = fed(netspec.build("voc-fcn8s", "deploy"), {"data": [1, 3, SIZE, SIZE]})
+        proto.write(net, arguments[0])
+        with_weights(net, arguments[1])
+        contenders = [
+            Contender("Caffe", pycaffe, CAFFE, arguments),
+            Contender("torch by hand", python, BY_HAND, arguments),
+            Contender("ours, literal", python, OURS, arguments, literal=True),
+            Contender("ours", python, OURS, arguments),
+        ]
+        if importlib.util.find_spec("cv2"):
+            contenders.append(Contender("OpenCV dnn", python, OPENCV, arguments))
+        if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
+            to_onnx(net, arguments[1], arguments[2])
+            contenders.append(Contender("ONNX Runtime", python, ONNX_RUNTIME, arguments))
+        race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
+
+        shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
+        net = fed(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
+        proto.write(net, arguments[0])
+        with_weights(net, arguments[1])
+        contenders = [
+            Contender("Caffe", pycaffe, CAFFE, arguments, training=True),
+            Contender("torch by hand", python, BY_HAND, arguments, training=True),
+            Contender("ours, literal", python, OURS, arguments, training=True, literal=True),
+            Contender("ours", python, OURS, arguments, training=True),
+        ]
+        race(f"FCN-AlexNet training step, {SIZE}x{SIZE}", contenders, rounds, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""What comes about more quickly is what the literal layers make, which the other tests hold against real Caffe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_nets import small
+from torch_judge import difference, parsed, torch
+
+from caffe_fcn import proto
+from caffe_fcn.engines.torch import Net, frames, interpolation
+from caffe_fcn.netspec import build, catalogue
+
+ALLOWED = 1e-5  # of the largest value
+
+
+def pair(net: proto.NetParameter) -> tuple[Net, Net]:
+    """The same net with the same weights, quick and literal."""
+    quick, literal = (Net(net, literal=each, differentiable=False) for each in (False, True))
+    for net_ in (quick, literal):
+        fill(net_)
+    return quick, literal
+
+
+def fill(net: Net) -> None:
+    """Parameters that keep the size of values, random biases, and upscores that interpolate."""
+    generator = torch.Generator().manual_seed(1)
+    for name, (weights, *others) in net.params.items():
+        if net.layers[name].site.layer.type == "Deconvolution":
+            interpolate(weights)
+        else:
+            fan = max(weights[0].numel(), 1)
+            weights.copy_(torch.randn(weights.shape, generator=generator) * (2 / fan) ** 0.5)
+        for other in others:
+            other.copy_(torch.randn(other.shape, generator=generator))
+
+
+@torch.no_grad()
+def interpolate(weights: torch.Tensor) -> None:
+    """Class i into class i alone; Caffe's bilinear filler fills all."""
+    channels, width, height, _ = weights.shape
+    line = 1 - (torch.arange(height) - (height - 1) / 2).abs() / ((height + 1) // 2)
+    weights.zero_()
+    weights[torch.arange(channels), torch.arange(channels) % width] = torch.outer(line, line)
+
+
+def images(sizes: list[tuple[int, int]], channels: int = 3) -> Iterator[np.ndarray]:
+    random = np.random.RandomState(0)
+    for size in sizes:
+        yield random.normal(0, 60, (1, channels, *size)).astype(np.float32)
+
+
+def assert_same(quick: Mapping[str, torch.Tensor], literal: Mapping[str, torch.Tensor]) -> None:
+    assert quick.keys() == literal.keys()
+    for name, blob in literal.items():
+        assert difference(quick[name].detach().numpy(), blob.detach().numpy()) <= ALLOWED, name
+
+
+def steps_of(net: Net) -> set[type]:
+    return {type(step.layer) for program in net._programs.values() for step in program}
+
+
+IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-cnn", "m2nist-fcn")]
+
+
+@pytest.mark.parametrize("name", IMAGE_NETS)
+def test_every_net_scores_the_same_for_each_image_of_any_size(name: str) -> None:
+    quick, literal = pair(small(build(name, "deploy"), "deploy"))
+    fed = {name: shape[1] for name, shape in quick.inputs.items() if len(shape) == 4}
+    for number, (height, width) in enumerate([(97, 101), (97, 101), (64, 120), (97, 101)]):
+        random = np.random.RandomState(number)
+        inputs = {n: random.normal(0, 60, (1, c, height, width)).astype(np.float32) for n, c in fed.items()}
+        assert_same(quick.forward(**inputs), literal.forward(**inputs))
+    assert interpolation.Interpolation in steps_of(quick)
+    assert (frames.Framed in steps_of(quick)) == (name != "nyud-fcn32s-color-d")  # whose inputs are concatenated first
+    assert steps_of(literal).isdisjoint({interpolation.Interpolation, frames.Framed})
+
+
+FRAMED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 40 dim: 40 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 20 stride: 2 } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { kernel_size: 3 stride: 2 pad: 1 } }
+layer { name: "norm" type: "LRN" bottom: "pool" top: "norm" lrn_param { alpha: 0.1 } }
+"""
+
+
+def test_a_net_whose_weights_change_has_its_frame_anew() -> None:
+    quick, literal = pair(parsed(FRAMED))
+    for image in images([(40, 40)] * 2):
+        assert_same(quick.forward(data=image), literal.forward(data=image))
+    for net in (quick, literal):
+        net.params["conv"][1].add_(1)
+    for image in images([(40, 40)] * 2):
+        assert_same(quick.forward(data=image), literal.forward(data=image))
+
+
+def test_what_is_wanted_from_within_a_frame_is_whole() -> None:
+    quick, literal = pair(parsed(FRAMED))
+    for image in images([(40, 40)] * 2):
+        assert_same(quick.forward("conv", "pool", data=image), literal.forward("conv", "pool", data=image))
+
+
+def test_batches_after_single_images_have_the_frame_too() -> None:
+    quick, literal = pair(parsed(FRAMED))
+    for count in (1, 3, 2):
+        batch = np.random.RandomState(count).normal(0, 60, (count, 3, 40, 40)).astype(np.float32)
+        assert_same(quick.forward(data=batch), literal.forward(data=batch))
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> str:
+    """Layers that see windows, in a row or with side branches, on an image that may be much padded."""
+    text = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 dim: 48 dim: 50 } } }\n'
+    bottoms = ["data"]
+    for number in range(draw(st.integers(2, 6))):
+        bottom, name = draw(st.sampled_from(bottoms[-2:])), f"l{number}"
+        kind = draw(st.sampled_from(["Convolution", "Convolution", "Pooling", "ReLU", "LRN", "Scale", "AbsVal"]))
+        sizes = {axis: draw(st.integers(1, 3)) for axis in "hw"}
+        window = " ".join(
+            f"kernel_{axis}: {k} stride_{axis}: {draw(st.integers(1, k))} pad_{axis}: {draw(st.integers(0, k - 1))}"
+            for axis, k in sizes.items()
+        )
+        if kind == "Convolution":
+            pads = [draw(st.sampled_from([0, 1, 13, 21])) for _ in "hw"]
+            inside = (
+                f"convolution_param {{ num_output: {draw(st.sampled_from([2, 4, 64]))} kernel_size: {sizes['h']} "
+                f"kernel_size: {sizes['w']} pad: {pads[0]} pad: {pads[1]} stride: {draw(st.integers(1, 2))} "
+                f"dilation: {draw(st.integers(1, 2))} group: {draw(st.integers(1, 2))} }}"
+            )
+        elif kind == "Pooling":
+            inside = f"pooling_param {{ pool: {draw(st.sampled_from(['MAX', 'MAX', 'AVE']))} {window} }}"
+        else:
+            inside = "scale_param { bias_term: true }" if kind == "Scale" else ""
+        top = bottom if kind == "ReLU" and draw(st.booleans()) and bottom != "data" else name
+        text += f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" {inside} }}\n'
+        bottoms.append(top)
+    return text
+
+
+@settings(max_examples=150)
+@given(text=stacks())
+def test_any_stack_of_windows_makes_the_same(text: str) -> None:
+    quick, literal = pair(parsed(text))
+    for image in images([(48, 50), (48, 50), (31, 64), (31, 64), (48, 50)], channels=2):
+        assert_same(quick.forward(data=image), literal.forward(data=image))
+
+
+def upscore(kernel: int, stride: int, pad: int, group: int, offset: str, bias: bool, lr_mult: int = 0) -> str:
+    return f"""
+layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 3 dim: 9 dim: 8 }} }} }}
+layer {{ name: "as" type: "Input" top: "as" input_param {{ shape {{ dim: 1 dim: 5 dim: 6 dim: 7 }} }} }}
+layer {{ name: "up" type: "Deconvolution" bottom: "x" top: "up" param {{ lr_mult: {lr_mult} }} param {{ lr_mult: 0 }}
+  convolution_param {{ num_output: 3 kernel_size: {kernel} stride: {stride} pad: {pad} group: {group}
+    bias_term: {str(bias).lower()} bias_filler {{ type: "uniform" }} weight_filler {{ type: "bilinear" }} }} }}
+layer {{ name: "crop" type: "Crop" bottom: "up" bottom: "as" top: "crop" crop_param {{ axis: 2 {offset} }} }}
+"""
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_an_upscore_and_its_crop_are_two_products(data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, 4))
+    kernel = data.draw(st.integers(stride, 2 * stride + 2))
+    pad = data.draw(st.integers(0, min(2, kernel - 1)))
+    offsets = data.draw(st.sampled_from(["", "offset: 1", "offset: 0 offset: 1"]))
+    if stride * 7 + kernel - 2 * pad < 8 or stride * 8 + kernel - 2 * pad < 7:
+        return
+    text = upscore(kernel, stride, pad, data.draw(st.sampled_from([1, 3])), offsets, data.draw(st.booleans()))
+    quick, literal = pair(parsed(text))
+    inputs = {"x": np.random.RandomState(0).normal(size=(2, 3, 9, 8)), "as": np.zeros((1, 5, 6, 7))}
+    assert_same(quick.forward(**inputs), literal.forward(**inputs))
+    assert interpolation.Interpolation in steps_of(quick)
+    assert quick._programs[next(iter(quick._programs))][0].layer._taps() is not None
+    for net in (quick, literal):  # no interpolation any more
+        net.params["up"][0].copy_(torch.randn(net.params["up"][0].shape, generator=torch.Generator().manual_seed(0)))
+    assert_same(quick.forward(**inputs), literal.forward(**inputs))
+
+
+def test_the_gradient_behind_an_upscore_is_the_literal_one() -> None:
+    text = upscore(4, 2, 0, 1, "offset: 1", False)
+    random = np.random.RandomState(0)
+    x, reference = random.normal(size=(2, 3, 9, 8)).astype(np.float32), np.zeros((1, 5, 6, 7))
+    grads = []
+    for literal in (False, True):
+        net = Net(parsed(text), "train", literal=literal)
+        interpolate(net.params["up"][0])
+        bottom = torch.tensor(x, requires_grad=True)
+        net.forward(**{"x": bottom, "as": reference})["crop"].square().sum().backward()
+        grads.append(bottom.grad.numpy())
+        assert (interpolation.Interpolation in steps_of(net)) == (not literal)
+    assert difference(*grads) <= ALLOWED
+
+
+def test_an_upscore_that_learns_stays_a_layer() -> None:
+    net = Net(parsed(upscore(4, 2, 0, 1, "offset: 1", False, lr_mult=1)), "train")
+    x = np.ones((2, 3, 9, 8), np.float32)
+    net.forward(**{"x": x, "as": np.zeros((1, 5, 6, 7))})["crop"].sum().backward()
+    assert interpolation.Interpolation not in steps_of(net)
+    assert net.params["up"][0].grad.abs().sum() > 0
