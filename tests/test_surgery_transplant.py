@@ -251,6 +251,19 @@ def test_the_net_of_the_weights_is_asked_where_the_file_does_not_say_it(tmp_path
         surgery.transplant(tmp_path / "fc.npz", target, tmp_path / "out.caffemodel", from_net=other)
 
 
+def test_a_file_that_ends_between_two_layers_is_told_by_its_net(tmp_path):
+    two = NetParameter()
+    two.CopyFrom(FC)
+    two.layer.add(name="score", type="InnerProduct", bottom=[FC.layer[-1].top[0]], top=["score"])
+    two.layer[-1].inner_product_param.num_output = 2
+    values = {**FC_VALUES, "score": [np.ones((2, 3), np.float32), np.zeros(2, np.float32)]}
+    save(tmp_path / "whole.caffemodel", two, values)
+    surgery.transplant(tmp_path / "whole.caffemodel", two, tmp_path / "out.caffemodel", from_net=two)
+    save(tmp_path / "cut.caffemodel", FC, FC_VALUES)
+    with pytest.raises(WeightsError, match=r"cut\.caffemodel: has no parameters of layer 'score', .*cut off"):
+        surgery.transplant(tmp_path / "cut.caffemodel", two, tmp_path / "out.caffemodel", from_net=two)
+
+
 def test_values_without_any_shape_take_that_of_their_net(tmp_path):
     bare = NetParameter()
     bare.layer.add(name="fc").blobs.add(data=FC_VALUES["fc"][0].ravel())

@@ -178,7 +178,15 @@ class _Source:
         return {layer.name: Site(layer) for layer in net.layer}
 
     def _adopt(self, shapes: Shapes) -> None:
-        """Give parameters without a shape of their own those of the net; refuse a net that is not theirs."""
+        """Give parameters without a shape of their own those of the net; refuse a net that is not theirs.
+
+        That the file ends between two of its layers, nothing else can tell.
+        """
+        for node in shapes.graph.nodes:
+            shares = any(spec.name for spec in node.layer.param)  # with a layer that may have them for both
+            if shapes.params[node.name] and node.name not in self.layers and not shares:
+                what = f"has no parameters of layer '{node.name}', which its net has"
+                raise WeightsError(self.path, what, "the file is cut off, or --from-net is another's")
         for name, layer in self.layers.items():
             wanted = shapes.params.get(name, [])
             if len(wanted) != len(layer.tensors):
