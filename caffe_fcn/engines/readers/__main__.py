@@ -18,7 +18,8 @@ def main() -> None:
     """Read until whom it reads for goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the training to handle
     task = json.loads(sys.stdin.buffer.readline())
-    sink = sys.stdout.buffer
+    sink = os.fdopen(os.dup(1), "wb")  # sys.stdout is not buffered everywhere, and then writes but a part at times
+    os.dup2(2, 1)  # what libraries print must not end up between batches
     try:
         readers = open_readers(NetParameter.FromString(bytes.fromhex(task["net"])), task["training"], task["seed"])
         for number in count(task["first"], task["stride"]):
@@ -27,7 +28,7 @@ def main() -> None:
         sink.write(json.dumps({"error": [error.where, error.what, error.mend]}).encode() + b"\n")
         sink.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())  # or Python complains when it flushes the rest
 
 
 if __name__ == "__main__":

@@ -74,6 +74,8 @@ class Optimizer:
                     what = f"the history of layer '{layer}', parameter {number}, is {dims(handle.shape)}"
                     raise WeightsError(where, what, f"this net's is {dims(tuple(history.shape))}")
                 history.copy_(loaded(handle, torch.empty(history.shape)))
+            if not each.lr_mult and not any(map(torch.any, self._histories[index])):
+                self._histories[index] = []
 
     def _zeros(self, each: Learnable) -> list[Tensor]:
         return [torch.zeros_like(each.tensor) for _ in range(self._rule.histories)]

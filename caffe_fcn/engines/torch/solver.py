@@ -93,9 +93,9 @@ class Solver:
         if self.stopped:
             return
         if _due(self.iteration, param.display):
-            loss, outputs = self._passes(1, backward=False)
+            loss, _ = self._passes(1, backward=False)
             self._losses.append(loss)
-            yield self._shown(None, outputs)
+            yield self._shown(None, ())
         if _due(self.iteration, param.test_interval):
             yield from self.test()
 

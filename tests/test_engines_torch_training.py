@@ -1,0 +1,154 @@
+"""Training by the torch engine, judged by real Caffe: same records, same weights to begin with, same solver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import outlines
+import pytest
+
+from caffe_fcn.engines import events
+from caffe_fcn.engines.events import Event, Step
+from caffe_fcn.engines.log import events as told_in
+from caffe_fcn.engines.torch.solver import Solver
+
+SOLVERS: dict[str, dict[str, Any]] = {
+    "SGD": {"max_iter": 100, "momentum": 0.9, "iter_size": 2, "weight_decay": 5e-4},
+    "Nesterov": {"momentum": 0.9, "weight_decay": 1e-3, "regularization_type": "L1"},
+    "AdaGrad": {"base_lr": 0.01, "weight_decay": 5e-4},
+    "RMSProp": {"base_lr": 0.001, "rms_decay": 0.98, "iter_size": 3},
+    "AdaDelta": {"base_lr": 1.0, "momentum": 0.95, "delta": 1e-6, "weight_decay": 5e-4},
+    "Adam": {"base_lr": 0.001, "momentum": 0.9, "momentum2": 0.999, "weight_decay": 5e-4},
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with records, net and weights to begin with."""
+    monkeypatch.chdir(tmp_path)
+    outlines.records(tmp_path)
+    outlines.net(tmp_path)
+    outlines.start(tmp_path)
+    return tmp_path
+
+
+def caffe_train(caffe: Path, solver: Path, *more: str) -> list[Event]:
+    command = [str(caffe), "train", f"-solver={solver}", *more]
+    environment = {**os.environ, "GLOG_logtostderr": "1"}
+    done = subprocess.run(command, cwd=solver.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return list(told_in(done.stderr.splitlines()))
+
+
+def torch_train(solver: Path, **options: Any) -> list[Event]:
+    with Solver(solver, **options) as training:
+        return list(training.solve())
+
+
+def losses(told: list[Event]) -> np.ndarray:
+    return np.array([event.loss for event in told if isinstance(event, Step)])
+
+
+def assert_same_weights(ours: Path, theirs: Path) -> None:
+    mine, caffes = outlines.weights(ours), outlines.weights(theirs)
+    assert mine.keys() == caffes.keys()
+    for name in caffes:
+        assert np.abs(mine[name] - caffes[name]).max() <= 1e-3 * np.abs(caffes[name]).max(), name
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+def test_every_type_of_solver_goes_caffes_way(place: Path, caffe_bin: Path, kind: str) -> None:
+    settings = {"type": kind, **SOLVERS[kind]}
+    count = settings.get("max_iter", 50)
+    theirs = caffe_train(caffe_bin, outlines.solver(place, **settings), "-weights=start.caffemodel")
+    solver = outlines.solver(place, **settings, snapshot_prefix="ours")
+    ours = torch_train(solver, weights=["start.caffemodel"])
+    assert len(losses(ours)) == count + 1
+    np.testing.assert_allclose(losses(ours), losses(theirs), rtol=1e-3)
+    assert_same_weights(place / f"ours_iter_{count}.caffemodel", place / f"snap_iter_{count}.caffemodel")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"lr_policy": "fixed"},
+        {"lr_policy": "step", "gamma": 0.5, "stepsize": 7},
+        {"lr_policy": "exp", "gamma": 0.93},
+        {"lr_policy": "inv", "gamma": 0.1, "power": 0.75},
+        {"lr_policy": "multistep", "gamma": 0.1, "stepvalue": [5, 6, 15]},
+        {"lr_policy": "poly", "power": 1.5},
+        {"lr_policy": "sigmoid", "gamma": 0.3, "stepsize": 12},
+    ],
+    ids=lambda policy: policy["lr_policy"],
+)
+def test_learning_rates_are_caffes(place: Path, caffe_bin: Path, policy: dict[str, Any]) -> None:
+    solver = outlines.solver(place, max_iter=25, base_lr=0.01, **policy)
+    theirs = [event.lr for event in caffe_train(caffe_bin, solver) if isinstance(event, Step)]
+    ours = [event.lr for event in torch_train(solver) if isinstance(event, Step)]
+    assert len(ours) == 26
+    np.testing.assert_allclose(np.array(ours[:25], float), np.array(theirs[:25], float), rtol=5e-6)  # six digits
+
+
+def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: Path) -> None:
+    settings = {"clip_gradients": 0.3, "iter_size": 4, "momentum": 0.9, "weight_decay": 5e-4, "max_iter": 30}
+    theirs = caffe_train(caffe_bin, outlines.solver(place, **settings), "-weights=start.caffemodel")
+    ours = torch_train(outlines.solver(place, **settings, snapshot_prefix="ours"), weights=["start.caffemodel"])
+    free = torch_train(
+        outlines.solver(place, **{**settings, "clip_gradients": -1}, snapshot_prefix="free"),
+        weights=["start.caffemodel"],
+    )
+    np.testing.assert_allclose(losses(ours), losses(theirs), rtol=1e-3)
+    assert np.abs(losses(free) / losses(theirs) - 1).max() > 0.01  # so clipping matters here
+
+
+def test_tests_and_averages_are_told_as_caffe_tells_them(place: Path, caffe_bin: Path) -> None:
+    (place / "two.prototxt").write_text(
+        (place / "net.prototxt").read_text().replace('top: "accuracy"', 'top: "accuracy" top: "each"')
+    )
+    settings = {
+        "test_net": ["two.prototxt"], "test_iter": [3, 2], "test_interval": 4, "max_iter": 12, "display": 3,
+        "average_loss": 5,
+    }  # fmt: skip
+    solver = outlines.solver(place, **settings)
+    theirs = caffe_train(caffe_bin, solver, "-weights=start.caffemodel")
+    ours = torch_train(solver, weights=["start.caffemodel"])
+    kinds = [(type(event), getattr(event, "iteration", 0), getattr(event, "net", 0)) for event in theirs]
+    assert [(type(event), getattr(event, "iteration", 0), getattr(event, "net", 0)) for event in ours] == kinds
+    for one, other in zip(ours, theirs, strict=True):
+        if isinstance(one, events.Test) and isinstance(other, events.Test):
+            assert [name for name, _ in one.outputs] == [name for name, _ in other.outputs]
+            np.testing.assert_allclose(*([value for _, value in each.outputs] for each in (one, other)), rtol=1e-3)
+    np.testing.assert_allclose(losses(ours), losses(theirs), rtol=1e-3)
+
+
+def test_states_of_solver_and_net_choose_the_layers(place: Path, caffe_bin: Path) -> None:
+    net = place / "net.prototxt"
+    loss = (
+        'layer {{ name: "{0}" type: "EuclideanLoss" bottom: "score" bottom: "score" top: "{0}" include {{ {1} }} }}\n'
+    )
+    rules = {
+        "deep": 'stage: "deep"',
+        "high": "min_level: 1",
+        "tested": "phase: TEST max_level: 0",
+        "both": 'phase: TRAIN stage: "deep"',
+    }
+    net.write_text(net.read_text() + "".join(loss.format(name, rule) for name, rule in rules.items()))
+    solver = outlines.solver(place, max_iter=2, test_iter=[1, 1], test_interval=1)
+    with solver.open("a") as file:
+        file.write('train_state { stage: "deep" } test_state { level: 1 } test_state { stage: "deep" }\n')
+    both = (
+        caffe_train(caffe_bin, solver, "-weights=start.caffemodel"),
+        torch_train(solver, weights=["start.caffemodel"]),
+    )
+    theirs, ours = (
+        [[name for name, _ in event.outputs] for event in told if not isinstance(event, events.Snapshot)]
+        for told in both
+    )
+    assert ours == theirs
+    assert ["accuracy", "high", "loss"] in ours
+    assert ["accuracy", "deep", "loss", "tested"] in ours
+    assert ["both", "deep", "loss"] in ours
