@@ -90,9 +90,18 @@ def run(q):
     np.savez(q["arrays"], **made)
     return True
 
+def batches(q):
+    os.chdir(q["folder"])
+    net, made = open_net(q), {}
+    for number in range(q["count"]):
+        net.forward()
+        made.update(("%d %s" % (number, name), blob.data.copy()) for name, blob in net.blobs.items())
+    np.savez(q["arrays"], **made)
+    return True
+
 for line in iter(sys.stdin.readline, ""):
     question = json.loads(line)
-    answer = {"shapes": shapes, "impulses": impulses, "define": define, "run": run}[question["do"]](question)
+    answer = {f.__name__: f for f in (shapes, impulses, define, run, batches)}[question["do"]](question)
     answers.write(json.dumps(answer) + "\\n")
     answers.flush()
 """
@@ -135,6 +144,16 @@ class CaffeWorker:
                 return None
             with np.load(arrays) as made:
                 return dict(made)
+
+    def batches(self, net: str, folder: Path, count: int) -> list[dict[str, np.ndarray]]:
+        """The blobs of the first passes through a net whose files are in ``folder``."""
+        with NamedTemporaryFile(suffix=".npz") as arrays:
+            assert self.ask("batches", net, folder=str(folder), count=count, arrays=arrays.name), "Caffe refuses it"
+            with np.load(arrays.name) as made:
+                return [
+                    {name.partition(" ")[2]: made[name] for name in made if name.startswith(f"{number} ")}
+                    for number in range(count)
+                ]
 
     def close(self) -> None:
         """End the process."""

@@ -23,6 +23,7 @@ __all__ = ["place"]
 FORMS = {"BINARYPROTO": "", "HDF5": ".h5"}
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
 def test_caffe_and_torch_go_on_from_each_others_snapshots(place: Path, caffe_bin: Path, kind: str, form: str) -> None:
@@ -73,6 +74,7 @@ def test_to_resume_is_to_have_never_stopped(place: Path, kind: str, form: str) -
         assert (one.loaded() == other.loaded()).all()
 
 
+@pytest.mark.caffe
 def test_a_snapshot_of_caffes_starts_the_data_anew_as_caffe_does(place: Path, caffe_bin: Path) -> None:
     solver = outlines.solver(place, max_iter=3, momentum=0.9)
     caffe_train(caffe_bin, solver, "-weights=start.caffemodel")

@@ -60,6 +60,7 @@ def assert_same_weights(ours: Path, theirs: Path) -> None:
         assert np.abs(mine[name] - caffes[name]).max() <= 1e-3 * np.abs(caffes[name]).max(), name
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("kind", SOLVERS)
 def test_every_type_of_solver_goes_caffes_way(place: Path, caffe_bin: Path, kind: str) -> None:
     settings = {"type": kind, **SOLVERS[kind]}
@@ -72,6 +73,7 @@ def test_every_type_of_solver_goes_caffes_way(place: Path, caffe_bin: Path, kind
     assert_same_weights(place / f"ours_iter_{count}.caffemodel", place / f"snap_iter_{count}.caffemodel")
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize(
     "policy",
     [
@@ -93,6 +95,7 @@ def test_learning_rates_are_caffes(place: Path, caffe_bin: Path, policy: dict[st
     np.testing.assert_allclose(np.array(ours[:25], float), np.array(theirs[:25], float), rtol=5e-6)  # six digits
 
 
+@pytest.mark.caffe
 def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: Path) -> None:
     settings = {"clip_gradients": 0.3, "iter_size": 4, "momentum": 0.9, "weight_decay": 5e-4, "max_iter": 30}
     theirs = caffe_train(caffe_bin, outlines.solver(place, **settings), "-weights=start.caffemodel")
@@ -105,6 +108,7 @@ def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: 
     assert np.abs(losses(free) / losses(theirs) - 1).max() > 0.01  # so clipping matters here
 
 
+@pytest.mark.caffe
 def test_tests_and_averages_are_told_as_caffe_tells_them(place: Path, caffe_bin: Path) -> None:
     (place / "two.prototxt").write_text(
         (place / "net.prototxt").read_text().replace('top: "accuracy"', 'top: "accuracy" top: "each"')
@@ -125,6 +129,7 @@ def test_tests_and_averages_are_told_as_caffe_tells_them(place: Path, caffe_bin:
     np.testing.assert_allclose(losses(ours), losses(theirs), rtol=1e-3)
 
 
+@pytest.mark.caffe
 def test_states_of_solver_and_net_choose_the_layers(place: Path, caffe_bin: Path) -> None:
     net = place / "net.prototxt"
     loss = (

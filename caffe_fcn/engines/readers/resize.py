@@ -29,6 +29,4 @@ def _taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
     first = np.floor(places).astype(np.int64)
     weights = np.rint((places - first) * np.float32(_ONE)).astype(np.int64)
-    weights[(first < 0) | (first >= old - 1)] = 0
-    first = first.clip(0, old - 1)
-    return first, np.minimum(first + 1, old - 1), weights
+    return first.clip(0, old - 1), (first + 1).clip(0, old - 1), weights
