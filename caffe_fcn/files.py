@@ -28,11 +28,11 @@ def atomic(target: str | os.PathLike[str], wait: bool = True) -> Iterator[IO[byt
     Raises `FileError` where the folder does not exist, is not writable, or the disk is full.
     """
     path = Path(target)
-    temporary = temporary_name(path)
     with told(path):
         if path.exists() and not path.is_file():
             raise FileError(path, "is a folder" if path.is_dir() else "is no regular file", "name a file")
         sweep(path)
+        temporary = temporary_name(path)
         file = open(temporary, "wb")  # noqa: SIM115, PTH123 - closed below, before the rename
     try:
         with told(path):

@@ -62,3 +62,8 @@ def test_a_target_that_cannot_be_is_told_before_anything_is_written(tmp_path: Pa
     with pytest.raises(FileError, match=what):
         files.write_text(tmp_path / name, "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_a_name_is_a_folder_too() -> None:
+    with pytest.raises(FileError, match=r"^\.: is a folder"):
+        files.write_text(".", "x")
