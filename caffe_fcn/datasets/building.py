@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from caffe_fcn import files
-from caffe_fcn.datasets import description, measure, reading
+from caffe_fcn.datasets import description
 from caffe_fcn.datasets.database import Database, Writer
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.journal import Journal, Outcome, Record
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.datasets.workshop import workshop
 from caffe_fcn.errors import DatasetError, FileError
+
+if TYPE_CHECKING:
+    from caffe_fcn.datasets import reading
 
 _BATCH_RECORDS = 256
 _BATCH_BYTES = 2 << 20  # what a kill may lose; of larger ones, LMDB's copies no longer fit the processor's cache
@@ -80,6 +83,8 @@ def build(
         for split in splits:
             about.splits[split.name] = _write(place, split, way)
         if way.measure:
+            from caffe_fcn.datasets import reading
+
             _measure(place, about, reading.described(place, about), way)
         if finish:
             finish(place)
@@ -142,6 +147,8 @@ def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Pr
 
     Its ``dataset.json``, if it has one, is brought up to date. Raises `DatasetError` and `FileError`.
     """
+    from caffe_fcn.datasets import reading
+
     root = Path(folder)
     found = reading.splits(root)
     if not found:
@@ -157,6 +164,8 @@ def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Pr
 
 
 def _measure(folder: Path, about: Description, found: Mapping[str, reading.Paths], way: Way) -> None:
+    from caffe_fcn.datasets import measure
+
     classes = len(about.classes) if about.classes else None
     for place, (name, (image_path, label_path)) in enumerate(found.items()):
         labels = None if label_path is None else Database(label_path)

@@ -6,21 +6,27 @@ as they are: a paletted PNG would come out in colours, and a PNG with 16 bits no
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.datasets import images
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.proto import Datum
+from caffe_fcn.proto import wire
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[Any]"
+
+# The keys of Datum.channels, height, width, data; and what follows the bytes of an image: encoded is true.
+_CHANNELS, _HEIGHT, _WIDTH = (wire.key(number, wire.VARINT) for number in (1, 2, 3))
+_DATA, _ENCODED = wire.key(4, wire.BYTES), wire.key(7, wire.VARINT) + b"\x01"
 
 
 def raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
     """A record of the 8-bit array C x H x W, not compressed; ``label`` is a class for all of it."""
+    from caffe_fcn.proto import Datum
+
     channels, height, width = array.shape
     record = Datum(channels=channels, height=height, width=width, data=array.tobytes(), label=label)
     return bytes(record.SerializeToString())
@@ -28,19 +34,27 @@ def raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
 
 def floats(array: NDArray[np.float32]) -> bytes:
     """A record of the array C x H x W in single precision."""
+    from caffe_fcn.proto import Datum
+
     channels, height, width = array.shape
     return bytes(Datum(channels=channels, height=height, width=width, float_data=array.ravel()).SerializeToString())
 
 
 def encoded(data: bytes, shape: tuple[int, int, int]) -> bytes:
-    """A record of an image file's bytes; ``shape``, C x H x W, is for readers who don't decode it."""
-    channels, height, width = shape
-    record = Datum(channels=channels, height=height, width=width, data=data, encoded=True)
-    return bytes(record.SerializeToString())
+    """A record of an image file's bytes; ``shape``, C x H x W, is for readers who don't decode it.
+
+    It is put together by hand: a message would copy the bytes twice.
+    """
+    channels, height, width, length = map(wire.encode_varint, (*shape, len(data)))
+    return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA, length, data, _ENCODED))
 
 
 def parse(record: bytes, where: str) -> Any:
     """The Datum in ``record``; raises `DatasetError` at ``where``."""
+    from google.protobuf.message import DecodeError
+
+    from caffe_fcn.proto import Datum
+
     try:
         return Datum.FromString(record)
     except DecodeError as error:
@@ -52,6 +66,8 @@ def array(datum: Any, where: str) -> Array:
 
     Raises `DatasetError` at ``where`` for an image that does not decode or data that don't fill the shape.
     """
+    import numpy as np
+
     if datum.encoded:
         return images.as_caffe_decodes(datum.data, where)
     values: Array = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)

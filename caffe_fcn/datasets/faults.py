@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import DatasetError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CHECKS = {
     "pair": "an image has no label, or a label no image",
@@ -73,6 +75,8 @@ class Rules:
 
     def label(self, label: NDArray[np.uint8], where: str) -> Iterator[Fault]:
         """The faults of a label's values, H x W."""
+        import numpy as np
+
         counts = np.bincount(label.ravel(), minlength=256)
         if self.ignore is not None:
             counts[self.ignore] = 0

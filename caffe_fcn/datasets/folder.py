@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from caffe_fcn.datasets import labels as label_images
 from caffe_fcn.datasets.building import PLAINLY, Way
@@ -121,10 +121,9 @@ def in_order_of(names: Iterable[str], pairs: Iterable[Pair]) -> list[Pair]:
 def _by_stem(store: Store) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in store.names():
-        path = PurePosixPath(name)
-        if path.suffix.lower() not in _EXTENSIONS:
+        stem, extension = splitext(name)
+        if extension.lower() not in _EXTENSIONS:
             continue
-        stem = str(path.with_suffix(""))
         if stem in found:
             raise Fault("pair", store.where(name), f"has the name of {store.where(found[stem])}", "remove one")
         found[stem] = name

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from caffe_fcn.datasets import datum, images, jpeg, png
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 Channels = Literal["keep", "rgb", "grey"]
@@ -68,7 +67,7 @@ class Form:
 
     def shape(self, data: bytes, where: str) -> Shape:
         """C x H x W as an image will be stored; raises `Fault`."""
-        return self._shape(images.header(data, where))
+        return self._kept_unseen(data) or self._shape(images.header(data, where))
 
     def image(self, data: bytes, where: str, rules: Rules) -> Stored:
         """The record of an image file; raises `Fault` for what ``rules`` don't allow."""
@@ -118,6 +117,8 @@ class Form:
         return shape if shape and shape[0] in wanted and shape[1] * shape[2] <= images.MOST_PIXELS else None
 
     def _converted(self, image: Image, where: str) -> bytes:
+        import numpy as np
+
         picture = _eight_bits(image, where).convert(self._mode(image))
         if self.size is None:
             array = images.planes(np.asarray(picture))
@@ -152,6 +153,8 @@ def _faults(image: Image, data: bytes, where: str) -> list[Fault]:
 
 def _eight_bits(image: Image, where: str) -> Image:
     """The upper 8 bits of a grey image with 16 (of one in colour, Pillow has taken them already)."""
+    import numpy as np
+
     if not image.mode.startswith(("I", "F")):
         return image
     from PIL import Image
@@ -170,12 +173,16 @@ def _bilinear() -> Any:
 
 def _nearest(label: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """The pixel in which the centre of each new one lies."""
+    import numpy as np
+
     rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, label.shape, strict=True))
     return label[np.ix_(rows, columns)]
 
 
 def _fitted(pixels: NDArray[np.uint8], target: Size, frame: int) -> NDArray[np.uint8]:
     """The middle of H x W (x C) where it is larger than ``target``, a frame around it where it is smaller."""
+    import numpy as np
+
     out = np.full((*target, *pixels.shape[2:]), frame, np.uint8)
     inner, outer = zip(*(_overlap(have, want) for have, want in zip(pixels.shape, target, strict=False)), strict=True)
     out[outer] = pixels[inner]

@@ -10,13 +10,12 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from caffe_fcn.datasets import png
 from caffe_fcn.datasets.faults import Fault
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 MOST_PIXELS = 1 << 26
@@ -71,6 +70,8 @@ def as_caffe_decodes(data: bytes, where: str) -> NDArray[np.uint8]:
 
     Raises `Fault` for what Caffe cannot decode.
     """
+    import numpy as np
+
     image = header(data, where)
     if deep(image, data):
         raise Fault("16-bit", where, "has more than 8 bits a channel, which Caffe refuses", "convert it to 8 bits")
@@ -85,6 +86,8 @@ def mode_in_caffe(image: Image) -> str:
 
 def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pixels H x W (grey) or H x W x C (R, G, B, alpha) as C x H x W, blue first."""
+    import numpy as np
+
     if pixels.ndim == 2:
         return pixels[None]
     order = [2, 1, 0, 3][: pixels.shape[2]]
@@ -93,6 +96,7 @@ def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def picture(array: NDArray[Any]) -> Image:
     """The Pillow image of an 8-bit array C x H x W with one or three (blue first) channels."""
+    import numpy as np
     from PIL import Image
 
     if array.shape[0] == 1:

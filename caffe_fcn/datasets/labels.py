@@ -6,13 +6,10 @@ never converted: that is how labels turn into colours unseen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from caffe_fcn.datasets import images, png
 from caffe_fcn.datasets.faults import Fault
@@ -20,6 +17,8 @@ from caffe_fcn.datasets.palette import Colour, filled
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 Encoding = Literal["palette", "grey", "rgb"]
@@ -44,6 +43,8 @@ class Labels:
 
     def read(self, data: bytes, where: str) -> tuple[NDArray[np.uint8], list[Fault]]:
         """The class indices, H x W, and faults that may be allowed; raises `Fault` for others."""
+        import numpy as np
+
         image = images.header(data, where)
         faults = list(self._check(image, data, where))
         images.load(image, where)
@@ -83,6 +84,8 @@ class Labels:
                     return
 
     def _of_colours(self, pixels: NDArray[np.uint8], where: str) -> NDArray[np.uint8]:
+        import numpy as np
+
         assert self.colours is not None
         known = _packed(np.array(list(self.colours.values()), np.uint8))
         values = np.array(list(self.colours), np.uint8)
@@ -101,12 +104,18 @@ class Labels:
 
 def colours_of(image: Image) -> tuple[Colour, ...]:
     """The palette of an image of mode P."""
-    flat = image.getpalette() or []
+    return _colours(image.getpalette() or [])
+
+
+def _colours(flat: Sequence[int]) -> tuple[Colour, ...]:
     return tuple(zip(flat[0::3], flat[1::3], flat[2::3], strict=False))
 
 
 def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None) -> Labels:
     """The encoding of a label image, if none is said, and its palette, which all others must share."""
+    head = png.header(data)
+    if head and head.depth == 8 and head.colour == png.PALETTE and encoding in (None, "palette"):
+        return Labels("palette", dict(enumerate(_colours(png.palette(data)))))
     image = images.header(data, where)
     found = encoding or _OF_MODE.get(image.mode)
     if found is None:
@@ -118,5 +127,7 @@ def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encodi
 
 def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The last axis, R, G, B, as one number."""
+    import numpy as np
+
     packed: NDArray[np.int64] = colours.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
     return packed

@@ -7,10 +7,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from caffe_fcn.datasets import datum, png
 from caffe_fcn.datasets.building import PLAINLY, Split, Way, build
@@ -22,7 +19,11 @@ from caffe_fcn.datasets.labels import Labels
 from caffe_fcn.datasets.stores import Store
 from caffe_fcn.errors import DatasetError
 
-LabelReader = Callable[[bytes, str], NDArray[np.uint8]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
 """The class indices, H x W, in the bytes of a label file; what `Labels` cannot read."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]
 
@@ -77,6 +79,8 @@ def filled(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
 
 def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uint8]:
     """A label H x W in its colours, H x W x 3 (R, G, B); values without a colour take that of VOC."""
+    import numpy as np
+
     table = np.array(voc(), np.uint8)
     if colours:
         table[: len(colours)] = colours

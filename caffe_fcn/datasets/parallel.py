@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,6 +29,8 @@ def in_order(
     if workers <= 1:
         yield from map(function, items)
         return
+
+    from concurrent.futures import ThreadPoolExecutor
 
     def results(start: int) -> list[Result]:
         return [function(item) for item in items[start : start + chunk]]

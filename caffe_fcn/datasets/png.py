@@ -10,10 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -38,6 +40,8 @@ class Header(NamedTuple):
 
 def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     """The PNG of an array C x H x W, one channel or three (blue first)."""
+    import numpy as np
+
     channels, height, width = array.shape
     pixels = array[::-1].transpose(1, 2, 0).reshape(height, width * channels)
     rows = np.empty((height, 1 + width * channels), np.uint8)
