@@ -1,4 +1,4 @@
-"""``caffe-fcn infer`` with real Caffe: label images, overlays, grey images; judged by pycaffe and by arithmetic."""
+"""``caffe-fcn infer`` by both engines: label images, overlays, grey images; judged by pycaffe and by arithmetic."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, pycaffe: PyCaffe) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def place(made: Path, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["caffe", "torch"])
+def infer(
+    request: pytest.FixtureRequest, cli: Cli, made: Path, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """``caffe-fcn infer`` by each engine, of the name of a net and further arguments."""
     monkeypatch.chdir(made)
     monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
-
-
-def infer(cli: Cli, name: str, *arguments: object) -> Ran:
-    return cli("infer", f"{name}.prototxt", f"{name}.caffemodel", *arguments)
+    return lambda name, *more: cli("infer", f"{name}.prototxt", f"{name}.caffemodel", *more, "--engine", request.param)
 
 
 MEAN = [104.00699, 116.66877, 122.67892]
@@ -91,8 +91,8 @@ def best(bests: dict[str, np.ndarray]) -> np.ndarray:
     return bests["colour"]
 
 
-def test_the_label_image_holds_the_best_classes_in_vocs_colours(cli: Cli, best: np.ndarray, tmp_path: Path) -> None:
-    ran = infer(cli, "colour", "photo.png", "-o", tmp_path / "new", "--mean", ",".join(map(str, MEAN)))
+def test_the_label_image_holds_the_best_classes_in_vocs_colours(infer: Cli, best: np.ndarray, tmp_path: Path) -> None:
+    ran = infer("colour", "photo.png", "-o", tmp_path / "new", "--mean", ",".join(map(str, MEAN)))
     assert ran.status == 0
     label = Image.open(tmp_path / "new/photo.png")
     assert label.mode == "P"
@@ -104,8 +104,8 @@ def test_the_label_image_holds_the_best_classes_in_vocs_colours(cli: Cli, best: 
     assert f"photo.png: {top} {(best == top).mean():.1%}" in ran.out
 
 
-def test_the_overlay_mixes_the_photo_and_the_colours(cli: Cli, best: np.ndarray, made: Path, tmp_path: Path) -> None:
-    infer(cli, "colour", "photo.png", "-o", tmp_path, "--mean", ",".join(map(str, MEAN)))
+def test_the_overlay_mixes_the_photo_and_the_colours(infer: Cli, best: np.ndarray, made: Path, tmp_path: Path) -> None:
+    infer("colour", "photo.png", "-o", tmp_path, "--mean", ",".join(map(str, MEAN)))
     photo = np.asarray(Image.open(made / "photo.png")).astype(float)
     colours = np.array(voc(21))[best]
     expected = np.where(best[..., None] == 0, photo, 0.4 * photo + 0.6 * colours)
@@ -113,8 +113,8 @@ def test_the_overlay_mixes_the_photo_and_the_colours(cli: Cli, best: np.ndarray,
     assert np.abs(found - expected).max() <= 0.5 + 1e-6
 
 
-def test_a_net_with_one_output_gives_a_grey_image(cli: Cli, made: Path, tmp_path: Path) -> None:
-    ran = infer(cli, "grey", "outline.png", "-o", tmp_path, "--mean", "10", "--scale", "0.5")
+def test_a_net_with_one_output_gives_a_grey_image(infer: Cli, made: Path, tmp_path: Path) -> None:
+    ran = infer("grey", "outline.png", "-o", tmp_path, "--mean", "10", "--scale", "0.5")
     image = np.asarray(Image.open(made / "outline.png")).astype(float)
     expected = np.clip((image - 10) * 0.5 * 2, 0, 255)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "outline.png")), expected)
@@ -122,24 +122,24 @@ def test_a_net_with_one_output_gives_a_grey_image(cli: Cli, made: Path, tmp_path
     assert f"grey {expected.min():.0f} to {expected.max():.0f}" in ran.out
 
 
-def test_a_colour_image_is_taken_as_grey_by_a_grey_net_and_the_other_way_round(cli: Cli, tmp_path: Path) -> None:
-    assert infer(cli, "grey", "photo.png", "-o", tmp_path).status == 0
-    assert infer(cli, "colour", "outline.png", "-o", tmp_path).status == 0
+def test_a_colour_image_is_taken_as_grey_by_a_grey_net_and_the_other_way_round(infer: Cli, tmp_path: Path) -> None:
+    assert infer("grey", "photo.png", "-o", tmp_path).status == 0
+    assert infer("colour", "outline.png", "-o", tmp_path).status == 0
 
 
-def test_more_than_256_classes_make_a_16_bit_label(cli: Cli, bests: dict[str, np.ndarray], tmp_path: Path) -> None:
-    assert infer(cli, "many", "photo.png", "-o", tmp_path, "--mean", ",".join(map(str, MEAN))).status == 0
+def test_more_than_256_classes_make_a_16_bit_label(infer: Cli, bests: dict[str, np.ndarray], tmp_path: Path) -> None:
+    assert infer("many", "photo.png", "-o", tmp_path, "--mean", ",".join(map(str, MEAN))).status == 0
     label = np.asarray(Image.open(tmp_path / "photo.png"))
     assert label.dtype == np.uint16
     np.testing.assert_array_equal(label, bests["many"])
     assert Image.open(tmp_path / "photo_overlay.png").mode == "RGB"
 
 
-def test_colours_and_names_of_a_file(cli: Cli, best: np.ndarray, tmp_path: Path) -> None:
+def test_colours_and_names_of_a_file(infer: Cli, best: np.ndarray, tmp_path: Path) -> None:
     lines = [f"{10 * i} {255 - i} {i} class{i}" for i in range(21)]
     (tmp_path / "palette.txt").write_text("\n".join(lines))
     mean = ",".join(map(str, MEAN))
-    ran = infer(cli, "colour", "photo.png", "-o", tmp_path, "--mean", mean, "--palette", tmp_path / "palette.txt")
+    ran = infer("colour", "photo.png", "-o", tmp_path, "--mean", mean, "--palette", tmp_path / "palette.txt")
     assert f"photo.png: class{np.bincount(best.ravel()).argmax()} " in ran.out
     assert Image.open(tmp_path / "photo.png").getpalette()[3:6] == [10, 254, 1]
 
@@ -163,9 +163,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(cli: Cli, case: str, made: Path) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(infer: Cli, case: str, made: Path) -> None:
     name, arguments, what = BAD[case]
-    ran = infer(cli, name, *arguments, "-o", "out")
+    ran = infer(name, *arguments, "-o", "out")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("error: ")
     assert what in ran.err
@@ -173,9 +173,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(cli: Cli, case: str, made: Pat
     assert not (made / "out").exists()
 
 
-def test_an_image_is_never_replaced(cli: Cli, made: Path) -> None:
+def test_an_image_is_never_replaced(infer: Cli, made: Path) -> None:
     before = (made / "photo.png").read_bytes()
-    ran = infer(cli, "colour", "photo.png", "-o", ".")
+    ran = infer("colour", "photo.png", "-o", ".")
     assert ran.status == 2
     assert "would replace the image itself" in ran.err
     assert (made / "photo.png").read_bytes() == before

@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.options import caffe_option, engine_option, json_option
+from caffe_fcn.cli.options import caffe_option, engine_option, json_option, precision_option, tell
 from caffe_fcn.cli.progress import progress
 from caffe_fcn.cli.tables import table
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @json_option
 @engine_option
 @caffe_option
+@precision_option
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
 @click.option("--mean", type=Numbers(), help="What to subtract from each channel (default: as NET says).")
 @click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that.")
@@ -39,6 +40,7 @@ def evaluate(
     as_json: bool,
     engine: str,
     caffe: str | None,
+    precision: str,
     gpu: int | None,
     mean: tuple[float, ...] | None,
     scale: float,
@@ -58,9 +60,11 @@ def evaluate(
     named = split or ("val" if "val" in reading.splits(data) else None)
     settings = evaluation.Settings(mean or (), scale, blob, ignore, above)
     pairs = reading.open(data, named)
+    options = {"gpu": gpu, "precision": precision, "caffe": caffe}
     with progress("images") as show:
-        tell = None if show is None else lambda done, total: show("scoring", done, total)
-        found = evaluation.evaluate(net, weights, pairs, settings, engine, tell, gpu=gpu, caffe=caffe)
+        each = None if show is None else lambda done, total: show("scoring", done, total)
+        found = evaluation.evaluate(net, weights, pairs, settings, engine, each, **options)
+    tell(found.note)
     click.echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
 
 

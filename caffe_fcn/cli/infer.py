@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import caffe_option, engine_option
+from caffe_fcn.cli.options import caffe_option, engine_option, precision_option, tell
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
 @engine_option
 @caffe_option
+@precision_option
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
 @click.option("--mean", type=Numbers(), default="0", help="What to subtract from each channel (default: nothing).")
 @click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that (default: 1).")
@@ -50,13 +51,14 @@ def infer(
     output: Path,
     engine: str,
     caffe: str | None,
+    precision: str,
     gpu: int | None,
     mean: tuple[float, ...],
     scale: float,
     blob: str,
     palette: str | None,
 ) -> None:
-    """Run the deploy net NET with the weights W on images. Needs Caffe.
+    """Run the deploy net NET with the weights W on images.
 
     Writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the classes' colours over the
     image; for a net with one output channel DIR/NAME.png alone, in grey.
@@ -68,9 +70,14 @@ def infer(
     colours = palettes.filled(of_values) or palettes.voc()
     targets = _targets(images, output)
     blobs = [blob] if blob else []
-    with engines.load(net, weights, engine, stages=["deploy"], gpu=gpu, caffe=caffe, blobs=blobs) as loaded:
+    with engines.load(
+        net, weights, engine, stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe
+    ) as loaded:
+        note = loaded.note
         for image, target in zip(images, targets, strict=True):
             found = predict(loaded, image, mean, scale, blob)
+            tell(note)
+            note = ""
             with files.told(output):
                 output.mkdir(parents=True, exist_ok=True)
             click.echo(f"{target}: {_write(found, target, colours, names)}")
@@ -105,9 +112,9 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
     overlaid = overlay(found.image, found.pixels, colours)
     _save(Image.fromarray(overlaid), target.with_name(f"{target.stem}_overlay.png"))
     values, counts = np.unique(found.pixels, return_counts=True)
-    shares = sorted(zip(counts / counts.sum(), values.tolist(), strict=True), reverse=True)
+    shares = sorted(zip(-counts / counts.sum(), values.tolist(), strict=True))
     return ", ".join(
-        f"{names[value] if names and value < len(names) else value} {share:.1%}" for share, value in shares
+        f"{names[value] if names and value < len(names) else value} {-share:.1%}" for share, value in shares
     )
 
 

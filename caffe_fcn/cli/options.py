@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from caffe_fcn.cli import Settings
 from caffe_fcn.graph import PHASES
 
 if TYPE_CHECKING:
@@ -81,7 +82,16 @@ allow_unknown_option = click.option(
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is here)."
 )
+precision_option = click.option(
+    "--precision", default="float32", metavar="float32|tf32|bf16", help="How exactly torch multiplies."
+)
 caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
+
+
+def tell(note: str) -> None:
+    """A note on stderr, unless that is to be quiet."""
+    if note and not Settings.quiet:
+        click.echo(f"note: {note}", err=True)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:

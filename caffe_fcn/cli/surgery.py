@@ -244,7 +244,7 @@ def _fetched(name: str, place: str) -> str:
 @click.option("--fcn-blob", help="The FCN's blob, where it has another name.")
 @click.option("--steps", type=click.IntRange(1, 32), default=2, help="How many windows larger the image is.")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, help="The largest relative difference.")
-@click.option("--engine", default="auto", metavar="NAME", help="What runs the nets: auto, caffe.")
+@click.option("--engine", default="auto", metavar="auto|caffe|torch", help="What runs the nets.")
 @click.option("--caffe", metavar="PATH", help="Where Caffe is.")
 @seed_option
 @json_option
@@ -258,7 +258,7 @@ def verify(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run both nets and compare: needs Caffe. Exit status 1 if the FCN is not the classifier."""
+    """Run both nets and compare. Exit status 1 if the FCN is not the classifier."""
     from caffe_fcn import engines
 
     def loader(of: str) -> Any:

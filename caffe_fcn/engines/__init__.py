@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from caffe_fcn.errors import EngineError
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
-NAMES = ("auto", "caffe", "torch")
-
 
 class Engine(Protocol):
     """A net with its weights, ready to run forward; a context manager that frees what it holds."""
+
+    note: str  # what to tell of the choice of this engine
 
     @property
     def name(self) -> str:
@@ -51,18 +51,40 @@ class Engine(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def load(net: PathLike, weights: PathLike | None = None, engine: str = "auto", **options: Any) -> Engine:
-    """The net with its weights (Caffe's fillers without) in an engine: ``auto`` takes the first that is here.
+def load(
+    net: PathLike,
+    weights: PathLike | None = None,
+    engine: str = "auto",
+    *,
+    stages: Sequence[str] = (),
+    gpu: int | None = None,
+    blobs: Sequence[str] = (),
+    precision: str = "float32",
+    caffe: PathLike | None = None,
+) -> Engine:
+    """The net in its TEST phase with its weights (Caffe's fillers without), ready to run.
 
-    ``options`` are `caffe.Forward`'s: ``stages``, ``gpu``, ``blobs``; and ``caffe``, where to find Caffe.
-    Raises `EngineError` where there is no such engine, or it refuses the net.
+    ``engine`` is "caffe", "torch", or "auto": real Caffe where there is one with the wanted device, otherwise torch;
+    the engine's ``note`` says which. ``stages`` are further stages of the net's state, ``gpu`` is the number of a GPU,
+    or None for the CPU; ``blobs`` are blobs to give besides the net's outputs; ``precision`` is torch's (see
+    `torch.Net`); ``caffe`` is where to find Caffe.
+    Raises `EngineError` where there is no such engine, or it refuses the net, and what reading the files raises.
     """
-    check(engine)
-    if engine == "torch":
-        raise EngineError("--engine torch", "trains only, in this version", "take --engine caffe")
-    from caffe_fcn.engines import caffe
+    from caffe_fcn.engines.choice import choose
 
-    return caffe.Forward(caffe.find(options.pop("caffe", None)), net, weights, **options)
+    found, note = choose(engine, caffe, gpu is not None)
+    loaded: Engine
+    if found is None:
+        from caffe_fcn.engines.torch.forward import Forward
+
+        loaded = Forward(net, weights, stages, gpu, blobs, precision)
+    else:
+        from caffe_fcn.engines import caffe as real
+
+        _check_precision(precision)
+        loaded = real.Forward(found, net, weights, stages, gpu, blobs)
+    loaded.note = note
+    return loaded
 
 
 def train(
@@ -81,23 +103,22 @@ def train(
     ``auto`` takes real Caffe where there is one with the wanted device, otherwise torch; ``notes`` says which.
     Raises `EngineError` where there is no such engine, and what the trainings raise.
     """
-    check(engine)
-    from caffe_fcn.engines import caffe as real
-    from caffe_fcn.engines.choice import choose
+    from caffe_fcn.engines.choice import choose, wants_gpu
 
-    found, note = choose(engine, solver, gpu, nproc, caffe)
+    found, note = choose(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
     training: Running
     if found is None:
         from caffe_fcn.engines.embedded import Training
 
         training = Training(solver, weights, snapshot, gpu, log, nproc)
     else:
+        from caffe_fcn.engines import caffe as real
+
         training = real.Training(found, solver, weights, snapshot, gpu, log)
     training.notes[:0] = [note] if note else []
     return training
 
 
-def check(engine: str) -> None:
-    """Raise `EngineError` for an engine that this version does not have."""
-    if engine not in NAMES:
-        raise EngineError(f"--engine {engine}", "no such engine", f"one of {', '.join(NAMES)}")
+def _check_precision(precision: str) -> None:
+    if precision != "float32":
+        raise EngineError("--precision", "Caffe computes in float32 alone", "leave it out, or take --engine torch")

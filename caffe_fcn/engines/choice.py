@@ -1,4 +1,4 @@
-"""Which engine trains: real Caffe where there is one with the wanted device, otherwise torch."""
+"""Which engine runs a net: real Caffe where there is one with the wanted device, otherwise torch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from caffe_fcn.proto import SolverParameter, read_solver
 
 PathLike = str | os.PathLike[str]
 
+NAMES = ("auto", "caffe", "torch")
 
-def choose(
-    engine: str, solver: PathLike, gpu: str, nproc: int | None, caffe: PathLike | None
-) -> tuple[Caffe | None, str]:
+
+def choose(engine: str, caffe: PathLike | None, gpu: bool = False, several: bool = False) -> tuple[Caffe | None, str]:
     """Real Caffe, or None for torch; and what to tell about it.
 
-    Raises `EngineError` for an engine that is not here, or cannot do what is asked.
+    ``gpu`` is whether one is wanted, ``several`` whether several processes are. Raises `EngineError` for an engine
+    that is not here, or cannot do what is asked.
     """
-    if engine == "caffe" and nproc:
+    if engine not in NAMES:
+        raise EngineError(f"--engine {engine}", "no such engine", f"one of {', '.join(NAMES)}")
+    if engine == "caffe" and several:
         raise EngineError("--nproc", "is for the torch engine", "Caffe takes --gpu 0,1")
     if engine == "torch" and caffe:
         raise EngineError("--caffe", "--engine torch takes no Caffe", "leave one of them out")
@@ -28,7 +31,7 @@ def choose(
         return find(caffe), ""
     if engine == "torch":
         return None, _torch()
-    if nproc or "WORLD_SIZE" in os.environ:
+    if several or "WORLD_SIZE" in os.environ:
         return None, f"{_torch()}, for several processes"
     try:
         found = find()
@@ -36,9 +39,16 @@ def choose(
         if not _has_torch():
             raise EngineError(error.where, error.what, f"{error.mend}, or pip install 'caffe-fcn[torch]'") from error
         return None, f"{_torch()}, since there is no Caffe"
-    if _wants_gpu(solver, gpu) and found.cpu_only and _has_gpu():
+    if gpu and found.cpu_only and _has_gpu():
         return None, f"{_torch()}, since {found.binary} has no GPU"
     return found, f"engine: Caffe {found.version}, {found.binary}"
+
+
+def wants_gpu(solver: PathLike, gpu: str) -> bool:
+    """Whether a GPU is asked for, on the command line or in the solver (but stdin can be read only once)."""
+    if gpu or str(solver) == "-":
+        return bool(gpu)
+    return bool(read_solver(solver, allow_unknown=True).solver_mode == SolverParameter.GPU)
 
 
 def _torch() -> str:
@@ -58,10 +68,3 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _wants_gpu(solver: PathLike, gpu: str) -> bool:
-    """Whether a GPU is asked for, on the command line or in the solver (but stdin can be read only once)."""
-    if gpu or str(solver) == "-":
-        return bool(gpu)
-    return bool(read_solver(solver, allow_unknown=True).solver_mode == SolverParameter.GPU)

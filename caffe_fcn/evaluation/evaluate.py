@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +34,14 @@ _PAPER = 127.5  # grey labels: what is above it is class 1, light
 class Evaluation:
     """The scores of a net over ``images`` images; ``classes`` are their names.
 
-    ``overlap`` is the IoU of masks above a threshold, where one was given.
+    ``overlap`` is the IoU of masks above a threshold, where one was given; ``note`` tells of the engine.
     """
 
     images: int
     classes: Sequence[str]
     scores: Scores
     overlap: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def evaluate(
     settings: Settings = Settings(),
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Evaluation:
     """Score a net over a split of a data set; ``options`` go to `engines.load`.
 
@@ -91,7 +93,7 @@ def evaluate(
             counter.add(label[0], score, pairs.where(pairs.labels, index))
             if progress:
                 progress(index + 1, len(pairs))
-    return counter.evaluation()
+    return counter.evaluation(loaded.note)
 
 
 class _Counter:
@@ -126,13 +128,13 @@ class _Counter:
             self._overlap.add(label, score)
         self._images += 1
 
-    def evaluation(self) -> Evaluation:
+    def evaluation(self, note: str) -> Evaluation:
         assert self._confusion is not None
         classes = len(self._confusion.counts)
         names = ["dark", "light"] if self._grey else self._names
         named = names if len(names) == classes else [str(number) for number in range(classes)]
         overlap = self._overlap.iou() if self._overlap else None
-        return Evaluation(self._images, named, self._confusion.scores(), overlap)
+        return Evaluation(self._images, named, self._confusion.scores(), overlap, note)
 
 
 def _transform(reader: LayerParameter | None, settings: Settings) -> Transform:

@@ -38,6 +38,7 @@ class Forward:
     """
 
     name: str
+    note: str
     inputs: dict[str, tuple[int, ...]]
     outputs: tuple[str, ...]
 

@@ -22,6 +22,7 @@ from caffe_fcn import proto
 from caffe_fcn.engines.torch import frames, interpolation
 from caffe_fcn.engines.torch.memory import keep_pages
 from caffe_fcn.engines.torch.parameters import Learnable, Parameters
+from caffe_fcn.engines.torch.precision import Precision
 from caffe_fcn.engines.torch.program import Rewrite, Step, program
 from caffe_fcn.engines.torch.registry import Layer, State, class_of
 from caffe_fcn.errors import NetError, nearest
@@ -49,6 +50,7 @@ class Net:
     `proto.NetState`, taken as Caffe takes it. ``weights`` is a file or several, ``seed`` makes fillers and dropout
     reproducible. ``size`` (H, W) and ``inputs`` (shapes by blob) tell what sources do not tell themselves.
     ``literal`` computes every layer by itself, and all of it; else what is the same comes about more quickly.
+    ``precision`` is "float32", "tf32" (a GPU's, with products of 10 bits) or "bf16" (most layers in bfloat16).
     Gradients are kept while training, or where ``differentiable`` says so.
 
     Raises `NetError` for a layer that this engine does not compute, before anything runs; `WeightsError`.
@@ -72,6 +74,7 @@ class Net:
         seed: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        precision: str = "float32",
         literal: bool = False,
         differentiable: bool | None = None,
     ) -> None:
@@ -80,6 +83,7 @@ class Net:
         classes = {node.name: class_of(node) for node in graph.nodes if not _is_fed(node) and row_of(node)}
         self._shapes = _first_shapes(graph, size, inputs)
         self.device, self.dtype = torch.device(device), dtype
+        self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
         state = State(_phase_of(phase) == TRAIN, self.random)
         self.layers: dict[str, Layer] = {
@@ -117,7 +121,7 @@ class Net:
         ``inputs`` are blobs by name, as arrays or tensors; the net is reshaped to them. Raises `NetError` for inputs
         that are missing, or not the net's, or that a layer cannot take.
         """
-        with torch.set_grad_enabled(self.differentiable):
+        with torch.set_grad_enabled(self.differentiable), self._precision.used():
             live = self._sources(inputs)
             self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in live.items()})
             self._losses = []

@@ -71,7 +71,8 @@ class SoftmaxWithLoss(Layer):
         shape = [*x.shape[:axis], 1, *x.shape[axis + 1 :]]
         numbers = labels_of(self, labels.reshape(shape), x.shape[axis], ignored)
         counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
-        losses, probabilities = _CrossEntropy.apply(x, numbers, counted, axis)
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        losses, probabilities = _CrossEntropy.apply(exact, numbers, counted, axis)
         loss = _divided(self, losses, math.prod(x.shape[:axis]), counted, "VALID")
         return [loss, probabilities][: max(len(self.site.layer.top), 1)]
 

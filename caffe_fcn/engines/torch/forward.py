@@ -1,0 +1,90 @@
+"""A net run forward by torch, from arrays to arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from caffe_fcn import proto
+from caffe_fcn.engines import checks
+from caffe_fcn.engines.torch.net import Net
+from caffe_fcn.errors import EngineError, nearest
+from caffe_fcn.proto import TEST, NetState
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PathLike = str | os.PathLike[str]
+
+
+class Forward:
+    """A net in its TEST phase, loaded in torch; see `caffe_fcn.engines.Engine`.
+
+    Its arguments are `caffe.Forward`'s, and ``precision`` is `Net`'s.
+    Raises `EngineError` for a GPU that is not there, a blob that the net does not have, and what `Net` raises.
+    """
+
+    name: str
+    note: str
+
+    def __init__(
+        self,
+        net: PathLike,
+        weights: PathLike | None = None,
+        stages: Sequence[str] = (),
+        gpu: int | None = None,
+        blobs: Sequence[str] = (),
+        precision: str = "float32",
+    ) -> None:
+        message = proto.read_net(net)
+        if weights:
+            checks.weights(weights)
+        self.name = str(net)
+        state = NetState(phase=TEST, stage=stages)
+        self._net = Net(message, state, weights, device=_device(gpu), precision=precision)
+        self._blobs = tuple(blobs)
+        for blob in self._blobs:
+            if blob not in self._net.graph.blobs:
+                mend = nearest(blob, self._net.graph.blobs) or f"it has {', '.join(self._net.graph.blobs)}"
+                raise EngineError(self.name, f"has no blob {blob!r}", mend)
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[int, ...]]:
+        """The input blobs, and the shapes that they have had last."""
+        return self._net.inputs
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The blobs that no layer reads."""
+        return self._net.outputs
+
+    def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The net's outputs, and the blobs asked for, of these inputs (N x C x H x W).
+
+        Raises `NetError` for inputs that are not the net's or that a layer cannot take.
+        """
+        found = self._net.forward(*self._blobs, **inputs)
+        return {name: blob.detach().float().cpu().numpy() for name, blob in found.items()}
+
+    def close(self) -> None:
+        """Nothing is held that goes beyond this object."""
+
+    def __enter__(self) -> Forward:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _device(gpu: int | None) -> str:
+    if gpu is None:
+        return "cpu"
+    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not here:
+        raise EngineError("--gpu", "torch finds no GPU", "leave --gpu out, or install torch for CUDA")
+    if gpu >= here:
+        raise EngineError("--gpu", f"there is no GPU {gpu}", f"there are 0 to {here - 1}")
+    return f"cuda:{gpu}"
