@@ -1,11 +1,13 @@
-"""A small training on real records: filled triangles found from their outlines, 16 x 16 pixels.
+"""Trainings on real records: filled triangles found from their outlines.
 
-The net is an FCN in small (convolutions, pooling, a learned deconvolution) with layers that learn slower, decay
-less, or not at all.
+Of 16 x 16 pixels for a net that is an FCN in small (convolutions, pooling, a learned deconvolution), with layers that
+learn slower, decay less, or not at all. Of 32 x 32 pixels, as the commands make them, for the catalogue's net.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,21 @@ def start(folder: Path) -> Path:
     path = folder / "start.caffemodel"
     save(Net(folder / "net.prototxt", "train", seed=5), path)
     return path
+
+
+def catalogue_net(folder: Path, count: int) -> Path:
+    """The catalogue's net of triangles with its data and weights, a sixteenth as wide; returns where to train it."""
+    here = folder / "net"
+    for command in (
+        f"data triangles --count {count} --size {2 * SIZE} --val-percent 0 --no-statistics -o {folder / 'data'}",
+        f"net build triangles --loss softmax --source {folder / 'data'} -o {here}",
+    ):
+        subprocess.run([sys.executable, "-m", "caffe_fcn", *command.split(), "--quiet"], check=True)
+    text = (here / "train.prototxt").read_text()
+    assert "num_output: 1024" in text
+    (here / "net.prototxt").write_text(text.replace("num_output: 1024", "num_output: 64").replace("0.001", "0.02"))
+    start(here)
+    return here
 
 
 def weights(path: Path) -> dict[tuple[str, int], np.ndarray]:
