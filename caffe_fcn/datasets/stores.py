@@ -46,6 +46,7 @@ class Folder:
         self.root = Path(root)
         if not self.root.is_dir():
             raise FileError(self.root, "no such folder", "check the path")
+        self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - for names joined in a fraction of a Path's time
 
     def names(self) -> list[str]:
         found = []
@@ -59,7 +60,7 @@ class Folder:
         return read_file(self.where(name))
 
     def where(self, name: str) -> str:
-        return os.path.join(self.root, name)  # noqa: PTH118 - a tenth of the time that a Path takes
+        return self._prefix + name
 
 
 class Tar:
