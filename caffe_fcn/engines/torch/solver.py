@@ -151,9 +151,10 @@ class Solver:
         self.close()
 
     def _iterate(self) -> Iterator[Event]:
-        loss, outputs = self._passes(self.param.iter_size)
+        count = self.param.iter_size * self._ranks.count
+        loss, outputs = self._passes(count)
         self._ranks.sum([each.tensor.grad for each in self.net.learnable if each.tensor.grad is not None])
-        rate = self.optimizer.update(self.iteration, self.param.iter_size * self._ranks.count)
+        rate = self.optimizer.update(self.iteration, count)
         self._losses.append(loss)
         if _due(self.iteration, self.param.display):
             yield self._shown(rate, outputs)
@@ -163,11 +164,11 @@ class Solver:
             yield from self.snapshot()
         self.stopped = "stop" in wishes
 
-    def _passes(self, each: int, backward: bool = True) -> tuple[float, Outputs]:
-        """Run ``each`` batches on every rank; gives their mean loss, and the outputs of this rank's last one."""
+    def _passes(self, count: int, backward: bool = True) -> tuple[float, Outputs]:
+        """Run the next ``count`` batches, shared by all ranks; their mean loss, and the outputs of this rank's last."""
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         last: dict[str, Tensor] = {}
-        for _, outputs in self._fed[0].turns(each * self._ranks.count):
+        for _, outputs in self._fed[0].turns(count):
             last = outputs
             loss = self.net.loss()
             if backward and loss.requires_grad:
@@ -177,7 +178,7 @@ class Solver:
                 raise faults.not_finite(self._fed[0], self.iteration)
             total += value
         self._ranks.sum([total])
-        return float(total) / (each * self._ranks.count), _named_values(last)
+        return float(total) / count, _named_values(last)
 
     def _tested(self, number: int) -> Outputs | None:
         """The means of a test net's outputs; None where the training was stopped meanwhile."""
