@@ -12,10 +12,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import Popen
 from threading import Thread
+from typing import IO
 
 import caffe_fcn
 from caffe_fcn.engines import log as glog
@@ -23,6 +24,8 @@ from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, PathLike, Runn
 from caffe_fcn.errors import EngineError
 
 _GPU = 1  # SolverParameter.SolverMode
+LOST = 3  # how a rank ends that lost the others
+_GRACE = 5  # seconds for the one that they lost to tell why
 _MOST_WORKERS = 4  # more processes read faster than a net learns
 
 
@@ -31,6 +34,8 @@ class Training(Running):
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
     """
+
+    _tolerant = False
 
     def __init__(
         self,
@@ -55,19 +60,21 @@ class Training(Running):
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
         self._where = str(solver)
         self._said = _Said()
+        self._ends: list[tuple[int, int]] = []  # ranks here, and how they ended, in the order in which they did
         path = self._solver_file()
         children = [
             Child(self._command(path, device, len(devices)), {**rank, "PYTHONPATH": _python_path()})
             for device, rank in zip(devices, _environments(len(devices)), strict=True)
         ]
         self._start(children)
-        for process in self._processes:
-            Thread(target=self._guard, args=(process,), daemon=True).start()
+        for rank in range(len(devices)):
+            Thread(target=self._guard, args=(rank,), daemon=True).start()
 
     def _command(self, solver: Path, device: str, here: int) -> list[str]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         share = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", here)))
         task = {
+            "parent": os.getpid(),
             "solver": str(solver),
             "weights": self._weights,
             "snapshot": self._snapshot,
@@ -77,9 +84,13 @@ class Training(Running):
         }
         return [sys.executable, "-m", "caffe_fcn.engines.torch.rank", json.dumps(task)]
 
-    def _guard(self, process: Popen[bytes]) -> None:
+    def _guard(self, rank: int) -> None:
         """End the other ranks, which would wait for it, when one died."""
-        if process.wait() not in (0, -signal.SIGKILL):
+        status = self._processes[rank].wait()
+        self._ends.append((rank, status))
+        if status == LOST:
+            time.sleep(_GRACE)
+        if status != 0:
             for other in self._processes:
                 other.kill()
 
@@ -87,30 +98,34 @@ class Training(Running):
         self._said.hear(line)
 
     def _failure(self) -> EngineError | None:
-        statuses = self._statuses()
-        if {*statuses} <= (ENDS_OF_INTERRUPTED if self.interrupted else {0}):
+        if {*self._statuses()} <= (ENDS_OF_INTERRUPTED | {LOST} if self.interrupted else {0}):
             return None
-        said = [self._said]
-        for output in self._outputs:
-            said.append(_Said())
-            output.seek(0)
-            for line in output:
-                said[-1].hear(line.decode(errors="replace"))
-        fatal = next((each.fatal for each in said if each.fatal), "")
-        if fatal:
-            where, _, what = fatal.partition(": ")
+        while len(self._ends) < len(self._processes):  # the guards have heard of it, too, and are about to say so
+            time.sleep(0.01)
+        rank, status = min(((rank, status) for rank, status in self._ends if status), key=_knows_least)
+        said = self._said if rank == 0 else _Said(self._outputs[rank - 1])
+        if said.fatal:
+            where, _, what = said.fatal.partition(": ")
             return EngineError(where, what)
-        status = next((status for status in statuses if status not in (0, -signal.SIGKILL)), statuses[0])
-        last = next((each.last for each in said if each.last), "")
-        why = f"signal {signal.Signals(-status).name}" if status < 0 else last or f"status {status}"
-        return EngineError(self._where, f"the torch engine died: {why}", "is memory short?" if status < 0 else "")
+        died = "the torch engine died" if len(self._processes) == 1 else f"rank {rank} of the torch engine died"
+        why = f"signal {signal.Signals(-status).name}" if status < 0 else said.last or f"status {status}"
+        return EngineError(self._where, f"{died}: {why}", "is memory short?" if status < 0 else "")
+
+
+def _knows_least(end: tuple[int, int]) -> bool:
+    """Whether a rank ended only because another one did; the first of those that did not is to blame."""
+    return end[1] == LOST
 
 
 class _Said:
     """What a rank's output tells of its end: the fatal line of its log, and the last line of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: IO[bytes] | None = None) -> None:
         self.fatal = self.last = ""
+        if output:
+            output.seek(0)
+            for line in output:
+                self.hear(line.decode(errors="replace"))
 
     def hear(self, line: str) -> None:
         severity, message = glog.split(line.rstrip("\n"))

@@ -47,11 +47,12 @@ class Running(ABC):
     notes: list[str]  # what the user should know before the first event
     interrupted: bool
     leads: bool  # false for one that takes part in a training which another program tells of
+    _tolerant = True  # of fields in the solver that are not in our schema: the engine's own may have more
 
     def __init__(
         self, solver: PathLike, weights: Sequence[PathLike], snapshot: PathLike | None, log: PathLike | None
     ) -> None:
-        self._param = param = read_solver(solver, allow_unknown=True)
+        self._param = param = read_solver(solver, allow_unknown=self._tolerant)
         self._path = path = Path(solver).parent.resolve() / Path(solver).name
         self._weights, self._snapshot = _starting_point(weights, snapshot)
         self.folder = _working_directory(param, path)

@@ -1,7 +1,8 @@
 """One process of a training: what `engines.embedded.Training` starts, once for each rank.
 
 It writes Caffe's log to stdout, and ends with a fatal line that holds the error where there is one. SIGINT and SIGTERM
-have all ranks stop after the iteration at hand, with a snapshot; SIGHUP has them write one and go on.
+have all ranks stop after the iteration at hand, with a snapshot; SIGHUP has them write one and go on. A rank whose
+parent was killed ends at once.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import json
 import os
 import signal
 import sys
+import time
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import torch
 
+from caffe_fcn.engines.embedded import LOST
 from caffe_fcn.engines.torch import log
-from caffe_fcn.engines.torch.ranks import joined
+from caffe_fcn.engines.torch.ranks import LostError, joined
 from caffe_fcn.engines.torch.solver import Solver
 from caffe_fcn.errors import CaffeFcnError
 
@@ -26,11 +30,12 @@ _WISHES = {signal.SIGINT: "stop", signal.SIGTERM: "stop", signal.SIGHUP: "snapsh
 def main() -> int:
     """Train as the task on the command line says; returns the exit status."""
     task = json.loads(sys.argv[1])
+    Thread(target=_end_with, args=(task.pop("parent"),), daemon=True).start()
     try:
         _train(**task)
     except CaffeFcnError as error:
         _say(str(error), "F")
-        return 2
+        return LOST if isinstance(error, LostError) else 2
     except BrokenPipeError:  # whoever started us is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
@@ -58,6 +63,12 @@ def _train(solver: str, weights: list[str], snapshot: str, device: str, threads:
                     _say(sentence)
         if ranks.first:
             _say("Optimization stopped early." if training.stopped else "Optimization Done.")
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _pass_on(training: Solver, wish: Any, *_: object) -> None:

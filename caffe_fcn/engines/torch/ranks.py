@@ -44,6 +44,10 @@ class Ranks:
                 work.wait()
 
 
+class LostError(EngineError):
+    """A rank lost the others: one of them died, and knows why, or the network did."""
+
+
 ALONE = Ranks()
 
 
@@ -51,25 +55,32 @@ ALONE = Ranks()
 def joined(device: torch.device) -> Iterator[Ranks]:
     """The ranks that the environment tells of (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT); alone where there is none.
 
-    Raises `EngineError` where they do not find each other, or one of them is gone.
+    Raises `EngineError` where they do not find each other, and `LostError` where one of them is gone.
     """
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count < 2:
         yield ALONE
         return
     rank = int(os.environ["RANK"])
+    where = f"rank {rank} of {count}"
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
-        try:
-            yield Ranks(rank, count)
-        finally:
-            dist.destroy_process_group()
-    except dist.DistError as error:
-        raise EngineError(f"rank {rank} of {count}", f"the others are gone: {_first_line(error)}") from error
-    except RuntimeError as error:  # gloo raises nothing better
-        if "gloo" not in str(error) and "onnection" not in str(error):
+    except (dist.DistError, RuntimeError) as error:
+        mend = "is the address right, and may they connect?"
+        raise LostError(where, f"does not find the others: {_first_line(error)}", mend) from error
+    try:
+        yield Ranks(rank, count)
+    except (dist.DistError, RuntimeError) as error:
+        if not isinstance(error, dist.DistError) and not _is_of_gloo(error):
             raise
-        raise EngineError(f"rank {rank} of {count}", f"the others are gone: {_first_line(error)}") from error
+        raise LostError(where, "lost its connection to the others", "one of them tells why") from error
+    finally:
+        dist.destroy_process_group()
+
+
+def _is_of_gloo(error: RuntimeError) -> bool:
+    """gloo raises nothing more telling."""
+    return "gloo" in str(error) or "onnection" in str(error)
 
 
 def _first_line(error: Exception) -> str:
