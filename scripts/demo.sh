@@ -1,26 +1,30 @@
 #!/usr/bin/env bash
 # From nothing to a trained net: sets everything up, and shows the whole way on real input.
 #
-#   scripts/demo.sh [--weights FILE]
+#   scripts/demo.sh [--weights FILE] [--engine auto|caffe|torch]
 #
-# Leaves its results in demo-output/ and reuses what is there; delete the folder to begin anew.
+# Real Caffe trains; where there is none and none can be got, the torch engine does. Leaves its results in demo-output/
+# and reuses what is there; delete the folder to begin anew.
 set -euo pipefail
 here=$(pwd)
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-weights=''
+weights='' engine=auto
 while [ $# -gt 0 ]; do
     case $1 in
         --weights) weights=${2:-}; shift ;;
-        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) fail "$1: no such option (--weights FILE)" ;;
+        --engine) engine=${2:-}; shift ;;
+        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "$1: no such option (--weights FILE, --engine caffe|torch)" ;;
     esac
-    [ $# -gt 0 ] || fail "--weights takes a file"
+    [ $# -gt 0 ] || fail "--weights takes a file, --engine a name"
     shift
 done
 case $weights in '' | /*) ;; *) weights=$here/$weights ;; esac
 [ -z "$weights" ] || [ -r "$weights" ] || fail "$weights: no such file (check the path)"
+
+case $engine in auto | caffe | torch) ;; *) fail "--engine $engine: no such engine (auto, caffe or torch)" ;; esac
 
 out=demo-output
 
@@ -36,9 +40,7 @@ main() {
     virtual_environment ''
     PATH=$venv/bin:$PATH
     mkdir -p "$out"
-    if ! caffe-fcn doctor --json | python -c 'import json, sys; sys.exit(not json.load(sys.stdin)["caffe"])'; then
-        ./scripts/install_caffe.sh
-    fi
+    choose_engine
     caffe-fcn doctor
 
     heading "FCN-AlexNet as prototxts, and where the 18 comes from"
@@ -60,7 +62,7 @@ main() {
 
     heading "The net, trained on single triangles, on a picture of a hundred"
     run caffe-fcn infer "$net/deploy.prototxt" "$trained" "$out/triangles/grid.png" -o "$out/prediction" \
-        --mean "$mean"
+        --mean "$mean" --engine "$engine"
     python scripts/side_by_side.py "$out/triangles/grid.png" "$out/prediction/grid.png" "$out/grid.png"
     cat <<END
 
@@ -69,6 +71,21 @@ Look at
   $out/loss.svg                  the loss while training
   $out/voc-fcn-alexnet/          the prototxts, and AlexNet's weights as a convolutional net's
 END
+}
+
+# $engine becomes caffe, or torch with torch installed; $trainer says it in words
+choose_engine() {
+    if [ "$engine" != torch ]; then
+        if caffe-fcn doctor --json | python -c 'import json, sys; sys.exit(not json.load(sys.stdin)["caffe"])' ||
+            ./scripts/install_caffe.sh; then
+            engine=caffe trainer='real Caffe'
+            return
+        fi
+        [ "$engine" = auto ] || fail "--engine caffe: there is no Caffe, and none can be got here (see above)"
+        echo "no Caffe is here, and none can be got: the torch engine takes its place"
+    fi
+    engine=torch trainer='the torch engine'
+    virtual_environment '[torch]' "$tested_torch"
 }
 
 # Weights of a classifier: given, published, or fresh fillers; $weights says where
@@ -82,11 +99,11 @@ choose_weights() {
         return
     fi
     echo "weights: the published bvlc_alexnet.caffemodel cannot be fetched, so this is an untrained AlexNet that"
-    echo "real Caffe just initialized (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
+    echo "$trainer just initialized (use your own: scripts/demo.sh --weights bvlc_alexnet.caffemodel)"
     weights=$out/alexnet/alexnet_iter_0.caffemodel
     if [ ! -f "$weights" ]; then
         run python scripts/alexnet.py "$out/alexnet"
-        run caffe-fcn train "$out/alexnet/solver.prototxt" --quiet
+        run caffe-fcn train "$out/alexnet/solver.prototxt" --engine "$engine" --quiet
     fi
 }
 
@@ -100,7 +117,7 @@ train_triangles() {
     if [ -f "$trained" ]; then
         echo "$trained is there (reused)"
     else
-        run caffe-fcn train "$net/solver.prototxt"
+        run caffe-fcn train "$net/solver.prototxt" --engine "$engine"
     fi
     cp "$net/snapshot/train.svg" "$out/loss.svg"
 }

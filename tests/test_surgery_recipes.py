@@ -206,9 +206,18 @@ def pair(tmp_path):
     return make
 
 
+@pytest.fixture(params=["caffe", "torch"])
+def by(request, caffe_bin):
+    """What runs the nets, as options."""
+    if request.param == "torch":
+        pytest.importorskip("torch")
+        return ["--engine", "torch"]
+    return ["--engine", "caffe", "--caffe", caffe_bin]
+
+
 @pytest.mark.caffe
-def test_where_nothing_pads_every_window_equals_the_classifier_on_that_crop(cli, caffe_bin, pair):
-    ran = cli("surgery", "verify", *pair(False), "--steps", 3, "--json", "--engine", "caffe", "--caffe", caffe_bin)
+def test_where_nothing_pads_every_window_equals_the_classifier_on_that_crop(cli, by, pair):
+    ran = cli("surgery", "verify", *pair(False), "--steps", 3, "--json", *by)
     told = json.loads(ran.out)
     assert ran.status == 0
     assert (told["blob"], told["windows"], told["image"]) == ("fc7", 16, [1, 3, 33, 33])
@@ -218,8 +227,8 @@ def test_where_nothing_pads_every_window_equals_the_classifier_on_that_crop(cli,
 
 
 @pytest.mark.caffe
-def test_what_padding_inside_the_net_changes_is_told_apart_from_the_surgery(cli, caffe_bin, pair):
-    ran = cli("surgery", "verify", *pair(True), "--json", "--engine", "caffe", "--caffe", caffe_bin)
+def test_what_padding_inside_the_net_changes_is_told_apart_from_the_surgery(cli, by, pair):
+    ran = cli("surgery", "verify", *pair(True), "--json", *by)
     told = json.loads(ran.out)
     assert ran.status == 0
     assert told["padded"] == ["conv2"]
@@ -229,13 +238,13 @@ def test_what_padding_inside_the_net_changes_is_told_apart_from_the_surgery(cli,
 
 
 @pytest.mark.caffe
-def test_an_fcn_with_other_weights_is_found_out(cli, caffe_bin, pair):
+def test_an_fcn_with_other_weights_is_found_out(cli, by, pair):
     paths = pair(False)
     values = {f"{layer}/{i}": a for layer, arrays in load(paths[3]).items() for i, a in enumerate(arrays)}
     values["fc7/1"] = values["fc7/1"] + 1
     np.savez(paths[3].with_suffix(".npz"), **values)
     surgery.convert(paths[3].with_suffix(".npz"), paths[3])
-    ran = cli("surgery", "verify", *paths, "--engine", "caffe", "--caffe", caffe_bin)
+    ran = cli("surgery", "verify", *paths, *by)
     assert ran.status == 1
     assert "the FCN is not this classifier" in ran.out
 
