@@ -40,6 +40,7 @@ def data() -> None:
 data.add_command(data_look.info)
 data.add_command(data_look.statistics)
 data.add_command(data_look.explore)
+data.add_command(data_look.lists)
 
 
 def _options(function: Function, options: list[Any]) -> Function:

@@ -89,6 +89,21 @@ def statistics(folder: Path, workers: int | None) -> None:
 
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def lists(folder: Path) -> None:
+    """Image files and lists for nets of --data image: DIR/train_images.txt, DIR/train_labels.txt and so on.
+
+    The files, in DIR/files, are written from the databases: an image's own bytes, labels in grey, as Caffe wants them.
+    """
+    from caffe_fcn.datasets import image_lists
+
+    with progress() as show:
+        written = image_lists.write(folder, show)
+    for path, count in written.items():
+        click.echo(f"{path}: {count} files")
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PAGE.html", help="The page.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="SHEET.png", help="One picture.")
 @click.option("--split", help="Only this one (default: the page has all, the sheet the first).")
