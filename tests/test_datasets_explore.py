@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -171,3 +175,30 @@ def test_the_command_writes_both_and_refuses_to_write_nothing(made: Path, tmp_pa
         failed = run(*wrong)
         assert failed.returncode == 2 and failed.stderr.startswith("error: ") and failed.stderr.count("\n") == 1
     assert not (tmp_path / "x.html").exists()
+
+
+def test_the_voc_photos_label_is_the_same_after_folder_lmdb_and_explore(shared: Path, tmp_path: Path, cli) -> None:
+    demo = shared / "data" / "voc-demo"
+    if not demo.is_dir():
+        pytest.skip("../shared/data/voc-demo is not here")
+    for kind, ending in (("image", "jpg"), ("label", "png")):
+        (tmp_path / kind).mkdir()
+        shutil.copy(demo / f"{kind}.{ending}", tmp_path / kind / f"demo.{ending}")
+    folders = ("--images", tmp_path / "image", "--labels", tmp_path / "label")
+    assert cli("data", "folder", *folders, "-o", tmp_path / "set").status == 0
+    assert cli("data", "info", tmp_path / "set", "--check").status == 0
+    assert cli("data", "explore", tmp_path / "set", "-o", tmp_path / "page.html", "--side", 1024).status == 0
+    label = Image.open(demo / "label.png")
+    pairs = datasets.open(tmp_path / "set")
+    ((image, values),) = pairs
+    assert pairs.about is not None and pairs.about.palette == [list(colour) for colour in palette.voc()]
+    assert (values == np.asarray(label)[None]).all()
+    assert (image == np.asarray(Image.open(demo / "image.jpg"))[:, :, ::-1].transpose(2, 0, 1)).all()
+    page = (tmp_path / "page.html").read_text()
+    (data,) = re.findall(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page)
+    (record,) = json.loads(data)["splits"][0]["records"]
+    shown = Image.open(io.BytesIO(base64.b64decode(record["label"].partition(",")[2])))
+    assert (np.asarray(shown.convert("RGB")) == np.asarray(label.convert("RGB"))).all()
+    assert record["shares"] == {
+        str(value): pytest.approx((np.asarray(label) == value).mean()) for value in np.unique(np.asarray(label))
+    }

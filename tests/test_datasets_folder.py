@@ -155,20 +155,6 @@ def test_caffe_weighs_classes_by_the_infogain_matrix(source: Source, tmp_path: P
     assert float(loss) == pytest.approx(np.log(CLASSES) * np.mean(weights), rel=1e-5)
 
 
-def test_the_voc_demo_goes_through_and_its_label_comes_back_identical(shared: Path, tmp_path: Path) -> None:
-    demo = shared / "data" / "voc-demo"
-    if not demo.is_dir():
-        pytest.skip("../shared/data/voc-demo is not here")
-    for kind, name in (("images", "image.jpg"), ("labels", "label.png")):
-        (tmp_path / kind).mkdir()
-        shutil.copy(demo / name, tmp_path / kind / f"demo{Path(name).suffix}")
-    about = folder.build(tmp_path / "set", tmp_path / "images", tmp_path / "labels", classes=["c"] * 21)
-    (image, label) = datasets.open(tmp_path / "set")[0]
-    assert (label[0] == np.array(Image.open(demo / "label.png"))).all()
-    assert (image == bgr(np.array(Image.open(demo / "image.jpg")))).all()
-    assert about.palette == [list(colour) for colour in palette.voc()]
-
-
 def test_labels_of_all_three_encodings_mean_the_same_classes(source: Source, tmp_path: Path) -> None:
     made = [source.build(tmp_path / "palette")]
     colours = dict(enumerate(palette.voc()))
