@@ -167,6 +167,10 @@ def test_a_training_that_diverges_says_so(place: Path, cli: Cli) -> None:
         (["solver.prototxt", "--engine", "tch"], "error: --engine tch: no such engine"),
         (["solver.prototxt", "--caffe", "none"], "error: --caffe none: no such file (run scripts/install_caffe.sh"),
         (["solver.prototxt", "--engine", "caffe", "--nproc", "2"], "error: --nproc: is for the torch engine"),
+        (
+            ["solver.prototxt", "--precision", "bf16", "--engine", "caffe"],
+            "error: --precision: Caffe computes in float32",
+        ),
         (["solver.prototxt", "--wieghts", "w"], "error: caffe-fcn train: No such option"),
     ],
 )

@@ -168,3 +168,13 @@ def test_states_of_solver_and_net_choose_the_layers(place: Path, caffe_bin: Path
     assert ["accuracy", "high", "loss"] in ours
     assert ["accuracy", "deep", "loss", "tested"] in ours
     assert ["both", "deep", "loss"] in ours
+
+
+def test_bfloat16_trains_nearly_so_and_keeps_parameters_in_float32(place: Path) -> None:
+    told = {}
+    for precision in ("float32", "bf16"):
+        solver = outlines.solver(place, max_iter=30, momentum=0.9, snapshot_prefix=precision)
+        told[precision] = losses(torch_train(solver, weights=["start.caffemodel"], precision=precision))
+    apart = np.abs(told["bf16"] / told["float32"] - 1)
+    assert 1e-6 < apart.max() < 0.05
+    assert {array.dtype for array in outlines.weights(place / "bf16_iter_30.caffemodel").values()} == {np.dtype("f4")}

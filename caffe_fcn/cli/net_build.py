@@ -57,7 +57,9 @@ def _classes(net: Net) -> str:
     metavar="N[,N]",
     help="How many, for each labelling that the net learns.",
 )
-@click.option("--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images (data lists), or Python.")
+@click.option(
+    "--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images (data lists), or Python."
+)
 @click.option("--source", metavar="DIR", help="The folder of the data.")
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), metavar="HxW", help="The deploy net's input.")

@@ -15,7 +15,7 @@ import click
 
 from caffe_fcn import engines
 from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.options import caffe_option, engine_option
+from caffe_fcn.cli.options import caffe_option, engine_option, precision_option
 from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.running import Running
 from caffe_fcn.errors import FileError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @caffe_option
 @click.option("--log", metavar="FILE", help="Where the log goes (default: the snapshot_prefix and .log).")
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch).")
+@precision_option
 def train(
     solver: str,
     engine: str,
@@ -44,6 +45,7 @@ def train(
     caffe: str | None,
     log: str | None,
     nproc: int | None,
+    precision: str,
 ) -> int:
     """Train as SOLVER says, by real Caffe or by torch.
 
@@ -52,7 +54,9 @@ def train(
     directory, or to SOLVER's own folder where its net is only to be found from there.
     """
     start = weights.split(",") if weights else []
-    with engines.train(solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, log=log, caffe=caffe) as training:
+    with engines.train(
+        solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
+    ) as training:
         history = _history_before(training) if snapshot else History()
         with training.signals_passed_on(noticed=_tell(training)), _display(training) as display:
             for event in training:

@@ -95,6 +95,7 @@ def train(
     engine: str = "auto",
     gpu: str = "",
     nproc: int | None = None,
+    precision: str = "float32",
     log: PathLike | None = None,
     caffe: PathLike | None = None,
 ) -> Running:
@@ -110,10 +111,11 @@ def train(
     if found is None:
         from caffe_fcn.engines.embedded import Training
 
-        training = Training(solver, weights, snapshot, gpu, log, nproc)
+        training = Training(solver, weights, snapshot, gpu, log, nproc, precision)
     else:
         from caffe_fcn.engines import caffe as real
 
+        _check_precision(precision)
         training = real.Training(found, solver, weights, snapshot, gpu, log)
     training.notes[:0] = [note] if note else []
     return training

@@ -45,6 +45,7 @@ class Training(Running):
         gpu: str = "",
         log: PathLike | None = None,
         nproc: int | None = None,
+        precision: str = "float32",
     ) -> None:
         gpus = _gpus(gpu, nproc)
         super().__init__(solver, weights, snapshot, log)
@@ -58,7 +59,7 @@ class Training(Running):
         self.leads = not _launched() or int(os.environ["RANK"]) == 0
         if not self.leads:
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
-        self._where = str(solver)
+        self._where, self._precision = str(solver), precision
         self._said = _Said()
         self._ends: list[tuple[int, int]] = []  # ranks here, and how they ended, in the order in which they did
         path = self._solver_file()
@@ -79,6 +80,7 @@ class Training(Running):
             "weights": self._weights,
             "snapshot": self._snapshot,
             "device": device,
+            "precision": self._precision,
             "threads": share,
             "workers": min(_MOST_WORKERS, max(1, share // 2)),
         }

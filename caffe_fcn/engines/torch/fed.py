@@ -44,6 +44,7 @@ class Fed:
         passes: int,
         device: torch.device,
         reading: Reading,
+        precision: str = "float32",
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
@@ -56,7 +57,7 @@ class Fed:
         self.inputs: dict[str, Array] = {}  # of the last turn
         first = self._by_top({name: reader.batch(passes) for name, reader in self._ahead.readers.items()})
         shapes = {top: array.shape for top, array in first.items()}
-        self.net = Net(message, state, weights, inputs=shapes, seed=reading.seed, device=device)
+        self.net = Net(message, state, weights, inputs=shapes, seed=reading.seed, device=device, precision=precision)
 
     def turns(self, count: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Run this rank's share of the next ``count`` batches; gives the number of each, from 0, and its outputs.

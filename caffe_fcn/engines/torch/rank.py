@@ -42,14 +42,18 @@ def main() -> int:
     return 0
 
 
-def _train(solver: str, weights: list[str], snapshot: str, device: str, threads: int, workers: int) -> None:
+def _train(
+    solver: str, weights: list[str], snapshot: str, device: str, precision: str, threads: int, workers: int
+) -> None:
     torch.set_num_threads(threads)
     where = torch.device(device)
     if where.type == "cuda":
         torch.cuda.set_device(where)
     with (
         joined(where) as ranks,
-        Solver(solver, weights, snapshot or None, device=where, ranks=ranks, workers=workers) as training,
+        Solver(
+            solver, weights, snapshot or None, device=where, precision=precision, ranks=ranks, workers=workers
+        ) as training,
     ):
         for number, wish in _WISHES.items():
             if signal.getsignal(number) is not signal.SIG_IGN:

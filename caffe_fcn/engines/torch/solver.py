@@ -41,7 +41,8 @@ class Solver:
 
     ``solver`` is a prototxt or a message. ``weights`` are files to begin with (default: those that the solver
     names), ``snapshot`` is a solver state to go on from. ``ranks`` share the batches among them; ``workers``
-    processes read ahead for each net, 0 for none. ``arrays`` are the data of MemoryData layers by name.
+    processes read ahead for each net, 0 for none. ``arrays`` are the data of MemoryData layers by name. ``precision``
+    is `Net`'s; parameters stay float32.
 
     Raises `EngineError`, `NetError`, `DatasetError`, `WeightsError` or `FileError` for what cannot be trained.
     """
@@ -53,6 +54,7 @@ class Solver:
         snapshot: PathLike | None = None,
         *,
         device: str | torch.device = "cpu",
+        precision: str = "float32",
         ranks: Ranks = ALONE,
         workers: int = 0,
         arrays: Mapping[str, Sequence[Array]] | None = None,
@@ -70,7 +72,7 @@ class Solver:
         start = _starting_weights(self.param, weights, restored, snapshot)
         reading = Reading(self._seed, ranks, workers, arrays or {})
         self._fed = [
-            Fed(message, start, passes, self._device, reading)
+            Fed(message, start, passes, self._device, reading, precision)
             for message, passes in zip(messages, position.passes, strict=True)
         ]
         self.net = self._fed[0].net
