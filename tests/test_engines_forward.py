@@ -116,7 +116,7 @@ REFUSED = {
     "a blob that is not there": ("net.prototxt", None, {"blobs": ["cnv"]}, "has no blob 'cnv' (did you mean conv?)",
                                  "has no blob 'cnv' (did you mean conv?)"),
     "a GPU": ("net.prototxt", None, {"gpu": 7}, "Cannot use GPU in CPU-only Caffe", "--gpu: "),
-    "bf16": ("net.prototxt", None, {"precision": "bf15"}, "Caffe computes in float32", "no such precision (did you"),
+    "bf16": ("net.prototxt", None, {"precision": "bf15"}, "no such precision (did you", "no such precision (did you"),
 }  # fmt: skip
 
 

@@ -14,8 +14,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from caffe_fcn.errors import EngineError
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -70,9 +68,10 @@ def load(
     `torch.Net`); ``caffe`` is where to find Caffe.
     Raises `EngineError` where there is no such engine, or it refuses the net, and what reading the files raises.
     """
-    from caffe_fcn.engines.choice import choose
+    from caffe_fcn.engines.choice import check_precision, choose
 
     found, note = choose(engine, caffe, gpu is not None)
+    check_precision(precision, found)
     loaded: Engine
     if found is None:
         from caffe_fcn.engines.torch.forward import Forward
@@ -81,7 +80,6 @@ def load(
     else:
         from caffe_fcn.engines import caffe as real
 
-        _check_precision(precision)
         loaded = real.Forward(found, net, weights, stages, gpu, blobs)
     loaded.note = note
     return loaded
@@ -104,9 +102,10 @@ def train(
     ``auto`` takes real Caffe where there is one with the wanted device, otherwise torch; ``notes`` says which.
     Raises `EngineError` where there is no such engine, and what the trainings raise.
     """
-    from caffe_fcn.engines.choice import choose, wants_gpu
+    from caffe_fcn.engines.choice import check_precision, choose, wants_gpu
 
     found, note = choose(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
+    check_precision(precision, found)
     training: Running
     if found is None:
         from caffe_fcn.engines.embedded import Training
@@ -115,12 +114,6 @@ def train(
     else:
         from caffe_fcn.engines import caffe as real
 
-        _check_precision(precision)
         training = real.Training(found, solver, weights, snapshot, gpu, log)
     training.notes[:0] = [note] if note else []
     return training
-
-
-def _check_precision(precision: str) -> None:
-    if precision != "float32":
-        raise EngineError("--precision", "Caffe computes in float32 alone", "leave it out, or take --engine torch")

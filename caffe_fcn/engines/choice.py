@@ -7,12 +7,13 @@ import importlib.util
 import os
 
 from caffe_fcn.engines.caffe import Caffe, find
-from caffe_fcn.errors import EngineError, MissingExtraError
+from caffe_fcn.errors import EngineError, MissingExtraError, nearest
 from caffe_fcn.proto import SolverParameter, read_solver
 
 PathLike = str | os.PathLike[str]
 
 NAMES = ("auto", "caffe", "torch")
+PRECISIONS = ("float32", "tf32", "bf16")
 
 
 def choose(engine: str, caffe: PathLike | None, gpu: bool = False, several: bool = False) -> tuple[Caffe | None, str]:
@@ -42,6 +43,15 @@ def choose(engine: str, caffe: PathLike | None, gpu: bool = False, several: bool
     if gpu and found.cpu_only and _has_gpu():
         return None, f"{_torch()}, since {found.binary} has no GPU"
     return found, f"engine: Caffe {found.version}, {found.binary}"
+
+
+def check_precision(name: str, caffe: Caffe | None = None) -> None:
+    """Raise `EngineError` for a precision that there is not, or that ``caffe`` does not have."""
+    if name not in PRECISIONS:
+        mend = nearest(name, PRECISIONS) or ", ".join(PRECISIONS)
+        raise EngineError(f"--precision {name}", "no such precision", mend)
+    if caffe and name != "float32":
+        raise EngineError("--precision", "Caffe computes in float32 alone", "leave it out, or take --engine torch")
 
 
 def wants_gpu(solver: PathLike, gpu: str) -> bool:

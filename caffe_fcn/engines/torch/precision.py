@@ -6,20 +6,18 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from caffe_fcn.errors import EngineError, nearest
-
-NAMES = ("float32", "tf32", "bf16")
+from caffe_fcn.engines.choice import check_precision
+from caffe_fcn.errors import EngineError
 
 
 class Precision:
     """float32; tf32, whose products have 10 bits of mantissa, on GPUs; or bf16, most layers in bfloat16.
 
-    Raises `EngineError` for a name that is none of `NAMES`, and for tf32 without a GPU.
+    Raises `EngineError` for a name that is none of these, and for tf32 without a GPU.
     """
 
     def __init__(self, name: str, device: torch.device) -> None:
-        if name not in NAMES:
-            raise EngineError(f"--precision {name}", "no such precision", nearest(name, NAMES) or ", ".join(NAMES))
+        check_precision(name)
         if name == "tf32" and device.type != "cuda":
             raise EngineError("--precision tf32", "is for GPUs", "leave it out, or take bf16")
         self._name, self._device = name, device
