@@ -1,10 +1,11 @@
 """The torch engine beside real Caffe, OpenCV's dnn, ONNX Runtime and the same nets written by hand in torch.
 
-    python benchmarks/engine.py [ROUNDS]
+    python benchmarks/engine.py [ROUNDS [forward|step]]
 
 FCN-8s forward at 500x500, and a training step (forward and backward) of FCN-AlexNet at 500x500, with random weights.
 Every contender is a process of its own with two threads; in each round all have one pass in turn, and medians count,
-so that a busy machine is busy for all of them. What they compute is compared too. Needs real Caffe
+so that a busy machine is busy for all of them. What they compute is compared too: the scores, and the
+gradient of conv5 (of earlier layers a ReLU's input that is all but 0 may decide much). Needs real Caffe
 (scripts/install_caffe.sh), torch, onnx, onnxruntime and opencv; contenders whose library is missing are left out.
 Takes 12 GB of memory, since all are loaded at once, and 1.5 GB of disk; ROUNDS is 7. Prints Markdown tables.
 """
@@ -17,13 +18,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.engines.caffe import find
+from caffe_fcn.engines.choice import PRECISIONS
 from caffe_fcn.graph import Graph, split
 from caffe_fcn.proto import FillerParameter, NetParameter
 from caffe_fcn.shapes import infer
@@ -32,6 +36,7 @@ from caffe_fcn.surgery.layers import Layer
 
 SIZE = 500
 CLASSES = 21
+PYTHON = [sys.executable]
 
 # Each contender defines `once`, one pass, which returns what it made; then LOOP has it run on demand.
 LOOP = """
@@ -67,21 +72,22 @@ def once():
     if {training}:
         runner.clear_param_diffs()
         runner.backward()
-        return runner.params["conv1"][0].diff
+        return runner.params["conv5"][0].diff
     return runner.blobs["score"].data
 sys.stdout = pipe
 """
 OURS = """
 from caffe_fcn.engines.torch import Net
-runner = Net(net, "train" if {training} else "deploy", weights, literal={literal})
+phase = "train" if {training} else "deploy"
+runner = Net(net, phase, weights, literal={literal}, device="{device}", precision="{precision}")
 def once():
     if not {training}:
-        return runner.forward(data=data)["score"].numpy()
+        return runner.forward(data=data)["score"].cpu().numpy()
     for each in runner.learnable:
         each.tensor.grad = None
     runner.forward(data=data, label=label)
     runner.loss().backward()
-    return runner.params["conv1"][0].grad.numpy()
+    return runner.params["conv5"][0].grad.cpu().numpy()
 """
 OPENCV = """
 import cv2
@@ -104,7 +110,7 @@ import torch
 import torch.nn.functional as F
 from caffe_fcn.surgery import open_weights
 with open_weights(weights) as file:
-    w = {{layer.name: [torch.tensor(t.array()) for t in layer.tensors] for layer in file.layers if layer.tensors}}
+    w = {{each.name: [torch.tensor(t.array(), device="{device}") for t in each.tensors] for each in file.layers}}
 
 def conv(x, name, pad=0, stride=1, group=1):
     return F.conv2d(x, *w[name], padding=pad, stride=stride, groups=group)
@@ -139,7 +145,8 @@ def alexnet(x):
     x = conv(x, "score_fr")
     return F.conv_transpose2d(x, w["upscore"][0], stride=32)[:, :, 18 : 18 + {size}, 18 : 18 + {size}]
 
-data, label = torch.tensor(data), torch.tensor(label).long()[:, 0]
+torch.backends.cudnn.allow_tf32 = False
+data, label = torch.tensor(data, device="{device}"), torch.tensor(label, device="{device}").long()[:, 0]
 if {training}:
     for name, tensors in w.items():
         for tensor in tensors if name != "upscore" else []:
@@ -147,23 +154,24 @@ if {training}:
 def once():
     if not {training}:
         with torch.no_grad():
-            return fcn8s(data).numpy()
+            return fcn8s(data).cpu().numpy()
     for tensors in w.values():
         for tensor in tensors:
             tensor.grad = None
     F.cross_entropy(alexnet(data), label, ignore_index=255).backward()
-    return w["conv1"][0].grad.numpy()
+    return w["conv5"][0].grad.cpu().numpy()
 """
+DEFAULTS = {"training": False, "literal": False, "size": SIZE, "device": "cpu", "precision": "float32"}
 
 
 class Contender:
     """A process that runs one pass whenever it is asked to."""
 
-    def __init__(self, name: str, command: list[str], program: str, arguments: list[Path], **choices: Any) -> None:
+    def __init__(self, name: str, command: Sequence[str], program: str, arguments: list[Path], **choices: Any) -> None:
         self.name = name
         self.seconds: list[float] = []
         self.megabytes = 0.0
-        text = BEGIN + program.format(**{"training": False, "literal": False, "size": SIZE, **choices}) + LOOP
+        text = BEGIN + program.format(**{**DEFAULTS, **choices}) + LOOP
         quiet = {**os.environ, "GLOG_minloglevel": "2", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
@@ -249,7 +257,7 @@ def fed(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
 
 
 def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> None:
-    """All in turn, so many rounds; then the table, each against Caffe, the first."""
+    """All in turn, so many rounds; then the table, each against the first."""
     for contender in contenders:
         contender.once(folder / f"{contender.name}.npy")
         contender.once()
@@ -258,9 +266,11 @@ def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> 
     for _ in range(rounds):
         for contender in contenders:
             contender.once()
-    print(f"\n{title}\n\n| | seconds | against Caffe | peak MB | largest relative difference from Caffe |")
-    print("|---|---|---|---|---|")
     first = contenders[0]
+    print(
+        f"\n{title}\n\n| | seconds | against {first.name} | peak MB | largest relative difference from {first.name} |"
+    )
+    print("|---|---|---|---|---|")
     expected = np.load(folder / f"{first.name}.npy")
     for contender in contenders:
         seconds = statistics.median(contender.seconds)
@@ -270,44 +280,62 @@ def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> 
         contender.end()
 
 
+def forward(rounds: int, folder: Path) -> None:
+    """FCN-8s, an image through the deploy net."""
+    files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
+    net = fed(netspec.build("voc-fcn8s", "deploy"), {"data": [1, 3, SIZE, SIZE]})
+    proto.write(net, files[0])
+    with_weights(net, files[1])
+    contenders = [
+        Contender("Caffe", find().python, CAFFE, files),
+        Contender("torch by hand", PYTHON, BY_HAND, files),
+        Contender("ours, literal", PYTHON, OURS, files, literal=True),
+        Contender("ours", PYTHON, OURS, files),
+    ]
+    if importlib.util.find_spec("cv2"):
+        contenders.append(Contender("OpenCV dnn", PYTHON, OPENCV, files))
+    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
+        to_onnx(net, files[1], files[2])
+        contenders.append(Contender("ONNX Runtime", PYTHON, ONNX_RUNTIME, files))
+    race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
+
+
+def step(rounds: int, folder: Path) -> None:
+    """FCN-AlexNet, forward and backward; on a GPU too, where there is one."""
+    files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
+    shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
+    net = fed(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
+    proto.write(net, files[0])
+    with_weights(net, files[1])
+    contenders = [
+        Contender("Caffe", find().python, CAFFE, files, training=True),
+        Contender("torch by hand", PYTHON, BY_HAND, files, training=True),
+        Contender("ours, literal", PYTHON, OURS, files, training=True, literal=True),
+        Contender("ours", PYTHON, OURS, files, training=True),
+    ]
+    race(f"FCN-AlexNet training step, {SIZE}x{SIZE}", contenders, rounds, folder)
+    if torch.cuda.is_available():
+        cuda = {"training": True, "device": "cuda"}
+        contenders = [
+            Contender("torch by hand", PYTHON, BY_HAND, files, **cuda),
+            *(Contender(f"ours, {each}", PYTHON, OURS, files, **cuda, precision=each) for each in PRECISIONS),
+        ]
+        race(f"FCN-AlexNet training step, {SIZE}x{SIZE}, {torch.cuda.get_device_name()}", contenders, rounds, folder)
+
+
+RACES = {"forward": forward, "step": step}
+
+
 def main() -> None:
     """Make the nets and their weights, and race."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    pycaffe, python = list(find().python), [sys.executable]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         random = np.random.RandomState(0)
         np.save(folder / "data.npy", random.normal(0, 60, (1, 3, SIZE, SIZE)).astype(np.float32))
         np.save(folder / "label.npy", random.randint(0, CLASSES, (1, 1, SIZE, SIZE)).astype(np.float32))
-        arguments = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
-
-        net = fed(netspec.build("voc-fcn8s", "deploy"), {"data": [1, 3, SIZE, SIZE]})
-        proto.write(net, arguments[0])
-        with_weights(net, arguments[1])
-        contenders = [
-            Contender("Caffe", pycaffe, CAFFE, arguments),
-            Contender("torch by hand", python, BY_HAND, arguments),
-            Contender("ours, literal", python, OURS, arguments, literal=True),
-            Contender("ours", python, OURS, arguments),
-        ]
-        if importlib.util.find_spec("cv2"):
-            contenders.append(Contender("OpenCV dnn", python, OPENCV, arguments))
-        if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-            to_onnx(net, arguments[1], arguments[2])
-            contenders.append(Contender("ONNX Runtime", python, ONNX_RUNTIME, arguments))
-        race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
-
-        shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
-        net = fed(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
-        proto.write(net, arguments[0])
-        with_weights(net, arguments[1])
-        contenders = [
-            Contender("Caffe", pycaffe, CAFFE, arguments, training=True),
-            Contender("torch by hand", python, BY_HAND, arguments, training=True),
-            Contender("ours, literal", python, OURS, arguments, training=True, literal=True),
-            Contender("ours", python, OURS, arguments, training=True),
-        ]
-        race(f"FCN-AlexNet training step, {SIZE}x{SIZE}", contenders, rounds, folder)
+        for race_name in sys.argv[2:] or RACES:
+            RACES[race_name](rounds, folder)
 
 
 if __name__ == "__main__":
