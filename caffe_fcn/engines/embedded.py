@@ -24,6 +24,7 @@ from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, PathLike, Runn
 from caffe_fcn.errors import EngineError
 
 _GPU = 1  # SolverParameter.SolverMode
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what a rank handles, once it can
 LOST = 3  # how a rank ends that lost the others
 _GRACE = 5  # seconds for the one that they lost to tell why
 _MOST_WORKERS = 4  # more processes read faster than a net learns
@@ -64,7 +65,7 @@ class Training(Running):
         self._ends: list[tuple[int, int]] = []  # ranks here, and how they ended, in the order in which they did
         path = self._solver_file()
         children = [
-            Child(self._command(path, device, len(devices)), {**rank, "PYTHONPATH": _python_path()})
+            Child(self._command(path, device, len(devices)), {**rank, "PYTHONPATH": _python_path()}, SIGNALS)
             for device, rank in zip(devices, _environments(len(devices)), strict=True)
         ]
         self._start(children)

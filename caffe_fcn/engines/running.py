@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias, TypeVar, cast
@@ -160,10 +160,11 @@ class Running(ABC):
 
 
 class Child(NamedTuple):
-    """A process to start; ``environment`` is added to ours."""
+    """A process to start; ``environment`` is added to ours. ``blocked`` signals wait until it unblocks them."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
+    blocked: Collection[signal.Signals] = ()
 
 
 # Stopped in time, or before anybody listened, or killed for impatience.
@@ -230,6 +231,7 @@ def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def _started(child: Child, folder: Path, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a session of its own, so that a terminal's Ctrl-C reaches it through us alone."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, child.blocked)
     try:
         process = subprocess.Popen(
             child.command,
@@ -242,6 +244,8 @@ def _started(child: Child, folder: Path, output: int | IO[bytes]) -> Iterator[su
         )
     except OSError as error:
         raise EngineError(child.command[0], f"cannot be run: {error.strerror}", "check its permissions") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with process:
         try:
             yield process

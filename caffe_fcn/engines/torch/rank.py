@@ -2,7 +2,8 @@
 
 It writes Caffe's log to stdout, and ends with a fatal line that holds the error where there is one. SIGINT and SIGTERM
 have all ranks stop after the iteration at hand, with a snapshot; SIGHUP has them write one and go on. A rank whose
-parent was killed ends at once.
+parent was killed ends at once, and so does one that is to stop before it trains. Signals are blocked when it starts:
+while Python imports, an interruption may get lost.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from typing import Any
 
 import torch
 
-from caffe_fcn.engines.embedded import LOST
+from caffe_fcn.engines.embedded import LOST, SIGNALS
 from caffe_fcn.engines.torch import log
 from caffe_fcn.engines.torch.ranks import LostError, joined
 from caffe_fcn.engines.torch.solver import Solver
 from caffe_fcn.errors import CaffeFcnError
 
-_WISHES = {signal.SIGINT: "stop", signal.SIGTERM: "stop", signal.SIGHUP: "snapshot"}
+_WISHES = dict(zip(SIGNALS, ("stop", "stop", "snapshot"), strict=True))
 
 
 def main() -> int:
     """Train as the task on the command line says; returns the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     task = json.loads(sys.argv[1])
     Thread(target=_end_with, args=(task.pop("parent"),), daemon=True).start()
     try:
@@ -58,6 +61,7 @@ def _train(
         for number, wish in _WISHES.items():
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, partial(_pass_on, training, wish))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         if ranks.first:
             _say(f"Solving {training.net.graph.net.name} on {ranks.count} x {device} (torch {torch.__version__})")
             _say(f"Learning Rate Policy: {training.param.lr_policy}")
