@@ -11,13 +11,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from caffe_fcn.datasets import datum
 from caffe_fcn.datasets.database import Writer
 from caffe_fcn.datasets.triangles import pair
-from caffe_fcn.engines.torch import Net
-from caffe_fcn.engines.torch.snapshots import save
 from caffe_fcn.surgery import open_weights
+
+pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
+
+from caffe_fcn.engines.torch import Net  # noqa: E402 - needs torch
+from caffe_fcn.engines.torch.snapshots import save  # noqa: E402 - needs torch
 
 SIZE, COUNT, BATCH = 16, 20, 4
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import outlines
 import pytest
+import torch
 from conftest import Ran
 from test_cli_train import FOREVER, ROOT, Running, running
 from test_engines_torch_training import losses, place, torch_train
 
 from caffe_fcn.datasets import datum
 from caffe_fcn.datasets.database import Writer
-from caffe_fcn.engines.log import events as told_in
 from caffe_fcn.engines.torch import Net
 from caffe_fcn.engines.torch.snapshots import save
 from caffe_fcn.engines.torch.solver import Solver
@@ -197,26 +197,24 @@ def test_a_training_that_signals_stopped_goes_on_as_if_nothing_had_happened(
         assert "error" not in run.seen
         (state,) = (line.split()[-1] for line in out.splitlines() if line.startswith("state"))
     assert state
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as the ranks have it: sums depend on it
     end = iteration_of(state) + 5
-    options = {"max_iter": end, "momentum": 0.9, "test_iter": 2, "test_interval": 3}
-    outlines.solver(place, **options, snapshot_prefix="stopped")
-    assert cli("train", "solver.prototxt", "--engine", "torch", "--snapshot", state).status == 0
-    outlines.solver(place, **options, snapshot_prefix="straight")
-    assert cli("train", "solver.prototxt", "--engine", "torch").status == 0
-    stopped, straight = ((place / f"{name}_iter_{end}.caffemodel").read_bytes() for name in ("stopped", "straight"))
-    assert stopped == straight
-    told_twice = [list(told_in((place / f"{name}.log").read_text().splitlines())) for name in ("stopped", "straight")]
-    assert losses(told_twice[0]).tolist() == losses(told_twice[1]).tolist()
+    settings = {"max_iter": end, "momentum": 0.9, "test_iter": 2, "test_interval": 3}
+    onwards = torch_train(outlines.solver(place, **settings, snapshot_prefix="resumed"), snapshot=state)
+    straight = torch_train(outlines.solver(place, **settings, snapshot_prefix="straight"))
+    assert losses(onwards).tolist() == losses(straight)[iteration_of(state) :].tolist()
+    resumed, whole = ((place / f"{name}_iter_{end}.caffemodel").read_bytes() for name in ("resumed", "straight"))
+    assert resumed == whole
 
 
 def iteration_of(state: str) -> int:
     return int(re.findall(r"\d+", state)[0])
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.3, 0.6, 1.2])
+@pytest.mark.parametrize("wait", [0.0, 0.5, 1.0])
 def test_a_training_that_is_stopped_before_it_begins(place: Path, running: Callable[..., Running], wait: float) -> None:
     outlines.solver(place, max_iter=FOREVER)
-    run = running("solver.prototxt", "--engine", "torch", "--nproc", "2")
+    run = running("solver.prototxt", "--engine", "torch")
     while not (place / "snap.log").exists():
         time.sleep(0.02)
     time.sleep(wait)
