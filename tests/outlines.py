@@ -20,8 +20,8 @@ from caffe_fcn.surgery import open_weights
 
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 
-from caffe_fcn.engines.torch import Net  # noqa: E402 - needs torch
-from caffe_fcn.engines.torch.snapshots import save  # noqa: E402 - needs torch
+from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.snapshots import save
 
 SIZE, COUNT, BATCH = 16, 20, 4
 
