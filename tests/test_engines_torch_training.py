@@ -20,7 +20,7 @@ SOLVERS: dict[str, dict[str, Any]] = {
     "SGD": {"max_iter": 100, "momentum": 0.9, "iter_size": 2, "weight_decay": 5e-4},
     "Nesterov": {"base_lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3, "regularization_type": "L1"},
     "AdaGrad": {"base_lr": 0.01, "weight_decay": 5e-4},
-    "RMSProp": {"base_lr": 0.0003, "rms_decay": 0.98, "iter_size": 3},
+    "RMSProp": {"base_lr": 0.0003, "rms_decay": 0.98, "iter_size": 2},
     "AdaDelta": {"base_lr": 1.0, "momentum": 0.95, "delta": 1e-6, "weight_decay": 5e-4},
     "Adam": {"base_lr": 0.001, "momentum": 0.9, "momentum2": 0.999, "weight_decay": 5e-4},
 }
