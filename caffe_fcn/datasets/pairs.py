@@ -27,6 +27,10 @@ LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
 """The class indices, H x W, in the bytes of a label file; what `Labels` cannot read."""
 
 
+_SOON = 64
+"""How many pairs ahead the system is asked for files: a disk fetches several as fast as one."""
+
+
 class Pair(NamedTuple):
     """What an item is called, and where its image and its label lie in their stores ("" where one is missing)."""
 
@@ -50,6 +54,10 @@ class PairMaker:
     same_size: bool = False
 
     def __call__(self, index: int) -> Record:
+        if index + _SOON < len(self.pairs):
+            soon = self.pairs[index + _SOON]
+            self.images.expect(soon.image)
+            self.label_store.expect(soon.label)
         pair = self.pairs[index]
         if not (pair.image and pair.label):
             raise self.unpaired(pair)

@@ -7,6 +7,7 @@ whose names lead outside (absolute ones, or with ..) make the whole tar suspect,
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Store(Protocol):
 
     def read(self, name: str) -> bytes:
         """The content of a file; raises `Fault` where it is missing."""
+
+    def expect(self, name: str) -> None:
+        """Let the system fetch a file that will be read soon, while others are worked on."""
 
     def where(self, name: str) -> str:
         """How messages call the file."""
@@ -58,6 +62,14 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         return read_file(self.where(name))
+
+    def expect(self, name: str) -> None:
+        with suppress(OSError):  # reading it will tell
+            file = os.open(self.where(name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _fetch(file, 0, 0)
+            finally:
+                os.close(file)
 
     def where(self, name: str) -> str:
         return self._prefix + name
@@ -109,6 +121,10 @@ class Tar:
         with files.told(self.path):
             return os.pread(self._file.fileno(), size, offset)
 
+    def expect(self, name: str) -> None:
+        if name in self._members:
+            _fetch(self._file.fileno(), *self._members[name])
+
     def where(self, name: str) -> str:
         return f"{self.path}:{name}"
 
@@ -134,6 +150,11 @@ def _content(path: str) -> bytes:
         return content
     finally:
         os.close(file)
+
+
+def _fetch(file: int, offset: int, size: int) -> None:
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, offset, size, os.POSIX_FADV_WILLNEED)
 
 
 def _leads_outside(name: str) -> bool:
