@@ -69,13 +69,18 @@ def told(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = {
-            FileNotFoundError: "check the path",
-            PermissionError: "check the permissions",
-            NotADirectoryError: "check the path",
-            IsADirectoryError: "name a file",
-        }.get(type(error), "free some space" if error.errno in _FULL else "")
-        raise FileError(path, (error.strerror or str(error)).lower(), mend) from error
+        raise failure(path, error) from error
+
+
+def failure(path: str | os.PathLike[str], error: OSError) -> FileError:
+    """What the operating system's error at ``path`` means to the user."""
+    mend = {
+        FileNotFoundError: "check the path",
+        PermissionError: "check the permissions",
+        NotADirectoryError: "check the path",
+        IsADirectoryError: "name a file",
+    }.get(type(error), "free some space" if error.errno in _FULL else "")
+    return FileError(path, (error.strerror or str(error)).lower(), mend)
 
 
 _FULL = {28, 122}  # ENOSPC, EDQUOT

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from epochs import by_caffe, files_by_caffe
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -173,6 +173,7 @@ def test_labels_of_all_three_encodings_mean_the_same_classes(source: Source, tmp
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from(["P", "L"]), st.booleans())
+@example(300, 300, 0, "P", False)  # more than one chunk of pixels
 def test_a_palette_becomes_grey_without_touching_the_pixels(
     height: int, width: int, seed: int, mode: str, optimize: bool
 ) -> None:
@@ -185,6 +186,16 @@ def test_a_palette_becomes_grey_without_touching_the_pixels(
     assert grey is not None
     image = Image.open(io.BytesIO(grey))
     assert image.mode == "L" and (np.array(image) == label).all()
+
+
+def test_a_palette_png_with_a_wrong_checksum_is_compressed_anew() -> None:
+    import io
+
+    buffer = io.BytesIO()
+    paletted(np.arange(20, dtype=np.uint8)[None]).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"IEND") - 8] ^= 1  # in the checksum of the pixels before it
+    assert png.grey(buffer.getvalue()) and png.grey(bytes(data)) is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -110,13 +110,14 @@ def _write(place: Path, split: Split, way: Way) -> dict[str, Any]:
                 way.progress(f"writing {split.name}", journal.done, len(split.items))
     if not journal.kept:
         raise DatasetError(f"split {split.name!r}", "has no image", "check the folders, or what was skipped")
-    files.write_text(place / f"{split.name}.txt", "".join(f"{name}\n" for name in journal.names()))
+    summary = journal.summary()
+    files.write_text(place / f"{split.name}.txt", "".join(f"{name}\n" for name in summary.names))
     return {
         "count": journal.kept,
         "databases": {kind: writer.path.name for kind, writer in writers.items()},
-        "skipped": journal.skipped(),
-        "allowed": journal.allowed(),
-        "checksum": journal.checksum(),
+        "skipped": summary.skipped,
+        "allowed": summary.allowed,
+        "checksum": summary.checksum,
     }
 
 

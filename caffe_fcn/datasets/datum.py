@@ -6,6 +6,7 @@ as they are: a paletted PNG would come out in colours, and a PNG with 16 bits no
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.datasets import images
@@ -45,8 +46,14 @@ def encoded(data: bytes, shape: tuple[int, int, int]) -> bytes:
 
     It is put together by hand: a message would copy the bytes twice.
     """
-    channels, height, width, length = map(wire.encode_varint, (*shape, len(data)))
-    return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA, length, data, _ENCODED))
+    return b"".join((_shape_and_key(shape), wire.encode_varint(len(data)), data, _ENCODED))
+
+
+@lru_cache(256)
+def _shape_and_key(shape: tuple[int, int, int]) -> bytes:
+    """What stands before the length of the bytes, and is the same for many records."""
+    channels, height, width = map(wire.encode_varint, shape)
+    return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA))
 
 
 def parse(record: bytes, where: str) -> Any:

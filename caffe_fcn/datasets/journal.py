@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +30,20 @@ class Record:
 
 Outcome = tuple[str, "Record | DatasetError"]
 """An item's name, and its record or why it has none."""
+
+
+@dataclass
+class Summary:
+    """The names of the records in their order, and of what was skipped, and why.
+
+    Besides, check -> the names of records in which it found something, and the sha256 of the names and checksums
+    of all records, by name; None where nothing was read.
+    """
+
+    names: list[str] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    allowed: dict[str, list[str]] = field(default_factory=dict)
+    checksum: str | None = None
 
 
 class Journal:
@@ -73,23 +87,20 @@ class Journal:
         with self.path.open(encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 
-    def names(self) -> Iterator[str]:
-        """What the records are called, in their order."""
-        return (entry["name"] for entry in self._entries() if "skipped" not in entry)
-
-    def skipped(self) -> list[dict[str, str]]:
-        """The items that were skipped, and why."""
-        return [{"name": e["name"], "why": e["skipped"]} for e in self._entries() if "skipped" in e]
-
-    def allowed(self) -> dict[str, list[str]]:
-        """Check -> the names of records in which it found something."""
-        found: dict[str, list[str]] = {}
+    def summary(self) -> Summary:
+        """What all of it says."""
+        found = Summary()
+        checksums = []
         for entry in self._entries():
+            name = entry["name"]
+            if "skipped" in entry:
+                found.skipped.append({"name": name, "why": entry["skipped"]})
+                continue
+            found.names.append(name)
+            if "checksum" in entry:
+                checksums.append(f"{name} {entry['checksum']}\n")
             for check in entry.get("allowed", ()):
-                found.setdefault(check, []).append(entry["name"])
+                found.allowed.setdefault(check, []).append(name)
+        if checksums:
+            found.checksum = hashlib.sha256("".join(sorted(checksums)).encode()).hexdigest()
         return found
-
-    def checksum(self) -> str | None:
-        """The sha256 of the names and checksums of all records, by name; None where nothing was read."""
-        lines = sorted(f"{e['name']} {e['checksum']}\n" for e in self._entries() if "checksum" in e)
-        return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None

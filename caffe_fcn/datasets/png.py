@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     if photo:
         rows[1:, 1:] -= pixels[:-1]
     header = Header(width, height, 8, GREY if channels == 1 else _COLOUR, 0, 0, 0)
-    return _file(header, [zlib.compress(rows.tobytes(), _LEVELS[channels])])
+    return _file(header, zlib.compress(rows.tobytes(), _LEVELS[channels]))
 
 
 def header(data: bytes) -> Header | None:
@@ -62,36 +62,47 @@ def header(data: bytes) -> Header | None:
 
 def palette(data: bytes) -> bytes:
     """The palette of a PNG, as R, G, B for each index; empty where it has none."""
-    return next((body for kind, body in _chunks(data) if kind == b"PLTE"), b"")
+    return next((data[start + 8 : end - 4] for kind, start, end in _chunks(data) if kind == b"PLTE"), b"")
 
 
 def grey(data: bytes) -> bytes | None:
     """The same pixels as a grey PNG, nothing compressed anew: palette indices become values.
 
-    None where that cannot be: no PNG, not 8 bits a pixel, colours, or cut off.
+    None where that cannot be: no PNG, not 8 bits a pixel, colours, cut off, or a wrong checksum.
     """
     head = header(data)
     if head is None or head.depth != 8 or head.colour not in (GREY, PALETTE):
         return None
-    chunks = list(_chunks(data))
-    if not chunks or chunks[-1][0] != b"IEND":
+    kept = [(start, end) for kind, start, end in _chunks(data) if kind in (b"IDAT", b"IEND")]
+    if not kept or data[kept[-1][0] + 4 : kept[-1][0] + 8] != b"IEND":
         return None
-    return _file(head._replace(colour=GREY), [body for kind, body in chunks if kind == b"IDAT"])
+    for start, end in kept:
+        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return None
+    return b"".join((_beginning(head._replace(colour=GREY)), *(data[start:end] for start, end in kept)))
 
 
-def _file(header: Header, data: list[bytes]) -> bytes:
-    chunks = [(b"IHDR", struct.pack(_HEADER, *header)), *((b"IDAT", part) for part in data), (b"IEND", b"")]
-    return SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
+def _file(header: Header, compressed: bytes) -> bytes:
+    return _beginning(header) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = len(SIGNATURE)
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        end = position + 12 + length
+@lru_cache(256)
+def _beginning(header: Header) -> bytes:
+    return SIGNATURE + _chunk(b"IHDR", struct.pack(_HEADER, *header))
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+    """The kind of each chunk that is whole, where it starts and where it ends."""
+    found = []
+    start = len(SIGNATURE)
+    while start + 12 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
         if end > len(data):
-            return
-        yield data[position + 4 : position + 8], data[position + 8 : end - 4]
-        position = end
+            break
+        found.append((data[start + 4 : start + 8], start, end))
+        start = end
+    return found

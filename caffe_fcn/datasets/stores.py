@@ -132,10 +132,10 @@ class Tar:
 def read_file(path: str) -> bytes:
     """The content of a source file; raises `Fault` where it is missing or far too large."""
     try:
-        with files.told(path):
-            return _content(path)
-    except FileError as error:
-        raise Fault("broken", error.where, error.what, error.mend) from error
+        return _content(path)
+    except OSError as error:
+        told = files.failure(path, error)
+        raise Fault("broken", told.where, told.what, told.mend) from error
 
 
 def _content(path: str) -> bytes:
