@@ -11,7 +11,7 @@ _LAYER = (
     'layer {{ name: "{top}" type: "Data" top: "{top}" {more} '
     'data_param {{ source: "{source}" batch_size: 1 backend: LMDB }} }}\n'
 )
-_FORWARD = """
+FORWARD = """
 net = caffe.Net(str(inputs['net']), caffe.TRAIN)
 for i in range(int(inputs['count'])):
     net.forward()
@@ -30,7 +30,7 @@ def by_caffe(
     """Top -> the C x H x W that a Data layer on each database gives, ``count`` records of them."""
     net = scratch / "epoch.prototxt"
     net.write_text("".join(_LAYER.format(top=top, source=path, more=transform) for top, path in databases.items()))
-    blobs = pycaffe(_FORWARD, net=net, count=count)
+    blobs = pycaffe(FORWARD, net=net, count=count)
     return {top: [blobs[f"{top}{i}"] for i in range(count)] for top in databases}
 
 
@@ -44,5 +44,5 @@ def files_by_caffe(
         'layer { name: "data" type: "ImageData" top: "data" top: "label" '
         f'image_data_param {{ source: "{listed}" batch_size: 1 }} }}\n'
     )
-    blobs = pycaffe(_FORWARD, net=net, count=len(images))
+    blobs = pycaffe(FORWARD, net=net, count=len(images))
     return [blobs[f"data{i}"] for i in range(len(images))]

@@ -17,6 +17,7 @@ import decay
 import numpy as np
 import pytest
 from conftest import PyCaffe, Ran
+from waiting import wait_until
 
 from caffe_fcn.training import read_log
 
@@ -309,11 +310,7 @@ def test_caffe_dies_with_a_command_that_is_killed(place: Path, running: Callable
     run = running("solver.prototxt")
     run.wait_for("iteration 1000/")
     run.process.kill()
-    for _ in range(100):
-        if not orphans(place):
-            return
-        time.sleep(0.1)
-    pytest.fail("Caffe goes on")
+    wait_until(lambda: not orphans(place), "Caffe goes on")
 
 
 def orphans(place: Path) -> list[int]:

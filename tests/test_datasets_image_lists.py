@@ -6,20 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from epochs import FORWARD
 from PIL import Image
 
 from caffe_fcn import netspec
 from caffe_fcn.datasets import datum, folder, palette
 from caffe_fcn.datasets.database import Writer
 from caffe_fcn.datasets.forms import Form
-
-FORWARD = """
-net = caffe.Net(str(inputs['net']), caffe.TRAIN)
-for i in range(int(inputs['count'])):
-    net.forward()
-    for top, blob in net.blobs.items():
-        outputs['%s%d' % (top, i)] = blob.data[0].copy()
-"""
 
 
 @pytest.fixture
@@ -94,3 +87,13 @@ def test_what_cannot_be_listed_is_told_and_leaves_nothing(made: Path, tmp_path: 
     assert sorted(path.name for path in (tmp_path / "floats").iterdir()) == ["train_images", "train_labels"]
     again = cli("data", "lists", made / "set")
     assert again.status == 2 and "is there already" in again.err
+
+
+def test_a_data_set_that_is_built_again_takes_its_files_and_lists_with_it(made: Path, cli) -> None:
+    build = ("data", "folder", "--images", made / "images", "--labels", made / "labels", "-o", made / "set", "--quiet")
+    cli("data", "lists", made / "set")
+    (made / "set" / "files" / "mine.txt").write_text("not of the data set")
+    assert cli(*build).status == 0  # of one split now: the lists of val would name what is gone
+    left = {str(path.relative_to(made / "set")) for path in (made / "set").rglob("*.txt")}
+    assert left == {"train.txt", "files/mine.txt"}
+    assert not list((made / "set").rglob("*.jpg"))

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from conftest import Ran
 from test_cli_train import FOREVER, ROOT, Running, running
 from test_engines_torch_training import losses, place, torch_train
+from waiting import wait_until
 
 from caffe_fcn.engines import events
 from caffe_fcn.engines.events import Event
@@ -131,11 +131,7 @@ def test_ranks_end_with_a_command_that_is_killed(place: Path, running: Callable[
     (rank,) = ranks(run.process.pid).values()
     assert is_alive(rank)
     run.process.kill()
-    for _ in range(100):
-        if not is_alive(rank):
-            return
-        time.sleep(0.1)
-    pytest.fail("the rank goes on")
+    wait_until(lambda: not is_alive(rank), "the rank goes on")
 
 
 def ranks(parent: int) -> dict[int, int]:

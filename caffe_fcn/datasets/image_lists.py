@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from caffe_fcn import files
@@ -45,6 +46,14 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
         # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
         files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{place / name} 0\n" for name in names))
     return {path.with_name(f"{path.name}.txt"): len(names) for path, names in lists.items()}
+
+
+def remove(root: Path, database: str) -> None:
+    """Remove what `write` made of a database of the data set in ``root``."""
+    (root / f"{database}.txt").unlink(missing_ok=True)
+    shutil.rmtree(root / FOLDER / database, ignore_errors=True)
+    with suppress(OSError):  # other files are in it, or there is none
+        (root / FOLDER).rmdir()
 
 
 def _databases(root: Path) -> list[Path]:

@@ -88,6 +88,8 @@ def _remove_old(folder: Path) -> None:
     old = description.read(folder)
     if old is None:
         return
+    from caffe_fcn.datasets import image_lists
+
     (folder / description.FILE).unlink()
     built = [old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)]
     for split in old.splits.values():
@@ -95,6 +97,7 @@ def _remove_old(folder: Path) -> None:
     for name in {name for name in built if name and name == Path(name).name != ".."}:
         path = folder / name
         if is_database(path):
+            image_lists.remove(folder, name)
             shutil.rmtree(path)
         elif path.is_file():
             path.unlink()
