@@ -399,6 +399,16 @@ def test_options_that_exclude_each_other_are_refused(source: Source, tmp_path: P
         folder.build(tmp_path / "set", tmp_path / "empty", tmp_path / "empty")
 
 
+def test_classes_are_named_or_counted(source: Source, tmp_path: Path, cli) -> None:
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "--quiet", "-o")
+    assert cli(*command, tmp_path / "counted", "--classes", CLASSES).status == 0
+    about = json.loads((tmp_path / "counted" / "dataset.json").read_text())
+    assert about["classes"] == [str(index) for index in range(CLASSES)] and about["infogain_file"]
+    few = cli(*command, tmp_path / "few", "--classes", CLASSES - 1)
+    assert few.status == 2 and f"outside the {CLASSES - 1} classes" in few.err
+    assert cli(*command, tmp_path / "none", "--classes", 0).status == 2
+
+
 def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_path: Path) -> None:
     for name, label in source.classes.items():
         paletted(label).convert("RGB").save(source.labels / f"{name}.png")

@@ -201,7 +201,11 @@ def m2nist(**options: Any) -> Description:
 @click.option("--val-images", type=_FOLDER, help="The folder of images for validation.")
 @click.option("--val-labels", type=_FOLDER, help="The folder of labels for validation.")
 @_val_percent(0)
-@click.option("--classes", type=_FILE, help="The names of the classes, one a line: other values are faults.")
+@click.option(
+    "--classes",
+    metavar="N|FILE",
+    help="How many classes, or a file of their names, one a line: other values are faults.",
+)
 @click.option(
     "--label-encoding",
     "encoding",
@@ -228,7 +232,7 @@ def m2nist(**options: Any) -> Description:
 @_seed()
 @converts
 def folder(
-    classes: Path | None, colours: Path | None, ignore: int, form: Form, **options: Any
+    classes: str | None, colours: Path | None, ignore: int, form: Form, **options: Any
 ) -> Description:  # fmt: skip
     """A folder of images and a folder of labels, paired by their names without extensions."""
     from caffe_fcn.datasets import classes as class_files
@@ -236,7 +240,7 @@ def folder(
 
     map, names = palette.read(colours) if colours else (None, None)
     return folder.build(
-        classes=class_files.read(classes) if classes else names,
+        classes=class_files.named(classes) if classes else names,
         colours=map,
         ignore=None if ignore < 0 else ignore,
         form=form,

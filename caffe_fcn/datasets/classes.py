@@ -6,7 +6,10 @@ import os
 import re
 
 from caffe_fcn import files
-from caffe_fcn.errors import FileError
+from caffe_fcn.errors import DatasetError, FileError
+
+MOST = 256
+"""As many classes as a label of 8 bits can tell apart."""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -40,6 +43,18 @@ SIFT_FLOW = _names(
 SIFT_FLOW_GEOMETRIC = _names("sky, horizontal, vertical")
 
 
+def named(number_or_path: str) -> list[str]:
+    """The names of so many classes, which are their indices, or those that a file gives; as `read`.
+
+    Raises `DatasetError` for a number of classes that no label can hold.
+    """
+    if not number_or_path.isdecimal():
+        return read(number_or_path)
+    if not 0 < int(number_or_path) <= MOST:
+        raise DatasetError("classes", f"cannot be {number_or_path}", f"1 to {MOST} of them, or a file of their names")
+    return [str(index) for index in range(int(number_or_path))]
+
+
 def read(path: str | os.PathLike[str]) -> list[str]:
     """Class names, one a line, with or without their index before them ("0: background").
 
@@ -53,6 +68,6 @@ def read(path: str | os.PathLike[str]) -> list[str]:
         if indices != list(range(len(names))):
             raise FileError(path, "the indices of its classes don't count up from 0", "name each class in turn")
         names = [match[2] for match in numbered if match]
-    if not 0 < len(names) <= 256:
-        raise FileError(path, f"has {len(names)} class names", "one a line, 1 to 256 of them")
+    if not 0 < len(names) <= MOST:
+        raise FileError(path, f"has {len(names)} class names", f"one a line, 1 to {MOST} of them")
     return names
