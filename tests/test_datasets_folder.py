@@ -182,20 +182,22 @@ def test_a_palette_becomes_grey_without_touching_the_pixels(
     label = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
     buffer = io.BytesIO()
     (paletted(label) if mode == "P" else Image.fromarray(label)).save(buffer, "PNG", optimize=optimize)
-    grey = png.grey(buffer.getvalue())
-    assert grey is not None
-    image = Image.open(io.BytesIO(grey))
+    parts = png.parts(buffer.getvalue())
+    assert parts is not None and parts.holds_values
+    image = Image.open(io.BytesIO(png.grey(parts)))
     assert image.mode == "L" and (np.array(image) == label).all()
 
 
-def test_a_palette_png_with_a_wrong_checksum_is_compressed_anew() -> None:
+def test_a_png_is_not_taken_apart_where_its_checksum_is_wrong_or_its_end_is_missing() -> None:
     import io
 
     buffer = io.BytesIO()
     paletted(np.arange(20, dtype=np.uint8)[None]).save(buffer, "PNG")
     data = bytearray(buffer.getvalue())
     data[data.index(b"IEND") - 8] ^= 1  # in the checksum of the pixels before it
-    assert png.grey(buffer.getvalue()) and png.grey(bytes(data)) is None
+    assert png.parts(buffer.getvalue()) and png.parts(bytes(data)) is None
+    for cut in range(len(data)):
+        assert png.parts(buffer.getvalue()[:cut]) is None
 
 
 @settings(max_examples=40, deadline=None)

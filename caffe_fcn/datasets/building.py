@@ -97,10 +97,11 @@ def _write(place: Path, split: Split, way: Way) -> dict[str, Any]:
     journal = Journal(place / f"{split.name}.journal")
     with ExitStack() as stack:
         writers = {kind: stack.enter_context(Writer(place / f"{split.name}_{kind}")) for kind in split.kinds}
-        if min(map(len, writers.values())) < journal.kept:
+        kept = len(journal.names)
+        if min(map(len, writers.values())) < kept:
             raise DatasetError(place, "cannot be resumed: its databases lost records", "build without --resume")
         for writer in writers.values():
-            writer.truncate(journal.kept)
+            writer.truncate(kept)
         stack.enter_context(journal)
         for batch in _batches(split, journal.done, way):
             for kind, writer in writers.items():
@@ -108,16 +109,15 @@ def _write(place: Path, split: Split, way: Way) -> dict[str, Any]:
             journal.add(batch)
             if way.progress:
                 way.progress(f"writing {split.name}", journal.done, len(split.items))
-    if not journal.kept:
+    if not journal.names:
         raise DatasetError(f"split {split.name!r}", "has no image", "check the folders, or what was skipped")
-    summary = journal.summary()
-    files.write_text(place / f"{split.name}.txt", "".join(f"{name}\n" for name in summary.names))
+    files.write_text(place / f"{split.name}.txt", "".join(f"{name}\n" for name in journal.names))
     return {
-        "count": journal.kept,
+        "count": len(journal.names),
         "databases": {kind: writer.path.name for kind, writer in writers.items()},
-        "skipped": summary.skipped,
-        "allowed": summary.allowed,
-        "checksum": summary.checksum,
+        "skipped": journal.skipped,
+        "allowed": journal.allowed,
+        "checksum": journal.checksum(),
     }
 
 

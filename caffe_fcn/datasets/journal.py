@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,31 +32,25 @@ Outcome = tuple[str, "Record | DatasetError"]
 """An item's name, and its record or why it has none."""
 
 
-@dataclass
-class Summary:
-    """The names of the records in their order, and of what was skipped, and why.
-
-    Besides, check -> the names of records in which it found something, and the sha256 of the names and checksums
-    of all records, by name; None where nothing was read.
-    """
-
-    names: list[str] = field(default_factory=list)
-    skipped: list[dict[str, str]] = field(default_factory=list)
-    allowed: dict[str, list[str]] = field(default_factory=dict)
-    checksum: str | None = None
-
-
 class Journal:
-    """The journal in file ``path``: ``done`` items were dealt with, and ``kept`` of them are in the databases."""
+    """The journal in file ``path``: ``done`` items were dealt with.
+
+    ``names`` are those of the records in the databases, in their order, ``skipped`` are the items that have none,
+    and why, and ``allowed`` is check -> the names of records in which it found something.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.done = self.kept = 0
+        self.done = 0
+        self.names: list[str] = []
+        self.skipped: list[dict[str, str]] = []
+        self.allowed: dict[str, list[str]] = {}
+        self._checksums: list[str] = []
         if path.exists():
             whole = path.read_bytes().rpartition(b"\n")[0]
             path.write_bytes(whole + b"\n" if whole else b"")  # a kill may cut the last line
-            for entry in self._entries():
-                self._count(entry)
+            for line in whole.splitlines():
+                self._count(json.loads(line))
         self._file: IO[str]
 
     def __enter__(self) -> Journal:
@@ -81,26 +75,17 @@ class Journal:
 
     def _count(self, entry: Mapping[str, Any]) -> None:
         self.done += 1
-        self.kept += "skipped" not in entry
+        name = entry["name"]
+        if "skipped" in entry:
+            self.skipped.append({"name": name, "why": entry["skipped"]})
+            return
+        self.names.append(name)
+        if "checksum" in entry:
+            self._checksums.append(f"{name} {entry['checksum']}\n")
+        for check in entry.get("allowed", ()):
+            self.allowed.setdefault(check, []).append(name)
 
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        with self.path.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
-
-    def summary(self) -> Summary:
-        """What all of it says."""
-        found = Summary()
-        checksums = []
-        for entry in self._entries():
-            name = entry["name"]
-            if "skipped" in entry:
-                found.skipped.append({"name": name, "why": entry["skipped"]})
-                continue
-            found.names.append(name)
-            if "checksum" in entry:
-                checksums.append(f"{name} {entry['checksum']}\n")
-            for check in entry.get("allowed", ()):
-                found.allowed.setdefault(check, []).append(name)
-        if checksums:
-            found.checksum = hashlib.sha256("".join(sorted(checksums)).encode()).hexdigest()
-        return found
+    def checksum(self) -> str | None:
+        """The sha256 of the names and checksums of all records, by name; None where nothing was read."""
+        lines = sorted(self._checksums)
+        return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None

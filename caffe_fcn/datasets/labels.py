@@ -52,15 +52,15 @@ class Labels:
             return self._of_colours(np.asarray(image.convert("RGB")), where), faults
         return np.array(image, np.uint8), faults
 
-    def as_they_are(self, data: bytes) -> bytes | None:
-        """A grey PNG of the indices without decoding anything, where that is possible."""
-        return None if self.encoding == "rgb" else png.grey(data)
+    def as_they_are(self, data: bytes) -> png.Parts | None:
+        """The parts of a PNG that becomes a grey one of the indices without being decoded; None of all else."""
+        parts = None if self.encoding == "rgb" else png.parts(data)
+        return parts if parts and parts.holds_values else None
 
-    def header_faults(self, data: bytes, where: str) -> list[Fault]:
+    def header_faults(self, parts: png.Parts, data: bytes, where: str) -> list[Fault]:
         """The faults that show without decoding the pixels; raises `Fault` for those that can't be allowed."""
-        head = png.header(data)
-        plain = head is not None and head.depth == 8 and head.colour == _COLOUR_TYPES.get(self.encoding)
-        if plain and (self.encoding == "grey" or self._palette.startswith(png.palette(data))):
+        plain = parts.header.colour == _COLOUR_TYPES[self.encoding]
+        if plain and (self.encoding == "grey" or self._palette.startswith(parts.palette)):
             return []
         return list(self._check(images.header(data, where), data, where))
 
@@ -113,9 +113,9 @@ def _colours(flat: Sequence[int]) -> tuple[Colour, ...]:
 
 def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None) -> Labels:
     """The encoding of a label image, if none is said, and its palette, which all others must share."""
-    head = png.header(data)
-    if head and head.depth == 8 and head.colour == png.PALETTE and encoding in (None, "palette"):
-        return Labels("palette", dict(enumerate(_colours(png.palette(data)))))
+    parts = png.parts(data)
+    if parts and parts.holds_values and parts.palette and encoding in (None, "palette"):
+        return Labels("palette", dict(enumerate(_colours(parts.palette))))
     image = images.header(data, where)
     found = encoding or _OF_MODE.get(image.mode)
     if found is None:

@@ -90,18 +90,17 @@ class PairMaker:
         as_it_is = None
         if isinstance(self.labels, Labels):
             as_it_is = self.labels.as_they_are(data) if self.form.keeps_labels else None
-            head = png.header(as_it_is) if as_it_is else None
-            if as_it_is and head and not self.form.decode:
-                allowed = self.rules.judge(self.labels.header_faults(data, where))
-                _check_size((head.height, head.width), size, where, image_where)
-                return datum.encoded(as_it_is, (1, head.height, head.width)), allowed
+            if as_it_is and not self.form.decode:
+                allowed = self.rules.judge(self.labels.header_faults(as_it_is, data, where))
+                _check_size(as_it_is.size, size, where, image_where)
+                return datum.encoded(png.grey(as_it_is), (1, *size)), allowed
             label, faults = self.labels.read(data, where)
         else:
             label, faults = self.labels(data, where), []
         _check_size(label.shape, size, where, image_where)
         allowed = self.rules.judge([*faults, *self.rules.label(label, where)])
         if as_it_is:
-            return datum.encoded(as_it_is, (1, *size)), allowed
+            return datum.encoded(png.grey(as_it_is), (1, *size)), allowed
         return self.form.label(label, self.rules.ignore or 0), allowed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, PALETTE = 0, 3
 _COLOUR = 2
 _HEADER = ">IIBBBBB"
+_PIXELS, _END = b"IDAT", b"IEND"
+_MOST_AHEAD = 1 << 16  # a header, a palette and a little text
 _NO_FILTER, _UP = 0, 2  # labels are flat, of which neighbours in a row tell more than a difference
 _LEVELS = {1: 6, 3: 3}  # photos hardly gain from more
 
@@ -36,6 +39,24 @@ class Header(NamedTuple):
     compression: int
     filter: int
     interlace: int
+
+
+class Parts(NamedTuple):
+    """Header, palette (R, G, B for each index; empty where there is none), and the chunks of pixels as they are."""
+
+    header: Header
+    palette: bytes
+    pixels: bytes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.header.height, self.header.width
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether a pixel is one byte, a grey value or an index."""
+        return self.header.depth == 8 and self.header.colour in (GREY, PALETTE)
 
 
 def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
@@ -60,30 +81,42 @@ def header(data: bytes) -> Header | None:
     return Header(*struct.unpack(_HEADER, data[16:29]))
 
 
-def palette(data: bytes) -> bytes:
-    """The palette of a PNG, as R, G, B for each index; empty where it has none."""
-    return next((data[start + 8 : end - 4] for kind, start, end in _chunks(data) if kind == b"PLTE"), b"")
+def parts(data: bytes) -> Parts | None:
+    """The parts of a PNG without decoding it.
 
-
-def grey(data: bytes) -> bytes | None:
-    """The same pixels as a grey PNG, nothing compressed anew: palette indices become values.
-
-    None where that cannot be: no PNG, not 8 bits a pixel, colours, cut off, or a wrong checksum.
+    None for what is none, is cut off, has a wrong checksum, or much ahead of the pixels.
     """
+    first = data.find(_PIXELS, 0, _MOST_AHEAD) - 4
+    ahead = _ahead(data[:first]) if first > 0 else None
+    if ahead is None:
+        return None
+    kind = b""
+    pixels = []
+    for kind, start, end in _chunks(data, first):
+        if kind in (_PIXELS, _END):
+            if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+                return None
+            pixels.append(data[start:end])
+    return Parts(*ahead, b"".join(pixels)) if kind == _END else None
+
+
+def grey(parts: Parts) -> bytes:
+    """A grey PNG whose values are the palette's indices, nothing compressed anew."""
+    return _beginning(parts.header._replace(colour=GREY)) + parts.pixels
+
+
+@lru_cache(256)
+def _ahead(data: bytes) -> tuple[Header, bytes] | None:
+    """Header and palette of what precedes the pixels, which many labels share; None where it is no whole chunks."""
     head = header(data)
-    if head is None or head.depth != 8 or head.colour not in (GREY, PALETTE):
+    chunks = list(_chunks(data, len(SIGNATURE)))
+    if head is None or chunks[-1][2] != len(data):
         return None
-    kept = [(start, end) for kind, start, end in _chunks(data) if kind in (b"IDAT", b"IEND")]
-    if not kept or data[kept[-1][0] + 4 : kept[-1][0] + 8] != b"IEND":
-        return None
-    for start, end in kept:
-        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            return None
-    return b"".join((_beginning(head._replace(colour=GREY)), *(data[start:end] for start, end in kept)))
+    return head, next((data[start + 8 : end - 4] for kind, start, end in chunks if kind == b"PLTE"), b"")
 
 
 def _file(header: Header, compressed: bytes) -> bytes:
-    return _beginning(header) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
+    return _beginning(header) + _chunk(_PIXELS, compressed) + _chunk(_END, b"")
 
 
 @lru_cache(256)
@@ -95,14 +128,11 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+def _chunks(data: bytes, start: int) -> Iterator[tuple[bytes, int, int]]:
     """The kind of each chunk that is whole, where it starts and where it ends."""
-    found = []
-    start = len(SIGNATURE)
     while start + 12 <= len(data):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")
         if end > len(data):
-            break
-        found.append((data[start + 4 : start + 8], start, end))
+            return
+        yield data[start + 4 : start + 8], start, end
         start = end
-    return found
