@@ -408,7 +408,9 @@ def test_classes_are_named_or_counted(source: Source, tmp_path: Path, cli) -> No
     assert about["classes"] == [str(index) for index in range(CLASSES)] and about["infogain_file"]
     few = cli(*command, tmp_path / "few", "--classes", CLASSES - 1)
     assert few.status == 2 and f"outside the {CLASSES - 1} classes" in few.err
-    assert cli(*command, tmp_path / "none", "--classes", 0).status == 2
+    for number in ("0", "257", "9" * 5000):
+        refused = cli(*command, tmp_path / "none", "--classes", number)
+        assert refused.status == 2 and refused.err.startswith("error: classes: cannot be")
 
 
 def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_path: Path) -> None:

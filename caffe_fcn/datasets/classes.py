@@ -48,11 +48,12 @@ def named(number_or_path: str) -> list[str]:
 
     Raises `DatasetError` for a number of classes that no label can hold.
     """
-    if not number_or_path.isdecimal():
+    if not re.fullmatch("[0-9]+", number_or_path):
         return read(number_or_path)
-    if not 0 < int(number_or_path) <= MOST:
+    number = number_or_path.lstrip("0")
+    if not number or len(number) > len(str(MOST)) or int(number) > MOST:
         raise DatasetError("classes", f"cannot be {number_or_path}", f"1 to {MOST} of them, or a file of their names")
-    return [str(index) for index in range(int(number_or_path))]
+    return [str(index) for index in range(int(number))]
 
 
 def read(path: str | os.PathLike[str]) -> list[str]:
