@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets import folder, palette, png
+from caffe_fcn.datasets import folder, labels, palette, png
 from caffe_fcn.datasets.building import Way
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
@@ -198,6 +198,22 @@ def test_a_png_is_not_taken_apart_where_its_checksum_is_wrong_or_its_end_is_miss
     assert png.parts(buffer.getvalue()) and png.parts(bytes(data)) is None
     for cut in range(len(data)):
         assert png.parts(buffer.getvalue()[:cut]) is None
+
+
+def test_a_grey_label_with_a_palette_beside_it_is_grey() -> None:
+    import io
+
+    files = [io.BytesIO(), io.BytesIO()]
+    label = np.arange(20, dtype=np.uint8)[None]
+    for image, file in zip((Image.fromarray(label), paletted(label)), files, strict=True):
+        image.save(file, "PNG")
+    grey, indexed = (file.getvalue() for file in files)
+    start = indexed.index(b"PLTE") - 4
+    data = grey[:33] + indexed[start : start + 12 + int.from_bytes(indexed[start : start + 4], "big")] + grey[33:]
+    assert Image.open(io.BytesIO(data)).mode == "L"
+    found = labels.detect(data, "label.png", None)
+    assert found.encoding == "grey"
+    assert (found.read(data, "label.png")[0] == label).all()
 
 
 @settings(max_examples=40, deadline=None)

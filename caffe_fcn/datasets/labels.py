@@ -114,7 +114,7 @@ def _colours(flat: Sequence[int]) -> tuple[Colour, ...]:
 def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None) -> Labels:
     """The encoding of a label image, if none is said, and its palette, which all others must share."""
     parts = png.parts(data)
-    if parts and parts.holds_values and parts.palette and encoding in (None, "palette"):
+    if parts and parts.holds_values and parts.header.colour == png.PALETTE and encoding in (None, "palette"):
         return Labels("palette", dict(enumerate(_colours(parts.palette))))
     image = images.header(data, where)
     found = encoding or _OF_MODE.get(image.mode)
