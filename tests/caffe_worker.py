@@ -6,9 +6,10 @@ then starts a new one and the answer is None.
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 _LOOP = """
-import base64, json, os, sys, tempfile
+import base64, ctypes, json, os, sys, tempfile
 import numpy as np
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -99,9 +100,34 @@ def batches(q):
     np.savez(q["arrays"], **made)
     return True
 
+# Caffe's own functions around protobuf's C++ parser, by the names that its compiler gave them
+library = ctypes.CDLL([line.split()[-1] for line in open("/proc/self/maps") if "libcaffe.so" in line][0])
+read_text = library._ZN5caffe21ReadProtoFromTextFileEPKcPN6google8protobuf7MessageE
+read_text.restype = ctypes.c_bool
+write_binary = library._ZN5caffe22WriteProtoToBinaryFileERKN6google8protobuf7MessageEPKc
+
+def new_message(name):
+    message = ctypes.create_string_buffer(1 << 14)
+    getattr(library, "_ZN5caffe%d%sC1EPN6google8protobuf5ArenaE" % (len(name), name))(message, None)
+    return message
+
+messages = {name: new_message(name) for name in ("NetParameter", "SolverParameter")}
+
+def parse(q):
+    found = []
+    with tempfile.NamedTemporaryFile() as text, tempfile.NamedTemporaryFile() as binary:
+        for each in q["texts"]:
+            open(text.name, "wb").write(base64.b64decode(each))
+            if not read_text(text.name.encode(), messages[q["kind"]]):
+                found.append(None)
+                continue
+            write_binary(messages[q["kind"]], binary.name.encode())
+            found.append(base64.b64encode(open(binary.name, "rb").read()).decode())
+    return found
+
 for line in iter(sys.stdin.readline, ""):
     question = json.loads(line)
-    answer = {f.__name__: f for f in (shapes, impulses, define, run, batches)}[question["do"]](question)
+    answer = {f.__name__: f for f in (shapes, impulses, define, run, batches, parse)}[question["do"]](question)
     answers.write(json.dumps(answer) + "\\n")
     answers.flush()
 """
@@ -154,6 +180,12 @@ class CaffeWorker:
                     {name.partition(" ")[2]: made[name] for name in made if name.startswith(f"{number} ")}
                     for number in range(count)
                 ]
+
+    def parse(self, kind: str, texts: Sequence[bytes]) -> list[bytes | None]:
+        """Each text as protobuf's C++ parser reads it, in the wire format; None where it refuses."""
+        asked = [base64.b64encode(text).decode() for text in texts]
+        found = self.ask("parse", "", kind=kind, texts=asked)
+        return [None if each is None else base64.b64decode(each) for each in found]
 
     def close(self) -> None:
         """End the process."""

@@ -2,15 +2,20 @@
 
 The grammar is that of protobuf's C++ parser, which Caffe uses: ``name: value``, ``name { ... }`` or
 ``name < ... >``, lists in brackets for repeated fields, neighbouring strings joined, ``#`` comments,
-commas and semicolons between fields. As there, a singular field given twice is an error. What is our own
-is the telling: file, line and column, every unknown field by name, with the nearest known spelling.
+a comma or semicolon between fields. As there, a singular field given twice is an error, a float takes no
+octal or hexadecimal number, and a list does not end in a comma. What is our own is the telling: file, line and
+column, every unknown field by name, with the nearest known spelling. Strings must be UTF-8, which C++ does
+not demand of proto2; and a text that holds more than a million messages or unknown fields is refused.
+
+Unknown fields can be passed over. An unknown value of an enum cannot, since what stands in its place would be the
+default, another type or another pooling; save that of ``engine``, which says who computes a layer, never what.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,29 +23,29 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from caffe_fcn.errors import PrototxtError, nearest
+from caffe_fcn.proto.tokens import Tokens
 
 _DEPTH = 64  # nets nest four deep; a bound keeps a hostile file from exhausting the stack
-
-_TOKEN = re.compile(
-    r"""(?P<skip>(?:[ \t\r\n\f\v]+|\#[^\n]*)+)
-      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?))(?![A-Za-z0-9_.])
-      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-      | (?P<mark>[][{}<>:,;/.-])""",
-    re.VERBOSE | re.DOTALL,
-)
+_MOST = 1_000_000  # messages, or unknown fields: each takes a hundred times the memory of its text
 _CLOSER = {"{": "}", "<": ">"}
+_HARMLESS_ENUMS = {"engine"}  # BVLC's DEFAULT, CAFFE and CUDNN; forks have their own, such as MKL2017
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UnknownField:
-    """A field that the schema does not have: where it stands (FILE:LINE:COLUMN), its message and name."""
+    """What the schema does not have: where it stands (FILE:LINE:COLUMN), its message and name.
+
+    Where the field is known and its value is not, ``value`` is that.
+    """
 
     where: str
     message: str
     name: str
+    value: str = ""
 
     def __str__(self) -> str:
+        if self.value:
+            return f"{self.where}: {self.message}'s {self.name} has no value '{self.value}'"
         return f"{self.where}: {self.message} has no field '{self.name}'"
 
 
@@ -50,20 +55,38 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
     Raises `PrototxtError` at the first thing that does not parse and, unless ``allow_unknown``, for
     unknown fields, all of which it names.
     """
-    parser = _Parser(text, source)
+    parser = _Parser(text, source, allow_unknown)
     parser.message(message, "", 0)
     if parser.unknown and not allow_unknown:
         first, *others = parser.unknown
-        known = message_fields(parser.first_unknown_in)
         more = f", and {len(others)} more: {_listed(others)}" if others else ""
         raise PrototxtError(
             first.where,
             f"{first.message} has no field '{first.name}'{more}",
-            nearest(first.name, known) or "--allow-unknown passes over such fields",
+            nearest(first.name, parser.known_beside_it) or "--allow-unknown passes over such fields",
         )
     if missing := message.FindInitializationErrors():
         raise PrototxtError(source, f"required field {missing[0]} is missing", f"set {missing[0]}")
     return parser.unknown
+
+
+def top_level_fields(text: str) -> Iterator[str]:
+    """The names of the fields that stand in no other message, as far as the text can be read."""
+    depth = 0
+    try:
+        tokens = Tokens(text, "")
+        while tokens.kind:
+            name = tokens.token if tokens.kind == "name" and depth == 0 else ""
+            if tokens.kind == "mark":
+                depth += _NESTING.get(tokens.token, 0)
+            tokens.advance()
+            if name and tokens.kind == "mark" and tokens.token in ":{<[":
+                yield name
+    except PrototxtError:  # what cannot be read is told by whoever parses the text; here the names count
+        return
+
+
+_NESTING = {"{": 1, "<": 1, "[": 1, "}": -1, ">": -1, "]": -1}
 
 
 def message_fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
@@ -81,30 +104,13 @@ def _listed(unknown: list[UnknownField], most: int = 5) -> str:
     return ", ".join(names) + (" ..." if len(unknown) > most else "")
 
 
-class _Parser:
-    def __init__(self, text: str, source: str) -> None:
-        self.text = text
-        self.source = source
+class _Parser(Tokens):
+    def __init__(self, text: str, source: str, allow_unknown: bool) -> None:
+        super().__init__(text, source)
+        self.allow_unknown = allow_unknown
         self.unknown: list[UnknownField] = []
-        self.first_unknown_in: Descriptor | None = None
-        self.end = 0
-        self.advance()
-
-    # The token in hand: its kind ("name", "number", "string", "mark", or "" at the end), text and start.
-
-    def advance(self) -> None:
-        match = _TOKEN.match(self.text, self.end)
-        if match and match.lastgroup == "skip":
-            self.end = match.end()
-            match = _TOKEN.match(self.text, self.end)
-        self.start = self.end
-        if match:
-            self.kind, self.token, self.end = str(match.lastgroup), match.group(), match.end()
-        elif self.end == len(self.text):
-            self.kind, self.token = "", ""
-        else:
-            rest = self.text[self.end : self.end + 20].split("\n")[0]
-            self.fail("the string is not closed" if rest[0] in "\"'" else f"cannot read {rest!r}")
+        self.known_beside_it: dict[str, FieldDescriptor] = {}  # of the first unknown field
+        self.messages = 0
 
     def take(self, mark: str) -> bool:
         if self.token == mark and self.kind == "mark":
@@ -112,21 +118,27 @@ class _Parser:
             return True
         return False
 
-    def at(self, position: int) -> str:
-        line_start = self.text.rfind("\n", 0, position) + 1
-        return f"{self.source}:{self.text.count(chr(10), 0, position) + 1}:{position - line_start + 1}"
-
-    def fail(self, what: str, mend: str = "", position: int | None = None) -> NoReturn:
-        raise PrototxtError(self.at(self.start if position is None else position), what, mend)
-
     def unexpected(self, wanted: str) -> NoReturn:
-        self.fail(f"expected {wanted}, found {self.token!r}" if self.kind else f"the file ends, {wanted} is missing")
+        self.fail(f"expected {wanted}, found {self.shown()}" if self.kind else f"the file ends, {wanted} is missing")
+
+    def shown(self) -> str:
+        return repr(_short(self.token))
+
+    def note_unknown(self, descriptor: Descriptor, position: int, name: str, value: str = "") -> None:
+        if len(self.unknown) == _MOST:
+            self.fail(f"has more than {_MOST} unknown fields", "this is no net and no solver", position)
+        if not self.unknown:
+            self.known_beside_it = message_fields(descriptor)
+        self.unknown.append(UnknownField(self.at(position), descriptor.name, _short(name), _short(value)))
 
     # The grammar.
 
     def message(self, message: Message, closer: str, depth: int, opened: int = 0) -> None:
         if depth > _DEPTH:
             self.fail(f"nested deeper than {_DEPTH} messages")
+        self.messages += 1
+        if self.messages > _MOST:
+            self.fail(f"has more than {_MOST} messages", "no net has as many")
         descriptor = message.DESCRIPTOR
         fields = message_fields(descriptor)
         seen: set[str] = set()
@@ -138,12 +150,11 @@ class _Parser:
                 self.unexpected("a field name")
             self.advance()
             if name not in fields:
-                self.first_unknown_in = self.first_unknown_in or descriptor
-                self.unknown.append(UnknownField(self.at(start), descriptor.name, name))
+                self.note_unknown(descriptor, start, name)
                 self.skip_field(depth)
             else:
                 field = fields[name]
-                if not _is_repeated(field):
+                if not is_repeated(field):
                     if name in seen:
                         self.fail(f"'{name}' is given twice in {descriptor.name}", "keep one of them", start)
                     seen.add(name)
@@ -156,13 +167,16 @@ class _Parser:
         is_message = field.message_type is not None
         if not (colon or is_message):
             self.unexpected(f"':' after {field.name}")
-        if not (_is_repeated(field) and self.take("[")):
+        if not (is_repeated(field) and self.take("[")):
             self.value(message, field, is_message, depth)
             return
+        if self.take("]"):
+            return
+        self.value(message, field, is_message, depth)
         while not self.take("]"):
-            self.value(message, field, is_message, depth)
-            if not self.take(",") and self.token != "]":
+            if not self.take(","):
                 self.unexpected("',' or ']'")
+            self.value(message, field, is_message, depth)
 
     def value(self, message: Message, field: FieldDescriptor, is_message: bool, depth: int) -> None:
         if is_message:
@@ -172,37 +186,36 @@ class _Parser:
             opened = self.start
             self.advance()
             holder = getattr(message, field.name)
-            if _is_repeated(field):
+            if is_repeated(field):
                 holder = holder.add()
             else:
                 holder.SetInParent()
             self.message(holder, closer, depth + 1, opened)
             return
-        start = self.start
         value = _READERS[field.cpp_type](self, field)
-        try:
-            if _is_repeated(field):
-                getattr(message, field.name).append(value)
-            else:
-                setattr(message, field.name, value)
-        except (ValueError, TypeError) as error:
-            self.fail(f"{field.name}: {error}", position=start)
+        if value is None:
+            return
+        if is_repeated(field):
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
 
     def skip_field(self, depth: int) -> None:
         if not (self.take(":") or self.token in _CLOSER):
             self.unexpected("':' or '{'")
-        if self.take("["):
-            while not self.take("]"):
-                self.skip_value(depth)
-                if not self.take(",") and self.token != "]":
-                    self.unexpected("',' or ']'")
-        else:
+        if not self.take("["):
             self.skip_value(depth)
+        elif not self.take("]"):
+            self.skip_value(depth)
+            while not self.take("]"):
+                if not self.take(","):
+                    self.unexpected("',' or ']'")
+                self.skip_value(depth)
 
     def skip_value(self, depth: int) -> None:
         closer = _CLOSER.get(self.token, "") if self.kind == "mark" else ""
         if not closer:
-            self.scalar_token()
+            self.skip_scalar()
             return
         opened = self.start
         if depth > _DEPTH:
@@ -218,75 +231,100 @@ class _Parser:
             if self.kind == "mark" and self.token in ",;":
                 self.advance()
 
-    def scalar_token(self) -> str:
-        """One scalar's text; neighbouring strings stay apart, a lone '-' joins the name behind it (-inf)."""
-        token = self.token
+    def skip_scalar(self) -> None:
         if self.kind == "string":
             while self.kind == "string":
                 self.advance()
-        elif self.take("-"):
-            token += self.token
-            self.advance()
-        elif self.kind in ("name", "number"):
-            self.advance()
         else:
-            self.unexpected("a value")
-        return token
+            self.scalar_token()
 
     # Scalars.
 
+    def scalar_token(self) -> tuple[bool, str, str]:
+        """Whether a minus stands before a number or name, its kind, and its text."""
+        negative = self.take("-")
+        kind, token = self.kind, self.token
+        if kind not in _SCALARS or (negative and kind == "name" and token.lower() not in _NOT_FINITE):
+            self.unexpected("a number" if negative else "a value")
+        self.advance()
+        return negative, kind, token
+
+    def refuse(self, field: FieldDescriptor, wanted: str, token: str, start: int) -> NoReturn:
+        self.fail(f"{field.name} takes {wanted}, not {_short(token)!r}", position=start)
+
     def integer(self, field: FieldDescriptor) -> int:
-        start, token = self.start, self.scalar_token()
-        try:
-            octal = re.fullmatch(r"[-+]?0[0-7]+", token)
-            value = int(token, 8 if octal else 0)
-        except ValueError:
-            self.fail(f"{field.name} takes a whole number, not {token!r}", position=start)
+        start = self.start
+        if self.kind == "string":
+            self.refuse(field, "a whole number", self.token, start)
+        negative, kind, token = self.scalar_token()
+        signed = f"{'-' * negative}{token}"
+        if kind != "integer":
+            self.refuse(field, "a whole number", signed, start)
         low, high = _RANGE[field.cpp_type]
-        if not low <= value <= high:
-            self.fail(f"{field.name}: {token} is out of range", position=start)
+        value = _magnitude(token) * (-1 if negative else 1)
+        if not low <= value <= high or (negative and low == 0):
+            self.fail(f"{field.name}: {_short(signed)} is out of range", position=start)
         return value
 
     def double(self, field: FieldDescriptor) -> float:
-        start, token = self.start, self.scalar_token()
-        text = token.lower()
-        try:
-            if text.lstrip("-+").startswith("0x"):
-                return float(int(text, 16))
-            return float(text if text.lstrip("-+") in _NOT_FINITE else text.rstrip("f"))
-        except (ValueError, OverflowError):
-            self.fail(f"{field.name} takes a number, not {token!r}", position=start)
+        start = self.start
+        if self.kind == "string":
+            self.refuse(field, "a number", self.token, start)
+        negative, kind, token = self.scalar_token()
+        if kind == "name" and token.lower() not in _NOT_FINITE:
+            self.refuse(field, "a number", token, start)
+        if kind == "integer" and token[0] == "0" and token != "0":
+            self.refuse(field, "a decimal number", token, start)
+        value = float(token if kind == "name" else token.rstrip("fF"))
+        return -value if negative else value
 
     def single(self, field: FieldDescriptor) -> float:
+        # beyond its range a float32 is infinite in C++, up to half a step beyond it is the largest float32
         value = self.double(field)
-        # a float32 field beyond its range is infinite in C++, while Python's protobuf may refuse it
-        return math.copysign(math.inf, value) if abs(value) > _LARGEST_FLOAT32 else value
+        if abs(value) <= _LARGEST_FLOAT32 or math.isnan(value):
+            return value
+        return math.copysign(_LARGEST_FLOAT32 if abs(value) <= _ROUNDS_TO_LARGEST else math.inf, value)
 
     def boolean(self, field: FieldDescriptor) -> bool:
-        start, token = self.start, self.scalar_token()
-        if token not in _BOOLEANS:
-            self.fail(f"{field.name} takes true or false, not {token!r}", position=start)
-        return _BOOLEANS[token]
+        start, token = self.start, self.shown()
+        value: bool | None = None
+        if self.kind == "name":
+            value = _BOOLEANS.get(self.token)
+        elif self.kind == "integer" and _magnitude(self.token) <= 1:
+            value = bool(_magnitude(self.token))
+        if value is None:
+            self.fail(f"{field.name} takes true or false, not {token}", position=start)
+        self.advance()
+        return value
 
-    def enum(self, field: FieldDescriptor) -> int:
-        start, kind, token = self.start, self.kind, self.scalar_token()
-        values = field.enum_type.values_by_name
-        if kind == "name" and token in values:
-            return int(values[token].number)
-        if kind == "number" and re.fullmatch(r"-?\d+", token) and int(token) in field.enum_type.values_by_number:
-            return int(token)
-        known = list(values.keys())
-        mend = nearest(token.upper(), known) or f"one of {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}"
-        return self.fail(f"{field.name} has no value {token!r}", mend, start)
+    def enum(self, field: FieldDescriptor) -> int | None:
+        start = self.start
+        if self.kind == "string":
+            self.refuse(field, "a name without quotes", self.token, start)
+        negative, kind, token = self.scalar_token()
+        by_name, by_number = field.enum_type.values_by_name, field.enum_type.values_by_number
+        if kind == "name" and not negative and token in by_name:
+            return int(by_name[token].number)
+        number = _magnitude(token) * (-1 if negative else 1) if kind == "integer" else None
+        if number is not None and abs(number) < 2**31 and number in by_number:  # which counts modulo 2**32
+            return number
+        value = _short(f"{'-' * negative}{token}")
+        if field.name in _HARMLESS_ENUMS and self.allow_unknown:
+            self.note_unknown(field.containing_type, start, field.name, value)
+            return None
+        known = list(by_name.keys())
+        mend = nearest(value.upper(), known) or f"one of {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}"
+        return self.fail(f"{field.name} has no value {value!r}", mend, start)
 
     def string(self, field: FieldDescriptor) -> str | bytes:
         start = self.start
         if self.kind != "string":
-            self.fail(f"{field.name} takes a string in quotes, not {self.token!r}", position=start)
-        value = b""
+            self.fail(f"{field.name} takes a string in quotes, not {self.shown()}", position=start)
+        pieces = []
         while self.kind == "string":
-            value += self.unescaped(self.token[1:-1])
+            pieces.append(self.unescaped())
             self.advance()
+        value = b"".join(pieces)
         if field.type == FieldDescriptor.TYPE_BYTES:
             return value
         try:
@@ -294,59 +332,78 @@ class _Parser:
         except UnicodeDecodeError:
             self.fail(f"{field.name} is not UTF-8 text", position=start)
 
-    def unescaped(self, text: str) -> bytes:
-        if "\\" not in text:
-            return text.encode()
-        value, end = b"", 0
-        for match in _ESCAPE.finditer(text):
-            value += text[end : match.start()].encode()
-            end = match.end()
-            octal, hexadecimal, short, long, simple = match.groups()
-            if octal:
-                value += bytes([int(octal, 8) & 255])
-            elif hexadecimal:
-                value += bytes([int(hexadecimal, 16)])
-            elif (code := short or long) and int(code, 16) < 0x110000 and not 0xD800 <= int(code, 16) < 0xE000:
-                value += chr(int(code, 16)).encode()
-            elif simple in _SIMPLE_ESCAPES:
-                value += _SIMPLE_ESCAPES[simple]
-            else:
-                self.fail(f"unknown escape {match.group()!r} in a string")
-        return value + text[end:].encode()
+    def unescaped(self) -> bytes:
+        """The bytes of the string in hand."""
+        value = self.token[1:-1].encode()
+        return _ESCAPE.sub(self.unescape, value) if b"\\" in value else value
+
+    def unescape(self, match: re.Match[bytes]) -> bytes:
+        octal, hexadecimal, head, trail, short, long, simple = match.groups()
+        if octal:
+            return bytes([int(octal, 8) & 255])
+        if hexadecimal:
+            return bytes([int(hexadecimal, 16)])
+        if head:  # of two surrogates, which stand for one character
+            return chr(0x10000 + (int(head, 16) - 0xD800 << 10) + int(trail, 16) - 0xDC00).encode()
+        code = int(short or long or b"-1", 16)
+        if 0 <= code < 0x110000:
+            return chr(code).encode(errors="surrogatepass")
+        if 0 <= code < 0x200000:  # C++ writes what is no character any more, and no UTF-8
+            return bytes([0xF0 | code >> 18, *(0x80 | code >> shift & 0x3F for shift in (12, 6, 0))])
+        if simple not in _SIMPLE_ESCAPES:
+            self.fail(f"unknown escape {match.group().decode()!r} in a string")
+        return _SIMPLE_ESCAPES[simple]
 
 
-def _is_repeated(field: FieldDescriptor) -> bool:
+def _short(token: str, most: int = 60) -> str:
+    """A token as an error can show it."""
+    return token if len(token) <= most else f"{token[:most]}..."
+
+
+def _magnitude(token: str) -> int:
+    """The value of an integer token; of one that has more digits than any field takes, a number too large for all."""
+    if token[:2] in ("0x", "0X"):
+        digits, base = token[2:].lstrip("0"), 16
+    else:
+        digits, base = token.lstrip("0"), 8 if token[0] == "0" else 10
+    return int(digits or "0", base) if len(digits) <= _MOST_DIGITS else _TOO_LARGE
+
+
+def is_repeated(field: FieldDescriptor) -> bool:
+    """Whether a field takes several values."""
     # protobuf 7 has no `label`, protobuf 4 has no `is_repeated`
     repeated = getattr(field, "is_repeated", None)
     return bool(field.label == FieldDescriptor.LABEL_REPEATED if repeated is None else repeated)
 
 
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    rb"""\\(?: ([0-7]{1,3})
+         | x([0-9a-fA-F]{1,2})
+         | (?:u|U0000)([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})
+         | u([0-9a-fA-F]{4})
+         | U([0-9a-fA-F]{8})
+         | ([^\x80-\xff]|[\x80-\xff]+) )""",
+    re.DOTALL | re.VERBOSE,
+)
 _SIMPLE_ESCAPES = {
-    "a": b"\a",
-    "b": b"\b",
-    "f": b"\f",
-    "n": b"\n",
-    "r": b"\r",
-    "t": b"\t",
-    "v": b"\v",
-    "?": b"?",
-    "\\": b"\\",
-    "'": b"'",
-    '"': b'"',
+    b"a": b"\a",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+    b"?": b"?",
+    b"\\": b"\\",
+    b"'": b"'",
+    b'"': b'"',
 }
-_BOOLEANS = {
-    "true": True,
-    "True": True,
-    "t": True,
-    "1": True,
-    "false": False,
-    "False": False,
-    "f": False,
-    "0": False,
-}
+_SCALARS = {"name", "integer", "float"}
+_BOOLEANS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _NOT_FINITE = {"inf", "infinity", "nan"}
-_LARGEST_FLOAT32 = 3.4028235677973366e38  # the first value that rounds to infinity
+_LARGEST_FLOAT32 = 3.4028234663852886e38
+_ROUNDS_TO_LARGEST = 3.4028235677973366e38  # half a step above it
+_MOST_DIGITS, _TOO_LARGE = 24, 1 << 96  # 2**64 has 22 octal digits
 _RANGE = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
