@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ import click
 from caffe_fcn import proto
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import allow_unknown_option, tell_passed_over
+from caffe_fcn.errors import FileError
 from caffe_fcn.files import told
 
 
@@ -23,6 +26,8 @@ def upgrade(source: str, output: str, allow_unknown: bool) -> None:
     the net alone.
     """
     if _is_binary(source) and output != "-" and not output.endswith(_TEXT):
+        if source == "-":
+            raise FileError("<stdin>", "is a binary model, and its weights are read from files only", "name its file")
         from caffe_fcn.surgery.upgrade import upgrade as upgrade_weights
 
         left_out = upgrade_weights(source, output)
@@ -41,6 +46,7 @@ _TEXT = (".prototxt", ".pbtxt", ".txt")
 
 def _is_binary(path: str) -> bool:
     if path == "-":
-        return False
+        stdin = getattr(sys.stdin, "buffer", None)
+        return isinstance(stdin, io.BufferedReader) and proto.is_binary(stdin.peek(4096))
     with told(path), Path(path).open("rb") as file:
         return proto.is_binary(file.read(4096))

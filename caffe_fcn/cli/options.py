@@ -77,7 +77,10 @@ stage_option = click.option("--stage", "stages", multiple=True, help="A further 
 size_option = click.option("--size", type=Size(), help="The image's size, instead of what the net says.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 allow_unknown_option = click.option(
-    "--allow-unknown", is_flag=True, help="Pass over fields that BVLC Caffe's schema does not have."
+    "--allow-unknown",
+    is_flag=True,
+    help="Pass over fields, and engines, that BVLC Caffe's schema does not have. Other unknown values, such as a "
+    "type, stay errors: another would stand in their place.",
 )
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is here)."
@@ -104,7 +107,9 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
     return net
 
 
-def tell_passed_over(notes: list[proto.UnknownField]) -> None:
-    """The fields that ``--allow-unknown`` passed over, on stderr."""
-    for note in notes:
+def tell_passed_over(notes: list[proto.UnknownField], most: int = 20) -> None:
+    """What ``--allow-unknown`` passed over, on stderr: the first ones, and how many more."""
+    for note in notes[:most]:
         click.echo(f"note: {note}, passed over", err=True)
+    if len(notes) > most:
+        click.echo(f"note: and {len(notes) - most} more, passed over", err=True)
