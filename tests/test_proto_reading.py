@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -207,6 +209,43 @@ def proto_field(number: int, value: bytes) -> bytes:
     from caffe_fcn.proto import wire
 
     return wire.key(number, wire.BYTES) + wire.encode_varint(len(value)) + value
+
+
+def test_a_type_that_protobuf_drops_from_a_binary_net_is_told(cli: Callable, tmp_path: Path) -> None:
+    net = tmp_path / "net.caffemodel"
+    content = proto.NetParameter(layers=[{"name": "i", "type": 4}]).SerializeToString()
+    net.write_bytes(content.replace(b"\x28\x04", b"\x28\x63"))
+    for output in ("out.prototxt", "out.caffemodel"):
+        ran = cli("net", "upgrade", net, "-o", tmp_path / output)
+        assert ran.err == "note: layer 'i': BVLC Caffe does not know its type, left out\n"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "NAME", "x" * 10_000])
+def test_a_solvers_net_is_named_in_one_short_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "solver.bin"
+    solver = proto.SolverParameter(net=name, base_lr=0.1, lr_policy="fixed", test_iter=[1])
+    path.write_bytes(solver.SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(PrototxtError, match=r"is a solver, not a net \(name its net") as told:
+        proto.read_net(path)
+    assert str(told.value).isprintable() and len(str(told.value)) < 1000
+
+
+def test_a_binary_net_of_millions_of_layers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(b"\xa2\x06\x00" * 1_000_000)
+    with pytest.raises(PrototxtError, match="has more than 100000 layers"):
+        proto.read_net(path)
+
+
+def test_a_pipe_gives_all_its_bytes(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "#" * 5000 + "\n" + NET % "pool: AVE"
+    writer = Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    done = run_with_input(b"", "net", "upgrade", str(pipe), "-o", "-")
+    writer.join()
+    assert done.returncode == 0 and b"pool: AVE" in done.stdout
 
 
 # Time and memory. The limits are some ten times what each takes; a parser that counts lines from the start for each

@@ -48,5 +48,8 @@ def _is_binary(path: str) -> bool:
     if path == "-":
         stdin = getattr(sys.stdin, "buffer", None)
         return isinstance(stdin, io.BufferedReader) and proto.is_binary(stdin.peek(4096))
-    with told(path), Path(path).open("rb") as file:
-        return proto.is_binary(file.read(4096))
+    with told(path):
+        if not Path(path).is_file():  # a pipe gives its bytes once, and they are the reader's
+            return False
+        with Path(path).open("rb") as file:
+            return proto.is_binary(file.read(4096))

@@ -155,12 +155,12 @@ def _kind_of_binary(data: wire.Buffer) -> Any:
     found = set()
     try:
         for field in wire.walk(data):
-            if field.number <= _LAYER:  # no number of a net or solver is higher
+            if (field.number, field.kind) == (_LAYER, wire.BYTES):
+                return NetParameter
+            if field.number < _LAYER:  # no number of a net or solver is higher
                 found.add((field.number, field.kind))
     except wire.WireError:
         pass  # whoever parses the message says what is wrong with it
-    if (_LAYER, wire.BYTES) in found:
-        return NetParameter
     return _likelier(*(len(found & _wire_fields(kind)) for kind in (NetParameter, SolverParameter)))
 
 
@@ -196,9 +196,14 @@ def _nets_of_solver(content: str | mmap.mmap) -> str:
         if isinstance(content, str):
             parse(content, solver, allow_unknown=True)
         else:
-            solver.ParseFromString(content[:])
-    nets = dict.fromkeys(filter(None, [solver.net, solver.train_net, *solver.test_net]))
-    return f"name its net: {', '.join(nets)}" if nets else "name its net"
+            solver.ParseFromString(content[:_TEXT_LIMIT])
+    # a name may be bytes, where it is not UTF-8, or hold line breaks
+    names = [str(name) for name in (solver.net, solver.train_net, *solver.test_net) if str(name).isprintable()]
+    nets = ", ".join(dict.fromkeys(filter(None, names)))
+    return f"name its net: {nets}" if 0 < len(nets) < _LONGEST_NAMES else "name its net"
+
+
+_LONGEST_NAMES = 500  # characters that a line of an error spends on them
 
 
 def to_text(message: Message) -> str:
@@ -238,6 +243,8 @@ def _from_binary(data: mmap.mmap, kinds: tuple[Any, ...], source: str) -> Any:
     found = _kind_of_binary(data)
     kind = kinds[0] if len(kinds) == 1 else found or NetParameter
     _refuse_the_other_kind(found, kind, source, data)
+    if kind is not NetParameter and len(data) > _TEXT_LIMIT:
+        raise FileError(source, f"has {len(data)} bytes, too many for a {kind.DESCRIPTOR.name}", "name a prototxt")
     try:
         content = _without_weights(data) if kind is NetParameter else data[:]
         message = kind.FromString(content)
@@ -274,6 +281,8 @@ def _check_strings(
                 ) from error
 
 
+_MOST_FIELDS = 100_000  # of a net or layer; each empty message takes hundreds of times its three bytes
+
 # Where nets keep weights: the message's fields that lead to blobs, and the number of `blobs` itself.
 _LAYER = 100
 _LAYER_FIELDS = {
@@ -285,7 +294,9 @@ _V0_LAYER, _V0_BLOBS = 1, 50  # V1LayerParameter.layer -> V0LayerParameter.blobs
 
 def _without_weights(data: wire.Buffer) -> bytes:
     out = bytearray()
-    for field in wire.walk(data):
+    for count, field in enumerate(wire.walk(data)):
+        if count == _MOST_FIELDS:
+            raise wire.WireError(f"has more than {_MOST_FIELDS} layers", field.start)
         if field.number in _LAYER_FIELDS and field.kind == wire.BYTES:
             blobs, v0 = _LAYER_FIELDS[field.number], _V0_LAYER if field.number == 2 else None
             out += _delimited(field.number, _stripped(data, field.begin, field.end, blobs, v0))
@@ -296,7 +307,9 @@ def _without_weights(data: wire.Buffer) -> bytes:
 
 def _stripped(data: wire.Buffer, begin: int, end: int, blobs: int, v0: int | None = None) -> bytes:
     out = bytearray()
-    for field in wire.walk(data, begin, end):
+    for count, field in enumerate(wire.walk(data, begin, end)):
+        if count == _MOST_FIELDS:
+            raise wire.WireError(f"a layer has more than {_MOST_FIELDS} fields", field.start)
         if field.number == blobs:
             continue
         if field.number == v0 and field.kind == wire.BYTES:

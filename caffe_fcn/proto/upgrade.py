@@ -35,6 +35,8 @@ def upgrade_net(net: NetParameter) -> list[str]:
             raise NetError("net", "has both 'layer' and 'layers' fields", "keep to one format")
         for layer in _v1_layers(net, notes):
             _move_transformation(layer)
+            if not layer.HasField("type"):  # or one that is not in the schema, which protobuf drops from binary files
+                notes.append(f"layer {layer.name!r}: BVLC Caffe does not know its type, left out")
             _add_current(net, layer)
         del net.layers[:]
     if net.input:
