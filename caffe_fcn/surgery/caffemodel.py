@@ -126,7 +126,10 @@ def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
     """Layers of an old format with the definitions that they have in the current one."""
     from caffe_fcn.proto import read_net
 
-    definitions = {layer.name: layer for layer in read_net(file.path).layer}
+    try:
+        definitions = {layer.name: layer for layer in read_net(file.path).layer}
+    except UnicodeDecodeError as error:
+        raise WeightsError(file.path, f"a name in it is not UTF-8 text: {error.object!r}", _DAMAGED) from error
     for layer in layers:
         if (definition := definitions.get(layer.name)) is not None:
             tensors = tuple(_modern(tensor, definition.type, number) for number, tensor in enumerate(layer.tensors))
@@ -363,6 +366,8 @@ def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") 
 
     Raises `WeightsError`, before anything is written, for more bytes than real Caffe can load.
     """
+    if not layers:
+        raise WeightsError(path, "would hold no layers, and be no weights file", "write the weights of a net")
     heads = []  # of every layer, what stands before each tensor's values, and alone if it has none
     end = len(head)
     for layer in layers:
