@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -435,6 +437,103 @@ def test_any_layers_survive_any_format(tmp_path_factory, layers, suffix, random)
         assert [layer.name for layer in weights.layers] == list(layers)
     assert_equal(arrays(path), made)
     assert {key: str(a.dtype) for key, a in arrays(path).items()} == {key: str(a.dtype) for key, a in made.items()}
+
+
+SUFFIXES = [".caffemodel", ".caffemodel.h5", ".npz", ".safetensors"]
+any_sides = st.one_of(st.integers(0, 4), st.sampled_from([2**31 - 1, 2**31, 10**30]))
+any_shapes = st.one_of(st.lists(st.integers(0, 3), max_size=4), st.lists(any_sides, max_size=34))
+any_names = st.one_of(names, st.sampled_from(["", "a/b", ".", "a\x00b", "x" * 70_000, "conv"]))
+
+
+def caffe_takes(shape: list[int]) -> bool:
+    """The checks of Blob::Reshape in Caffe's src/caffe/blob.cpp, line by line."""
+    count = 1
+    for side in shape:
+        if side < 0 or side > 2**31 - 1 or (count and side > (2**31 - 1) // count):
+            return False
+        count *= side
+    return len(shape) <= 32
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(any_names, st.lists(st.tuples(any_shapes, dtypes), max_size=2)), max_size=3),
+    st.permutations(SUFFIXES),
+)
+def test_what_one_format_takes_goes_through_all_formats_and_back_or_is_refused_before_a_byte_is_written(
+    tmp_path_factory, layers, suffixes
+):
+    from caffe_fcn.surgery.tensors import from_array
+
+    pytest.importorskip("h5py")
+    folder = tmp_path_factory.mktemp("formats")
+    made = [
+        surgery.Layer(name, tuple(_handle(shape, kind, from_array) for shape, kind in tensors))
+        for name, tensors in layers
+    ]
+    refused = [shape for _, tensors in layers for shape, _ in tensors if not caffe_takes(shape)]
+    held: Path | None = None
+    for step, suffix in enumerate([*suffixes, suffixes[0]]):
+        path = folder / f"{step}{suffix}"
+        try:
+            if held is None:
+                surgery.save_weights(path, made)
+            else:
+                surgery.convert(held, path)
+        except WeightsError as error:
+            assert "\n" not in str(error)
+            assert not path.exists()
+            continue
+        assert not refused
+        assert contents(path) == {
+            (layer.name, index): (tensor.shape, b"".join(tensor.cast("float64", "").chunks()))
+            for layer in made
+            for index, tensor in enumerate(layer.tensors)
+        }
+        held = path
+
+
+def _handle(shape: list[int], kind: str, from_array) -> surgery.Tensor:
+    count = math.prod(shape)
+    if count > 10_000:  # nothing that is refused is read
+        return surgery.Tensor(tuple(shape), "float32", ())
+    return replace(from_array(np.arange(count).astype(kind)), shape=tuple(shape))
+
+
+def contents(path: Path) -> dict[tuple[str, int], tuple[tuple[int, ...], bytes]]:
+    """Shapes and values; an array of numpy's cannot have all shapes of no values that a blob can."""
+    with surgery.open_weights(path) as weights:
+        return {
+            (layer, index): (tensor.shape, b"".join(tensor.cast("float64", "").chunks()))
+            for layer, index, tensor in weights
+        }
+
+
+SHAPES = [[1] * 32, [1] * 33, [0, 2**31 - 1], [2**31 - 1, 2, 0], [0, 2**31 - 1, 2], [2, -1]]
+
+
+@pytest.mark.caffe
+def test_real_caffe_takes_and_refuses_the_same_shapes(pycaffe, tmp_path):
+    for at, sides in enumerate(SHAPES):
+        shape = " ".join(f"dim: {side}" for side in sides)
+        text = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {shape} }} }} }}'
+        (tmp_path / f"{at}.prototxt").write_text(text)
+    found = pycaffe(
+        """
+        import os
+        for at in range(int(inputs["count"])):
+            child = os.fork()
+            if not child:
+                os.close(2)
+                caffe.Net("%s/%d.prototxt" % (inputs["folder"], at), caffe.TEST)
+                os._exit(0)
+            outputs[str(at)] = np.array(os.waitpid(child, 0)[1] == 0)
+        """,
+        folder=tmp_path,
+        count=len(SHAPES),
+    )
+    assert [bool(found[str(at)]) for at in range(len(SHAPES))] == [caffe_takes(sides) for sides in SHAPES]
+    assert [not tensors.shape_refusal(sides) for sides in SHAPES] == [caffe_takes(sides) for sides in SHAPES]
 
 
 def test_differences_are_told_per_parameter(tmp_path):

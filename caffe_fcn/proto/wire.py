@@ -25,8 +25,10 @@ class Bytes(Protocol):
     def __getitem__(self, position: int, /) -> int: ...
 
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 _FIXED = {FIXED64: 8, FIXED32: 4}
+
+DEEPEST = 100  # messages and groups within one another, that protobuf parses
 
 
 class WireError(ValueError):
@@ -53,32 +55,79 @@ def is_binary(head: bytes) -> bool:
     return any(byte < 9 or 13 < byte < 32 for byte in head[:4096])
 
 
-def walk(data: Bytes, begin: int = 0, end: int | None = None) -> Iterator[Field]:
-    """The fields of the message that lies in ``data[begin:end]``; raises `WireError`."""
+def walk(data: Bytes, begin: int = 0, end: int | None = None, depth: int = 0) -> Iterator[Field]:
+    """The fields of the message that lies in ``data[begin:end]``; raises `WireError` where protobuf refuses them.
+
+    A group is one field, from the key that starts it to the key that ends it. ``depth`` is the number of messages
+    around this one, which protobuf counts against the depth of its groups.
+    """
     position = begin
     limit = len(data) if end is None else end
     while position < limit:
-        start = position
-        key, position = varint(data, position, limit)
-        number, kind, value = key >> 3, key & 7, 0
-        first = position
-        if kind == VARINT:
-            value, position = varint(data, position, limit)
-        elif kind == BYTES:
-            length, first = varint(data, position, limit)
-            position = first + length
-        elif kind in _FIXED:
-            position += _FIXED[kind]
-        else:
-            raise WireError(f"wire type {kind} of field {number} does not exist", start)
-        if not 0 < number < 1 << 29:
-            raise WireError(f"field number {number} does not exist", start)
-        if position > limit:
-            raise WireError(f"field {number} runs {position - limit} bytes past the end", start)
-        yield Field(number, kind, start, first, position, value)
+        field = _field(data, position, limit)
+        if field.kind == END_GROUP:
+            raise WireError(f"a group {field.number} ends that has not begun", field.start)
+        if field.kind == GROUP:
+            field = field._replace(end=_end_of_group(data, field, limit, DEEPEST - depth))
+        yield field
+        position = field.end
 
 
-def varint(data: Bytes, position: int, limit: int) -> tuple[int, int]:
+def _field(data: Bytes, start: int, limit: int) -> Field:
+    """The field at ``start``; of a group only the key that starts or ends it."""
+    key, position = varint(data, start, limit, _KEY)
+    number, kind, value = key >> 3, key & 7, 0
+    first = position
+    if kind == VARINT:
+        value, position = varint(data, position, limit)
+    elif kind == BYTES:
+        length, first = varint(data, position, limit, _LENGTH)
+        position = first + length
+    elif kind in _FIXED:
+        position += _FIXED[kind]
+    elif kind not in (GROUP, END_GROUP):
+        raise WireError(f"wire type {kind} of field {number} does not exist", start)
+    if not number:
+        raise WireError("field number 0 does not exist", start)
+    if position > limit:
+        raise WireError(f"field {number} runs {position - limit} bytes past the end", start)
+    return Field(number, kind, start, first, position, value)
+
+
+def _end_of_group(data: Bytes, first: Field, limit: int, deepest: int) -> int:
+    """Where a group ends, behind the key that ends it. Without recursion: the depth is the file's to choose."""
+    open_groups = [first]
+    position = first.end
+    while open_groups:
+        if len(open_groups) > deepest:
+            raise WireError(f"groups lie deeper than {DEEPEST} messages", first.start)
+        if position >= limit:
+            raise WireError(f"group {open_groups[-1].number} does not end", open_groups[-1].start)
+        field = _field(data, position, limit)
+        if field.kind == GROUP:
+            open_groups.append(field)
+        elif field.kind == END_GROUP and field.number != open_groups.pop().number:
+            raise WireError(f"a group {field.number} ends that has not begun", field.start)
+        position = field.end
+    return position
+
+
+class _Size(NamedTuple):
+    """How many bytes a varint may take, the largest value, and what the varint is."""
+
+    bytes: int
+    largest: int
+    what: str
+
+
+# protobuf takes a key and a length in no more bytes than 32 bits can need. A length above 2 GB, which it refuses, is
+# taken here: so are files above 2 GB.
+_VALUE = _Size(10, 2**64 - 1, "a varint")
+_KEY = _Size(5, 2**32 - 1, "a key")
+_LENGTH = _Size(5, 2**35 - 1, "a length")
+
+
+def varint(data: Bytes, position: int, limit: int, size: _Size = _VALUE) -> tuple[int, int]:
     """The varint at ``position`` and the position behind it; raises `WireError`."""
     value = shift = 0
     start = position
@@ -87,11 +136,15 @@ def varint(data: Bytes, position: int, limit: int) -> tuple[int, int]:
         position += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value & 0xFFFFFFFFFFFFFFFF, position
+            if size is _VALUE:  # of ten bytes' 70 bits protobuf keeps 64
+                value &= size.largest
+            elif value > size.largest:
+                raise WireError(f"{size.what} is above {size.largest}", start)
+            return value, position
         shift += 7
-        if shift > 63:
-            raise WireError("a varint is longer than ten bytes", start)
-    raise WireError("the data ends inside a varint", start)
+        if shift == 7 * size.bytes:
+            raise WireError(f"{size.what} is longer than {size.bytes} bytes", start)
+    raise WireError(f"the data ends inside {size.what}", start)
 
 
 def key(number: int, kind: int) -> bytes:

@@ -15,21 +15,33 @@ passed over. Writing is always in the current format, float16 in NVIDIA's form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.geometry import dims
-from caffe_fcn.proto import wire
+from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
 from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
+from caffe_fcn.surgery.tensors import (
+    CHUNK,
+    ITEM_SIZES,
+    MOST_AXES,
+    Made,
+    Piece,
+    Shape,
+    Sink,
+    SourceFile,
+    Stretch,
+    Tensor,
+    shape_refusal,
+)
 
 # Real Caffe cannot load more (kProtoReadBytesLimit in src/caffe/util/io.cpp): protobuf counts bytes in an int.
 LARGEST = 2**31 - 1
 
-# What Caffe's own limits, or any net that ever was, stay far below. Beyond them a file is damaged, or made
-# to cost more memory than it has bytes.
-_MOST_AXES = 32  # kMaxBlobAxes in include/caffe/blob.hpp
+# What any net that ever was stays far below. Beyond it a file is damaged, or made to cost more memory than it
+# has bytes.
 _MOST_LAYERS = 1 << 20
 _MOST_PARTS = 1 << 12
 _LARGEST_DEFINITION = 1 << 20
@@ -47,16 +59,8 @@ class _Numbers(NamedTuple):
 
 _LAYER, _V1, _V0 = 100, 2, 1  # NetParameter.layer, NetParameter.layers, V1LayerParameter.layer
 _NUMBERS = {_LAYER: _Numbers(1, 7, 2), _V1: _Numbers(4, 6), _V0: _Numbers(1, 50, 2)}
+_MESSAGES = {_LAYER: "LayerParameter", _V1: "V1LayerParameter", _V0: "V0LayerParameter"}
 _FORMATS = {_LAYER: "caffemodel", _V1: "caffemodel (V1)", _V0: "caffemodel (V0)"}
-
-# NetParameter's other fields (name, input, input_dim, force_backward, state, debug_info, input_shape, and what
-# NVIDIA added). Anything else at the top is no net.
-_HEAD = {
-    **{number: {BYTES} for number in (1, 3, 6, 8, 17)},
-    **{number: {VARINT} for number in (5, 7, 11, 12, 13, 14, 16, 18, 19, 20)},
-    4: {VARINT, BYTES},
-    15: {FIXED32},
-}
 
 
 def read(file: SourceFile) -> Weights:
@@ -70,17 +74,18 @@ def read(file: SourceFile) -> Weights:
                 layer, age = _layer(file, field, len(layers))
                 layers.append(layer)
                 ages.add(age)
-            elif field.kind in _HEAD.get(field.number, ()):
-                head.add(field)
             else:
-                raise WireError(f"field {field.number} of wire type {field.kind} is not a net's", field.start)
+                head.add(field)
             if len(layers) > _MOST_LAYERS:
                 raise WireError(f"more than {_MOST_LAYERS} layers", field.start)
+        head.check("NetParameter", 0)
         texts = head.bytes()
     except WireError as error:
-        raise _damaged(str(file.path), error) from error
+        raise _no_net(file, layers) or _damaged(str(file.path), error) from error
+    except WeightsError as error:
+        raise _no_net(file, layers) or error from error.__cause__
     if not layers:
-        raise WeightsError(file.path, "holds no layers", "name a weights file")
+        raise _no_net(file, layers) or WeightsError(file.path, "holds no layers", "name a weights file")
     if len(ages) > 1:
         raise WeightsError(file.path, f"mixes {' and '.join(_FORMATS[age] for age in sorted(ages))}", _DAMAGED)
     age = ages.pop()
@@ -95,6 +100,24 @@ def read_blob(file: SourceFile, field: Field | None = None) -> Tensor:
         raise _damaged(str(file.path), error) from error
 
 
+def _no_net(file: SourceFile, layers: Sequence[Layer]) -> WeightsError | None:
+    """The error for a file that holds another of Caffe's messages, if it does."""
+    if layers:
+        return None
+    mend = "name the .caffemodel"
+    try:
+        if (mean := read_blob(file)).count:
+            return WeightsError(file.path, f"is an image mean of {dims(mean.shape)}, not a net's weights", mend)
+    except WeightsError:
+        pass
+    if file[0] == _ITERATION:
+        return WeightsError(file.path, "is a solver's state, not a net's weights", mend)
+    return None
+
+
+_ITERATION = wire.key(1, VARINT)[0]  # SolverState.iter, written first; a net's field 1 is its name
+
+
 def _damaged(where: str, error: WireError) -> WeightsError:
     return WeightsError(f"{where}, byte {error.offset}", str(error), _DAMAGED)
 
@@ -103,7 +126,10 @@ def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
     """Layers of an old format with the definitions that they have in the current one."""
     from caffe_fcn.proto import read_net
 
-    definitions = {layer.name: layer for layer in read_net(file.path).layer}
+    try:
+        definitions = {layer.name: layer for layer in read_net(file.path).layer}
+    except UnicodeDecodeError as error:
+        raise WeightsError(file.path, f"a name in it is not UTF-8 text: {error.object!r}", _DAMAGED) from error
     for layer in layers:
         if (definition := definitions.get(layer.name)) is not None:
             tensors = tuple(_modern(tensor, definition.type, number) for number, tensor in enumerate(layer.tensors))
@@ -138,37 +164,75 @@ class _Spans:
         else:
             self._spans.append((field.start, field.end))
 
+    def check(self, message: str, depth: int) -> None:
+        """Raise `WireError` where protobuf refuses the fields."""
+        for begin, end in self._spans:
+            checking.check(self._file, message, begin, end, depth)
+
     def bytes(self) -> bytes:
         return b"".join(self._file.read(begin, end - begin) for begin, end in self._spans)
 
 
-def _layer(file: SourceFile, message: Field, index: int, v0: bool = False) -> tuple[Layer, int]:
+def _layer(file: SourceFile, message: Field, index: int) -> tuple[Layer, int]:
     """A layer, and the number of the field that tells its format's age."""
-    age = _V0 if v0 else message.number
-    numbers = _NUMBERS[age]
-    texts = dict.fromkeys(numbers, "")
-    tensors: list[Tensor] = []
-    old: set[int] = set()  # the tensors in the old format's shape
-    definition = _Spans(file)
-    try:
-        for field in wire.walk(file, message.begin, message.end):
+    age = message.number
+    reading = _LayerReading(file, index, age)
+    nested = []  # the V0 layers inside a V1 layer; protobuf merges several
+    with reading.naming_errors():
+        for field in wire.walk(file, message.begin, message.end, depth=1):
             if age == _V1 and field.number == _V0 and field.kind == BYTES:
-                return _layer(file, field, index, v0=True)
-            if field.number == numbers.blobs:
-                tensor, is_old = _blob(file, field)
-                tensors.append(tensor)
-                old.update({len(tensors) - 1} if is_old else ())
-                continue
-            definition.add(field)
-            if field.number in texts and field.kind == BYTES:
-                texts[field.number] = _text(file, field)
-        described = definition.bytes()
-    except WireError as error:
-        name = texts[numbers.name] or f"number {index}"
-        raise _damaged(place(file.path, name, len(tensors)), error) from error
-    name, kind = texts[numbers.name], texts[numbers.type]
-    shaped = (_modern(each, kind, number) if number in old else each for number, each in enumerate(tensors))
-    return Layer(name, tuple(shaped), kind, described), age
+                nested.append(field)
+            else:
+                reading.add(field)
+        reading.check(depth=1)
+    if not nested:
+        return reading.layer(), age
+    inner = _LayerReading(file, index, _V0)
+    with inner.naming_errors():
+        for part in nested:
+            for field in wire.walk(file, part.begin, part.end, depth=2):
+                inner.add(field)
+        inner.check(depth=2)
+    return inner.layer(), _V0
+
+
+class _LayerReading:
+    """A layer of one format's age, put together field by field."""
+
+    def __init__(self, file: SourceFile, index: int, age: int) -> None:
+        self._file, self._index, self._age = file, index, age
+        self._texts = dict.fromkeys(_NUMBERS[age], "")
+        self._tensors: list[Tensor] = []
+        self._old: set[int] = set()  # the tensors in the old format's shape
+        self._definition = _Spans(file)
+
+    def add(self, field: Field) -> None:
+        if field.number == _NUMBERS[self._age].blobs and field.kind == BYTES:
+            tensor, is_old = _blob(self._file, field)
+            self._old.update({len(self._tensors)} if is_old else ())
+            self._tensors.append(tensor)
+            return
+        self._definition.add(field)
+        if field.number in self._texts and field.kind == BYTES:
+            self._texts[field.number] = _text(self._file, field)
+
+    def check(self, depth: int) -> None:
+        self._definition.check(_MESSAGES[self._age], depth)
+
+    def layer(self) -> Layer:
+        numbers = _NUMBERS[self._age]
+        name, kind = self._texts[numbers.name], self._texts[numbers.type]
+        tensors = (_modern(each, kind, at) if at in self._old else each for at, each in enumerate(self._tensors))
+        return Layer(name, tuple(tensors), kind, self._definition.bytes())
+
+    @contextmanager
+    def naming_errors(self) -> Iterator[None]:
+        """Turn a `WireError` inside the block into a `WeightsError` that names the layer and the parameter."""
+        try:
+            yield
+        except WireError as error:
+            name = self._texts[_NUMBERS[self._age].name] or f"number {self._index}"
+            raise _damaged(place(self._file.path, name, len(self._tensors)), error) from error
 
 
 def _text(file: SourceFile, field: Field) -> str:
@@ -178,7 +242,7 @@ def _text(file: SourceFile, field: Field) -> str:
         raise WireError("a name is not UTF-8 text", field.begin) from error
 
 
-# BlobProto's fields, with the wire types that they may have. The layer's walk has checked the message's end.
+# BlobProto's fields, with the wire types that they have; with another one protobuf keeps them as unknown.
 _LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width
 _DATA, _DIFF, _SHAPE, _DOUBLE, _DOUBLE_DIFF, _RAW_TYPE, _RAW_DIFF_TYPE, _RAW, _RAW_DIFF = range(5, 14)
 _KINDS = {
@@ -187,27 +251,28 @@ _KINDS = {
     **{number: {BYTES, FIXED64} for number in (_DOUBLE, _DOUBLE_DIFF)},
     **{number: {BYTES} for number in (_SHAPE, _RAW, _RAW_DIFF)},
 }
+_WIDTHS = {_DATA: 4, _DIFF: 4, _DOUBLE: 8, _DOUBLE_DIFF: 8}
 _FLOATS = {_DATA: "float32", _DOUBLE: "float64"}
 _RAW_TYPES = {0: "float64", 1: "float32", 2: "float16"}  # the enum Type of NVIDIA's caffe.proto
 _RAW_HALF = 2
+_PREFERENCES = {_DATA: 0, _DOUBLE: 1, _RAW: 2}  # of several that are not empty, the last in this order counts
+_BLOB_DEPTH = 2  # a net and a layer are around a blob
 
 
 def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
     """A BlobProto, and whether it has the old formats' shape."""
-    if message.kind != BYTES:
-        raise WireError("is no message", message.start)
     legacy: dict[int, int] = {}
     shape: list[int] = []
     has_shape = False
     pieces: dict[int, list[Piece]] = {}
     raw_type: int | None = None
-    fields = wire.walk(file, message.begin, message.end)
+    fields = wire.walk(file, message.begin, message.end, _BLOB_DEPTH)
     while (field := next(fields, None)) is not None:
         number = field.number
-        if field.kind not in _KINDS.get(number, (field.kind,)):
-            raise WireError(f"field {number} of a blob has wire type {field.kind}", field.start)
+        if field.kind not in _KINDS.get(number, ()):
+            continue
         if number in _LEGACY:
-            legacy[number] = _dim(field.value, field.begin)
+            legacy[number] = _signed(field.value, 32)
         elif number == _SHAPE:
             shape += _dims(file, field)
             has_shape = True
@@ -218,12 +283,15 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
         elif field.kind in (FIXED32, FIXED64):
             piece, end = _unpacked(file, field, message.end)
             pieces.setdefault(number, []).append(piece)
-            fields = wire.walk(file, end, message.end)
-        elif number in _FLOATS:
-            parts = pieces.setdefault(number, [])
-            if field.end > field.begin:
-                parts.append(Stretch(file, field.begin, field.end - field.begin))
-        if len(shape) > _MOST_AXES or len(pieces.get(number, ())) > _MOST_PARTS:
+            fields = wire.walk(file, end, message.end, _BLOB_DEPTH)
+        elif number in _WIDTHS:
+            size = field.end - field.begin
+            if size % _WIDTHS[number]:
+                raise WireError(f"{size} bytes are no numbers of {_WIDTHS[number]} bytes", field.start)
+            runs = pieces.setdefault(number, [])
+            if size:
+                runs.append(Stretch(file, field.begin, size))
+        if len(shape) > MOST_AXES or len(pieces.get(number, ())) > _MOST_PARTS:
             raise WireError("a shape or values in too many parts", field.start)
     if legacy:
         shape = [legacy.get(number, 0) for number in _LEGACY]
@@ -233,7 +301,9 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
 
 def _checked(shape: Shape | None, pieces: dict[int, list[Piece]], raw_type: int | None, offset: int) -> Tensor:
     """The tensor of a blob's values. Caffe writes no shape for a scalar; several values without one get one axis."""
-    kept = next((number for number in (_RAW, _DOUBLE, _DATA) if number in pieces), _DATA)
+    kept = max(
+        pieces.keys() & _PREFERENCES.keys(), key=lambda each: (bool(pieces[each]), _PREFERENCES[each]), default=_DATA
+    )
     dtype = _FLOATS[kept] if kept != _RAW else _RAW_TYPES.get(-1 if raw_type is None else raw_type)
     if dtype is None:
         raise WireError(f"raw_data of type {raw_type} holds no floats", offset)
@@ -241,6 +311,8 @@ def _checked(shape: Shape | None, pieces: dict[int, list[Piece]], raw_type: int 
     size = sum(piece.size for piece in values)
     if shape is None:
         shape = () if size == ITEM_SIZES[dtype] else (size // ITEM_SIZES[dtype],)
+    if refusal := shape_refusal(shape):
+        raise WireError(refusal, offset)
     tensor = Tensor(shape, dtype, values)
     if size != tensor.nbytes:
         raise WireError(f"shape {dims(tensor.shape)} needs {tensor.nbytes} bytes of {dtype}, it has {size}", offset)
@@ -248,20 +320,20 @@ def _checked(shape: Shape | None, pieces: dict[int, list[Piece]], raw_type: int 
 
 
 def _dims(file: SourceFile, message: Field) -> Iterator[int]:
-    for field in wire.walk(file, message.begin, message.end):
+    for field in wire.walk(file, message.begin, message.end, _BLOB_DEPTH + 1):
         if field.number == 1 and field.kind == VARINT:
-            yield _dim(field.value, field.begin)
+            yield _signed(field.value, 64)
         elif field.number == 1 and field.kind == BYTES:
             at = field.begin
             while at < field.end:
                 value, at = wire.varint(file, at, field.end)
-                yield _dim(value, at)
+                yield _signed(value, 64)
 
 
-def _dim(value: int, offset: int) -> int:
-    if value > 2**31 - 1:  # INT_MAX, the largest that Blob::Reshape takes
-        raise WireError("a dimension is negative or above 2147483647", offset)
-    return value
+def _signed(value: int, bits: int) -> int:
+    """A varint as protobuf reads it into an integer of so many bits: the others are dropped."""
+    half = 1 << bits - 1
+    return (value + half) % (2 * half) - half
 
 
 def _unpacked(file: SourceFile, first: Field, limit: int) -> tuple[Piece, int]:
@@ -294,6 +366,8 @@ def write(sink: Sink, path: object, layers: Sequence[Layer], head: bytes = b"") 
 
     Raises `WeightsError`, before anything is written, for more bytes than real Caffe can load.
     """
+    if not layers:
+        raise WeightsError(path, "would hold no layers, and be no weights file", "write the weights of a net")
     heads = []  # of every layer, what stands before each tensor's values, and alone if it has none
     end = len(head)
     for layer in layers:

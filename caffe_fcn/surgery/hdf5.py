@@ -9,6 +9,7 @@ Source: Net::ToHDF5 and CopyTrainedLayersFromHDF5 in src/caffe/net.cpp. The file
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,25 @@ from typing import IO, Any
 
 from caffe_fcn.errors import MissingExtraError, WeightsError
 from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, Sink, SourceFile, Stretch, Tensor
+from caffe_fcn.surgery.npz import DENSEST
+from caffe_fcn.surgery.tensors import (
+    CHUNK,
+    ITEM_SIZES,
+    Made,
+    Piece,
+    Shape,
+    Sink,
+    SourceFile,
+    Stretch,
+    Tensor,
+    shape_refusal,
+)
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
-_LARGEST_CHUNK = 256 << 20  # of a compressed data set: what HDF5 unpacks at once
+# Memory for a compressed data set: HDF5 unpacks whole chunks, and all chunks that share a row are needed to give the
+# row's values in their order. It is room for a chunk of 64 million float32, more than any that HDF5 chooses by itself.
+_LARGEST_SLAB = 256 << 20
 
 _BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
@@ -54,6 +69,8 @@ def owned(group: Any, name: str, where: str) -> Any:
 
 
 def _layer(file: SourceFile, name: str, group: Any) -> Layer:
+    if any("\udc80" <= char <= "\udcff" for char in name):  # how h5py gives bytes that are no UTF-8
+        raise WeightsError(place(file.path, ascii(name)[1:-1]), "its name is not UTF-8 text", _BROKEN)
     where = place(file.path, name)
     if not hasattr(group, "keys"):
         raise WeightsError(where, "is no group", _BROKEN)
@@ -73,45 +90,79 @@ def tensor(file: SourceFile, data: Any, where: str) -> Tensor:
         raise WeightsError(where, f"holds {dtype}", "weights are float16, float32 or float64")
     if data.is_virtual or data.external:
         raise WeightsError(where, "lies in another file", "weights lie in the file itself")
-    shape: Shape = tuple(data.shape)
+    shape: Shape = tuple(data.shape or ())
+    if refusal := shape_refusal(shape) if data.shape is not None else "has no values":
+        raise WeightsError(where, refusal, _BROKEN)
     size = math.prod(shape) * ITEM_SIZES[dtype]
+    if not size:
+        return Tensor(shape, dtype, ())
     begin = data.id.get_offset()
     if begin is not None and data.chunks is None and data.dtype.byteorder in "=<|":
         if data.id.get_storage_size() != size or begin + size > len(file):
             raise WeightsError(where, f"needs {size} bytes and has fewer", _BROKEN)
         return Tensor(shape, dtype, (Stretch(file, begin, size),))
-    if size and not _is_complete(data):
+    if not _is_complete(data):
         raise WeightsError(where, f"declares {size} bytes that are not there", _BROKEN)
-    return Tensor(shape, dtype, (_slabs(file, data.name, dtype, size, where),))
+    grid = data.chunks or (1,) * len(shape)
+    axis = _slab_axis(shape, grid, data.dtype.itemsize)
+    if axis is None:
+        what = f"is compressed so that more than {_LARGEST_SLAB} bytes must be unpacked together"
+        raise WeightsError(where, what, "write it uncompressed, or in chunks of one row")
+    return Tensor(shape, dtype, (_slabs(file, data.name, dtype, size, axis, grid, where),))
 
 
 def _is_complete(data: Any) -> bool:
+    """Whether the file has bytes for all chunks, and enough that they can unpack to what is declared."""
+    stored = data.id.get_storage_size()
     if data.chunks is None:
-        return bool(data.id.get_storage_size() == data.nbytes)
-    if math.prod(data.chunks) * data.dtype.itemsize > _LARGEST_CHUNK:
-        return False
+        return bool(stored == data.nbytes)
     pairs = zip(data.shape, data.chunks, strict=True)
-    return bool(data.id.get_num_chunks() == math.prod(-(-side // chunk) for side, chunk in pairs))
+    chunks = math.prod(-(-side // chunk) for side, chunk in pairs)
+    return bool(data.id.get_num_chunks() == chunks and stored * DENSEST >= data.nbytes)
 
 
-def _slabs(file: SourceFile, name: str, dtype: str, size: int, where: str) -> Piece:
-    """The values of a compressed or byte-swapped data set, a slab of rows at a time."""
+def _slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
+    """The axis along which a data set is read in slabs: each of whole chunks, and all of the axes behind it.
+
+    The slabs must come in storage order, so that no chunk may be longer than one along the axes before it.
+    None where the slabs would be too large; without an axis there is one value, and one slab.
+    """
+    for axis, chunk in enumerate(grid):
+        if min(chunk, shape[axis]) * math.prod(shape[axis + 1 :]) * item <= _LARGEST_SLAB:
+            return axis
+        if min(chunk, shape[axis]) > 1:
+            return None
+    return None if grid else 0
+
+
+def _slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Piece:
+    """The values of a compressed or byte-swapped data set, in slabs of whole chunks, so that each is unpacked once."""
 
     def values() -> Iterator[bytes]:
-        h5py = _h5py(file.path)
+        h5py, item = _h5py(file.path), ITEM_SIZES[dtype]
         try:
             with h5py.File(file.path, "r") as content:
                 data = content[name]
-                if not data.shape:
-                    yield data[()].astype(f"<f{ITEM_SIZES[dtype]}").tobytes()
-                    return
-                rows = max(CHUNK * len(data) // size, 1)
-                for top in range(0, len(data), rows):
-                    yield data[top : top + rows].astype(f"<f{ITEM_SIZES[dtype]}").tobytes()
+                for part in _parts(data.shape, axis, grid, item):
+                    slab = data[part].astype(f"<f{item}", copy=False).ravel()
+                    for begin in range(0, len(slab), CHUNK // item):
+                        yield slab[begin : begin + CHUNK // item].tobytes()
         except (OSError, RuntimeError, KeyError) as error:
             raise WeightsError(where, f"HDF5 cannot read it: {error}", _BROKEN) from error
 
     return Made(size, values, frozenset((file,)))
+
+
+def _parts(shape: Shape, axis: int, grid: Shape, item: int) -> Iterator[tuple[int | slice, ...]]:
+    """Where the slabs along an axis lie, in storage order; small ones together, about `CHUNK` bytes."""
+    if not shape:
+        yield ()
+        return
+    row = math.prod(shape[axis + 1 :]) * item
+    step = max(CHUNK // (row * grid[axis]), 1) * grid[axis]
+    for outer in itertools.product(*map(range, shape[:axis])):
+        for begin in range(0, shape[axis], step):
+            yield (*outer, slice(begin, begin + step))
 
 
 def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
@@ -123,7 +174,13 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
         for layer in layers:
             if not layer.tensors:
                 continue
-            if not layer.name or "/" in layer.name or layer.name in (".", "..") or layer.name in data:
+            if (
+                not layer.name
+                or "/" in layer.name
+                or "\0" in layer.name
+                or layer.name in (".", "..")
+                or layer.name in data
+            ):
                 what = "Caffe's HDF5 layout cannot hold this name: Caffe neither saves nor loads it"
                 raise WeightsError(place(path, layer.name), what, "rename the layer, or keep .caffemodel")
             group = data.create_group(layer.name)

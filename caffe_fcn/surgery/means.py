@@ -34,15 +34,14 @@ def read_mean(path: PathLike) -> Mean:
 
     Raises `WeightsError` where the file holds no such array.
     """
-    import numpy as np
-
     file = SourceFile(path)
     head = file.read(0, min(npz.LONGEST_HEADER, len(file)))
     tensor = _numpy(file, head) if head.startswith(b"\x93NUMPY") else caffemodel.read_blob(file)
     shape = tensor.shape[1:] if len(tensor.shape) == 4 and tensor.shape[0] == 1 else tensor.shape
     if len(shape) not in (1, 3) or not tensor.count:
         raise WeightsError(path, f"holds {dims(tensor.shape)}", "a mean is C values, or an image C x H x W")
-    return tensor.loaded().reshape(shape).astype(np.float32)
+    values: Mean = tensor.cast("float32", str(path)).loaded().reshape(shape)
+    return values
 
 
 def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) -> None:

@@ -14,7 +14,7 @@ import errno
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,24 @@ Shape: TypeAlias = tuple[int, ...]
 CHUNK = 1 << 20
 
 ITEM_SIZES = {"float16": 2, "float32": 4, "float64": 8}
+
+MOST_AXES = 32  # kMaxBlobAxes in include/caffe/blob.hpp
+LARGEST_COUNT = 2**31 - 1  # INT_MAX: Caffe counts values, and each axis, in an int
+
+
+def shape_refusal(shape: Sequence[int]) -> str:
+    """Why Caffe has no blob of this shape, or an empty string. Source: Blob::Reshape in src/caffe/blob.cpp."""
+    if len(shape) > MOST_AXES:
+        return f"has {len(shape)} axes, and Caffe's blobs have at most {MOST_AXES}"
+    count = 1
+    for side in shape:
+        if not 0 <= side <= LARGEST_COUNT:
+            shown = f"of {side}" if abs(side) < 1 << 64 else "beyond all numbers of 64 bits"
+            return f"has an axis {shown}, and Caffe's go from 0 to {LARGEST_COUNT}"
+        count *= side
+        if count > LARGEST_COUNT:
+            return f"has a shape of more values than Caffe's blobs: {LARGEST_COUNT}"
+    return ""
 
 
 class SourceFile:

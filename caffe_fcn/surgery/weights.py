@@ -18,10 +18,11 @@ from typing import IO, TypeAlias
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.files import atomic
+from caffe_fcn.geometry import dims
 from caffe_fcn.proto.wire import is_binary
 from caffe_fcn.surgery import caffemodel, hdf5, npz, safetensors
 from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import Sink, SourceFile
+from caffe_fcn.surgery.tensors import Sink, SourceFile, shape_refusal
 
 PathLike = str | os.PathLike[str]
 
@@ -37,8 +38,12 @@ def open_weights(path: PathLike) -> Weights:
     head = file.read(0, min(4096, len(file)))
     if head.startswith(hdf5.MAGIC):
         return hdf5.read(file)
-    if head.startswith(npz.MAGIC):
+    if head.startswith((npz.MAGIC, npz.EMPTY)):
         return npz.read(file)
+    if head.startswith(npz.NUMPY):
+        shape, dtype, _ = npz.parse_header(file.read(0, min(npz.LONGEST_HEADER, len(file))), str(path))
+        what = f"is one array of {dims(shape)} {dtype}, such as an image mean, not a net's weights"
+        raise WeightsError(path, what, "name an .npz of arrays named conv1/0, conv1/1, ...")
     if safetensors.matches(head):
         return safetensors.read(file)
     if not is_binary(head):
@@ -54,6 +59,10 @@ def save_weights(path: PathLike, layers: Sequence[Layer], head: bytes = b"") -> 
     `FileError` where the disk is full or a source changed meanwhile.
     """
     write = _writer_of(path)
+    for layer in layers:
+        for index, tensor in enumerate(layer.tensors):
+            if refusal := shape_refusal(tensor.shape):
+                raise WeightsError(place(path, layer.name, index), refusal, "")
     with atomic(path, wait=False) as file:
         write(file, path, layers, head)
         for source in {file for layer in layers for tensor in layer.tensors for file in tensor.files}:
@@ -113,7 +122,7 @@ def _write_npz(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: by
 
 def _write_safetensors(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
     sink = Sink(out.fileno())
-    safetensors.write(sink, layers)
+    safetensors.write(sink, path, layers)
     sink.flush()
 
 
