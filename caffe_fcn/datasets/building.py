@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from caffe_fcn import files
 from caffe_fcn.datasets import description
-from caffe_fcn.datasets.database import Database, Writer
+from caffe_fcn.datasets.database import DamagedError, Database, Writer
 from caffe_fcn.datasets.description import Description
 from caffe_fcn.datasets.journal import Journal, Outcome, Record
 from caffe_fcn.datasets.parallel import in_order
-from caffe_fcn.datasets.workshop import workshop
+from caffe_fcn.datasets.workshop import ResumeError, workshop
 from caffe_fcn.errors import DatasetError, FileError
 
 if TYPE_CHECKING:
@@ -94,14 +94,12 @@ def build(
 
 def _write(place: Path, split: Split, way: Way) -> dict[str, Any]:
     """Make the databases of a split; returns its description."""
-    journal = Journal(place / f"{split.name}.journal")
+    journal = Journal(place / f"{split.name}.journal", split.items)
     with ExitStack() as stack:
-        writers = {kind: stack.enter_context(Writer(place / f"{split.name}_{kind}")) for kind in split.kinds}
-        kept = len(journal.names)
-        if min(map(len, writers.values())) < kept:
-            raise DatasetError(place, "cannot be resumed: its databases lost records", "build without --resume")
-        for writer in writers.values():
-            writer.truncate(kept)
+        writers = {
+            kind: stack.enter_context(_open_writer(place / f"{split.name}_{kind}", len(journal.names)))
+            for kind in split.kinds
+        }
         stack.enter_context(journal)
         for batch in _batches(split, journal.done, way):
             for kind, writer in writers.items():
@@ -119,6 +117,19 @@ def _write(place: Path, split: Split, way: Way) -> dict[str, Any]:
         "allowed": journal.allowed,
         "checksum": journal.checksum(),
     }
+
+
+def _open_writer(path: Path, kept: int) -> Writer:
+    """The writer of a database that holds the first ``kept`` records, and no more."""
+    try:
+        writer = Writer(path)
+    except DamagedError as error:
+        raise ResumeError(error.where, error.what, "build without --resume") from error
+    if len(writer) < kept:
+        writer.abandon()
+        raise ResumeError(path, f"lost {kept - len(writer)} records", "build without --resume")
+    writer.truncate(kept)
+    return writer
 
 
 def _batches(split: Split, start: int, way: Way) -> Iterator[list[Outcome]]:

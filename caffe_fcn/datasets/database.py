@@ -2,8 +2,8 @@
 
 Caffe walks a database in the order of its keys, as text, so record ``i`` has the key ``%08d``. A database
 is written without a lock file (one writer, which the builder sees to) and flushed to the disk when it is
-closed. LMDB maps its file into memory: a file that was cut off would kill the process that touches the
-missing end, so its length is compared with what its header says before anything is read.
+closed. LMDB maps its file into memory and trusts it: a file that was cut off, or a flipped bit, would kill the
+process. So its pages are checked (`lmdb_pages`) before it is mapped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, overload
 
+from caffe_fcn.datasets import lmdb_pages
+from caffe_fcn.datasets.lmdb_pages import DamagedError
 from caffe_fcn.errors import DatasetError, FileError
+
+__all__ = ["DamagedError", "Database", "Writer", "is_database", "key"]
 
 _FIRST_MAP = 64 << 20
 _MAPPED = 16 << 20  # how much is read or written before a file is mapped anew, so that it does not stay in memory
@@ -31,13 +35,17 @@ def key(index: int) -> bytes:
 
 
 class Writer:
-    """Appends records to the LMDB in folder ``path``, which it makes, or continues where it is there."""
+    """Appends records to the LMDB in folder ``path``, which it makes, or continues where it is there.
+
+    Raises `DamagedError` where what is there is no LMDB, or a damaged one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._appended = self._handed = 0
         with _told(path, writing=True):
             path.mkdir(exist_ok=True)
+            self._check()
             self._environment = self._map()
 
     def __len__(self) -> int:
@@ -75,6 +83,12 @@ class Writer:
             finally:
                 os.close(file)
 
+    def _check(self) -> None:
+        file = self.path / _FILE
+        if file.exists() and file.stat().st_size:  # a run that was killed at once leaves an empty one
+            with file.open("rb") as opened:
+                lmdb_pages.check(opened.fileno(), file, to_write=True)
+
     def _map(self) -> Any:
         import lmdb
 
@@ -94,6 +108,10 @@ class Writer:
             self._environment.sync(True)
             self._environment.close()
 
+    def abandon(self) -> None:
+        """Close the file, whatever is in it."""
+        self._environment.close()
+
     def __enter__(self) -> Writer:
         return self
 
@@ -103,7 +121,7 @@ class Writer:
         if kind is None:
             self.close()
         else:
-            self._environment.close()
+            self.abandon()
 
 
 class Database(Sequence[bytes]):
@@ -156,19 +174,12 @@ class _Mapped:
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
         self._turn = threading.Lock()
+        self.entries = lmdb_pages.check(self._descriptor, file)
+        self._size = os.fstat(self._descriptor).st_size
         self._environment = self._map()
         self._visited = 0
-        self.entries = int(self._environment.stat()["entries"])
-        needed = self._environment.stat()["psize"] * (self._environment.info()["last_pgno"] + 1)
-        self._size = os.fstat(self._descriptor).st_size
-        if self._size < needed:
-            raise FileError(file, f"is cut off: {self._size} of {needed} bytes", "build or copy it again")
-
-    def __del__(self) -> None:
-        if hasattr(self, "_environment"):
-            self._environment.close()
-        os.close(self._descriptor)
 
     def get(self, name: bytes) -> bytes:
         """The value of a key; raises KeyError."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from caffe_fcn import files
+from caffe_fcn.datasets import description_fields
 from caffe_fcn.errors import FileError
 
 FILE = "dataset.json"
@@ -44,23 +46,39 @@ class Description:
     sources: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
+    unknown: dict[str, Any] = field(default_factory=dict)
+    """Fields of a later version, which are kept as they are."""
+
     def write(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``."""
-        text = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
-        files.write_text(folder / FILE, _flat_lists(text) + "\n")
+        known = asdict(self)
+        content = {"version": _VERSION, **known.pop("unknown"), **known}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        with files.atomic(folder / FILE) as file:
+            # A path that is not UTF-8 has lone surrogates, for which this writes JSON's own escapes.
+            file.write((_flat_lists(text) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read(folder: Path) -> Description | None:
-    """The description in ``folder``, or None where there is none; raises `FileError` where it is broken."""
+    """The description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
     path = folder / FILE
-    if not path.exists():
-        return None
     try:
-        content = json.loads(files.read_bytes(path))
-        known = {f.name for f in fields(Description)}
-        return Description(**{name: value for name, value in content.items() if name in known})
-    except (ValueError, TypeError, AttributeError) as error:
-        raise FileError(path, f"is no description of a data set: {error}", "build the data set again") from error
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise files.failure(path, error) from error
+    if not stat.S_ISREG(kind):
+        raise FileError(path, "is no regular file", "remove it, or name another folder")
+    try:
+        content = description_fields.load(files.read_bytes(path))
+        description_fields.check_description(content)
+    except ValueError as error:
+        mend = "correct it, or build the data set again in another folder"
+        raise FileError(path, f"is no description of a data set: {error}", mend) from error
+    known = {each.name for each in fields(Description)} - {"unknown"}
+    unknown = {name: value for name, value in content.items() if name not in known}
+    return Description(**{name: content[name] for name in known & content.keys()}, unknown=unknown)
 
 
 def _flat_lists(text: str) -> str:

@@ -59,7 +59,6 @@ def remove(root: Path, database: str) -> None:
 def _databases(root: Path) -> list[Path]:
     about = description.read(root)
     if about is not None:
-        reading.described(root, about)
         return [root / path for split in about.splits.values() for path in split["databases"].values()]
     found = [path for pair in reading.splits(root).values() for path in pair if path is not None]
     if not found or root in found:

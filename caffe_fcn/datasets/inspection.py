@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from caffe_fcn import files
 from caffe_fcn.datasets.faults import Fault, Rules
-from caffe_fcn.datasets.measure import Figures
+from caffe_fcn.datasets.measure import Figures, check_finite, class_indices
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.datasets.reading import Array, Pairs
 from caffe_fcn.errors import DatasetError, FileError
@@ -85,6 +85,7 @@ def mean_of_file(path: Path) -> list[float]:
 def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Figures) -> Iterator[Fault]:
     try:
         image, label = pairs[index]
+        check_finite(image, pairs.where(pairs.images, index))
     except Fault as fault:
         yield fault
         return
@@ -109,12 +110,11 @@ def _label(label: Array, image: Array, where: str, rules: Rules, part: Figures) 
     if label.shape[1:] != image.shape[1:]:
         have, want = ("x".join(map(str, a.shape[1:])) for a in (label, image))
         yield Fault("size", where, f"is {have}, and its image {want} (height x width)")
-    values = label[0]
-    if values.dtype != np.uint8:
-        if not ((values >= 0) & (values < 256) & (values == np.floor(values))).all():
-            yield Fault("outside", where, "has values that are no class indices")
-            return
-        values = values.astype(np.uint8)
+    try:
+        values = class_indices(label[0], where)
+    except Fault as fault:
+        yield fault
+        return
     part.add(image, values)
     yield from rules.label(values, where)
 

@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from caffe_fcn import files
+from caffe_fcn.datasets import description_fields as fields
+from caffe_fcn.datasets.workshop import ResumeError
 from caffe_fcn.errors import DatasetError
+
+_ENTRY = fields.object_of(
+    {
+        "name": fields.text,
+        "skipped": fields.text,
+        "checksum": fields.text,
+        "allowed": fields.list_of(fields.text),
+    },
+    required=("name",),
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +46,15 @@ Outcome = tuple[str, "Record | DatasetError"]
 
 
 class Journal:
-    """The journal in file ``path``: ``done`` items were dealt with.
+    """The journal in file ``path`` of a build of ``items``: the first ``done`` of them were dealt with.
 
     ``names`` are those of the records in the databases, in their order, ``skipped`` are the items that have none,
     and why, and ``allowed`` is check -> the names of records in which it found something.
+
+    Raises `ResumeError` where an earlier run's journal is damaged, or is one of other items.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, items: Sequence[str]) -> None:
         self.path = path
         self.done = 0
         self.names: list[str] = []
@@ -47,10 +62,10 @@ class Journal:
         self.allowed: dict[str, list[str]] = {}
         self._checksums: list[str] = []
         if path.exists():
-            whole = path.read_bytes().rpartition(b"\n")[0]
+            whole = files.read_bytes(path).rpartition(b"\n")[0]
+            for line in whole.split(b"\n") if whole else ():
+                self._count(self._entry(line, items))
             path.write_bytes(whole + b"\n" if whole else b"")  # a kill may cut the last line
-            for line in whole.splitlines():
-                self._count(json.loads(line))
         self._file: IO[str]
 
     def __enter__(self) -> Journal:
@@ -72,6 +87,18 @@ class Journal:
             self._file.write(json.dumps(entry) + "\n")
             self._count(entry)
         self._file.flush()
+
+    def _entry(self, line: bytes, items: Sequence[str]) -> Mapping[str, Any]:
+        """What a line says of the next item."""
+        try:
+            entry = fields.load(line)
+            _ENTRY(entry, "")
+            if self.done >= len(items) or entry["name"] != items[self.done]:
+                raise ValueError(f"{entry['name']!r} is not the next item")
+        except ValueError as error:
+            where = f"{self.path}:{self.done + 1}"
+            raise ResumeError(where, f"the journal is damaged: {error}", "build without --resume") from error
+        return entry  # type: ignore[no-any-return]  # it was checked
 
     def _count(self, entry: Mapping[str, Any]) -> None:
         self.done += 1

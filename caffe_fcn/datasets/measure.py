@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets import datum
+from caffe_fcn.datasets import datum, reading
 from caffe_fcn.datasets.database import Database
+from caffe_fcn.datasets.faults import Fault
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.proto import BlobProto
 
@@ -118,17 +119,19 @@ class Figures:
 def measure(
     images: Database, labels: Database | None, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> Figures:
-    """The figures of a split; raises `DatasetError` where a record cannot be read.
+    """The figures of a split; raises `DatasetError` where a record cannot be read, or has no label.
 
     ``progress`` is called with the records done and all.
     """
     total = len(images)
+    if labels is not None and len(labels) != total:
+        raise reading.out_of_step(images, labels)
 
     def chunk(start: int) -> Figures:
         part = Figures()
         for index in range(start, min(start + _CHUNK, total)):
-            label = None if labels is None else _array(labels, index)
-            part.add(_array(images, index), label)
+            label = None if labels is None else class_indices(*_array(labels, index))
+            part.add(check_finite(*_array(images, index)), label)
         return part
 
     figures = Figures()
@@ -158,6 +161,22 @@ def mean_blob(figures: Figures) -> bytes:
     return bytes(blob.SerializeToString())
 
 
-def _array(database: Database, index: int) -> NDArray[np.uint8]:
+def check_finite(image: NDArray[Any], where: str) -> NDArray[Any]:
+    """The image; raises `Fault` where it holds floats that are no finite numbers, of which nothing can be learnt."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise Fault("broken", where, "has values that are no finite numbers", "build the data set again")
+    return image
+
+
+def class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """A label in 8 bits; raises `Fault` for floats that are no class indices."""
+    if label.dtype == np.uint8:
+        return label
+    if not ((label >= 0) & (label < _VALUES) & (label == np.floor(label))).all():
+        raise Fault("outside", where, "has values that are no class indices", "build the data set again")
+    return label.astype(np.uint8)
+
+
+def _array(database: Database, index: int) -> tuple[NDArray[Any], str]:
     where = f"{database.path}, record {index}"
-    return datum.array(datum.parse(database[index], where), where)
+    return datum.array(datum.parse(database[index], where), where), where

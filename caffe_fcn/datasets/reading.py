@@ -68,6 +68,8 @@ class Pairs(Sequence[tuple[Array, Array]]):
     def label(self, index: int) -> Array:
         """The label of a record, 1 x H x W, or the one number that an image's record holds."""
         if self.labels is not None:
+            if not -len(self.labels) <= index < len(self.labels):
+                raise out_of_step(self.images, self.labels)
             return self._array(self.labels, index)
         return np.array(datum.parse(self.images[index], self.where(self.images, index)).label)
 
@@ -86,7 +88,7 @@ class Pairs(Sequence[tuple[Array, Array]]):
         """What the records are called: their sources' names, or else their keys."""
         if self._names is None:
             listed = self.images.path.parent / f"{self.split}.txt"
-            lines = files.read_bytes(listed).decode().splitlines() if self.about and listed.is_file() else []
+            lines = _lines(listed) if self.about and listed.is_file() else []
             keys = self.images.keys()
             self._names = lines if len(lines) == len(keys) else [key.decode(errors="replace") for key in keys]
         return self._names
@@ -98,6 +100,12 @@ class Pairs(Sequence[tuple[Array, Array]]):
     def _array(self, database: Database, index: int) -> Array:
         where = self.where(database, index)
         return datum.array(datum.parse(database[index], where), where)
+
+
+def out_of_step(images: Database, labels: Database) -> DatasetError:
+    """The error of databases that differ in how many records they hold."""
+    what = f"has {len(labels)} records, and {images.path} {len(images)}"
+    return DatasetError(labels.path, what, "build both from the same list of images")
 
 
 def open(folder: PathLike, split: str | None = None) -> Pairs:
@@ -135,14 +143,14 @@ def splits(folder: PathLike) -> dict[str, Paths]:
     }
 
 
+def _lines(path: Path) -> list[str]:
+    return files.read_bytes(path).decode(errors="replace").removesuffix("\n").split("\n")
+
+
 def described(root: Path, about: Description) -> dict[str, Paths]:
-    """Where the databases lie that a description tells of; raises `FileError` where it tells of none."""
-    try:
-        databases = {name: split["databases"] for name, split in about.splits.items()}
-        return {
-            name: (root / paths["images"], root / paths["labels"] if "labels" in paths else None)
-            for name, paths in databases.items()
-        }
-    except (TypeError, KeyError, AttributeError) as error:
-        where = root / description.FILE
-        raise FileError(where, "does not tell where its databases are", "build the data set again") from error
+    """Where the databases lie that a description tells of."""
+    databases = {name: split["databases"] for name, split in about.splits.items()}
+    return {
+        name: (root / paths["images"], root / paths["labels"] if "labels" in paths else None)
+        for name, paths in databases.items()
+    }

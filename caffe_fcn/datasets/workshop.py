@@ -20,13 +20,18 @@ from caffe_fcn.errors import FileError
 WORKSHOP = ".building"
 
 
+class ResumeError(FileError):
+    """What an earlier run left cannot be gone on with; it stays as it is."""
+
+
 @contextmanager
 def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) -> Iterator[Path]:
     """The folder to build in, whose content replaces that of the data set in ``folder`` when the block ends.
 
-    It goes when the block fails, and stays when it is interrupted. ``databases`` are those that will be built, and
-    ``plan`` is what makes two builds the same. Raises `FileError` where another run builds, where what was begun
-    has another plan, or where databases would be replaced that no description tells of.
+    It goes when the block fails, and stays when it is interrupted, when what is in it cannot be resumed, and when
+    what was built cannot be put into place. ``databases`` are those that will be built, and ``plan`` is what makes
+    two builds the same. Raises `FileError` where another run builds, where what was begun has another plan, where
+    databases would be replaced that no description tells of, or where that description is damaged.
     """
     _check_free(folder, databases)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -41,13 +46,15 @@ def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) ->
         _prepare(place, plan, resume)
         try:
             yield place
-            _move(place, folder)
+        except ResumeError:
+            raise
         except Exception:
             shutil.rmtree(place, ignore_errors=True)
             for path in made:
                 with suppress(OSError):  # something else is in it
                     path.rmdir()
             raise
+        _move(place, folder)
     shutil.rmtree(place)
 
 
@@ -55,7 +62,7 @@ def _prepare(workshop: Path, plan: str, resume: bool) -> None:
     """Empty the workshop, unless what was begun there is to go on."""
     written = workshop / "plan.json"
     if resume and written.exists():
-        if written.read_text() == plan:
+        if files.read_bytes(written) == plan.encode():
             return
         raise FileError(
             workshop, "what was begun there has other options or files", "name the same ones, or drop --resume"
@@ -66,38 +73,49 @@ def _prepare(workshop: Path, plan: str, resume: bool) -> None:
     files.write_text(written, plan)
 
 
-def _check_free(folder: Path, databases: Iterable[str]) -> None:
-    if (folder / description.FILE).exists():
-        return
-    for name in databases:
-        if (folder / name).exists():
+def _check_free(folder: Path, names: Iterable[str]) -> None:
+    """Raise `FileError` where ``names`` would replace what the data set in ``folder``, if any, does not tell of."""
+    old = _old_names(folder)
+    for name in names:
+        path = folder / name
+        if path.exists() and (name not in old or (path.is_dir() and not is_database(path))):
             what = "is there, and belongs to no data set"
-            raise FileError(folder / name, what, "name another folder, or remove it")
+            raise FileError(path, what, "name another folder, or remove it")
 
 
 def _move(workshop: Path, folder: Path) -> None:
     """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
     private = {"lock", "plan.json", description.FILE}
     built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
+    _check_free(folder, [path.name for path in built if path.is_dir()])
     _remove_old(folder)
     for path in [*built, workshop / description.FILE]:
         path.replace(folder / path.name)
 
 
-def _remove_old(folder: Path) -> None:
-    old = description.read(folder)
+def _old_names(folder: Path) -> set[str]:
+    """The files and databases of the data set in ``folder``; raises `FileError` where its description is damaged."""
+    try:
+        old = description.read(folder)
+    except FileError as error:
+        raise FileError(error.where, error.what, "remove it, or name another folder") from error
     if old is None:
-        return
+        return set()
+    names = {old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)}
+    for split in old.splits.values():
+        names |= set(split["databases"].values())
+    return {name for name in names if name is not None and "/" not in name}
+
+
+def _remove_old(folder: Path) -> None:
     from caffe_fcn.datasets import image_lists
 
-    (folder / description.FILE).unlink()
-    built = [old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)]
-    for split in old.splits.values():
-        built += split.get("databases", {}).values()
-    for name in {name for name in built if name and name == Path(name).name != ".."}:
+    names = _old_names(folder)
+    (folder / description.FILE).unlink(missing_ok=True)
+    for name in names:
         path = folder / name
-        if is_database(path):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif is_database(path):
             image_lists.remove(folder, name)
             shutil.rmtree(path)
-        elif path.is_file():
-            path.unlink()
