@@ -4,57 +4,106 @@ An output goes to a temporary name beside its target, is flushed to the disk, an
 the target: a reader sees the old file or the new one. The temporary carries the process's number, so
 that what a killed run left behind can be told from what a living one is writing, and the next run that
 writes the same target removes it.
+
+A target that is a link is followed first: the file that it names is replaced, the link stays. What cannot be
+replaced by renaming (a device, a FIFO, a descriptor of this process such as /dev/stdout) gets the bytes when
+all of them are there.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from caffe_fcn.errors import FileError
 
 _MARK = ".caffe-fcn-tmp-"
+_MOST_LINKS = 40  # that lead to one another, as many as Linux follows
+_BLOCK = 1 << 20
 
 
 @contextmanager
 def atomic(target: str | os.PathLike[str], wait: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file that replaces ``target`` when the block ends, and vanishes when the block fails.
+    """A binary file, read too, that replaces ``target`` when the block ends, and vanishes when the block fails.
 
     With ``wait`` the bytes are on the disk before the rename, and survive a power cut; without, they are with
-    the kernel, as after `cp`, which is for large files that a second run makes again.
+    the kernel, as after `cp`, which is for large files that a second run makes again. Inside `together` the rename
+    waits for the end of that block.
     Raises `FileError` where the folder does not exist, is not writable, or the disk is full.
     """
     path = Path(target)
     with told(path):
-        if path.exists() and not path.is_file():
-            raise FileError(path, "is a folder" if path.is_dir() else "is no regular file", "name a file")
-        sweep(path)
-        temporary = temporary_name(path)
-        file = open(temporary, "wb")  # noqa: SIM115, PTH123 - closed below, before the rename
+        output = _output(path, wait)
+        file = output.open()
     try:
         with told(path):
             yield file
             file.flush()
-            if wait:
+            if wait and isinstance(output, _Replacement):
                 os.fsync(file.fileno())
             file.close()
-            temporary.replace(path)
-            if wait:
-                _sync_folder(path.parent)
+        with together() as outputs:
+            outputs.append(output)
     except BaseException:
         with suppress(OSError):  # closing flushes, which fails once more on a full disk
             file.close()
-        temporary.unlink(missing_ok=True)
+        output.discard()
+        raise
+
+
+@contextmanager
+def together() -> Iterator[list[_Replacement | _Stream]]:
+    """Outputs that appear all or none: what `atomic` writes inside the block gets into place when the block ends.
+
+    A block inside another one belongs to it. Raises `FileError` where two outputs have one target.
+    """
+    outer = _PENDING.get()
+    if outer is not None:
+        yield outer
+        return
+    outputs: list[_Replacement | _Stream] = []
+    token = _PENDING.set(outputs)
+    try:
+        yield outputs
+        for output in sorted(outputs, key=lambda each: isinstance(each, _Replacement)):  # a reader may have gone away
+            with told(output.target):
+                output.finish()
+    finally:
+        _PENDING.reset(token)
+        for output in outputs:
+            output.discard()
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a folder and its parents; those that the block leaves empty because it fails go again."""
+    with told(path):
+        place = Path(os.path.realpath(path))  # a link that leads nowhere yet gets its folder
+        made = [each for each in (place, *place.parents) if not each.exists()]
+    try:
+        with told(path):
+            place.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # something is in it
+                each.rmdir()
         raise
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
+    """Write ``text`` as UTF-8, atomically; names of files that are not UTF-8 keep their bytes."""
     with atomic(target) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="surrogateescape"))
 
 
 def read_bytes(source: str | os.PathLike[str]) -> bytes:
@@ -65,11 +114,18 @@ def read_bytes(source: str | os.PathLike[str]) -> bytes:
 
 @contextmanager
 def told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the operating system's errors inside the block into `FileError` naming ``path``."""
+    """Turn the operating system's errors inside the block into `FileError` naming ``path``.
+
+    So does memory that does not suffice for what is in the file.
+    """
+    if "\0" in os.fspath(path):
+        raise FileError(path, "has a zero byte in its name", "check the path")
     try:
         yield
     except OSError as error:
         raise failure(path, error) from error
+    except MemoryError as error:
+        raise FileError(path, "does not fit into memory", "free some memory, or name a smaller file") from error
 
 
 def failure(path: str | os.PathLike[str], error: OSError) -> FileError:
@@ -79,21 +135,22 @@ def failure(path: str | os.PathLike[str], error: OSError) -> FileError:
         PermissionError: "check the permissions",
         NotADirectoryError: "check the path",
         IsADirectoryError: "name a file",
+        BrokenPipeError: "its reader went away",
     }.get(type(error), "free some space" if error.errno in _FULL else "")
     return FileError(path, (error.strerror or str(error)).lower(), mend)
 
 
-_FULL = {28, 122}  # ENOSPC, EDQUOT
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def temporary_name(path: Path) -> Path:
-    """The name beside ``path`` under which this process writes it."""
-    return path.with_name(f".{path.name}{_MARK}{os.getpid()}")
+    """The name beside ``path`` under which this process writes it; short, whatever the length of ``path``'s own."""
+    return path.with_name(f"{_family(path)}{os.getpid()}")
 
 
 def sweep(path: Path) -> None:
     """Remove what killed runs left beside ``path`` (files or folders of processes that no longer live)."""
-    for left in path.parent.glob(f".{_literal(path.name)}{_MARK}*"):
+    for left in path.parent.glob(f"{_family(path)}*"):
         number = left.name.rpartition("-")[2]
         if number.isdigit() and int(number) != os.getpid() and not _alive(int(number)):
             if left.is_dir():
@@ -104,8 +161,101 @@ def sweep(path: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _literal(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def _family(path: Path) -> str:
+    """What the names of all temporaries of ``path`` begin with."""
+    return f"{_MARK}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """A file that is written beside ``place`` and renamed over it; ``target`` is what the user calls it."""
+
+    target: Path
+    place: Path
+    wait: bool
+
+    @property
+    def temporary(self) -> Path:
+        return temporary_name(self.place)
+
+    def open(self) -> IO[bytes]:
+        sweep(self.place)
+        return self.temporary.open("w+b")
+
+    def finish(self) -> None:
+        self.temporary.replace(self.place)
+        if self.wait:
+            _sync_folder(self.place.parent)
+
+    def discard(self) -> None:
+        with suppress(OSError):  # it is in its place already, or the disk takes nothing any more
+            self.temporary.unlink()
+
+
+@dataclass
+class _Stream:
+    """A device, a FIFO or an open descriptor: bytes are gathered in a file, for writers that seek, then sent."""
+
+    target: Path
+    place: Path | int
+    temporary: str = ""
+
+    def open(self) -> IO[bytes]:
+        import tempfile  # of use seldom
+
+        descriptor, self.temporary = tempfile.mkstemp(prefix=_MARK)
+        os.close(descriptor)
+        return open(self.temporary, "w+b")  # noqa: PTH123 - some writers want the name of what they write
+
+    def finish(self) -> None:
+        descriptor = os.dup(self.place) if isinstance(self.place, int) else os.open(self.place, os.O_WRONLY)
+        with open(descriptor, "wb") as out, open(self.temporary, "rb") as gathered:  # noqa: PTH123
+            while block := gathered.read(_BLOCK):
+                out.write(block)
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            os.unlink(self.temporary)  # noqa: PTH108
+
+
+_PENDING: ContextVar[list[_Replacement | _Stream] | None] = ContextVar("pending", default=None)
+
+
+def _output(target: Path, wait: bool) -> _Replacement | _Stream:
+    """How ``target`` is written; raises `FileError` for a folder, and for what is written already."""
+    place = _followed(target)
+    if any(each.place == place for each in _PENDING.get() or ()):
+        raise FileError(target, "is named for two outputs", "name two files")
+    if isinstance(place, int):
+        return _Stream(target, place)
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return _Replacement(target, place, wait)
+    if stat.S_ISDIR(mode):
+        raise FileError(target, "is a folder", "name a file")
+    return _Replacement(target, place, wait) if stat.S_ISREG(mode) else _Stream(target, place)
+
+
+def _followed(path: Path) -> Path | int:
+    """The path, no link itself, that ``path`` leads to in the end, or the descriptor of this process.
+
+    A descriptor is not followed to its file: that may be a pipe without a name, and where it is a file, what was
+    written to it before belongs to it.
+    """
+    place = path
+    for _ in range(_MOST_LINKS):
+        place = Path(os.path.realpath(place.parent), place.name)
+        own = _DESCRIPTOR.fullmatch(str(place))
+        if own and int(own["process"]) == os.getpid():
+            return int(own["number"])
+        if not place.is_symlink():
+            return place
+        place = place.parent / place.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+_DESCRIPTOR = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd/(?P<number>\d+)")
 
 
 def _alive(pid: int) -> bool:

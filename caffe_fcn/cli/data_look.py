@@ -128,7 +128,7 @@ def explore(
     names = [split] if split else list(reading.splits(folder))
     workers = workers or os.cpu_count() or 1
     pairs = {found.split: found for found in (reading.open(folder, name) for name in names or [""])}
-    with progress("records") as show:
+    with progress("records") as show, files.together():
 
         def views(name: str, number: int) -> list[View]:
             told = None if show is None else lambda done, total: show(f"drawing {name}", done, total)
@@ -137,14 +137,14 @@ def explore(
         if output is not None:
             shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
             files.write_text(output, explore.page(shown, folder.resolve().name))
-            click.echo(str(output))
         if sheet is not None:
             first = next(iter(pairs))
             from PIL import Image
 
             with files.atomic(sheet) as file:
                 Image.fromarray(explore.sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
-            click.echo(str(sheet))
+    for path in filter(None, (output, sheet)):
+        click.echo(str(path))
 
 
 def _show(seen: Overview, checked: bool) -> None:

@@ -78,9 +78,9 @@ def infer(
             found = predict(loaded, image, mean, scale, blob)
             tell(note)
             note = ""
-            with files.told(output):
-                output.mkdir(parents=True, exist_ok=True)
-            click.echo(f"{target}: {_write(found, target, colours, names)}")
+            with files.new_folder(output), files.together():
+                summary = _write(found, target, colours, names)
+            click.echo(f"{target}: {summary}")
 
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:

@@ -36,15 +36,15 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     files.sweep(place)
     growing = files.temporary_name(place)
     try:
-        with files.told(place):
+        with files.told(place), files.together():
             lists = {path: _unpack(path, growing, progress) for path in databases}
+            for path, names in lists.items():
+                # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
+                files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{place / name} 0\n" for name in names))
             growing.rename(place)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
         raise
-    for path, names in lists.items():
-        # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
-        files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{place / name} 0\n" for name in names))
     return {path.with_name(f"{path.name}.txt"): len(names) for path, names in lists.items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from caffe_fcn import files
@@ -18,6 +18,7 @@ from caffe_fcn.datasets.database import is_database
 from caffe_fcn.errors import FileError
 
 WORKSHOP = ".building"
+_PLAN = "plan.json"
 
 
 class ResumeError(FileError):
@@ -34,43 +35,41 @@ def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) ->
     databases would be replaced that no description tells of, or where that description is damaged.
     """
     _check_free(folder, databases)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
     place = folder / WORKSHOP
-    with files.told(folder):
-        place.mkdir(parents=True, exist_ok=True)
-    with files.told(place), (place / "lock").open("w") as lock:
+    with files.new_folder(place), files.told(place), (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FileError(folder, "another run is building there", "wait for it, or name another folder") from error
-        _prepare(place, plan, resume)
+        goes_on = resume and _is_begun(place, plan)
         try:
+            if not goes_on:
+                _empty(place)
+                files.write_text(place / _PLAN, plan)
             yield place
         except ResumeError:
             raise
         except Exception:
             shutil.rmtree(place, ignore_errors=True)
-            for path in made:
-                with suppress(OSError):  # something else is in it
-                    path.rmdir()
             raise
         _move(place, folder)
     shutil.rmtree(place)
 
 
-def _prepare(workshop: Path, plan: str, resume: bool) -> None:
-    """Empty the workshop, unless what was begun there is to go on."""
-    written = workshop / "plan.json"
-    if resume and written.exists():
-        if files.read_bytes(written) == plan.encode():
-            return
+def _is_begun(workshop: Path, plan: str) -> bool:
+    """Whether there is something to go on with; raises `FileError` where that has another plan."""
+    written = workshop / _PLAN
+    if written.exists() and files.read_bytes(written) != plan.encode():
         raise FileError(
             workshop, "what was begun there has other options or files", "name the same ones, or drop --resume"
         )
+    return written.exists()
+
+
+def _empty(workshop: Path) -> None:
     for left in workshop.iterdir():
         if left.name != "lock":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    files.write_text(written, plan)
 
 
 def _check_free(folder: Path, names: Iterable[str]) -> None:
@@ -85,7 +84,7 @@ def _check_free(folder: Path, names: Iterable[str]) -> None:
 
 def _move(workshop: Path, folder: Path) -> None:
     """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
-    private = {"lock", "plan.json", description.FILE}
+    private = {"lock", _PLAN, description.FILE}
     built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
     _check_free(folder, [path.name for path in built if path.is_dir()])
     _remove_old(folder)

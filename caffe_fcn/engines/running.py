@@ -63,8 +63,8 @@ class Running(ABC):
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
         self.prefix = _snapshot_prefix(param, path, self.folder)
-        with files.told(self.prefix.parent):
-            self.prefix.parent.mkdir(parents=True, exist_ok=True)
+        with files.new_folder(self.prefix.parent):
+            pass  # Caffe makes none
         self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
         self._resources = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []

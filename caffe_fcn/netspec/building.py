@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +79,11 @@ def write(name: str | Net, folder: str | os.PathLike[str], **options: Any) -> li
     """
     messages = files(name, **options)
     into = Path(folder)
-    _make(into)
-    with ExitStack() as whole:
+    prefix = into / str(messages["solver.prototxt"].snapshot_prefix)
+    with disk.new_folder(into), disk.new_folder(prefix.parent), disk.together():
         for file, message in messages.items():
-            target = whole.enter_context(disk.atomic(into / file))
-            target.write(proto.to_text(message).encode())
-            target.flush()  # a full disk shows before the first of them is renamed
-    if prefix := messages["solver.prototxt"].snapshot_prefix:
-        _make((into / prefix).parent)
+            disk.write_text(into / file, proto.to_text(message))
     return [into / file for file in messages]
-
-
-def _make(folder: Path) -> None:
-    with disk.told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _built(plan: Plan) -> NetParameter:

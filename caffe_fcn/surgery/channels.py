@@ -69,12 +69,12 @@ def fold_mean(
     param = power.layer.power_param if power else None
     scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
     shift = tuple(offset - scale * each for each in mean) or (offset,)
-    with open_weights(weights) as opened:
+    with open_weights(weights) as opened, files.together():
         layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
         if power:
             layers = [layer for layer in layers if layer.name != power.name]
         save_weights(output, layers, opened.head)
-    files.write_text(net_output, proto.to_text(_without(deploy, power, conv) if power else deploy))
+        files.write_text(net_output, proto.to_text(_without(deploy, power, conv) if power else deploy))
     border = max(math.ceil(window.pad / window.stride) for window in windows(conv.layer))
     return FoldedMean(conv.name, scale, shift, border, power.name if power else "")
 

@@ -55,7 +55,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened:
+    with open_weights(weights) as opened, files.together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [
@@ -63,7 +63,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
             for layer in result.layer
         ]
         save_weights(output, layers, NetParameter(name=result.name).SerializeToString())
-    files.write_text(net_output, proto.to_text(result))
+        files.write_text(net_output, proto.to_text(result))
     return [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
 
 

@@ -169,7 +169,7 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
     """Write Caffe's layout to ``out``; raises `WeightsError` for names that it cannot hold."""
     h5py = _h5py(path)
     places: list[tuple[int, Tensor]] = []
-    with h5py.File(out.name, "w") as content:
+    with h5py.File(out, "w") as content:  # our file, not its name: a full disk is then our OSError
         data = content.create_group("data")
         for layer in layers:
             if not layer.tensors:
@@ -188,6 +188,7 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
                 begin = _allocated(h5py, group, str(index), tensor)
                 if begin is not None:
                     places.append((begin, tensor))
+    out.flush()
     for begin, tensor in places:
         os.lseek(out.fileno(), begin, os.SEEK_SET)
         sink = Sink(out.fileno())
@@ -202,6 +203,7 @@ def _allocated(h5py: Any, group: Any, name: str, tensor: Tensor) -> int | None:
     layout.set_layout(h5py.h5d.CONTIGUOUS)
     layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    layout.set_obj_track_times(False)  # the same weights, the same bytes
     kind = h5py.h5t.py_create(f"<f{tensor.item_size}")
     begin: int | None = h5py.h5d.create(group.id, name.encode(), kind, space, layout).get_offset()
     return begin

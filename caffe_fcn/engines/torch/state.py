@@ -144,7 +144,7 @@ def _h5py(path: object) -> Any:
 def _write_hdf5(file: Any, state: SolverState) -> None:
     import numpy as np
 
-    with _h5py(file.name).File(file.name, "w") as content:
+    with _h5py(file.name).File(file, "w") as content:
         content["iter"] = np.array([state.iteration], np.int32)
         name = state.weights.encode()
         content["learned_net"] = np.array(name, f"S{len(name) + 1}")  # Caffe reads up to a zero
