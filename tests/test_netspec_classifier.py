@@ -198,6 +198,11 @@ def taken(n: NetSpec) -> None:
     n.fc = L.InnerProduct(n.score, num_output=10)
 
 
+def none(n: NetSpec) -> None:
+    n.pool = L.Pooling(n.data, kernel_size=2, stride=2)
+    n.fc = L.InnerProduct(n.pool, num_output=10)
+
+
 def tall(n: NetSpec) -> None:
     n.pool = L.Pooling(n.conv1, kernel_h=2, kernel_w=1, stride_h=2, stride_w=1)
     n.fc = L.InnerProduct(n.pool, num_output=10)
@@ -213,6 +218,7 @@ def tall(n: NetSpec) -> None:
         (generator, r"layer 'image' \(Deconvolution\): stands where a classifier should"),
         (sums, r"layer 'sum' \(Eltwise\): stands where a classifier should"),
         (taken, r"layer 'score': has, or makes a blob of, a name that the head needs"),
+        (none, r"layer 'fc': classifies the image itself"),
         (tall, r"layer 'pool' \(Pooling\): has not one whole stride"),
     ],
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
 from caffe_fcn.geometry import POINTWISE, AxisMap, CoordMap, dims
-from caffe_fcn.layer_types.site import ANY, LayerType, Shape, Site, ends
+from caffe_fcn.layer_types.site import ANY, LayerType, Shape, Site, ends, image_axis
 from caffe_fcn.proto import LayerParameter
 
 
@@ -57,7 +57,7 @@ def _along_channels(axis_name: str, old: str = "") -> Callable[[LayerParameter],
 
     def coords(layer: LayerParameter) -> CoordMap | None:
         param = Site(layer).param
-        axis = getattr(param, old if old and param.HasField(old) else axis_name)
+        axis = image_axis(getattr(param, old if old and param.HasField(old) else axis_name))
         return POINTWISE if axis in (0, 1) else None
 
     return coords
@@ -80,9 +80,19 @@ def _crop_tops(site: Site) -> list[Shape]:
     return [(*shape[:axis], *reference[axis:])]
 
 
+FIRST_COORDINATE = 2  # of N x C x H x W
+
+
+def crop_map(axis: int, offsets: Sequence[int]) -> CoordMap:
+    """The map of a Crop. Images and channels that it leaves out have no coordinates: these begin at axis 2."""
+    if axis < FIRST_COORDINATE and len(offsets) > 1:
+        offsets = offsets[FIRST_COORDINATE - axis :] or [0]
+    shifts = tuple(AxisMap(Fraction(1), Fraction(-each)) for each in offsets)
+    return CoordMap(max(axis, FIRST_COORDINATE), shifts, keeps=True)
+
+
 def _crop_coords(layer: LayerParameter) -> CoordMap | None:
-    given = list(layer.crop_param.offset) or [0]
-    return CoordMap(layer.crop_param.axis, tuple(AxisMap(Fraction(1), Fraction(-each)) for each in given))
+    return crop_map(image_axis(layer.crop_param.axis), list(layer.crop_param.offset) or [0])
 
 
 def _flatten_tops(site: Site) -> list[Shape]:

@@ -49,6 +49,11 @@ class Site:
         return axis % count
 
 
+def image_axis(axis: int) -> int:
+    """An axis where no shape is known: one counted from the end is that of N x C x H x W."""
+    return axis % 4 if axis < 0 else axis
+
+
 Rule: TypeAlias = Callable[[Site], list[Shape]]
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from caffe_fcn.geometry import CoordMap, Window, pooled
-from caffe_fcn.layer_types.site import ANY, LayerType, Rule, Shape, Site
+from caffe_fcn.layer_types.site import ANY, LayerType, Rule, Shape, Site, image_axis
 from caffe_fcn.proto import LayerParameter
 
 
@@ -150,11 +150,11 @@ _deconvolution_params = _kernels(lambda channels, outputs, group: (channels, out
 
 
 def _convolution_coords(layer: LayerParameter) -> CoordMap | None:
-    return CoordMap(layer.convolution_param.axis + 1, tuple(window.down() for window in windows(layer)))
+    return CoordMap(image_axis(layer.convolution_param.axis) + 1, tuple(window.down() for window in windows(layer)))
 
 
 def _deconvolution_coords(layer: LayerParameter) -> CoordMap | None:
-    return CoordMap(layer.convolution_param.axis + 1, tuple(window.up() for window in windows(layer)))
+    return CoordMap(image_axis(layer.convolution_param.axis) + 1, tuple(window.up() for window in windows(layer)))
 
 
 def _im2col_tops(site: Site) -> list[Shape]:
