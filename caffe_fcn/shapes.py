@@ -17,6 +17,7 @@ from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
 from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.sharing import Sharing
 
 _FLOAT_BYTES = 4
 
@@ -30,13 +31,14 @@ class Shapes:
 
     ``blobs`` by name (of an in-place blob the last version, which has the same shape), ``params`` and
     ``macs`` by layer name: the parameters' shapes in Caffe's order, the multiply-accumulates of one
-    forward pass.
+    forward pass. ``sharing`` says which parameters are one.
     """
 
     graph: Graph
     blobs: dict[str, Shape] = field(default_factory=dict)
     params: dict[str, list[Shape]] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=Sharing)
 
     def count(self, layer: str) -> int:
         """The number of parameters of a layer."""
@@ -45,16 +47,7 @@ class Shapes:
     @property
     def total_params(self) -> int:
         """All parameters, those that layers share by `param { name }` counted once."""
-        shared: dict[str, int] = {}
-        own = 0
-        for node in self.graph.nodes:
-            for index, shape in enumerate(self.params[node.name]):
-                name = node.layer.param[index].name if index < len(node.layer.param) else ""
-                if name:
-                    shared[name] = math.prod(shape)
-                else:
-                    own += math.prod(shape)
-        return own + sum(shared.values())
+        return sum(math.prod(self.params[layer][index]) for layer, index in self.sharing.multipliers)
 
     @property
     def total_macs(self) -> int:
@@ -103,6 +96,7 @@ def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping
             found[blob] = shapes.blobs[blob.name] = shape
         _check_loss_weights(node)
         shapes.params[node.name] = row.params(site)
+        shapes.sharing.add(node, shapes.params[node.name])
         shapes.macs[node.name] = row.macs(site, tops)
     return shapes
 
