@@ -24,7 +24,7 @@ from caffe_fcn.errors import OffsetError
 from caffe_fcn.geometry import POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
 from caffe_fcn.graph import PHASES, Blob, Graph, Node, split
 from caffe_fcn.layer_types.shaping import crop_map
-from caffe_fcn.layer_types.site import image_axis
+from caffe_fcn.layer_types.site import INT_MAX, image_axis
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.shapes import row_of
 
@@ -422,6 +422,8 @@ def _offsets(alignment: Alignment, where: str) -> list[int]:
             raise OffsetError(where, f"the offset is {offset}, not whole", _advice(alignment, offset))
         if offset < 0:
             raise OffsetError(where, f"the offset is {offset}, negative", _advice(alignment, offset))
+        if offset > INT_MAX:
+            raise OffsetError(where, f"the offset is {offset}", f"Caffe's integers end at {INT_MAX}: use less padding")
     return [int(offset) for offset in offsets]
 
 

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.geometry import dims
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
-from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.layer_types import ANY, INT_MAX, LAYER_TYPES, LayerType, Shape, Site
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.sharing import Sharing
 
 _FLOAT_BYTES = 4
+_MOST_AXES = 32  # kMaxBlobAxes
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
 _ONE_CHANNEL = {"label", "sem", "geo", "depth"}
@@ -93,9 +95,12 @@ def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping
         site = Site(node.layer, [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms])
         tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
         for blob, shape in zip(node.tops, tops, strict=True):
+            _check_blob(node, f"'{blob.name}'", shape)
             found[blob] = shapes.blobs[blob.name] = shape
         _check_loss_weights(node)
         shapes.params[node.name] = row.params(site)
+        for shape in shapes.params[node.name]:
+            _check_blob(node, "a parameter", shape)
         shapes.sharing.add(node, shapes.params[node.name])
         shapes.macs[node.name] = row.macs(site, tops)
     return shapes
@@ -114,6 +119,16 @@ def row_of(node: Node) -> LayerType:
             wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
             raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
     return row
+
+
+def _check_blob(node: Node, name: str, shape: Shape) -> None:
+    """What Caffe asks of every blob (Blob::Reshape)."""
+    if len(shape) > _MOST_AXES:
+        raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {_MOST_AXES} at most")
+    if any(dim < 0 for dim in shape):
+        raise NetError(node, f"gives {name} the shape {dims(shape)}", "no axis is shorter than 0")
+    if math.prod(shape) > INT_MAX:
+        raise NetError(node, f"makes {name} too large: {dims(shape)}", f"Caffe's blobs have {INT_MAX} values at most")
 
 
 def _check_loss_weights(node: Node) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from caffe_worker import CaffeWorker
 
-from caffe_fcn import offsets, proto
-from caffe_fcn.errors import OffsetError
+from caffe_fcn import offsets, padding, proto
+from caffe_fcn.errors import NetError, OffsetError
 from caffe_fcn.geometry import exact
 from caffe_fcn.graph import Graph
 from caffe_fcn.receptive_fields import receptive_fields
@@ -282,3 +283,34 @@ def test_sixty_stacked_diamonds_are_walked_once() -> None:
         )
         bottom = f"s{index}"
     assert offsets.crop_offset(net("".join(lines)), bottom, "data") == 60
+
+
+HUGE = 2**31 - 1
+
+
+@pytest.mark.parametrize("stride", [HUGE, 2**31, 2**32 - 1])
+def test_a_padding_is_planned_for_few_sizes_or_refused(stride: int) -> None:
+    """As many sizes as the strides multiply to would have to be tried: gigabytes of them."""
+    definition = net(INPUT + window("Convolution", "c", "data", f"kernel_size: 1 stride: {stride}") + cropped("data"))
+    with pytest.raises(NetError, match=r"too many sizes to try|stride .* is too large"):
+        padding.plan(definition)
+
+
+def test_a_range_of_few_sizes_is_planned_whatever_the_strides() -> None:
+    wide = window("Convolution", "c", "data", "kernel_size: 1 pad: 9") + cropped("c")
+    wide += window("Pooling", "p", "crop", "kernel_size: 1 stride: 5000", "pooling_param")
+    plan = padding.plan(net(INPUT + wide), (7, 7), (9, 12))
+    assert (plan.pad, plan.period) == (0, 5000)
+
+
+def test_an_offset_is_never_larger_than_caffes_integers() -> None:
+    pad = "kernel_size: 1 pad: 1073741823"
+    text = "".join(window("Convolution", b, a, pad) for a, b in pairwise(["data", "a", "b", "c", "d", "e"]))
+    with pytest.raises(OffsetError, match=r"the offset is 5368709115 .Caffe's integers end at 2147483647"):
+        offsets.fixed(net(INPUT + text + cropped("e")))
+
+
+def test_a_pyramid_has_as_many_levels_as_a_blob_can_hold() -> None:
+    definition = net(INPUT + window("SPP", "spp", "data", "pyramid_height: 4294967295", "spp_param"))
+    with pytest.raises(NetError, match=r"layer 'spp' .*pyramid_height 4294967295"):
+        infer(definition)

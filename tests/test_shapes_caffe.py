@@ -164,6 +164,16 @@ REFUSED = {
     + given_input("label", 2, 1, 6, 8)
     + layer("SoftmaxWithLoss", "x label", "loss prob"),
     "a missing kernel": X + layer("Pooling", "x", "p"),
+    "a blob of more values than an int counts": X
+    + layer("Deconvolution", "x", "d", "convolution_param { num_output: 3 kernel_size: 1 stride: 20000 }"),
+    "a parameter of more values than an int counts": given_input("x", 1, 100, 30000, 1)
+    + layer("InnerProduct", "x", "fc", "inner_product_param { num_output: 1000 }"),
+    "a stride beyond an int": X
+    + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 1 stride: 2147483648 }"),
+    "a kernel beyond an int": X
+    + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 4294967295 }"),
+    "an axis of negative length": layer("Input", "", "x", "input_param { shape { dim: 2 dim: -3 } }"),
+    "more axes than a blob has": layer("Input", "", "x", f"input_param {{ shape {{ dim: {[1] * 33} }} }}"),
     **UNSHARED,
 }
 

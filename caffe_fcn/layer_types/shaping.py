@@ -138,7 +138,12 @@ def _spp_tops(site: Site) -> list[Shape]:
     height = site.param.pyramid_height
     if height < 1:
         site.fail("has no pyramid_height", "set how many levels it has")
+    if height > _MOST_LEVELS:
+        site.fail(f"has pyramid_height {height}", f"beyond {_MOST_LEVELS} levels no blob is large enough")
     return [(n, channels, 1, 1) if height == 1 else (n, channels * sum(4**level for level in range(height)))]
+
+
+_MOST_LEVELS = 16  # one more makes more than INT_MAX values of one
 
 
 def _batch_reindex_tops(site: Site) -> list[Shape]:
