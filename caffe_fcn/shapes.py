@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.geometry import dims
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
 from caffe_fcn.layer_types import ANY, INT_MAX, LAYER_TYPES, LayerType, Shape, Site
@@ -21,6 +21,8 @@ from caffe_fcn.proto import NetParameter
 from caffe_fcn.sharing import Sharing
 
 _FLOAT_BYTES = 4
+ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
+_READERS = ("Data", "ImageData", "WindowData")
 _MOST_AXES = 32  # kMaxBlobAxes
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
@@ -80,7 +82,36 @@ def infer(
     of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
     shapes. Raises `NetError` for what does not fit, naming layer and blob.
     """
-    return shapes_of(Graph(split(net, phase, stages)), size, inputs)
+    graph = Graph(split(net, phase, stages))
+    return shapes_of(graph, size, {**_told(net, graph, size), **(inputs or {})})
+
+
+def untold_inputs(graph: Graph) -> list[Node]:
+    """The Input layers without a shape, as an all-in-one net's data layers leave them when it is deployed."""
+    return [node for node in graph.nodes if node.type == "Input" and not node.layer.input_param.shape]
+
+
+def size_to_assume(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> tuple[int, int] | None:
+    """A size (H, W) to show a net at that takes images of any, and whose data layers tell none; else None."""
+    graph = Graph(split(net, phase, stages))
+    dense = any(node.type == "InnerProduct" for node in graph.nodes)
+    return None if dense or not untold_inputs(graph) or _told(net, graph, None) else ANY_SIZE
+
+
+def _told(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
+    """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
+    untold = untold_inputs(graph)
+    reader = next((layer for layer in net.layer if layer.type in _READERS and not layer.bottom), None)
+    if len(untold) != 1 or reader is None:
+        return {}
+    try:
+        _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader))[0]
+    except CaffeFcnError:  # its files are elsewhere, or not named: what the layer itself says remains
+        rules = reader.transform_param
+        channels = 1 if rules.force_gray else 3
+        image = [rules.crop_size] * 2 if rules.crop_size else []
+    image = list(size or image)
+    return {untold[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
 
 
 def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping[str, Shape] | None = None) -> Shapes:
