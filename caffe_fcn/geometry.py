@@ -42,33 +42,51 @@ class CoordMap:
     """The maps of a layer's spatial axes, the first of which is ``axis``.
 
     A single map stands for all spatial axes, whose number only the shapes tell. A layer that works on
-    each element alone keeps every coordinate and knows no first axis: ``POINTWISE``.
+    each element alone keeps every coordinate and knows no first axis: ``POINTWISE``. A Crop moves nothing
+    along the axes before its first (``keeps``), so its map fits one that begins at another axis.
     """
 
     axis: int | None
     maps: tuple[AxisMap, ...]
+    keeps: bool = False
 
     def then(self, other: CoordMap) -> CoordMap:
         """This map followed by another; raises `AxisMismatchError` where their axes differ."""
         if self.axis is None or other.axis is None:
             return other if self.axis is None else self
-        if self.axis != other.axis:
-            raise AxisMismatchError(f"one map begins at axis {self.axis}, the next at axis {other.axis}")
-        return CoordMap(self.axis, tuple(a.then(b) for a, b in zip(*broadcast(self.maps, other.maps), strict=True)))
+        axis = self._common_axis(other)
+        pairs = zip(*broadcast(self.from_axis(axis), other.from_axis(axis)), strict=True)
+        return CoordMap(axis, tuple(a.then(b) for a, b in pairs), self.keeps and other.keeps)
+
+    def from_axis(self, axis: int) -> tuple[AxisMap, ...]:
+        """The maps of the axes from this one on; raises `AxisMismatchError` where the map says nothing of them."""
+        if self.axis is None or axis == self.axis:
+            return self.maps
+        if not self.keeps:
+            raise AxisMismatchError(f"one map begins at axis {self.axis}, the next at axis {axis}")
+        if axis < self.axis:
+            return (IDENTITY,) * (self.axis - axis) + self.maps
+        return self.maps if len(self.maps) == 1 else self.maps[axis - self.axis :] or (IDENTITY,)
 
     def inverse(self) -> CoordMap:
         """The map back."""
-        return CoordMap(self.axis, tuple(each.inverse() for each in self.maps))
+        return CoordMap(self.axis, tuple(each.inverse() for each in self.maps), self.keeps)
 
     def same_as(self, other: CoordMap) -> bool:
         """Whether both send every coordinate to the same place; a map that changes nothing fits any axis."""
-        if self.axis is None or other.axis is None or self.axis != other.axis:
+        if self.axis is None or other.axis is None:
             return all(each == IDENTITY for each in self.maps + other.maps)
+        axis = self._common_axis(other)
         try:
-            mine, theirs = broadcast(self.maps, other.maps)
+            mine, theirs = broadcast(self.from_axis(axis), other.from_axis(axis))
         except AxisMismatchError:
-            return False
+            return all(each == IDENTITY for each in self.maps + other.maps)
         return mine == theirs
+
+    def _common_axis(self, other: CoordMap) -> int:
+        """The axis to speak of both maps from: that of the one that is no Crop's, else the first."""
+        mine, theirs = self.axis or 0, other.axis or 0
+        return min(mine, theirs) if self.keeps == other.keeps else theirs if self.keeps else mine
 
 
 POINTWISE = CoordMap(None, (IDENTITY,))

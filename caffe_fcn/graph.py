@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # The names people use for the state of a net -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
 
+FED = "data"  # the blob that DIGITS feeds
+
 SOURCES = frozenset({"Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "DummyData", "Python", "Input"})
 
 
@@ -28,7 +30,8 @@ def split(net: NetParameter, phase: str | None = None, stages: Iterable[str] = (
 
     Each phase sets a stage of its own name beside ``stages``; no phase means "deploy". A deploy net made
     from an all-in-one net has no data layers: what they made and is still read becomes an `Input` layer
-    (with the shape that the net says elsewhere, or none). Raises `NetError` for an unknown phase.
+    without a shape. So does a blob named data that nobody makes, for DIGITS feeds it. Raises `NetError` for an
+    unknown phase.
     """
     name = (phase or "deploy").lower()
     if name not in PHASES:
@@ -37,6 +40,7 @@ def split(net: NetParameter, phase: str | None = None, stages: Iterable[str] = (
     result = filtered(net, number, stages={stage, *stages})
     if stage == "deploy" and is_all_in_one(net):
         _replace_data_layers(result)
+        _feed_data(result)
     return result
 
 
@@ -93,6 +97,15 @@ def _replace_data_layers(net: NetParameter) -> None:
     layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
     del net.layer[:]
     net.layer.extend(layers)
+
+
+def _feed_data(net: NetParameter) -> None:
+    from caffe_fcn.proto import LayerParameter
+
+    makers = {top: layer for layer in reversed(net.layer) for top in layer.top}
+    reader = next((layer for layer in net.layer if FED in layer.bottom), None)
+    if reader is not None and makers.get(FED, reader) is reader:  # made by nobody, or first in place
+        net.layer.insert(0, LayerParameter(name=FED, type="Input", top=[FED]))
 
 
 @dataclass(eq=False)

@@ -21,10 +21,14 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from caffe_fcn.errors import OffsetError
-from caffe_fcn.geometry import POINTWISE, AxisMap, AxisMismatchError, CoordMap, broadcast, exact
+from caffe_fcn.geometry import POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
 from caffe_fcn.graph import PHASES, Blob, Graph, Node, split
+from caffe_fcn.layer_types.shaping import crop_map
+from caffe_fcn.layer_types.site import INT_MAX, image_axis
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.shapes import row_of
+
+_IMAGE_AXES = 2  # H and W
 
 Declared = Mapping[str, CoordMap]  # layer name -> the map that stands in for the layer's own
 
@@ -80,12 +84,16 @@ def _between(top_from: Any, top_to: Any) -> Alignment:
 
 @dataclass(frozen=True)
 class Crop:
-    """A Crop layer: the offsets that it declares and those that follow from the net, one per axis."""
+    """A Crop layer: the offsets that it declares and those that follow from the net, one per axis.
+
+    Nothing follows (``derived`` is false) for a Crop to the size of a blob that shows no image: what it declares holds.
+    """
 
     layer: str
     axis: int
     declared: tuple[int, ...]
     computed: tuple[int, ...]
+    derived: bool = True
 
     @property
     def ok(self) -> bool:
@@ -101,6 +109,7 @@ class Crop:
             "declared": exact(self.declared),
             "computed": exact(self.computed),
             "ok": self.ok,
+            **({} if self.derived else {"derived": False}),
         }
 
 
@@ -126,22 +135,53 @@ def fixed(net: NetParameter) -> NetParameter:
     return result
 
 
-def _aligned_crops(graph: Graph) -> Iterator[tuple[Crop, Alignment]]:
+def _aligned_crops(graph: Graph) -> Iterator[tuple[Crop, Alignment | None]]:
     declared: dict[str, CoordMap] = {}
     for node in graph.nodes:
         if node.type == "Crop":
             row_of(node)
-            axis = node.layer.crop_param.axis
-            alignment = align(graph, node.bottoms[0], node.bottoms[1], declared)
-            computed = tuple(_offsets(alignment, str(node)))
-            if alignment.map.axis not in (None, axis):
-                raise OffsetError(
-                    node,
-                    f"crops from axis {axis}, its bottoms are images from axis {alignment.map.axis}",
-                    f"set axis: {alignment.map.axis}",
-                )
-            yield Crop(node.name, axis, tuple(node.layer.crop_param.offset) or (0,), computed), alignment
-            declared[node.name] = CoordMap(axis, tuple(AxisMap(Fraction(1), Fraction(-each)) for each in computed))
+            crop, alignment = _aligned_crop(graph, node, declared)
+            yield crop, alignment
+            declared[node.name] = crop_map(image_axis(crop.axis), crop.computed)
+
+
+def _aligned_crop(graph: Graph, node: Node, before: Declared) -> tuple[Crop, Alignment | None]:
+    axis, declared = int(node.layer.crop_param.axis), tuple(node.layer.crop_param.offset) or (0,)
+    if _is_only_a_size(node.bottoms[1]):
+        return Crop(node.name, axis, declared, declared, derived=False), None
+    alignment = align(graph, node.bottoms[0], node.bottoms[1], before)
+    offsets = _offsets(alignment, str(node))
+    first = alignment.map.axis
+    if first is None or first == image_axis(axis):
+        return Crop(node.name, axis, declared, tuple(offsets)), alignment
+    return Crop(node.name, axis, declared, _from_axis(node, declared, offsets, first)), alignment
+
+
+def _is_only_a_size(blob: Blob) -> bool:
+    """Whether a blob shows no image: a Crop to it takes its size, and begins where the net says."""
+    return blob.maker.type in ("DummyData", "Parameter")
+
+
+def _from_axis(node: Node, declared: tuple[int, ...], offsets: list[int], first: int) -> tuple[int, ...]:
+    """The offsets of coordinates, which begin at axis ``first``, as those of a Crop that begins at another axis.
+
+    In front of them stay the offsets that the layer declares for images and channels.
+    """
+    axis = image_axis(node.layer.crop_param.axis)
+    if axis < first:
+        channels = declared[: first - axis] if len(declared) > 1 else declared * (first - axis)
+        if set(channels) == set(offsets):
+            return tuple(offsets[:1])
+        given = len(declared) - len(channels) if len(declared) > 1 else _IMAGE_AXES
+        return (*channels, *(offsets * max(given, 1) if len(offsets) == 1 else offsets))
+    each = offsets * (axis - first + 1) if len(offsets) == 1 else offsets
+    if any(each[: axis - first]):
+        raise OffsetError(
+            node,
+            f"crops from axis {axis}, and from axis {first} on its bottoms lie {each[0]} apart",
+            f"set axis: {first}",
+        )
+    return tuple(each[axis - first :])
 
 
 # The table
@@ -185,7 +225,7 @@ def table(
     if source and target:
         alignments = [align(graph, graph.blob(source), graph.blob(target))]
     else:
-        alignments = [alignment for _, alignment in _aligned_crops(graph)] or _to_last_image(graph)
+        alignments = [each for _, each in _aligned_crops(graph) if each] or _to_last_image(graph)
     rows: dict[int, Row] = {}
     for alignment in reversed(alignments):
         for node, row in _rows(alignment):
@@ -274,6 +314,11 @@ class Route(NamedTuple):
         """The map from source to target where the blob leads to both."""
         return self.source.map.inverse().then(self.target.map) if self.source and self.target else None
 
+    def checked(self) -> Route:
+        """The route itself; raises `AxisMismatchError` where it has no `relation` for its axes differ."""
+        _ = self.relation
+        return self
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -336,7 +381,8 @@ def _step(node: Node, declared: Declared) -> CoordMap | None:
 
 def _extended(route: Route, node: Node, step: CoordMap, where: str) -> Route:
     try:
-        return Route(*(trace and Trace(step.then(trace.map), node, trace) for trace in route))
+        longer = Route(*(trace and Trace(step.then(trace.map), node, trace) for trace in route))
+        return longer.checked()
     except AxisMismatchError as error:
         raise OffsetError(where, f"{node} does not share its axes: {error}", "align axes of one kind") from error
 
@@ -347,7 +393,10 @@ def _joined(known: Route, new: Route, blob: Blob, where: str) -> Route:
         for mine, other in zip(known, new, strict=True):
             if mine and other and not mine.map.same_as(other.map):
                 raise _disagreement(where, f"'{blob.name}'", known, new)
-    return Route(known.source or new.source, known.target or new.target)
+    try:
+        return Route(known.source or new.source, known.target or new.target).checked()
+    except AxisMismatchError as error:
+        raise OffsetError(where, f"they do not share their axes: {error}", "align axes of one kind") from error
 
 
 def _same_relation(a: Route, b: Route) -> bool:
@@ -373,6 +422,8 @@ def _offsets(alignment: Alignment, where: str) -> list[int]:
             raise OffsetError(where, f"the offset is {offset}, not whole", _advice(alignment, offset))
         if offset < 0:
             raise OffsetError(where, f"the offset is {offset}, negative", _advice(alignment, offset))
+        if offset > INT_MAX:
+            raise OffsetError(where, f"the offset is {offset}", f"Caffe's integers end at {INT_MAX}: use less padding")
     return [int(offset) for offset in offsets]
 
 

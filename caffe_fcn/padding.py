@@ -25,6 +25,7 @@ from caffe_fcn.shapes import row_of, shapes_of
 
 _MOST = 1024  # no net of this kind needs more; beyond it some other rule is broken
 _MEASURED_AT = (500, 500)
+_MOST_SIZES = 4096  # tried one by one; the strides of nets multiply to some tens
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,13 @@ def plan(
     if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
         raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
     chosen = split(net, phase)
+    if all(layer.type != "Crop" for layer in chosen.layer):
+        raise OffsetError("padding", "the net has no Crop", "plan for a net that crops")
     first = first_layers(Graph(chosen))
     names = [node.name for node in first]
     declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
-    failure: NetError = OffsetError("padding", "the net has no Crop", "plan for a net that crops")
+    _sizes(smallest, largest, _period(Graph(chosen)))  # too many of them are too many whatever the padding
+    failure: NetError = OffsetError("padding", "none makes every Crop valid")
     for pad in range(_MOST):
         candidate = with_padding(chosen, names, pad)
         try:
@@ -81,8 +85,6 @@ def plan(
         except NetError as error:
             failure = error
             continue
-        if not found:
-            break
         return Plan(
             ", ".join(names),
             pad,
@@ -161,4 +163,7 @@ def _sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: i
     """One period of sizes of both axes at once: what an axis does never depends on the other."""
     highs = largest or (smallest[0] + period, smallest[1] + period)
     rows, columns = (range(low, min(high + 1, low + period)) for low, high in zip(smallest, highs, strict=True))
+    if max(len(rows), len(columns)) > _MOST_SIZES:
+        what = f"the net repeats itself only every {period} pixels, which is too many sizes to try"
+        raise OffsetError("padding", what, f"plan for at most {_MOST_SIZES} of them: --min and --max")
     return [(rows[place % len(rows)], columns[place % len(columns)]) for place in range(max(len(rows), len(columns)))]

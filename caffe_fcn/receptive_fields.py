@@ -11,11 +11,12 @@ The size is that of the widest value: behind a deconvolution neighbouring values
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from caffe_fcn.geometry import AxisMap, Window
+from caffe_fcn.geometry import AxisMap, AxisMismatchError, CoordMap, Window
 from caffe_fcn.graph import Blob, Graph
 from caffe_fcn.layer_types import LayerType
+from caffe_fcn.layer_types.shaping import FIRST_COORDINATE
 from caffe_fcn.shapes import row_of
 
 
@@ -36,6 +37,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
     A blob whose every value sees all of the image (behind InnerProduct, global pooling, ...) has none.
     """
     fields: dict[Blob, tuple[ReceptiveField, ...]] = {}
+    first: dict[Blob, int] = {}  # the axis that a blob's fields begin at, where a layer before it has said so
     for node in graph.nodes:
         row = row_of(node)
         if not node.bottoms:
@@ -45,19 +47,16 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
         followed = [fields[blob] for blob in node.bottoms[: row.follows] if blob in fields]
         if step is None or len(followed) < len(node.bottoms[: row.follows]):
             continue
-        windows = row.field(node.layer) if row.field else ()
-        seen = _joined(followed)
-        length = max(len(seen), len(step.maps), len(windows))
-        each = tuple(
-            _through(row, field, axis_map, window)
-            for field, axis_map, window in zip(
-                _stretched(seen, length),
-                _stretched(step.maps, length),
-                _stretched(windows or (Window(_spread(node.layer)),), length),
-                strict=True,
-            )
-        )
+        windows = (row.field(node.layer) if row.field else ()) or (Window(_spread(node.layer)),)
+        try:
+            axis = _first_axis([first[blob] for blob in node.bottoms[: row.follows] if blob in first], step)
+            columns = _columns(_joined(followed), step.maps if axis is None else step.from_axis(axis), windows)
+        except AxisMismatchError:  # axes of another kind or number, through which nothing is traced
+            continue
+        each = tuple(_through(row, *column) for column in columns)
         fields.update((top, each) for top in node.tops)
+        if axis is not None:
+            first.update((top, axis) for top in node.tops)
     return {blob.name: field for blob, field in fields.items()}
 
 
@@ -69,17 +68,27 @@ def _through(row: LayerType, seen: ReceptiveField, step: AxisMap, window: Window
     )
 
 
+def _first_axis(known: list[int], step: CoordMap) -> int | None:
+    """The axis at which the coordinates of a layer's bottoms begin, else those of the layer."""
+    if len(set(known)) > 1:
+        raise AxisMismatchError(f"images from axes {' and '.join(map(str, sorted(set(known))))}")
+    return known[0] if known else FIRST_COORDINATE if step.keeps else step.axis
+
+
 def _joined(fields: list[tuple[ReceptiveField, ...]]) -> tuple[ReceptiveField, ...]:
-    length = max(map(len, fields))
-    columns = zip(*(_stretched(field, length) for field in fields), strict=True)
-    return tuple(max(column, key=lambda field: field.size) for column in columns)
+    return tuple(max(column, key=lambda field: field.size) for column in _columns(*fields))
+
+
+def _columns(*rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """What each row has for an axis, a single value standing for all axes."""
+    lengths = {len(row) for row in rows if len(row) != 1} or {1}
+    if len(lengths) > 1:
+        raise AxisMismatchError(f"{' and '.join(map(str, sorted(lengths)))} axes do not go together")
+    length = lengths.pop()
+    return list(zip(*(row * length if len(row) == 1 else row for row in rows), strict=True))
 
 
 def _spread(layer: object) -> int:
     """LRN within a channel looks at its neighbours; every other layer without a window at one place."""
     param = getattr(layer, "lrn_param", None)
     return int(param.local_size) if getattr(layer, "type", "") == "LRN" and param and param.norm_region == 1 else 1
-
-
-def _stretched(values: tuple, length: int) -> tuple:  # type: ignore[type-arg]
-    return values * length if len(values) == 1 else values

@@ -13,12 +13,17 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.errors import CaffeFcnError, NetError, nearest
+from caffe_fcn.geometry import dims
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
-from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.layer_types import ANY, INT_MAX, LAYER_TYPES, LayerType, Shape, Site
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.sharing import Sharing
 
 _FLOAT_BYTES = 4
+ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
+_READERS = ("Data", "ImageData", "WindowData")
+_MOST_AXES = 32  # kMaxBlobAxes
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
 _ONE_CHANNEL = {"label", "sem", "geo", "depth"}
@@ -30,13 +35,14 @@ class Shapes:
 
     ``blobs`` by name (of an in-place blob the last version, which has the same shape), ``params`` and
     ``macs`` by layer name: the parameters' shapes in Caffe's order, the multiply-accumulates of one
-    forward pass.
+    forward pass. ``sharing`` says which parameters are one.
     """
 
     graph: Graph
     blobs: dict[str, Shape] = field(default_factory=dict)
     params: dict[str, list[Shape]] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=Sharing)
 
     def count(self, layer: str) -> int:
         """The number of parameters of a layer."""
@@ -45,16 +51,7 @@ class Shapes:
     @property
     def total_params(self) -> int:
         """All parameters, those that layers share by `param { name }` counted once."""
-        shared: dict[str, int] = {}
-        own = 0
-        for node in self.graph.nodes:
-            for index, shape in enumerate(self.params[node.name]):
-                name = node.layer.param[index].name if index < len(node.layer.param) else ""
-                if name:
-                    shared[name] = math.prod(shape)
-                else:
-                    own += math.prod(shape)
-        return own + sum(shared.values())
+        return sum(math.prod(self.params[layer][index]) for layer, index in self.sharing.multipliers)
 
     @property
     def total_macs(self) -> int:
@@ -85,7 +82,36 @@ def infer(
     of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
     shapes. Raises `NetError` for what does not fit, naming layer and blob.
     """
-    return shapes_of(Graph(split(net, phase, stages)), size, inputs)
+    graph = Graph(split(net, phase, stages))
+    return shapes_of(graph, size, {**_told(net, graph, size), **(inputs or {})})
+
+
+def untold_inputs(graph: Graph) -> list[Node]:
+    """The Input layers without a shape, as an all-in-one net's data layers leave them when it is deployed."""
+    return [node for node in graph.nodes if node.type == "Input" and not node.layer.input_param.shape]
+
+
+def size_to_assume(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> tuple[int, int] | None:
+    """A size (H, W) to show a net at that takes images of any, and whose data layers tell none; else None."""
+    graph = Graph(split(net, phase, stages))
+    dense = any(node.type == "InnerProduct" for node in graph.nodes)
+    return None if dense or not untold_inputs(graph) or _told(net, graph, None) else ANY_SIZE
+
+
+def _told(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
+    """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
+    untold = untold_inputs(graph)
+    reader = next((layer for layer in net.layer if layer.type in _READERS and not layer.bottom), None)
+    if len(untold) != 1 or reader is None:
+        return {}
+    try:
+        _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader))[0]
+    except CaffeFcnError:  # its files are elsewhere, or not named: what the layer itself says remains
+        rules = reader.transform_param
+        channels = 1 if rules.force_gray else 3
+        image = [rules.crop_size] * 2 if rules.crop_size else []
+    image = list(size or image)
+    return {untold[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
 
 
 def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping[str, Shape] | None = None) -> Shapes:
@@ -100,9 +126,13 @@ def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping
         site = Site(node.layer, [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms])
         tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
         for blob, shape in zip(node.tops, tops, strict=True):
+            _check_blob(node, f"'{blob.name}'", shape)
             found[blob] = shapes.blobs[blob.name] = shape
         _check_loss_weights(node)
         shapes.params[node.name] = row.params(site)
+        for shape in shapes.params[node.name]:
+            _check_blob(node, "a parameter", shape)
+        shapes.sharing.add(node, shapes.params[node.name])
         shapes.macs[node.name] = row.macs(site, tops)
     return shapes
 
@@ -120,6 +150,16 @@ def row_of(node: Node) -> LayerType:
             wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
             raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
     return row
+
+
+def _check_blob(node: Node, name: str, shape: Shape) -> None:
+    """What Caffe asks of every blob (Blob::Reshape)."""
+    if len(shape) > _MOST_AXES:
+        raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {_MOST_AXES} at most")
+    if any(dim < 0 for dim in shape):
+        raise NetError(node, f"gives {name} the shape {dims(shape)}", "no axis is shorter than 0")
+    if math.prod(shape) > INT_MAX:
+        raise NetError(node, f"makes {name} too large: {dims(shape)}", f"Caffe's blobs have {INT_MAX} values at most")
 
 
 def _check_loss_weights(node: Node) -> None:

@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
 # Real Caffe 1.0 (CPU) in a folder of its own: no root, no container, nothing built, nothing else touched.
 #
-# Debian 11 is the last Debian that ships Caffe. An apt that sees nothing of this system fetches the packages
-# with all they need, libc included, and checks their signatures; they are unpacked, never installed, and
-# start through their own loader. The folder appears whole, by a rename, or not at all.
+# Debian 11 (bullseye) is the last Debian that ships Caffe, Ubuntu 20.04 (focal) the last Ubuntu. They come from
+# the mirror that this machine's apt already uses, or from one that is named. An apt that sees nothing of this
+# system fetches the packages with all they need, libc included, and checks their signatures; they are unpacked,
+# never installed, and start through their own loader. The folder appears whole, by a rename, or not at all.
 
 set -euo pipefail
 
-readonly SUITE=bullseye
-readonly PACKAGES=(caffe python3-caffe libopenblas0-pthread) # the reference BLAS is thirty times slower
-readonly MIRRORS=(http://deb.debian.org/debian http://archive.debian.org/debian)
 readonly NEEDED_MB=900
 readonly LIB=x86_64-linux-gnu
 
@@ -29,8 +27,9 @@ imports caffe) and Caffe's tools (convert_imageset, compute_image_mean, ...). Ab
 400 MB on disk. Run again, it keeps what is there.
 
   PREFIX          where to (default: \$CAFFE_PREFIX, else ${XDG_CACHE_HOME:-$HOME/.cache}/caffe-fcn/caffe)
-  --mirror URL    a Debian mirror that has $SUITE (default: this machine's own, then Debian's)
-  --keyring FILE  the keys of Debian's archive (default: those of the package debian-archive-keyring)
+  --mirror URL    a mirror that has Debian's bullseye or Ubuntu's focal (default: \$CAFFE_MIRROR, else those that
+                  this machine's apt has)
+  --keyring FILE  the keys of that archive (default: those of this machine)
   --no-verify     do not check the packages' signatures
 END
 }
@@ -53,6 +52,7 @@ main() {
     prefix=${prefix:-${CAFFE_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/caffe-fcn/caffe}}
     [[ $prefix != *:* ]] || fail "$prefix" "a colon in the path would split the loader's search path (name another PREFIX)"
     prefix=$(realpath -m -- "$prefix")
+    [[ -z $keyring ]] || { [[ -s $keyring ]] && keyring=$(realpath -- "$keyring"); } || fail "$keyring" "no such keyring"
 
     if works "$prefix"; then
         say "Caffe is already in $prefix"
@@ -68,8 +68,7 @@ main() {
     mkdir -p "$stage"/{apt/lists/partial,apt/cache/archives/partial,root/bin} || fail "$stage" "cannot be made"
 
     write_apt_configuration
-    [[ $verify == no ]] || keyring=$(find_keyring "$keyring")
-    choose_mirror "$mirror" "$keyring"
+    choose_mirror "${mirror:-${CAFFE_MIRROR:-}}" "$verify" "$keyring"
     fetch
     unpack
     write_launchers
@@ -100,7 +99,7 @@ works() {
 check_machine() {
     local folder=$1 tool free_mb
     [[ $(uname -s)-$(uname -m) == Linux-x86_64 ]] ||
-        fail "$(uname -s)-$(uname -m)" "Debian's Caffe is used here on Linux on x86-64 only (elsewhere: conda, see environment.yml)"
+        fail "$(uname -s)-$(uname -m)" "the distributions' Caffe is used here on Linux on x86-64 only (elsewhere: conda, see environment.yml)"
     for tool in apt-get apt-cache dpkg-deb tar; do
         command -v "$tool" >/dev/null ||
             fail "$tool" "is not on this machine (without apt: conda, see environment.yml)"
@@ -152,24 +151,30 @@ apt() { "apt-$1" -c "$stage/apt/apt.conf" -q "${@:2}" >"$stage/apt/log" 2>&1; }
 # The line in which apt says what went wrong.
 apt_complaint() { { grep -m 1 '^[EW]: ' "$stage/apt/log" || tail -n 1 "$stage/apt/log"; } | sed 's/^[EW]: //; s/  */ /g'; }
 
-# The keys of Debian's archive: the file named, else this system's, else those in a package that the archive
-# of this system (Ubuntu's, say) vouches for.
+# What a release calls what we need of it. The reference BLAS is thirty times slower than this one.
+describe_release() {
+    case $1 in
+        bullseye) components=main keys=debian-archive-keyring packages=(caffe python3-caffe) ;;
+        focal) components='main universe' keys=ubuntu-archive-keyring packages=(caffe-cpu python3-caffe-cpu) ;;
+    esac
+    packages+=(libopenblas0-pthread)
+}
+
+# The keys of an archive, called $1: those of this system, else of Debian's those in a package that the archive of
+# this system (Ubuntu's, say) vouches for.
 find_keyring() {
     local file
-    if [[ -n $1 ]]; then
-        [[ -f $1 && -s $1 ]] || fail "$1" "no such keyring"
-        realpath -- "$1" && return
-    fi
-    for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+    for file in "/usr/share/keyrings/$1".{gpg,pgp}; do
         [[ ! -s $file ]] || { realpath -- "$file" && return; }
     done
+    [[ $1 == debian-archive-keyring ]] || return 1
     say "Fetching the keys of Debian's archive"
-    (cd "$stage/apt" && mkdir -p system/partial && system_apt update && system_apt download debian-archive-keyring &&
-        dpkg-deb -x debian-archive-keyring_*.deb keys) >"$stage/apt/log" 2>&1 || true
-    for file in "$stage"/apt/keys/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+    (cd "$stage/apt" && mkdir -p system/partial && system_apt update && system_apt download "$1" &&
+        dpkg-deb -x "$1"_*.deb keys) >"$stage/apt/log" 2>&1 || true
+    for file in "$stage/apt/keys/usr/share/keyrings/$1".{gpg,pgp}; do
         [[ ! -s $file ]] || { printf '%s\n' "$file" && return; }
     done
-    fail keyring "the keys of Debian's archive are not here (check the network, install debian-archive-keyring, name --keyring FILE, or take --no-verify)"
+    return 1
 }
 
 # The apt of this system, which verifies with this system's keys, but with lists and a cache of its own.
@@ -178,38 +183,55 @@ system_apt() {
         -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none "$@"
 }
 
-# Write sources.list for the first mirror that has Caffe: the one named, or the machine's own and then Debian's.
+# Write sources.list for the first mirror that has Caffe: the one named, or those of this machine.
 choose_mirror() {
-    local named=$1 keyring=$2 mirror trust complaint='' mirrors=()
-    trust=${keyring:+signed-by=$keyring}
+    local named=$1 verify=$2 given=$3 mirror release keyring trust complaint='' mirrors=() releases=(bullseye focal)
     if [[ -n $named ]]; then
         mirrors=("$named")
     else
-        mapfile -t mirrors < <({ machine_mirrors; printf '%s\n' "${MIRRORS[@]}"; } | awk '!seen[$0]++')
+        mapfile -t mirrors < <(machine_mirrors | awk '!seen[$0]++')
+        ! is_system debian || releases=(bullseye)
+        ! is_system ubuntu || releases=(focal bullseye)
     fi
+    ((${#mirrors[@]})) || fail mirror "this machine's apt has none of Debian or Ubuntu ($NAME_A_MIRROR)"
     for mirror in "${mirrors[@]}"; do
         say "Looking for Caffe at $mirror"
-        echo "deb [arch=amd64 ${trust:-trusted=yes}] $mirror $SUITE main" >"$stage/apt/sources.list"
-        if apt get update -o APT::Update::Error-Mode=any -o Acquire::Retries=1 && apt cache show "${PACKAGES[@]}"; then
-            return
-        fi
-        complaint=${complaint:-$(apt_complaint)}
+        for release in "${releases[@]}"; do
+            describe_release "$release"
+            trust=trusted=yes
+            if [[ $verify == yes ]]; then
+                if ! keyring=${given:-$(find_keyring "$keys")}; then
+                    complaint=${complaint:-the keys of its archive are not here (install $keys, or name --keyring FILE)}
+                    continue
+                fi
+                trust=signed-by=$keyring
+            fi
+            echo "deb [arch=amd64 $trust] $mirror $release $components" >"$stage/apt/sources.list"
+            if apt get update -o APT::Update::Error-Mode=any -o Acquire::Retries=1 && apt cache show "${packages[@]}"; then
+                return
+            fi
+            complaint=${complaint:-$(apt_complaint)}
+        done
     done
-    fail "${mirrors[0]}" "no Caffe there: $complaint (check the network, or name another mirror with --mirror URL)"
+    fail "${mirrors[0]}" "no Caffe there: $complaint (check the network, or $NAME_A_MIRROR)"
 }
 
-# What may be Debian mirrors in this machine's apt configuration, in its order; apt itself reads both kinds of
-# sources. On Debian that is every archive but the security one, for a mirror's address can be anything.
+readonly NAME_A_MIRROR="name a mirror with Debian's bullseye or Ubuntu's focal: --mirror URL or CAFFE_MIRROR"
+
+is_system() { grep -qs "^ID=$1\$" /etc/os-release; }
+
+# What may be mirrors of Debian or Ubuntu in this machine's apt configuration, in its order; apt itself reads both
+# kinds of sources. On those systems that is every archive but the security one, for a mirror's address can be anything.
 machine_mirrors() {
-    local likely='/debian$'
-    ! grep -qs '^ID=debian$' /etc/os-release || likely=.
+    local likely='/(debian|ubuntu)$'
+    ! { is_system debian || is_system ubuntu; } || likely=.
     apt-get update --print-uris 2>/dev/null |
-        sed -n "s:^'\(.*[^/]\)/*/dists/[^/]*/InRelease' .*:\1:p" | grep -v security | grep "$likely" || true
+        sed -n "s:^'\(.*[^/]\)/*/dists/[^/]*/InRelease' .*:\1:p" | grep -v security | grep -E "$likely" || true
 }
 
 fetch() {
     say "Fetching Caffe and all it stands on (about 170 MB)"
-    apt get -y --download-only install "${PACKAGES[@]}" || fail apt "$(apt_complaint) (try again, or name another mirror with --mirror URL)"
+    apt get -y --download-only install "${packages[@]}" || fail apt "$(apt_complaint) (try again, or $NAME_A_MIRROR)"
 }
 
 unpack() {
@@ -229,11 +251,11 @@ unpack() {
 # bin/NAME for every tool of Caffe, and bin/pycaffe for its Python. Each ends in exec, so that a signal sent
 # to it is a signal sent to Caffe. Its Python serves Python layers too, hence PYTHONHOME for all.
 write_launchers() {
-    local program name
+    local program name python=''
     for program in "$stage"/root/usr/bin/*; do
         name=${program##*/}
         case $name in
-            python3.9) launcher python3.9 >"$stage/root/bin/pycaffe" ;;
+            python3.[0-9]*) python=$name && launcher "$name" >"$stage/root/bin/pycaffe" ;;
             caffe | classification | convert_* | compute_image_mean | extract_features | upgrade_*)
                 launcher "$name" >"$stage/root/bin/$name" ;;
             *) rm -f -- "$program" ;;
@@ -242,13 +264,13 @@ write_launchers() {
     chmod +x "$stage"/root/bin/*
     # Python inside Caffe takes the first python3 on the PATH for itself; one of a virtual environment would lead it
     # there, away from its own modules.
-    ln -s python3.9 "$stage/root/usr/bin/python3"
+    ln -s "$python" "$stage/root/usr/bin/python3"
 }
 
 launcher() {
     cat <<END
 #!/bin/sh
-# $1 of Debian's Caffe, through its own loader. Log lines go to stderr, and to no files in /tmp.
+# $1 of the distribution's Caffe, through its own loader. Log lines go to stderr, and to no files in /tmp.
 here=\$(readlink -f -- "\$0")
 root=\${here%/bin/*}
 lib=\$root/usr/lib/$LIB

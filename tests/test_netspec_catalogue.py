@@ -275,6 +275,37 @@ def test_layers_that_depend_on_the_classes_say_so_in_their_names(name: str) -> N
     assert {layer for layer in dependent(7) if layer.startswith(("score_fr", "upscore"))}
 
 
+# The layers of DIGITS's examples, semantic-segmentation/fcn_alexnet and binary-segmentation, that have weights or a
+# loss, with the sizes of their kernels: weights that DIGITS trained are matched by these names.
+OF_DIGITS = {
+    "digits-fcn-alexnet": {
+        "conv1": [11],
+        "conv2": [5],
+        "conv3": [3],
+        "conv4": [3],
+        "conv5": [3],
+        "fc6": [6],
+        "fc7": [1],
+        "score_fr": [1],
+        "upscore": [63],
+        "loss": [],
+    },
+    "triangles": {"conv1": [3], "conv2": [16], "upsample": [16], "lossL1": []},
+}
+
+
+@pytest.mark.parametrize("name", OF_DIGITS)
+def test_weights_that_digits_trained_fit_by_name(name: str) -> None:
+    net = netspec.build(name, "all", **({"loss": "l1"} if name == "triangles" else {}))
+    ours = [x for x in net.layer if x.type in WEIGHTED or x.type.endswith("Loss")]
+    assert {layer.name: list(layer.convolution_param.kernel_size) for layer in ours} == OF_DIGITS[name]
+    assert [list(layer.top) for layer in ours] == [[layer.name] for layer in ours]
+    if name == "triangles":
+        upsample = next(layer for layer in ours if layer.name == "upsample")
+        assert not upsample.convolution_param.HasField("weight_filler")
+        assert [spec.lr_mult for spec in upsample.param] == [1]
+
+
 WEIGHTED = {"Convolution", "Deconvolution", "InnerProduct", "Scale"}
 
 

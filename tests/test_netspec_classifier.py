@@ -198,6 +198,11 @@ def taken(n: NetSpec) -> None:
     n.fc = L.InnerProduct(n.score, num_output=10)
 
 
+def none(n: NetSpec) -> None:
+    n.pool = L.Pooling(n.data, kernel_size=2, stride=2)
+    n.fc = L.InnerProduct(n.pool, num_output=10)
+
+
 def tall(n: NetSpec) -> None:
     n.pool = L.Pooling(n.conv1, kernel_h=2, kernel_w=1, stride_h=2, stride_w=1)
     n.fc = L.InnerProduct(n.pool, num_output=10)
@@ -213,6 +218,7 @@ def tall(n: NetSpec) -> None:
         (generator, r"layer 'image' \(Deconvolution\): stands where a classifier should"),
         (sums, r"layer 'sum' \(Eltwise\): stands where a classifier should"),
         (taken, r"layer 'score': has, or makes a blob of, a name that the head needs"),
+        (none, r"layer 'fc': classifies the image itself"),
         (tall, r"layer 'pool' \(Pooling\): has not one whole stride"),
     ],
 )
@@ -362,3 +368,27 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert ran.err.count("\n") == 1
     assert message in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stride_finer_than_all_that_can_be_asked_for_is_told(cli: Callable[..., Any], tmp_path: Path) -> None:
+    proto.write(CLASSIFIERS["lenet"](), tmp_path / "deploy.prototxt")
+    line = ["net", "from-classifier", tmp_path / "deploy.prototxt", "--classes", 5, "-o", tmp_path / "out"]
+    note = "note: the classifier's last features come at stride 4, finer than --stride 8: so do the scores\n"
+    assert note in cli(*line, "--stride", 8).err
+    assert note not in cli(*line).err
+
+
+def test_the_stride_to_take_is_named(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """As of SqueezeNet, whose last features come at stride 16."""
+
+    def sixteen(n: NetSpec) -> None:
+        n.conv2 = L.Convolution(n.conv1, num_output=4, kernel_size=8, stride=8)
+        n.fc = L.InnerProduct(n.conv2, num_output=10)
+
+    proto.write(with_end(sixteen), tmp_path / "deploy.prototxt")
+    line = ["net", "from-classifier", tmp_path / "deploy.prototxt", "--classes", 5, "-o", tmp_path / "out"]
+    ran = cli(*line, "--stride", 32)
+    what = "the classifier's last features come at stride 16 (take --stride 16)"
+    assert (ran.status, ran.err) == (2, f"error: --stride 32: {what}\n")
+    assert not (tmp_path / "out").exists()
+    assert cli(*line, "--stride", 16).status == 0

@@ -114,6 +114,19 @@ def test_what_stands_in_the_way_is_named(text: str, renames: dict[str, str], mes
         convolutionize(net(text), renames)
 
 
+def test_a_layer_of_another_stage_is_converted_in_its_own_state() -> None:
+    rule = 'include { phase: TEST stage: "a" } inner_product_param {'
+    made = convolutionize(net(DATA + FC.replace("inner_product_param {", rule) % ("data", "")))
+    assert made.layer[-1].type == "Convolution"
+    assert list(made.layer[-1].convolution_param.kernel_size) == [4]
+
+
+def test_a_layer_of_no_state_is_named() -> None:
+    rule = "include { min_level: 3 } inner_product_param {"
+    with pytest.raises(NetError, match="layer 'fc': is in no state of the net"):
+        convolutionize(net(DATA + FC.replace("inner_product_param {", rule) % ("data", "")))
+
+
 RUN = """
 net = caffe.Net(str(inputs["net"]), str(inputs["weights"]), caffe.TEST)
 for name in ("small", "large"):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from caffe_worker import CaffeWorker
 
-from caffe_fcn import offsets, proto
-from caffe_fcn.errors import OffsetError
+from caffe_fcn import offsets, padding, proto
+from caffe_fcn.errors import NetError, OffsetError
 from caffe_fcn.geometry import exact
+from caffe_fcn.graph import Graph
+from caffe_fcn.receptive_fields import receptive_fields
+from caffe_fcn.shapes import infer
 
 
 def net(text: str) -> proto.NetParameter:
@@ -102,6 +107,60 @@ def test_maps_pass_through_concat_slice_eltwise_split_and_in_place_layers() -> N
     assert offsets.crop_offset(definition, "sum", "data") == 4
 
 
+PADDED = INPUT + window("Convolution", "c", "data", "kernel_size: [3, 5] pad: 4")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("axis: 1 offset: [1, 0, 0]", (1, 3, 2)),  # what it cuts off the channels does not follow from the net
+        ("axis: 1", (0, 3, 2)),
+        ("axis: -2 offset: 7", (3, 2)),
+        ("axis: 0 offset: [0, 1, 3, 2]", (0, 1, 3, 2)),
+    ],
+)
+def test_a_crop_may_begin_before_the_coordinates(given: str, expected: tuple[int, ...]) -> None:
+    definition = net(PADDED + cropped("c").replace("axis: 2", given))
+    assert offsets.crops(definition)[0].computed == expected
+    fixed = offsets.fixed(definition)
+    assert offsets.crops(fixed)[0].ok
+    assert tuple(fixed.layer[-1].crop_param.offset) == expected
+
+
+SIZED = """
+layer { name: "size" type: "DummyData" top: "size" dummy_data_param { shape { dim: [1, 4, 9, 10] } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 2 stride: 2 } }
+layer { name: "crop" type: "Crop" bottom: "c" bottom: "size" top: "crop" crop_param { axis: 1 offset: [0, 1, 2] } }
+layer { name: "pool" type: "Pooling" bottom: "crop" top: "pool" pooling_param { kernel_size: 3 stride: 2 } }
+"""
+
+
+def test_a_crop_to_a_size_begins_where_it_says() -> None:
+    definition = net(INPUT + SIZED)
+    (crop,) = offsets.crops(definition)
+    assert (crop.computed, crop.ok, crop.derived) == ((0, 1, 2), True, False)
+    # pool(i) looks at crop(2i + 1), that is c(2i + 2) and c(2i + 3), and c(j) at data(2j - 1)
+    assert offsets.between(definition, "pool", "data").maps == ((4, 3), (4, 5))
+    rows, columns = receptive_fields(Graph(definition))["pool"]
+    assert (rows.size, rows.stride, rows.centre) == (7, 4, 3)
+    assert (columns.size, columns.stride, columns.centre) == (7, 4, 5)
+
+
+def test_real_caffe_takes_a_crop_of_axis_1(caffe: CaffeWorker) -> None:
+    answer = caffe.ask("shapes", INPUT + SIZED)
+    assert answer
+    assert {name: list(shape) for name, shape in infer(net(INPUT + SIZED)).blobs.items()} == answer["blobs"]
+
+
+def test_images_of_different_axes_have_no_receptive_field() -> None:
+    """Three spatial axes, then two: nothing is traced through, and nothing breaks."""
+    text = window("Convolution", "c", "data", "axis: 0 kernel_size: [1, 2, 3]") + window(
+        "Convolution", "d", "c", "kernel_size: [3, 5]"
+    )
+    assert "d" not in receptive_fields(Graph(net(INPUT + text)))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -136,10 +195,14 @@ def test_maps_pass_through_concat_slice_eltwise_split_and_in_place_layers() -> N
             r"two paths from 'data' disagree: (a|b).*shift (2|3).*and (b|a).*shift (3|2)",
         ),
         (
-            'layer { name: "crop" type: "Crop" bottom: "data" bottom: "data" top: "crop" crop_param { axis: 1 } }'
-            + window("Convolution", "c", "crop", "kernel_size: 1")
-            + cropped("c").replace('"crop"', '"crop2"'),
-            "axis",
+            window("Convolution", "c", "data", "axis: 0 kernel_size: 3 pad: 2")
+            + window("Convolution", "d", "c", "kernel_size: 1")
+            + cropped("d"),
+            "does not share its axes: one map begins at axis 2, the next at axis 1",
+        ),
+        (
+            window("Convolution", "c", "data", "kernel_size: 3 pad: 3") + cropped("c").replace("axis: 2", "axis: 3"),
+            "crops from axis 3, and from axis 2 on its bottoms lie 2 apart .set axis: 2",
         ),
     ],
 )
@@ -220,3 +283,34 @@ def test_sixty_stacked_diamonds_are_walked_once() -> None:
         )
         bottom = f"s{index}"
     assert offsets.crop_offset(net("".join(lines)), bottom, "data") == 60
+
+
+HUGE = 2**31 - 1
+
+
+@pytest.mark.parametrize("stride", [HUGE, 2**31, 2**32 - 1])
+def test_a_padding_is_planned_for_few_sizes_or_refused(stride: int) -> None:
+    """As many sizes as the strides multiply to would have to be tried: gigabytes of them."""
+    definition = net(INPUT + window("Convolution", "c", "data", f"kernel_size: 1 stride: {stride}") + cropped("data"))
+    with pytest.raises(NetError, match=r"too many sizes to try|stride .* is too large"):
+        padding.plan(definition)
+
+
+def test_a_range_of_few_sizes_is_planned_whatever_the_strides() -> None:
+    wide = window("Convolution", "c", "data", "kernel_size: 1 pad: 9") + cropped("c")
+    wide += window("Pooling", "p", "crop", "kernel_size: 1 stride: 5000", "pooling_param")
+    plan = padding.plan(net(INPUT + wide), (7, 7), (9, 12))
+    assert (plan.pad, plan.period) == (0, 5000)
+
+
+def test_an_offset_is_never_larger_than_caffes_integers() -> None:
+    pad = "kernel_size: 1 pad: 1073741823"
+    text = "".join(window("Convolution", b, a, pad) for a, b in pairwise(["data", "a", "b", "c", "d", "e"]))
+    with pytest.raises(OffsetError, match=r"the offset is 5368709115 .Caffe's integers end at 2147483647"):
+        offsets.fixed(net(INPUT + text + cropped("e")))
+
+
+def test_a_pyramid_has_as_many_levels_as_a_blob_can_hold() -> None:
+    definition = net(INPUT + window("SPP", "spp", "data", "pyramid_height: 4294967295", "spp_param"))
+    with pytest.raises(NetError, match=r"layer 'spp' .*pyramid_height 4294967295"):
+        infer(definition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "install_caffe.sh"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
+
+MEND = "name a mirror with Debian's bullseye or Ubuntu's focal: --mirror URL or CAFFE_MIRROR"
 
 Done = subprocess.CompletedProcess[str]
 Install = Callable[..., Done]
@@ -122,13 +125,14 @@ def configuration(folder: Path, name: str, content: str) -> str:
     ],
 )
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt on this machine")
-def test_the_mirror_of_this_machine_comes_first(install: Install, tmp_path: Path, name: str, content: str) -> None:
+def test_the_mirrors_of_this_machine_are_the_only_ones(
+    install: Install, tmp_path: Path, name: str, content: str
+) -> None:
     done = install("--no-verify", "new", APT_CONFIG=configuration(tmp_path, name, content))
     looked = [line.split()[-1] for line in done.stderr.splitlines() if line.startswith("Looking for Caffe at ")]
-    assert looked[0] == f"{NOWHERE}/debian"
-    assert len(looked) > 1
+    assert looked == [f"{NOWHERE}/debian"]
     assert error(done).startswith(f"error: {NOWHERE}/debian: no Caffe there: ")
-    assert error(done).endswith("(check the network, or name another mirror with --mirror URL)")
+    assert error(done).endswith(f"(check the network, or {MEND})")
     assert {path.name for path in tmp_path.iterdir()} == {"apt.conf", "sources.list.d"}
 
 
@@ -138,3 +142,25 @@ def test_a_mirror_that_is_named_is_the_only_one(install: Install, tmp_path: Path
     assert done.stderr.count("Looking for Caffe at ") == 1
     assert error(done).startswith(f"error: {NOWHERE}/deb: no Caffe there: ")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt on this machine")
+def test_the_environment_names_a_mirror_too(install: Install, tmp_path: Path) -> None:
+    done = install("--no-verify", "new", CAFFE_MIRROR=f"{NOWHERE}/mine")
+    assert error(done).startswith(f"error: {NOWHERE}/mine: no Caffe there: ")
+    done = install("--no-verify", "--mirror", f"{NOWHERE}/deb", "new", CAFFE_MIRROR=f"{NOWHERE}/mine")
+    assert error(done).startswith(f"error: {NOWHERE}/deb: no Caffe there: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt on this machine")
+def test_without_any_mirror_one_line_says_what_to_give(install: Install, tmp_path: Path) -> None:
+    done = install("--no-verify", "new", APT_CONFIG=configuration(tmp_path, "a.list", ""))
+    assert done.stderr == f"error: mirror: this machine's apt has none of Debian or Ubuntu ({MEND})\n"
+    assert done.returncode == 2
+
+
+def test_no_script_carries_the_address_of_a_package_host() -> None:
+    """They age, and every machine has its own."""
+    for script in SCRIPT.parent.glob("*.sh"):
+        assert not re.search(r"https?://", script.read_text()), script.name

@@ -51,6 +51,35 @@ def layer(kind: str, bottoms: str, tops: str, inside: str = "") -> str:
 
 
 X = given_input("x", 2, 4, 6, 8)
+
+
+def sharers(first: str, second: str, kernel: str = "kernel_size: 2") -> str:
+    """Two convolutions, each with what its first param has besides the name that they share."""
+    return X + "".join(
+        layer("Convolution", "x", top, f'param {{ name: "w" {param} }} convolution_param {{ {inside} }}').replace(
+            'name: "Convolution"', f'name: "{top}"'
+        )
+        for top, param, inside in (
+            ("a", first, "num_output: 3 kernel_size: 2"),
+            ("b", second, f"num_output: 3 {kernel}"),
+        )
+    )
+
+
+SHARED = {
+    "a shared param": sharers("", ""),
+    "a shared param of equal count": sharers("", "share_mode: PERMISSIVE", "kernel_h: 1 kernel_w: 4"),
+    "a shared param whose first layer alone sets a rate": sharers("lr_mult: 2", ""),
+    "a shared param whose second layer alone sets a rate": sharers("", "lr_mult: 2 decay_mult: 3"),
+    "a shared param with equal rates": sharers("lr_mult: 2", "lr_mult: 2 decay_mult: 0"),
+}
+UNSHARED = {
+    "a shared param of another shape": sharers("share_mode: PERMISSIVE", "", "kernel_h: 1 kernel_w: 4"),
+    "a shared param of another count": sharers("", "share_mode: PERMISSIVE", "kernel_size: 3"),
+    "a shared param with another lr_mult": sharers("lr_mult: 2", "lr_mult: 1"),
+    "a shared param with another decay_mult": sharers("decay_mult: 0", "decay_mult: 1"),
+}
+
 CASES = {
     "slice in equal parts": X + layer("Slice", "x", "a b"),
     "slice at points": X + layer("Slice", "x", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 5 }"),
@@ -102,6 +131,7 @@ CASES = {
     "split": X + layer("Split", "x", "a b"),
     "filter": X + given_input("k", 2) + layer("Filter", "x k", "f"),
     "reduction to a scalar": X + layer("Reduction", "x", "r"),
+    **SHARED,
     "argmax of vectors": given_input("x", 3, 7) + layer("ArgMax", "x", "a", "argmax_param { top_k: 2 }"),
 }
 
@@ -134,6 +164,17 @@ REFUSED = {
     + given_input("label", 2, 1, 6, 8)
     + layer("SoftmaxWithLoss", "x label", "loss prob"),
     "a missing kernel": X + layer("Pooling", "x", "p"),
+    "a blob of more values than an int counts": X
+    + layer("Deconvolution", "x", "d", "convolution_param { num_output: 3 kernel_size: 1 stride: 20000 }"),
+    "a parameter of more values than an int counts": given_input("x", 1, 100, 30000, 1)
+    + layer("InnerProduct", "x", "fc", "inner_product_param { num_output: 1000 }"),
+    "a stride beyond an int": X
+    + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 1 stride: 2147483648 }"),
+    "a kernel beyond an int": X
+    + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 4294967295 }"),
+    "an axis of negative length": layer("Input", "", "x", "input_param { shape { dim: 2 dim: -3 } }"),
+    "more axes than a blob has": layer("Input", "", "x", f"input_param {{ shape {{ dim: {[1] * 33} }} }}"),
+    **UNSHARED,
 }
 
 

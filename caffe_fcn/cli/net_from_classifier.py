@@ -9,7 +9,8 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net, tell
+from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.classifier import STRIDES
 from caffe_fcn.netspec.classifier import from_classifier as fcn_of
 from caffe_fcn.netspec.plan import Net
@@ -18,7 +19,11 @@ from caffe_fcn.netspec.plan import Net
 @click.command("from-classifier", cls=Command)
 @click.argument("deploy", metavar="DEPLOY")
 @click.option("--classes", type=int, required=True, metavar="N", help="How many classes a pixel may be of.")
-@click.option("--stride", type=click.Choice([str(each) for each in STRIDES]), default="32", help="(default: 32)")
+@click.option(
+    "--stride",
+    type=click.Choice([str(each) for each in STRIDES]),
+    help="Of the scores (default: the classifier's own).",
+)
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @click.option("--source", metavar="DIR", help="The folder of the data.")
@@ -30,7 +35,7 @@ from caffe_fcn.netspec.plan import Net
 def from_classifier(
     deploy: str,
     classes: int,
-    stride: str,
+    stride: str | None,
     output: str,
     source: str | None,
     allow_unknown: bool,
@@ -42,13 +47,24 @@ def from_classifier(
     poolings of finer strides down to --stride, and what is upsampled is cropped to the image by offsets that
     follow from the layers. Caffe is to run in the folder of the prototxts.
     """
-    net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride))
+    net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride or STRIDES[0]))
+    _check_stride(net, stride)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
         click.echo(path)
     if not Settings.quiet:
         _explain(net, deploy, output)
+
+
+def _check_stride(net: Net, asked: str | None) -> None:
+    """Refuse a stride that the classifier is finer than, where another value of the option says what it gives."""
+    if asked is None or net.stride == int(asked):
+        return
+    what = f"the classifier's last features come at stride {net.stride}"
+    if net.stride in STRIDES:
+        raise NetError(f"--stride {asked}", what, f"take --stride {net.stride}")
+    tell(f"{what}, finer than --stride {asked}: so do the scores")
 
 
 def _explain(net: Net, deploy: str, output: str) -> None:

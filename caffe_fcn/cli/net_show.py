@@ -8,12 +8,20 @@ from typing import Any
 import click
 
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import allow_unknown_option, json_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.cli.options import (
+    allow_unknown_option,
+    json_option,
+    phase_option,
+    read_net,
+    size_option,
+    stage_option,
+    tell,
+)
 from caffe_fcn.cli.tables import show as show_table
 from caffe_fcn.cli.tables import size as in_units
 from caffe_fcn.geometry import dims, exact
 from caffe_fcn.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.shapes import Shapes, infer
+from caffe_fcn.shapes import Shapes, infer, size_to_assume, untold_inputs
 
 
 @click.command(cls=Command)
@@ -32,7 +40,11 @@ def show(
     as_json: bool,
 ) -> None:
     """The layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
-    shapes = infer(read_net(net, allow_unknown), phase, stages, size)
+    definition = read_net(net, allow_unknown)
+    shapes = infer(definition, phase, stages, size or size_to_assume(definition, phase, stages))
+    for node in untold_inputs(shapes.graph):
+        name = node.layer.top[0]
+        tell(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
     fields = receptive_fields(shapes.graph)
     if as_json:
         click.echo(json.dumps(_document(shapes, fields), indent=2))

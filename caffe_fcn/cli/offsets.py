@@ -69,6 +69,8 @@ def offsets(
         _show_rows(rows)
         for crop in crops:
             verdict = "ok" if crop.ok else f"wrong: the net says {_text(crop.declared)}"
+            if not crop.derived:
+                verdict = "as the net says: it is cropped to the size of a blob that shows no image"
             click.echo(f"crop {crop.layer}: offset {_text(crop.computed)}, {verdict}")
     return 0 if all(crop.ok for crop in crops) else 1
 

@@ -27,9 +27,7 @@ class Engine(Protocol):
 
     note: str  # what to tell of the choice of this engine
 
-    @property
-    def name(self) -> str:
-        """The net, as errors name it."""
+    name: str  # the net, as errors name it
 
     @property
     def inputs(self) -> Mapping[str, tuple[int, ...]]:
@@ -66,22 +64,25 @@ def load(
     the engine's ``note`` says which. ``stages`` are further stages of the net's state, ``gpu`` is the number of a GPU,
     or None for the CPU; ``blobs`` are blobs to give besides the net's outputs; ``precision`` is torch's (see
     `torch.Net`); ``caffe`` is where to find Caffe.
+    With the stage "deploy" an all-in-one net runs as DIGITS deploys it.
     Raises `EngineError` where there is no such engine, or it refuses the net, and what reading the files raises.
     """
     from caffe_fcn.engines.choice import check_precision, choose
+    from caffe_fcn.engines.deploy_form import written
 
     found, note = choose(engine, caffe, gpu is not None)
     check_precision(precision, found)
     loaded: Engine
-    if found is None:
-        from caffe_fcn.engines.torch.forward import Forward
+    with written(net, weights, "deploy" in stages) as (path, remark):
+        if found is None:
+            from caffe_fcn.engines.torch.forward import Forward
 
-        loaded = Forward(net, weights, stages, gpu, blobs, precision)
-    else:
-        from caffe_fcn.engines import caffe as real
+            loaded = Forward(path, weights, stages, gpu, blobs, precision)
+        else:
+            from caffe_fcn.engines import caffe as real
 
-        loaded = real.Forward(found, net, weights, stages, gpu, blobs)
-    loaded.note = note
+            loaded = real.Forward(found, path, weights, stages, gpu, blobs)
+    loaded.name, loaded.note = str(net), "; ".join(filter(None, (note, remark)))
     return loaded
 
 

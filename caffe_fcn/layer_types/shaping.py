@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
 from caffe_fcn.geometry import POINTWISE, AxisMap, CoordMap, dims
-from caffe_fcn.layer_types.site import ANY, LayerType, Shape, Site, ends
+from caffe_fcn.layer_types.site import ANY, LayerType, Shape, Site, ends, image_axis
 from caffe_fcn.proto import LayerParameter
 
 
@@ -57,7 +57,7 @@ def _along_channels(axis_name: str, old: str = "") -> Callable[[LayerParameter],
 
     def coords(layer: LayerParameter) -> CoordMap | None:
         param = Site(layer).param
-        axis = getattr(param, old if old and param.HasField(old) else axis_name)
+        axis = image_axis(getattr(param, old if old and param.HasField(old) else axis_name))
         return POINTWISE if axis in (0, 1) else None
 
     return coords
@@ -80,9 +80,19 @@ def _crop_tops(site: Site) -> list[Shape]:
     return [(*shape[:axis], *reference[axis:])]
 
 
+FIRST_COORDINATE = 2  # of N x C x H x W
+
+
+def crop_map(axis: int, offsets: Sequence[int]) -> CoordMap:
+    """The map of a Crop. Images and channels that it leaves out have no coordinates: these begin at axis 2."""
+    if axis < FIRST_COORDINATE and len(offsets) > 1:
+        offsets = offsets[FIRST_COORDINATE - axis :] or [0]
+    shifts = tuple(AxisMap(Fraction(1), Fraction(-each)) for each in offsets)
+    return CoordMap(max(axis, FIRST_COORDINATE), shifts, keeps=True)
+
+
 def _crop_coords(layer: LayerParameter) -> CoordMap | None:
-    given = list(layer.crop_param.offset) or [0]
-    return CoordMap(layer.crop_param.axis, tuple(AxisMap(Fraction(1), Fraction(-each)) for each in given))
+    return crop_map(image_axis(layer.crop_param.axis), list(layer.crop_param.offset) or [0])
 
 
 def _flatten_tops(site: Site) -> list[Shape]:
@@ -128,7 +138,12 @@ def _spp_tops(site: Site) -> list[Shape]:
     height = site.param.pyramid_height
     if height < 1:
         site.fail("has no pyramid_height", "set how many levels it has")
+    if height > _MOST_LEVELS:
+        site.fail(f"has pyramid_height {height}", f"beyond {_MOST_LEVELS} levels no blob is large enough")
     return [(n, channels, 1, 1) if height == 1 else (n, channels * sum(4**level for level in range(height)))]
+
+
+_MOST_LEVELS = 16  # one more makes more than INT_MAX values of one
 
 
 def _batch_reindex_tops(site: Site) -> list[Shape]:

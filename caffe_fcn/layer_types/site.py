@@ -12,6 +12,7 @@ from caffe_fcn.proto import LayerParameter
 
 Shape: TypeAlias = tuple[int, ...]
 ANY = 1 << 30
+INT_MAX = 2**31 - 1  # Caffe counts in int
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Site:
         if not -count <= axis < count:
             self.fail(f"axis {axis} does not exist in {self.blob(index)}", f"{-count} to {count - 1} do")
         return axis % count
+
+
+def image_axis(axis: int) -> int:
+    """An axis where no shape is known: one counted from the end is that of N x C x H x W."""
+    return axis % 4 if axis < 0 else axis
 
 
 Rule: TypeAlias = Callable[[Site], list[Shape]]

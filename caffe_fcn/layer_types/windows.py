@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from caffe_fcn.geometry import CoordMap, Window, pooled
-from caffe_fcn.layer_types.site import ANY, LayerType, Rule, Shape, Site
+from caffe_fcn.layer_types.site import ANY, INT_MAX, LayerType, Rule, Shape, Site, image_axis
 from caffe_fcn.proto import LayerParameter
 
 
@@ -73,6 +73,9 @@ def _checked(layer: LayerParameter, window: Window) -> Window:
     for name in ("kernel", "stride", "dilation"):
         if getattr(window, name) < 1:
             _fail(layer, f"{name} is {getattr(window, name)}", "it must be at least 1")
+    for name, reach in (("stride", window.stride), ("kernel", window.extent), ("pad", 2 * window.pad)):
+        if reach > INT_MAX:
+            _fail(layer, f"{name} {getattr(window, name)} is too large", f"Caffe's integers end at {INT_MAX}")
     return window
 
 
@@ -150,11 +153,11 @@ _deconvolution_params = _kernels(lambda channels, outputs, group: (channels, out
 
 
 def _convolution_coords(layer: LayerParameter) -> CoordMap | None:
-    return CoordMap(layer.convolution_param.axis + 1, tuple(window.down() for window in windows(layer)))
+    return CoordMap(image_axis(layer.convolution_param.axis) + 1, tuple(window.down() for window in windows(layer)))
 
 
 def _deconvolution_coords(layer: LayerParameter) -> CoordMap | None:
-    return CoordMap(layer.convolution_param.axis + 1, tuple(window.up() for window in windows(layer)))
+    return CoordMap(image_axis(layer.convolution_param.axis) + 1, tuple(window.up() for window in windows(layer)))
 
 
 def _im2col_tops(site: Site) -> list[Shape]:

@@ -55,7 +55,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> Net:
     body = convolutionize(deploy, only=parts.dense)
     drop(body, parts.ending)
     found = anatomy.trunk_of(body, parts)
-    replay = _replay(found, body, parts.image)
+    replay = _replay(found, body, parts.image, parts.classifier)
     trunk = Trunk(name, replay, replay.pad, found.stride, _skips(name, found, stride))
     made = Net(
         name=name,
@@ -80,10 +80,13 @@ def _dataset(parts: anatomy.Anatomy) -> DataSet:
     return DataSet("data", images={"data": parts.channels}, mean=mean)
 
 
-def _replay(found: anatomy.Trunk, body: NetParameter, image: str) -> _Replay:
+def _replay(found: anatomy.Trunk, body: NetParameter, image: str, classifier: str) -> _Replay:
     layers = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
     names = {layer.name for layer in layers.layer}
     first = [node.name for node in padding.first_layers(Graph(body)) if node.name in names]
+    if not first:
+        what = "classifies the image itself: no convolution before it could be the trunk of an FCN"
+        raise NetError(f"layer '{classifier}'", what, "name a net with a convolution before its classifier")
     return _Replay(layers, first, image, found.features.name)
 
 

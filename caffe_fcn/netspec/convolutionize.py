@@ -11,13 +11,13 @@ The weights stay the same bytes under another shape: ``caffe-fcn surgery transpl
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.geometry import POINTWISE, dims
 from caffe_fcn.graph import Blob, Node
 from caffe_fcn.layer_types import LAYER_TYPES
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
 from caffe_fcn.shapes import Shapes, infer
 
 PHASES = ("deploy", "train", "val")
@@ -77,15 +77,16 @@ class _Plan:
 
     def infer(self, net: NetParameter, size: tuple[int, int] | None) -> None:
         failure = None
-        for phase in PHASES:
+        for phase, stages in _states(net, self.names):
             try:
-                shapes = infer(net, phase, size=size)
+                shapes = infer(net, phase, stages, size)
             except CaffeFcnError as error:  # a data layer of this phase may want files that are elsewhere
                 failure = failure or error
                 continue
             self._add(shapes)
-        if failure and self.kernels.keys() < self.names:
-            raise failure
+        for name in sorted(self.names - self.kernels.keys()):
+            mend = f"in none of {', '.join(PHASES)} do its rules let it in"
+            raise failure or NetError(f"layer '{name}'", "is in no state of the net that could be tried", mend)
 
     def _add(self, shapes: Shapes) -> None:
         images = _images(shapes, self.names)
@@ -103,6 +104,16 @@ class _Plan:
                 if flattens(node, shapes) or _is_pointwise(node):
                     wanted.update(node.bottoms)
         _check_readers(wanted, shapes, images)
+
+
+def _states(net: NetParameter, names: Container[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The phases, and what else the rules of these layers ask for."""
+    yield from ((phase, ()) for phase in PHASES)
+    for layer in net.layer:
+        if layer.name in names:
+            for rule in layer.include:
+                if not {*rule.stage} <= {*PHASES}:
+                    yield "train" if rule.phase == TRAIN and rule.HasField("phase") else "val", rule.stage
 
 
 def _images(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:

@@ -20,6 +20,7 @@ from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
 
+_PASCAL = 21  # the classes of DIGITS's own nets, whose names are plain
 IGNORED = 255  # the label of pixels that don't count
 
 # At-once training brings the poolings to the size of the last features.
@@ -94,4 +95,5 @@ def _scaled(n: NetSpec, pool: str, suffix: str) -> Top:
 
 
 def _counted(plan: Plan, name: str, classes: int) -> dict[str, str]:
-    return {"name": f"{name}_{classes}classes"} if plan.net.counted else {}
+    """The layer's name with the number of classes; with that of DIGITS's own nets it is plain, as theirs is."""
+    return {"name": f"{name}_{classes}classes"} if plan.net.counted and classes != _PASCAL else {}

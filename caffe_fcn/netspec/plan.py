@@ -79,8 +79,9 @@ class Net:
     ``data`` is the usual kind of data layers, ``source`` the folder of all data as seen from the net's own.
     ``choices`` has an option of this net alone: its values, the usual one first, each with its solver. ``at_once``
     trains all skips from the start; ``normalize`` divides the loss by the pixels that count; ``bilinear`` gives
-    every class an upsampling kernel of its own, which Caffe fills; ``counted`` puts the number of classes into the
-    names of the layers whose shape depends on it, so that fine-tuning from other classes passes over them;
+    every class an upsampling kernel of its own, which Caffe fills; ``counted`` puts a number of classes other than
+    PASCAL VOC's into the names of the layers whose shape depends on it, so that fine-tuning from DIGITS's nets passes
+    over them;
     ``filler`` starts the trunk for training from scratch; ``digits`` gives the net the form of NVIDIA DIGITS in
     every phase; ``all_in_one`` writes it as one net for all phases, too.
     """

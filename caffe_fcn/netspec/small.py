@@ -24,19 +24,28 @@ _LOSSES = {"l2": L.EuclideanLoss, "l1": L.L1Loss}
 
 
 def triangles(n: NetSpec, plan: Plan) -> None:
-    """Every patch of 16 x 16 pixels drawn anew from 1024 features: as grey values, or as scores of ink and paper."""
+    """Every patch of 16 x 16 pixels drawn anew from 1024 features: as grey values, or as scores of ink and paper.
+
+    With the loss l1 it is the net of DIGITS's example, under its names: ``upsample``, which nothing fills and whose
+    bias learns as fast as its kernel, and ``lossL1``; weights trained there fit by name. The others call these
+    ``score`` and ``loss``, as all nets of the catalogue do, and fill the kernel, without which Adam does not start.
+    Unlike the example all have a transformation that subtracts the mean, for DIGITS does that itself.
+    """
     inputs(n, plan)
     features = plan.features(n, image(n, plan))
+    grey = {"bias_filler": {"type": "constant", "value": 128}}
     if plan.choice == "softmax":
         _drawn(n, plan, features, plan.classes[0], 16, 16, param=_SLOW_BIAS, **_NARROW)
+    elif plan.choice == "l1":
+        _drawn(n, plan, features, 1, 16, 16, param=_SLOW_BIAS[:1], name="upsample", **grey)
     else:
-        grey = {"bias_filler": {"type": "constant", "value": 128}}
         _drawn(n, plan, features, 1, 16, 16, param=_SLOW_BIAS, **_NARROW, **grey)
     if plan.training and plan.choice == "softmax":
         n.paper = L.Threshold(n.label, threshold=127.5, **plan.but("deploy"))
         n.loss = L.SoftmaxWithLoss(n.score, n.paper, **plan.but("deploy"))
     elif plan.training:
-        n.loss = _LOSSES[plan.choice](n.score, n.label, **plan.but("deploy"))
+        drawn = n.upsample if plan.choice == "l1" and plan.pad is None else n.score
+        n["lossL1" if plan.choice == "l1" else "loss"] = _LOSSES[plan.choice](drawn, n.label, **plan.but("deploy"))
 
 
 def _patches(n: NetSpec, bottom: Top, pad: int, training: bool) -> Top:
@@ -85,15 +94,23 @@ def _encoder(n: NetSpec, bottom: Top, pad: int, training: bool) -> Top:
 
 
 def _drawn(
-    n: NetSpec, plan: Plan, bottom: Top, outputs: int, kernel: int, stride: int, param: Any = (), **fillers: Any
+    n: NetSpec,
+    plan: Plan,
+    bottom: Top,
+    outputs: int,
+    kernel: int,
+    stride: int,
+    param: Any = (),
+    name: str = "score",
+    **fillers: Any,
 ) -> None:
-    """``score``: upsampled by a kernel that is learned, and cropped where the padding is not the net's own."""
+    """Upsampled by a kernel that is learned, as ``name``; cropped to ``score`` where the padding is not the net's."""
     convolution = {"num_output": outputs, "kernel_size": kernel, "stride": stride, **fillers}
     top = L.Deconvolution(bottom, convolution_param=convolution, param=list(param))
     if plan.pad is None:
-        n.score = top
+        n[name] = top
     else:
-        n.upscore = top
+        n["upscore" if name == "score" else name] = top
         n.score = offsets.crop(top, n.data)
 
 

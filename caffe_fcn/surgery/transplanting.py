@@ -22,7 +22,7 @@ from caffe_fcn.geometry import dims
 from caffe_fcn.graph import SOURCES, Node
 from caffe_fcn.layer_types import Site
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
-from caffe_fcn.shapes import Shapes, infer
+from caffe_fcn.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.surgery import fillers, interpolation
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
@@ -115,20 +115,18 @@ def transplant(
     return report
 
 
-# An image that every net of the family takes, for data layers whose image size only their code knows.
-# Convolutions have the same parameters at any size.
-_ANY_SIZE = (500, 500)
-
-
 def net_of(given: NetParameter | PathLike) -> NetParameter:
     """The net itself, read where a path is given."""
     return read_net(given) if isinstance(given, (str, os.PathLike)) else given
 
 
 def shapes_of(net: NetParameter, phase: str | None, size: tuple[int, int] | None) -> Shapes:
-    """Shapes of a net whose Python data layers may leave the image size open."""
+    """Shapes of a net whose Python data layers, or whose deploy form, may leave the image size open.
+
+    Convolutions have the same parameters at any size.
+    """
     untold = any(layer.type == "Python" and not layer.bottom for layer in net.layer)
-    return infer(net, phase, size=size or (_ANY_SIZE if untold else None))
+    return infer(net, phase, size=size or (ANY_SIZE if untold else size_to_assume(net, phase)))
 
 
 class _Source:

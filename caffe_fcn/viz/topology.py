@@ -17,7 +17,7 @@ from caffe_fcn.graph import Graph, Node, split
 from caffe_fcn.layer_types import LAYER_TYPES
 from caffe_fcn.proto import NetParameter, to_text
 from caffe_fcn.receptive_fields import receptive_fields
-from caffe_fcn.shapes import Shapes, infer
+from caffe_fcn.shapes import Shapes, infer, size_to_assume
 
 # What a layer is for; pictures give each role a colour.
 ROLES = {
@@ -117,7 +117,7 @@ def _inferred(
     net: NetParameter, phase: str | None, stages: Iterable[str], size: tuple[int, int] | None
 ) -> tuple[Graph, Shapes | None, list[str]]:
     try:
-        shapes = infer(net, phase, stages, size)
+        shapes = infer(net, phase, stages, size or size_to_assume(net, phase, stages))
     except CaffeFcnError as error:
         return Graph(split(net, phase, stages)), None, [f"shapes: {error}"]
     return shapes.graph, shapes, []

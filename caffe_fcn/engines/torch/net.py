@@ -30,15 +30,11 @@ from caffe_fcn.geometry import dims
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, filtered, split
 from caffe_fcn.layer_types import Shape, Site
 from caffe_fcn.proto import TRAIN, NetParameter, NetState
-from caffe_fcn.shapes import Shapes, row_of, shapes_of
+from caffe_fcn.shapes import ANY_SIZE, Shapes, row_of, shapes_of
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
-
-# An image that every net of the family takes, for sources that do not tell theirs: convolutions have the same
-# parameters at any size.
-_ANY_SIZE = (500, 500)
 
 _MADE = ("DummyData", "Parameter")  # sources that are layers here
 
@@ -232,4 +228,4 @@ def _first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[st
         shapeless = node.type == "Python" or (node.type == "Input" and not node.layer.input_param.shape)
         return _is_fed(node) and shapeless and any(top.name not in (inputs or {}) for top in node.tops)
 
-    return shapes_of(graph, size or (_ANY_SIZE if any(map(untold, graph.nodes)) else None), inputs)
+    return shapes_of(graph, size or (ANY_SIZE if any(map(untold, graph.nodes)) else None), inputs)

@@ -1,13 +1,12 @@
 """Caffe's parameters as tensors: which layers own them, what they start with, how they learn.
 
-Parameters with one ``param { name }`` are one tensor, owned by the first layer that has it (Net::AppendParam).
+Parameters with one ``param { name }`` are one tensor, owned by the first layer that has it (`sharing`).
 Values come from weights files where those have them, chunk by chunk, so that a file is in memory once and its
 bytes but once more; all others are what Caffe's fillers make.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,20 +15,17 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from caffe_fcn.errors import NetError, WeightsError
+from caffe_fcn.errors import WeightsError
 from caffe_fcn.geometry import dims
 from caffe_fcn.graph import Node
 from caffe_fcn.layer_types import Shape
 from caffe_fcn.shapes import Shapes
+from caffe_fcn.sharing import Key
 from caffe_fcn.surgery import Tensor as Handle
 from caffe_fcn.surgery import fillers, open_weights
 from caffe_fcn.surgery.layers import Weights, place
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Key: TypeAlias = tuple[str, int]
-"""A layer's name and the index of one of its parameters."""
-
-_STRICT = 0  # ParamSpec.DimCheckMode
 
 
 class Learnable(NamedTuple):
@@ -45,8 +41,7 @@ class Parameters:
     """All parameters of a net: ``blobs`` by layer name in Caffe's order, ``learnable`` in the order of solvers.
 
     ``frozen`` are layers that no solver changes, whatever their multipliers; ``differentiable`` keeps gradients for
-    what learns. Raises `NetError` for parameters that share a name and do not fit each other, `WeightsError` for
-    weights that do not fit the net.
+    what learns. Raises `WeightsError` for weights that do not fit the net.
     """
 
     def __init__(
@@ -60,12 +55,8 @@ class Parameters:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._shapes = shapes.params
-        self._owners: dict[Key, Key] = {}
-        self._multipliers: dict[Key, dict[str, float]] = {}
-        named: dict[str, Key] = {}
-        for node in shapes.graph.nodes:
-            for index in range(len(self._shapes[node.name])):
-                self._assign_owner(node, index, named)
+        self._owners = shapes.sharing.owners
+        self._multipliers = shapes.sharing.multipliers
         nodes = {node.name: node for node in shapes.graph.nodes}
         self._own: dict[Key, Tensor] = {}
         with ExitStack() as files:
@@ -86,22 +77,6 @@ class Parameters:
             for owner, handle in self._handles([weights]).items():
                 tensor = self._own[owner]
                 tensor.copy_(loaded(handle, torch.empty(tensor.shape, dtype=tensor.dtype)))
-
-    def _assign_owner(self, node: Node, index: int, named: dict[str, Key]) -> None:
-        key = (node.name, index)
-        spec = node.layer.param[index] if index < len(node.layer.param) else None
-        owner = named.setdefault(spec.name, key) if spec and spec.name else key
-        self._owners[key] = owner
-        mine, theirs = self._shapes[node.name][index], self._shapes[owner[0]][owner[1]]
-        strict = spec is not None and spec.share_mode == _STRICT
-        if mine != theirs and (strict or math.prod(mine) != math.prod(theirs)):
-            raise NetError(node, f"shares {dims(theirs)} of layer '{owner[0]}', and needs {dims(mine)}", "rename it")
-        known = self._multipliers.setdefault(owner, {})
-        for name in ("lr_mult", "decay_mult"):
-            if spec is None or not spec.HasField(name):
-                continue
-            if known.setdefault(name, getattr(spec, name)) != getattr(spec, name):
-                raise NetError(node, f"its {name} is not that of layer '{owner[0]}', whose parameter it shares")
 
     def _learnable(self, owner: Key, frozen: bool) -> Learnable:
         multipliers = {"lr_mult": 1.0, "decay_mult": 1.0, **self._multipliers[owner]}
