@@ -1,14 +1,19 @@
 """Where the published data sets keep their images and labels, and how to decode those.
 
-The layouts are those that the reference's Python data layers read. This module stands alone (NumPy, Pillow,
-SciPy, Python 3.6 or newer), because it also runs inside pycaffe, in whatever Python that was built for.
+The layouts are those that the reference's Python data layers read. With `mat_files` this module stands
+alone (NumPy, Pillow, Python 3.6 or newer), because it also runs inside pycaffe, in whatever Python that was built for.
 """
 
-# ruff: noqa: UP006, UP035, UP045, PTH123 - for old Pythons
+# ruff: noqa: UP006, UP032, UP035, UP045, PTH123 - for old Pythons
 
 from typing import IO, Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+
+if __package__:
+    from caffe_fcn.datasets import mat_files
+else:  # the folder alone is on the path, as Python may be too old for the package
+    import mat_files  # type: ignore[no-redef]
 
 Params = Dict[str, Any]
 
@@ -55,7 +60,7 @@ def indices(file: IO[bytes], table: Any = None) -> Any:
 
 def sbdd_label(file: IO[bytes], table: Any = None) -> Any:
     """SBDD: classes 0 to 20."""
-    return _mat(file, "GTcls")[0]["Segmentation"][0].astype(np.uint8)
+    return _mat(file, "GTcls", "Segmentation").astype(np.uint8)
 
 
 def nyud_label(file: IO[bytes], table: Any = None) -> Any:
@@ -65,12 +70,17 @@ def nyud_label(file: IO[bytes], table: Any = None) -> Any:
 
 def siftflow_label(file: IO[bytes], table: Any = None) -> Any:
     """SIFT Flow: void, 0 or -1 in the file, becomes 255."""
-    return np.maximum(_mat(file, "S").astype(np.int64), 0).astype(np.uint8) - np.uint8(1)
+    return np.maximum(_mat(file, "S"), 0).astype(np.uint8) - np.uint8(1)
 
 
 def context_label(file: IO[bytes], table: Any) -> Any:
     """PASCAL-Context: the 459 classes of the file as the 59 of the task, all others 0."""
-    return table[_mat(file, "LabelMap").astype(np.int64)]
+    label = _mat(file, "LabelMap")
+    if label.size and not (label.min() >= 0 and label.max() < len(table)):
+        raise ValueError(
+            "has classes from {} to {}, and labels.txt {}".format(label.min(), label.max(), len(table) - 1)
+        )
+    return table[label]
 
 
 def context_table(params: Params) -> Any:
@@ -148,10 +158,12 @@ def split_names(lines: Iterable[str]) -> List[str]:
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def _mat(file: IO[bytes], key: str) -> Any:
-    import scipy.io
-
-    return scipy.io.loadmat(file)[key]
+def _mat(file: IO[bytes], name: str, field: Optional[str] = None) -> Any:
+    """The whole numbers of a matrix in a MATLAB file; raises ValueError where there are none."""
+    values = mat_files.matrix(file.read(), name, field)
+    if values.dtype.kind == "f" and not (np.abs(values) < 1 << 53).all():
+        raise ValueError("has values that are no classes")
+    return values.astype(np.int64)
 
 
 def _class_names(path: str) -> List[str]:

@@ -52,8 +52,13 @@ _HHA_MEAN = (132.431, 94.076, 118.477)
 _LOG_DEPTH_MEAN = 7.844
 
 
-class SegDataLayer(Layer):  # type: ignore[misc]
-    """Loads images and their labels, one at a time, from a published data set as it was unpacked."""
+class SegData:
+    """Loads images and their labels, one at a time, from a published data set as it was unpacked.
+
+    Whoever makes one sets ``param_str``, as Caffe does. It is no pycaffe layer itself: those can only be made by Caffe.
+    """
+
+    param_str: str
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         """Read param_str and the split's list; raises ValueError or TypeError for what does not fit."""
@@ -113,6 +118,10 @@ class SegDataLayer(Layer):  # type: ignore[misc]
         if top.kind == "hha":
             return (array - np.array(_HHA_MEAN, np.float32)).transpose(2, 0, 1)
         return (array[:, :, ::-1] - self.mean).transpose(2, 0, 1)
+
+
+class SegDataLayer(SegData, Layer):  # type: ignore[misc]
+    """`SegData` as a layer of pycaffe."""
 
 
 # The names of the reference's layers.

@@ -138,10 +138,8 @@ class MatLabels:
     def __call__(self, data: bytes, where: str) -> NDArray[np.uint8]:
         try:
             label = np.asarray(self.decode(io.BytesIO(data), self.table))
-        except Exception as error:  # SciPy raises whatever a broken file makes it stumble over
-            raise Fault(
-                "broken", where, f"is no label of this data set: {_first_line(error)}", "fetch it again"
-            ) from error
+        except ValueError as error:
+            raise Fault("broken", where, f"is no label of this data set: {error}", "fetch it again") from error
         if label.ndim != 2 or label.dtype != np.uint8:
             raise Fault("broken", where, f"holds {label.dtype} of shape {label.shape}, no label", "fetch it again")
         return label
@@ -189,7 +187,3 @@ def _apart(train: Iterable[Pair], val: Iterable[Pair], sbdd: bool) -> None:
     if both:
         mend = f"--val-split {SEG11VALID}" if sbdd else "choose splits that are apart"
         raise DatasetError("splits", f"{len(both)} images train and validate, {both[0]} first", mend)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -50,7 +50,11 @@ def _from_files(read: Callable[[LayerParameter], list[Shape]]) -> Rule:
 
 
 def _unknowable(site: Site) -> list[Shape]:
-    return site.fail("is a Python layer: its shapes are known only to its code", "name a size (--size HxW)")
+    """A Python layer's tops; one without bottoms makes images, whose size can be named."""
+    if not site.layer.top:
+        return []
+    mend = "take it out of the net" if site.layer.bottom else "name a size (--size HxW)"
+    return site.fail("is a Python layer: its shapes are known only to its code", mend)
 
 
 _data = partial(LayerType, bottoms=(0, 0), makes=(1, ANY), coords=ends)

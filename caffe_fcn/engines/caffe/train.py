@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from caffe_fcn import datasets
 from caffe_fcn.engines.caffe.crash import Scene
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, Running, check_gpus
@@ -15,6 +16,7 @@ from caffe_fcn.proto import wire
 
 PathLike = str | os.PathLike[str]
 
+_REFERENCE_LAYERS = Path(datasets.__file__).parent / "reference_layers"
 _CPU, _GPU = 0, 1  # SolverParameter.SolverMode
 
 
@@ -56,7 +58,7 @@ class Training(Running):
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []
         command = [str(caffe.binary), "train", f"-solver={path}", *start, *device]
         self._resources.callback(self._remove_half_written)
-        self._start([Child(command, {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"})])
+        self._start([Child(command, {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "PYTHONPATH": _python_path()})])
 
     def _witness(self, line: str) -> None:
         self._scene.witness(line)
@@ -73,6 +75,11 @@ class Training(Running):
         died = any(process.returncode != 0 for process in self._processes)
         if self._scene.written and died and _is_cut_off(path):
             path.unlink(missing_ok=True)
+
+
+def _python_path() -> str:
+    """Where Python layers are found: at last the reference's, by the names that its nets give their modules."""
+    return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(_REFERENCE_LAYERS))))
 
 
 def _device(caffe: Caffe, gpu: str) -> list[str]:

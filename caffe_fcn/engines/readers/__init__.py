@@ -8,7 +8,8 @@ resumed goes on where it stopped, several processes share the batches among them
 ahead in any order. Batches follow one another in the order in which Caffe reads them, and start over at the end.
 
 - `transform`: ``transform_param``, from pixels to a blob
-- `databases`: Data, `pictures`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData, `python`: Python
+- `databases`: Data, `pictures`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData, `python`: Python,
+  with blobs as pycaffe has them (`pycaffe`)
 - `ahead`: batches of all data layers of a net, read ahead by worker processes (``__main__``)
 """
 
@@ -57,9 +58,9 @@ def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequen
     if layer.type == "MemoryData":
         return MemoryReader(layer, arrays)
     if layer.type == "Python":
-        from caffe_fcn.engines.readers.python import PythonReader
+        from caffe_fcn.engines.readers.python import open_python_reader
 
-        return PythonReader(layer, seed)
+        return open_python_reader(layer, training, seed)
     if layer.type not in _READERS:
         raise NetError(f"layer '{layer.name}' ({layer.type})", "is no data layer that the torch engine reads")
     return _READERS[layer.type](layer, training, seed)

@@ -36,7 +36,8 @@ Batch: TypeAlias = dict[str, list[Array]]
 class Ahead:
     """The batches of a net's data layers. ``workers`` 0 reads them in this process, when they are asked for.
 
-    ``arrays`` are those of MemoryData layers, which are always read here. Raises what `open_readers` raises.
+    ``arrays`` are those of MemoryData layers, which are always read here, as sequential readers are. Raises what
+    `open_readers` raises.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class Ahead:
         arrays: Mapping[str, Sequence[Array]] | None = None,
     ) -> None:
         self.readers = open_readers(net, training, seed, arrays)
-        self._workers = 0 if arrays or not self.readers else workers
+        here = bool(arrays) or any(reader.sequential for reader in self.readers.values())
+        self._workers = 0 if here or not self.readers else workers
         self._task = {"net": net.SerializeToString().hex(), "training": training, "seed": seed}
         self._resources = ExitStack()
 

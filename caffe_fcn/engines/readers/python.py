@@ -1,56 +1,106 @@
-"""Python layers: those of the reference FCNs, by their own names, without pycaffe.
+"""Python layers that make data: those of the reference FCNs, by their own names, and those of the running program.
 
-No other Python is run: a prototxt names any module, and a net that somebody sent may name any code.
+    @data_layer
+    class MyDataLayer:                       # written for pycaffe, where its base is caffe.Layer
+        def setup(self, bottom, top): ...
+        def reshape(self, bottom, top): ...
+        def forward(self, bottom, top): ...
+
+A layer gets what pycaffe gives it: ``param_str``, ``phase``, ``blobs``, and its tops as blobs (`pycaffe.LayerBlob`).
+No module is ever imported because a prototxt names it: a net that somebody sent may name any code. A program that
+trains a net with Python layers of its own registers their classes with `data_layer`.
 """
 
 from __future__ import annotations
 
 import random
-
-import numpy as np
+import struct
+import zlib
+from typing import Any, TypeVar
 
 from caffe_fcn.datasets import pycaffe_layers
+from caffe_fcn.engines.readers.pycaffe import LayerBlob
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, FileError, nearest
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto import TEST, TRAIN, LayerParameter
+
+_Class = TypeVar("_Class", bound=type)
 
 _SUFFIX = "DataLayer"
+_REFERENCE = [name for name in vars(pycaffe_layers) if name.endswith(_SUFFIX)]
+_registered: dict[str, type] = {}
+
+_BROKEN = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
+"""What Pillow and the decoders of labels raise for files that are damaged, or of another kind."""
+
+
+def data_layer(class_: _Class) -> _Class:
+    """Have this process run Python layers of that class, without bottoms, under the class's name."""
+    _registered[class_.__name__] = class_
+    return class_
+
+
+def open_python_reader(layer: LayerParameter, training: bool, seed: int) -> Reader:
+    """The reader of a Python layer; raises `NetError` where its class is neither registered nor the reference's."""
+    name = layer.python_param.layer
+    if name in _registered:
+        return SequentialReader(layer, _registered[name], training, seed)
+    return ReferenceReader(layer, training, seed)
 
 
 class PythonReader(Reader):
-    """One image and its labels at a time, in the reference's order: drawn at random while training."""
+    """Runs a layer as `PythonLayer` in Caffe runs it: setup and reshape once, then reshape and forward each time."""
 
     size = 1
 
-    def __init__(self, layer: LayerParameter, seed: int) -> None:
-        super().__init__(layer, training=True, seed=seed)
-        param = layer.python_param
-        known = [name for name in vars(pycaffe_layers) if name.endswith(_SUFFIX)]
-        if param.layer not in known:
-            mend = nearest(param.layer, known) or f"those of the reference are: {', '.join(known)}"
-            self.fail(f"Python layer {param.layer!r} runs in pycaffe only", mend)
-        self._pairs = getattr(pycaffe_layers, param.layer)()
-        self._pairs.param_str = param.param_str
+    def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
+        super().__init__(layer, training, seed)
+        self._made: Any = None
+        self._tops: list[LayerBlob] = []
+
+    def _set_up(self, class_: type) -> None:
+        self._made = made = class_()
+        self._tops = [LayerBlob() for _ in self.layer.top]
+        made.param_str = self.layer.python_param.param_str
+        made.phase = TRAIN if self.training else TEST
+        made.blobs = []
+        made.setup([], self._tops)
+
+    def _forward(self) -> list[Array]:
+        self._made.reshape([], self._tops)
+        self._made.forward([], self._tops)
+        return [top.data.copy() for top in self._tops]
+
+
+class ReferenceReader(PythonReader):
+    """One image and its labels at a time, in the reference's order: drawn at random while training."""
+
+    def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
+        super().__init__(layer, training, seed)
+        name = layer.python_param.layer
+        if name not in _REFERENCE:
+            mend = nearest(name, _REFERENCE) or f"those of the reference are: {', '.join(_REFERENCE)}"
+            self.fail(f"Python layer {name!r} runs in pycaffe only", mend)
         try:
-            self._pairs.setup([], layer.top)
+            self._set_up(pycaffe_layers.SegData)
         except OSError as error:
             raise FileError(error.filename, (error.strerror or str(error)).lower(), "check param_str") from error
         except (ValueError, KeyError, TypeError) as error:
             self.fail(str(error), "correct param_str")
+        params = self._made.params
         self._drawn: list[int] = []
-        self._random = random.Random(self._pairs.params.get("seed", seed)) if self._pairs.random else None
+        self._random = random.Random(params.get("seed", seed)) if self._made.random else None
 
     def __len__(self) -> int:
-        return len(self._pairs.names)
+        return len(self._made.names)
 
     def batch(self, number: int) -> list[Array]:
-        self._pairs.index = self._index(number)
+        self._made.index = index = self._index(number)
         try:
-            self._pairs.reshape([], [])
-        except (OSError, ValueError, KeyError) as error:
-            name = self._pairs.names[self._pairs.index]
-            raise DatasetError(f"layer '{self.layer.name}' (Python), image {name}", str(error)) from error
-        return [np.ascontiguousarray(array, np.float32)[None] for array in self._pairs.loaded]
+            return self._forward()
+        except (*_BROKEN, _bomb()) as error:
+            where = f"layer '{self.layer.name}' (Python), image {self._made.names[index]}"
+            raise DatasetError(where, _first_line(error), "fetch it again") from error
 
     def _index(self, number: int) -> int:
         if self._random is None:
@@ -58,3 +108,45 @@ class PythonReader(Reader):
         while len(self._drawn) <= number:
             self._drawn.append(self._random.randint(0, len(self) - 1))
         return self._drawn[number]
+
+
+class SequentialReader(PythonReader):
+    """A layer of the running program, which may keep what it likes: batches are made one after the other.
+
+    An earlier batch is made by a layer that is set up anew. What the layer raises is the program's own.
+    """
+
+    sequential = True
+
+    def __init__(self, layer: LayerParameter, class_: type, training: bool, seed: int) -> None:
+        super().__init__(layer, training, seed)
+        self._class = class_
+        self._number = -1  # of the batch that was made last
+        self._batch: list[Array] = []
+        self._restart()
+
+    def __len__(self) -> int:
+        return self._number + 1  # so many are known; nobody but the layer knows how many there are
+
+    def batch(self, number: int) -> list[Array]:
+        if number < self._number:
+            self._restart()
+        while self._number < number:
+            self._batch = self._forward()
+            self._number += 1
+        return self._batch
+
+    def _restart(self) -> None:
+        self._set_up(self._class)
+        self._made.reshape([], self._tops)
+        self._number = -1
+
+
+def _bomb() -> type[Exception]:
+    from PIL import Image
+
+    return Image.DecompressionBombError
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

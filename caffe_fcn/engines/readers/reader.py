@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ Array: TypeAlias = NDArray[Any]
 class Reader(ABC):
     """A data layer's tops, batch by batch; ``len()`` is how many records there are before they start over.
 
-    Subclasses set ``size``, the records of a batch.
+    Subclasses set ``size``, the records of a batch. Those whose batches come of the ones before, and only in this
+    process, are ``sequential``.
     """
 
     size: int
+    sequential: ClassVar[bool] = False
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         self.layer = layer

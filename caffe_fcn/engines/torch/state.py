@@ -26,6 +26,7 @@ from caffe_fcn.surgery.tensors import Sink, SourceFile
 
 _MOST_HISTORIES = 1 << 20
 _LONGEST = 1 << 16  # of a file's name, and of a position
+_MOST = 1 << 63  # of a seed, and of passes
 _DAMAGED = "the file is cut off or damaged: name another snapshot"
 
 
@@ -46,10 +47,13 @@ class Position:
     @classmethod
     def from_json(cls, text: str | bytes) -> Position:
         """Raises ValueError for what is none."""
-        content = json.loads(text)
-        position = cls(content["seed"], tuple(content["passes"]))
-        if not all(type(value) is int and value >= 0 for value in (position.seed, *position.passes)):
-            raise ValueError("negative")
+        try:
+            content = json.loads(text)
+            position = cls(content["seed"], tuple(content["passes"]))
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError("its position has no seed and passes") from error
+        if not all(type(value) is int and 0 <= value < _MOST for value in (position.seed, *position.passes)):
+            raise ValueError(f"seed and passes of its position are no numbers from 0 to {_MOST - 1}")
         return position
 
 
@@ -123,7 +127,7 @@ def _read_binary(file: SourceFile) -> SolverState:
                 raise wire.WireError(f"field {field.number} is not a solver state's", field.start)
         position = Position.from_json(texts[_POSITION]) if texts[_POSITION] else None
         name = texts[_LEARNED_NET].decode()
-    except (ValueError, KeyError, TypeError) as error:  # a WireError is a ValueError
+    except ValueError as error:  # a WireError is one
         raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
     if not len(file):
         raise WeightsError(file.path, "is empty", "name another snapshot")
@@ -131,6 +135,10 @@ def _read_binary(file: SourceFile) -> SolverState:
 
 
 # HDF5: data sets named like the fields, and a group of histories
+
+
+_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError)
+"""What h5py raises for damaged files, and what comes of data sets of another kind or shape."""
 
 
 def _h5py(path: object) -> Any:
@@ -163,9 +171,11 @@ def _read_hdf5(file: SourceFile) -> SolverState:
             places = [(str(number), f"{file.path}, history {number}") for number in range(len(group))]
             histories = [hdf5.tensor(file, hdf5.owned(group, name, where), where) for name, where in places]
             iteration, step = (int(content[name][0]) for name in ("iter", "current_step"))
+            if content["learned_net"].nbytes > _LONGEST:
+                raise ValueError("the name of its weights has no end")
             name = bytes(content["learned_net"][()]).rstrip(b"\0").decode()
             text = content.attrs.get("caffe_fcn")
             position = Position.from_json(text) if text else None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except _BROKEN as error:
         raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
     return SolverState(iteration, name, step, histories, position)

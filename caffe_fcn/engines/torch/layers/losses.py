@@ -60,6 +60,11 @@ def _bounded(values: Tensor, least: float) -> Tensor:
     return values + (values.clamp(min=least) - values).detach()
 
 
+def _of_images(x: Tensor) -> Tensor:
+    """All values of an image as a row."""
+    return x.reshape(x.shape[0], -1)
+
+
 @layer("SoftmaxWithLoss")
 class SoftmaxWithLoss(Layer):
     """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax."""
@@ -107,10 +112,10 @@ class InfogainLoss(Layer):
             site.fail("reads its matrix from a file", "give it as a third bottom")
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        x, labels, matrix = bottoms
+        x, labels, matrix = bottoms[0], bottoms[1], bottoms[2].detach()
         axis = self.param.axis % x.dim()
         ignored = _ignored(self)
-        logs = _bounded(x.movedim(axis, -1).flatten(0, -2).log_softmax(1), math.log(_LOG_THRESHOLD))
+        logs = _bounded(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
         numbers = labels_of(self, labels.flatten(), logs.shape[1], ignored)
         counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
         square = matrix.reshape(logs.shape[1], logs.shape[1])
@@ -124,7 +129,7 @@ class MultinomialLogisticLoss(Layer):
     """The cross entropy of predictions that are probabilities already."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        rows = bottoms[0].flatten(1)
+        rows = _of_images(bottoms[0])
         numbers = labels_of(self, bottoms[1].flatten(), rows.shape[1], None)
         picked = rows.gather(1, numbers[:, None])
         return [-_bounded(picked, _LOG_THRESHOLD).log().sum() / len(rows)]
@@ -169,18 +174,23 @@ class SmoothL1Loss(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         a, b, *weights = bottoms
-        difference = (a - b) * weights[0] if weights else a - b
+        factors: list[Tensor | float] = [*(weight.reshape(a.shape) for weight in weights), 1.0, 1.0]
+        inside, outside = factors[:2]
+        difference = (a - b.reshape(a.shape)) * inside
         losses = F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
-        return [(losses * weights[1] if len(weights) > 1 else losses).sum() / a.shape[0]]
+        return [(losses * outside).sum() / a.shape[0]]
 
 
 @layer("HingeLoss")
 class HingeLoss(Layer):
-    """How far each score is on the wrong side of 1, or -1 for the other classes; with norm L2 squared."""
+    """How far each score is on the wrong side of 1, or -1 for the other classes; with norm L2 squared.
+
+    Of labels, Caffe reads as many as there are images, and passes over those behind them.
+    """
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        rows = bottoms[0].flatten(1)
-        numbers = labels_of(self, bottoms[1].flatten(), rows.shape[1], None)
+        rows = _of_images(bottoms[0])
+        numbers = labels_of(self, bottoms[1].flatten()[: len(rows)], rows.shape[1], None)
         signs = torch.ones_like(rows).scatter_(1, numbers[:, None], -1)
         margins = F.relu(1 + signs * rows)
         return [(margins.square() if self.param.norm == 2 else margins).sum() / len(rows)]
@@ -192,9 +202,9 @@ class ContrastiveLoss(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         a, b, similar = bottoms
-        squared = (a.flatten(1) - b.flatten(1)).square().sum(1)
-        apart = (self.param.margin - squared).clamp(min=0) if self.param.legacy_version else self._short_of(squared)
-        return [torch.where(similar.flatten() != 0, squared, apart).sum() / (2 * len(squared))]
+        squared = (_of_images(a) - _of_images(b)).square().sum(1)
+        apart = F.relu(self.param.margin - squared) if self.param.legacy_version else self._short_of(squared)
+        return [torch.where(similar.flatten().long() != 0, squared, apart).sum() / (2 * len(squared))]
 
     def _short_of(self, squared: Tensor) -> Tensor:
         """(margin - distance)^2; in the gradient Caffe keeps the distance from zero."""

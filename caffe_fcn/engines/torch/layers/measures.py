@@ -15,7 +15,8 @@ class Accuracy(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         p = self.param
-        scores = bottoms[0].detach().movedim(p.axis, -1).flatten(0, -2)
+        x = bottoms[0].detach()
+        scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
         ignored = p.ignore_label if p.HasField("ignore_label") else None
         numbers = labels_of(self, bottoms[1].flatten(), scores.shape[1], ignored)
         if ignored is not None:
