@@ -13,6 +13,7 @@ from exact_gradients import assert_same_histories, assert_same_updates
 from test_engines_torch_training import caffe_train, torch_train
 
 from caffe_fcn.engines.torch import state
+from caffe_fcn.errors import EngineError
 
 UPDATES = 3
 
@@ -78,3 +79,39 @@ def test_updates_from_a_snapshot_are_those_of_real_caffe(
     assert_same_updates(ours, theirs, before, UPDATES)
     our_histories, caffes = (histories(place / f"{name}_iter_{last}.solverstate{end}") for name in ("torch", "caffe"))
     assert_same_histories(our_histories, caffes, UPDATES)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    *(
+        ({"lr_policy": policy, "gamma": -0.5, "stepsize": 5, "stepvalue": 5}, f"lr_policy '{policy}' has gamma -0.5")
+        for policy in ("exp", "inv", "multistep", "sigmoid", "step")
+    ),
+    ({"lr_policy": "exp", "gamma": float("nan")}, "lr_policy 'exp' has gamma nan"),
+    ({"lr_policy": "sigmoid", "gamma": 0.5}, "lr_policy 'sigmoid' has no stepsize"),
+    ({"type": "RMSProp", "rms_decay": 1}, "rms_decay 1"),
+]
+TAKEN: list[dict[str, Any]] = [
+    {"lr_policy": "poly", "gamma": -0.5, "power": 1},
+    {"lr_policy": "fixed", "gamma": -0.5, "stepsize": -3},
+    {"rms_decay": 2},
+]
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize(("settings", "what"), REFUSED, ids=lambda value: str(value)[:40])
+def test_figures_that_caffe_refuses_are_refused(
+    place: Path, caffe_bin: Path, settings: dict[str, Any], what: str
+) -> None:
+    solver = outlines.solver(place, **settings, max_iter=1)
+    with pytest.raises(AssertionError, match="Check failed"):
+        caffe_train(caffe_bin, solver)
+    with pytest.raises(EngineError) as caught:
+        torch_train(solver)
+    assert str(caught.value).startswith(f"solver: {what}")
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize("settings", TAKEN, ids=str)
+def test_figures_that_nobody_reads_may_be_anything(place: Path, caffe_bin: Path, settings: dict[str, Any]) -> None:
+    solver = outlines.solver(place, **settings, max_iter=1)
+    assert len(caffe_train(caffe_bin, solver)) == len(torch_train(solver))
