@@ -7,6 +7,8 @@ import pytest
 from caffe_worker import CaffeWorker
 from torch_judge import assert_as_caffe, random_inputs
 
+pytestmark = pytest.mark.numerics
+
 
 def given_input(name: str, *dims: int) -> str:
     shape = " ".join(f"dim: {dim}" for dim in dims)
