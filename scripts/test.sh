@@ -23,5 +23,7 @@ oldest=$venv/protobuf-4.25
 say "tests with protobuf 4.25"
 PYTHONPATH=$oldest python -m pytest -p no:cacheprovider tests/test_proto_*.py tests/test_graph.py tests/test_offsets.py
 
+./scripts/test_numerics.sh --short
+
 say "all tests"
 python -m pytest -p no:cacheprovider -n 2 "$@"

@@ -57,6 +57,7 @@ def test_a_training_shows_its_losses_and_tells_what_it_left(place: Path, cli: Cl
     ElementTree.parse(place / "snapshots/decay.svg")
 
 
+@pytest.mark.numerics
 def test_the_weights_are_those_of_the_closed_form(place: Path, cli: Cli, pycaffe: PyCaffe) -> None:
     assert cli("train", decay.write(place)).status == 0
     source = """

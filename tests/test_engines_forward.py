@@ -44,6 +44,7 @@ def engine(request: pytest.FixtureRequest, net: Path, weights: Path, caffe_bin: 
         yield loaded
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 3, 11, 5)])
 def test_the_numbers_are_pycaffes(
     engine: engines.Engine, net: Path, weights: Path, pycaffe: PyCaffe, shape: tuple[int, ...]
@@ -69,6 +70,7 @@ def test_it_tells_its_inputs_and_outputs(engine: engines.Engine) -> None:
     assert list(engine.outputs) == ["prob"]
 
 
+@pytest.mark.numerics
 def test_any_layout_and_type_of_array_is_taken(engine: engines.Engine) -> None:
     image = np.arange(8 * 8 * 3).reshape(8, 8, 3)
     strided = engine.forward(data=image.transpose(2, 0, 1)[None])

@@ -7,6 +7,8 @@ import pytest
 from caffe_worker import CaffeWorker
 from torch_judge import assert_as_caffe, random_inputs
 
+pytestmark = pytest.mark.numerics
+
 
 def given_input(name: str, *dims: int) -> str:
     shape = " ".join(f"dim: {dim}" for dim in dims)
@@ -35,6 +37,16 @@ def pooling(inside: str, tops: str = "p") -> str:
 
 def convolution(kind: str, inside: str, bottom: str = X) -> str:
     return bottom + layer(kind, "x", "c", f"convolution_param {{ {inside} }}")
+
+
+STEPS = given_input("x", 4, 2, 3) + given_input("cont", 4, 2)
+STATIC = given_input("static", 2, 3, 2)
+H0 = given_input("h0", 1, 2, 5)
+C0 = given_input("c0", 1, 2, 5)
+
+
+def recurrent(kind: str, bottoms: str, tops: str = "l", more: str = "") -> str:
+    return layer(kind, bottoms, tops, f"recurrent_param {{ num_output: 5 {more} }}")
 
 
 def softmax_loss(inside: str) -> str:
@@ -148,6 +160,31 @@ WITH_GRADIENTS = {
     "shared parameters in two shapes": VECTORS
     + layer("InnerProduct", "x", "a", f"{SHARED} }}", "one")
     + layer("InnerProduct", "x", "b", f"{SHARED} transpose: true }}", "two"),
+    "lstm": STEPS + recurrent("LSTM", "x cont"),
+    "lstm of images, in one step": given_input("x", 1, 2, 3, 2)
+    + given_input("cont", 1, 2)
+    + recurrent("LSTM", "x cont", more="debug_info: true"),
+    "lstm with a static input": STEPS + STATIC + recurrent("LSTM", "x cont static"),
+    "lstm that shows its states": STEPS + H0 + C0 + recurrent("LSTM", "x cont h0 c0", "l h c", "expose_hidden: true"),
+    "lstm with all of it": STEPS
+    + STATIC
+    + H0
+    + C0
+    + recurrent("LSTM", "x cont static h0 c0", "l h c", "expose_hidden: true"),
+    "lstm unit": C0
+    + given_input("gates", 1, 2, 20)
+    + given_input("cont", 1, 2)
+    + layer("LSTMUnit", "c0 gates cont", "c h"),
+    "rnn": STEPS + recurrent("RNN", "x cont"),
+    "rnn with a static input": STEPS + STATIC + recurrent("RNN", "x cont static"),
+    "rnn that shows its state": STEPS + H0 + recurrent("RNN", "x cont h0", "l h", "expose_hidden: true"),
+    "filter": VECTORS
+    + given_input("y", 5, 3)
+    + given_input("chosen", 5, 1)
+    + layer("InnerProduct", "x", "f", "inner_product_param { num_output: 3 }")
+    + layer("Filter", "f chosen", "few")
+    + layer("Filter", "y chosen", "others", name="other")
+    + layer("EuclideanLoss", "few others", "loss"),
     "a branch that gives no gradient back": X
     + layer("Scale", "x", "s")
     + layer("TanH", "s", "t")
@@ -222,6 +259,16 @@ MEASURES = {
     "threshold": X + layer("Threshold", "x", "t", "threshold_param { threshold: 0.3 }"),
     "embed": given_input("label", 3, 2) + layer("Embed", "label", "e", "embed_param { num_output: 5 input_dim: 7 }"),
     "batch reindex": X + given_input("label", 5) + layer("BatchReindex", "x label", "b"),
+    "filter of several": X
+    + VECTORS.replace('"x"', '"y"').replace("dim: 5", "dim: 2")
+    + given_input("chosen", 2)
+    + layer("Filter", "x y chosen", "f g"),
+    "filter that lets nothing through": X
+    + given_input("chosen", 2)
+    + layer("Filter", "x chosen", "f")
+    + layer("Threshold", "chosen", "t", "threshold_param { threshold: 9 }")
+    + layer("Filter", "x t", "none", name="no")
+    + layer("TanH", "none", "n"),
     "silence": X + layer("Silence", "x", ""),
     "dummy data": layer(
         "DummyData", "", "a b", "dummy_data_param { shape { dim: 2 dim: 3 } data_filler { value: 4 } }"
@@ -235,10 +282,14 @@ def inputs_of(text: str) -> dict[str, np.ndarray]:
     if "label" in inputs:
         most = 2 if any(kind in text for kind in ("BatchReindex", "ContrastiveLoss", "Sigmoid")) else 6
         inputs["label"] = np.random.RandomState(2).randint(0, most, inputs["label"].shape).astype(np.float32)
+    for name, values in (("cont", (0.5, 1, 0, 1, 1, -2, 1, 0)), ("chosen", (0, -2, 1, 0, 1))):
+        if name in inputs:
+            inputs[name] = np.resize(np.array(values, np.float32), inputs[name].shape)
     return inputs
 
 
-NOT_FORCED = ("propagate_down", "InfogainLoss")  # one would be overruled, the other dies of it
+# Overruled by force, dead of it, or would be asked for a gradient of what chooses
+NOT_FORCED = ("propagate_down", "InfogainLoss", "Filter")
 
 
 @pytest.mark.parametrize("case", WITH_GRADIENTS | LOSSES)
@@ -246,7 +297,7 @@ def test_blobs_and_gradients_are_those_of_real_caffe(caffe: CaffeWorker, case: s
     text = (WITH_GRADIENTS | LOSSES)[case]
     forced = not any(word in text for word in NOT_FORCED)
     text = f"force_backward: {str(forced).lower()}\n{text}"
-    undefined = () if forced else ("grad/x", "grad/h", "grad/label")
+    undefined = ("grad/cont",) if forced else ("grad/x", "grad/y", "grad/h", "grad/label", "grad/chosen")
     assert_as_caffe(caffe, text, inputs_of(text), but=undefined)
 
 

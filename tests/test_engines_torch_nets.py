@@ -16,6 +16,8 @@ from caffe_fcn.layer_types import pooling_windows
 from caffe_fcn.netspec import build, catalogue
 from caffe_fcn.shapes import infer
 
+pytestmark = pytest.mark.numerics
+
 random_ones = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 

@@ -15,6 +15,8 @@ from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net, frames, interpolation
 from caffe_fcn.netspec import build, catalogue
 
+pytestmark = pytest.mark.numerics
+
 ALLOWED = 1e-5  # of the largest value
 
 

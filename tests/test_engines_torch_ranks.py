@@ -61,6 +61,7 @@ def assert_same_weights(ours: Path, theirs: Path) -> None:
         assert np.abs(mine[name] - others[name]).max() <= 1e-5 * np.abs(others[name]).max(), name
 
 
+@pytest.mark.numerics
 def test_two_ranks_do_what_one_does_with_twice_the_passes(place: Path, cli: Cli) -> None:
     one = torch_train(random_net(place, max_iter=6, iter_size=6, snapshot_prefix="one"), weights=["start.caffemodel"])
     two = random_net(place, max_iter=6, iter_size=3, snapshot_prefix="two", snapshot=3)

@@ -16,14 +16,7 @@ from caffe_fcn.engines.events import Event, Step
 from caffe_fcn.engines.log import events as told_in
 from caffe_fcn.engines.torch.solver import Solver
 
-SOLVERS: dict[str, dict[str, Any]] = {
-    "SGD": {"max_iter": 100, "momentum": 0.9, "iter_size": 2, "weight_decay": 5e-4},
-    "Nesterov": {"base_lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3, "regularization_type": "L1"},
-    "AdaGrad": {"base_lr": 0.01, "weight_decay": 5e-4},
-    "RMSProp": {"base_lr": 0.0003, "rms_decay": 0.98, "iter_size": 2},
-    "AdaDelta": {"base_lr": 1.0, "momentum": 0.95, "delta": 1e-6, "weight_decay": 5e-4},
-    "Adam": {"base_lr": 0.001, "momentum": 0.9, "momentum2": 0.999, "weight_decay": 5e-4},
-}
+MOMENTUM: dict[str, Any] = {"momentum": 0.9, "iter_size": 2, "weight_decay": 5e-4}
 
 
 @pytest.fixture
@@ -63,28 +56,30 @@ def assert_same_weights(ours: Path, theirs: Path) -> None:
     mine, caffes = outlines.weights(ours), outlines.weights(theirs)
     assert mine.keys() == caffes.keys()
     for name in caffes:
-        assert np.abs(mine[name] - caffes[name]).max() <= 1e-3 * np.abs(caffes[name]).max(), name
+        ours_exactly, theirs_exactly = mine[name].astype(np.float64), caffes[name].astype(np.float64)
+        assert np.abs(ours_exactly - theirs_exactly).max() <= 1e-3 * np.abs(theirs_exactly).max(), name
 
 
 @pytest.mark.caffe
-@pytest.mark.parametrize("kind", SOLVERS)
-def test_every_type_of_solver_goes_caffes_way(
-    triangles: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path, kind: str
-) -> None:
+@pytest.mark.numerics
+def test_a_training_goes_caffes_way(triangles: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path) -> None:
+    """By SGD, whose steps are as small as the gradient; how the other types update, test_engines_torch_updates says.
+
+    They divide a gradient by its own size, so that rounding alone would move a weight by the whole rate.
+    """
     monkeypatch.chdir(triangles)
-    settings = {"type": kind, **SOLVERS[kind]}
-    count = settings.get("max_iter", 50)
-    solver = outlines.solver(triangles, **settings, snapshot_prefix=f"{kind}_caffe")
+    solver = outlines.solver(triangles, **MOMENTUM, snapshot_prefix="caffe")
     theirs = losses(caffe_train(caffe_bin, solver, "-weights=start.caffemodel"))
-    solver = outlines.solver(triangles, **settings, snapshot_prefix=f"{kind}_torch")
+    solver = outlines.solver(triangles, **MOMENTUM, snapshot_prefix="torch")
     ours = losses(torch_train(solver, weights=["start.caffemodel"]))
-    assert len(ours) == count + 1
+    assert len(ours) == 50 + 1
     assert theirs.min() < 0.8 * theirs[0]  # there was something to learn, and to go astray with
     np.testing.assert_allclose(ours, theirs, rtol=1e-3)
-    assert_same_weights(*(triangles / f"{kind}_{engine}_iter_{count}.caffemodel" for engine in ("torch", "caffe")))
+    assert_same_weights(*(triangles / f"{engine}_iter_50.caffemodel" for engine in ("torch", "caffe")))
 
 
 @pytest.mark.caffe
+@pytest.mark.numerics
 @pytest.mark.parametrize(
     "policy",
     [
@@ -103,10 +98,12 @@ def test_learning_rates_are_caffes(place: Path, caffe_bin: Path, policy: dict[st
     theirs = [event.lr for event in caffe_train(caffe_bin, solver) if isinstance(event, Step)]
     ours = [event.lr for event in torch_train(solver) if isinstance(event, Step)]
     assert len(ours) == 26
-    np.testing.assert_allclose(np.array(ours[:25], float), np.array(theirs[:25], float), rtol=5e-6)  # six digits
+    printed, rounded = 5e-6, 2e-7  # half a unit of the sixth digit, and what float32 makes of a power
+    np.testing.assert_allclose(np.array(ours[:25], float), np.array(theirs[:25], float), rtol=printed + rounded)
 
 
 @pytest.mark.caffe
+@pytest.mark.numerics
 def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: Path) -> None:
     settings = {"clip_gradients": 0.3, "iter_size": 4, "momentum": 0.9, "weight_decay": 5e-4, "max_iter": 30}
     theirs = caffe_train(caffe_bin, outlines.solver(place, **settings), "-weights=start.caffemodel")
@@ -120,6 +117,7 @@ def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: 
 
 
 @pytest.mark.caffe
+@pytest.mark.numerics
 def test_tests_and_averages_are_told_as_caffe_tells_them(place: Path, caffe_bin: Path) -> None:
     (place / "two.prototxt").write_text(
         (place / "net.prototxt").read_text().replace('top: "accuracy"', 'top: "accuracy" top: "each"')

@@ -265,6 +265,7 @@ def test_real_caffe_takes_the_published_classifiers(zoo: str, shared: Path, caff
         assert tuple(real["blobs"]["score"]) == (1, 21, 240, 300)
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_scores_are_the_classifiers_at_every_position(tmp_path: Path, pycaffe: PyCaffe) -> None:
     classifier, fcn = tmp_path / "classifier.prototxt", tmp_path / "fcn.prototxt"

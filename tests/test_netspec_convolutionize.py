@@ -142,6 +142,7 @@ net.save(str(inputs["weights"]))
 """
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_real_caffe_gets_the_same_answers(tmp_path: Path, pycaffe: Callable[..., dict[str, np.ndarray]]) -> None:
     before, after = tmp_path / "before.prototxt", tmp_path / "after.prototxt"

@@ -73,6 +73,7 @@ def score_net(classes: int, name: str = "score", upscored: bool = True) -> NetPa
     return net_of(text + up * upscored, (1, 6, 3, 3))
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_a_net_of_more_classes_scores_the_old_ones_as_before(pycaffe, tmp_path):
     old, new = score_net(3), score_net(5)
@@ -130,6 +131,7 @@ def image_net(channels: int, pad: int = 0, before: str = "") -> NetParameter:
     return net_of(before + text, (1, channels, 9, 9))
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_other_channels_are_what_they_say(pycaffe, tmp_path):
     values = {"conv1": [normal(5, 3, 3, 3), normal(5)]}
@@ -163,6 +165,7 @@ def test_other_channels_are_what_they_say(pycaffe, tmp_path):
 SHIFT = 'layer { name: "shift" type: "Power" bottom: "data" top: "shifted" power_param { shift: -116 scale: 0.5 } }'
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 @pytest.mark.parametrize("pad", [0, 3])
 def test_a_shift_is_folded_exactly_where_the_first_convolution_does_not_pad(pycaffe, tmp_path, pad):
@@ -181,6 +184,7 @@ def test_a_shift_is_folded_exactly_where_the_first_convolution_does_not_pad(pyca
     assert (np.abs(after - before).max() > 1) == bool(pad)
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_a_mean_per_channel_is_folded_into_the_bias(pycaffe, tmp_path):
     net = image_net(3)
@@ -243,6 +247,7 @@ NORMED = {
 }
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_folded_nets_compute_what_they_computed_before(pycaffe, tmp_path):
     images = []

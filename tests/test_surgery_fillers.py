@@ -65,6 +65,7 @@ def test_a_sparse_gaussian_has_so_many_inputs_per_output():
     assert abs(values[values != 0].std() - 2) < 0.1
 
 
+@pytest.mark.numerics
 def test_rows_of_a_positive_unit_ball_sum_to_one():
     values = filled((7, 3, 300, 200), type="positive_unitball").astype("f8")
     assert values.min() >= 0
@@ -127,6 +128,7 @@ def test_a_scale_by_its_second_bottom_has_only_its_bias():
     assert fillers.filler_of(layer, 0, (3,)).value == 0
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_the_interpolation_kernel_is_real_caffes_bilinear_filler_for_every_size(pycaffe, tmp_path):
     sizes = [*range(1, 20), 32, 63, 64]
@@ -165,6 +167,7 @@ def test_each_class_is_interpolated_into_itself_and_into_no_other(size, channels
             np.testing.assert_array_equal(values[source, target], expected)
 
 
+@pytest.mark.numerics
 @given(st.integers(1, 16))
 def test_enlarging_a_constant_by_the_kernels_factor_gives_the_constant(factor):
     """The taps that meet in one output pixel sum to 1: the kernel neither darkens nor brightens."""

@@ -82,6 +82,7 @@ def test_a_recipe_takes_the_whole_trunk_and_fills_only_new_heads(tmp_path, name)
         assert written[layer][0].any() == (name == "m2nist" or layer.startswith(("upscore", "scale_pool")))
 
 
+@pytest.mark.numerics
 def test_colour_and_depth_start_from_the_mean_of_the_colours(tmp_path):
     source = random_weights(tmp_path / "w.npz", trunk(narrow("nyud-fcn32s-color")), ("fc6", "fc7"))
     target = narrow("nyud-fcn32s-color-d")
@@ -112,6 +113,7 @@ def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
     return np.einsum("yh,chw,xw->cyx", along(image.shape[1]), image, along(image.shape[2]))
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_finer_nets_start_as_the_interpolation_of_score_fr_in_two_and_in_three_steps(pycaffe, tmp_path):
     sizes = {"size": (64, 96), "classes": 5}

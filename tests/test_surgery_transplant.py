@@ -118,6 +118,7 @@ INSIDE_PYCAFFE = """
 """
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_fcn_alexnet_gets_what_the_surgery_inside_pycaffe_gives(pycaffe, alexnet, tmp_path):
     fcn = netspec.build("voc-fcn-alexnet", "deploy", size=(120, 160))
@@ -302,6 +303,7 @@ def test_a_matrix_is_transposed_in_blocks(tmp_path, monkeypatch):
         np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).loaded(), matrix.T)
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 @pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
 def test_a_grouped_convolution_computes_the_same_with_fewer_groups(pycaffe, tmp_path, kind):
@@ -399,6 +401,7 @@ def test_sparse_leaves_missing_layers_to_caffes_own_fillers(pycaffe, tmp_path):
     assert (out["c"] == 4).all()
 
 
+@pytest.mark.numerics
 @pytest.mark.caffe
 def test_layers_that_share_their_weights_share_them_still(pycaffe, tmp_path):
     shared = [{"name": "w"}, {"name": "b"}]

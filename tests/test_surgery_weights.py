@@ -590,6 +590,7 @@ def test_three_numbers_make_an_image_of_means(tmp_path):
     assert surgery.per_channel(image) == [104, 117, 123]
 
 
+@pytest.mark.numerics
 def test_opencv_reads_what_we_write_in_both_widths(tmp_path):
     cv2 = pytest.importorskip("cv2", reason="opencv-python-headless<5 is not installed")
     net = tmp_path / "net.prototxt"

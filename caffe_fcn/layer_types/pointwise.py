@@ -24,8 +24,16 @@ def _same_upto_four(site: Site) -> list[Shape]:
     return [site.shapes[0]]
 
 
-def _each_own(site: Site) -> list[Shape]:
-    return list(site.shapes[: len(site.layer.top)])
+def _filter_tops(site: Site) -> list[Shape]:
+    """All images, as many as there may be; the values of the last bottom say which."""
+    *blobs, selector = site.shapes
+    if len(site.layer.top) != len(blobs):
+        site.fail(f"has {len(site.layer.top)} tops for {len(site.shapes)} bottoms", "one for each bottom but the last")
+    for index, shape in enumerate(blobs):
+        if not shape or not selector or any(dim != 1 for dim in selector[1:]) or selector[0] != shape[0]:
+            last = site.blob(len(blobs))
+            site.fail(f"filters {site.blob(index)} by {last}", "the last bottom has one value for each image")
+    return blobs
 
 
 def _prelu_params(site: Site) -> list[Shape]:
@@ -83,7 +91,7 @@ TYPES: dict[str, LayerType] = {
     "ELU": LayerType(same, "elu_param"),
     "Eltwise": LayerType(_eltwise_tops, "eltwise_param", (2, ANY)),
     "Exp": LayerType(same, "exp_param"),
-    "Filter": LayerType(_each_own, bottoms=(2, ANY), makes=(1, ANY)),
+    "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
     "LRN": LayerType(_same_four, "lrn_param"),
     "Log": LayerType(same, "log_param"),
     "MVN": LayerType(_same_upto_four, "mvn_param"),

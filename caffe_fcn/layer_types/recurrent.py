@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import math
 
+from caffe_fcn.geometry import dims
 from caffe_fcn.layer_types.site import LAYER_TYPES, LayerType, Rule, Shape, Site, ends
 
 
 def _recurrent(site: Site) -> tuple[int, int, int]:
-    if len(site.shapes[0]) < 2 or site.shapes[1] != site.shapes[0][:2]:
+    if len(site.shapes[0]) < 3 or site.shapes[1] != site.shapes[0][:2]:
         site.fail(f"reads {site.blob()} with {site.blob(1)}", "it takes T x N x ... with T x N")
+    if site.param.num_output < 1:
+        site.fail("has no num_output", "set how many values a state has")
     return site.shapes[0][0], site.shapes[0][1], site.param.num_output
 
 
 def _recurrent_tops(states: int) -> Rule:
     def rule(site: Site) -> list[Shape]:
         steps, streams, outputs = _recurrent(site)
-        return [(steps, streams, outputs), *[(1, streams, outputs)] * (states if site.param.expose_hidden else 0)]
+        exposed = states if site.param.expose_hidden else 0
+        _check_bottoms(site, exposed)
+        if len(site.layer.top) != 1 + exposed:
+            site.fail(f"has {len(site.layer.top)} tops", f"it makes {1 + exposed}")
+        return [(steps, streams, outputs), *[(1, streams, outputs)] * exposed]
 
     return rule
+
+
+def _check_bottoms(site: Site, exposed: int) -> None:
+    """Behind steps and ``cont`` come a static input, which may be missing, and the states where they are exposed."""
+    _, streams, outputs = _recurrent(site)
+    further = len(site.shapes) - 2 - exposed
+    if further not in (0, 1):
+        wanted = "2 or 3" if not exposed else f"{2 + exposed} or {3 + exposed} with expose_hidden"
+        site.fail(f"has {len(site.shapes)} bottoms", f"it takes {wanted}")
+    if further and (len(site.shapes[2]) < 2 or site.shapes[2][0] != streams):
+        site.fail(f"reads {site.blob(2)} at every step", f"a static input is {streams} x ... here")
+    for index in range(2 + further, len(site.shapes)):
+        if site.shapes[index] != (1, streams, outputs):
+            site.fail(f"begins with {site.blob(index)}", f"its states are {dims((1, streams, outputs))}")
 
 
 def _recurrent_inputs(site: Site, states: int) -> tuple[int, int | None]:
@@ -46,7 +67,11 @@ def _recurrent_macs(site: Site, tops: list[Shape]) -> int:
 
 
 def _lstm_unit_tops(site: Site) -> list[Shape]:
-    return [site.shapes[0], site.shapes[0]]
+    cell, gates, cont = site.shapes
+    if len(cell) != 3 or cell[0] != 1 or gates != (1, cell[1], 4 * cell[2]) or cont != cell[:2]:
+        read = f"{site.blob()}, {site.blob(1)} and {site.blob(2)}"
+        site.fail(f"reads {read}", "it takes 1 x N x D, 1 x N x 4D and 1 x N")
+    return [cell, cell]
 
 
 TYPES: dict[str, LayerType] = {

@@ -22,8 +22,9 @@ from caffe_fcn.surgery import Tensor as Handle
 class Optimizer:
     """Updates the parameters of a net from their gradients, as ``solver`` says.
 
-    A parameter with lr_mult 0 stays as it is and gets no history; in its place Caffe keeps zeros, and so does a
-    snapshot. Raises `EngineError` for a solver that makes no sense.
+    A parameter with lr_mult 0 stays as it is and gets no history; a snapshot has zeros in its place. (Caffe's histories
+    of it gather what weight decay adds to a gradient of 0, which no weight ever feels.)
+    Raises `EngineError` for a solver that makes no sense.
     """
 
     def __init__(self, solver: SolverParameter, learnable: Sequence[Learnable]) -> None:

@@ -19,7 +19,7 @@ from caffe_fcn.proto import SolverParameter
 class Schedule:
     """The learning rates of a solver. ``step`` counts the steps of a policy that has steps; snapshots keep it.
 
-    Raises `EngineError` for a policy that does not exist, or that lacks a figure.
+    Raises `EngineError` for a policy that does not exist, or whose figures Caffe refuses.
     """
 
     solver: SolverParameter
@@ -30,6 +30,9 @@ class Schedule:
         if policy not in _POLICIES:
             mend = nearest(policy, _POLICIES) or f"one of {', '.join(_POLICIES)}"
             raise EngineError("solver", f"there is no lr_policy {policy!r}", mend)
+        if policy in _BY_GAMMA and not self.solver.gamma >= 0:  # which NaN is not, either
+            what = f"lr_policy {policy!r} has gamma {self.solver.gamma:g}"
+            raise EngineError("solver", what, "set a gamma of at least 0")
         if policy in ("step", "sigmoid") and self.solver.stepsize < 1:
             raise EngineError("solver", f"lr_policy {policy!r} has no stepsize", "set stepsize")
         if policy == "poly" and self.solver.max_iter < 1:
@@ -94,3 +97,5 @@ _POLICIES: dict[str, Callable[[Schedule, int], float]] = {
     "sigmoid": _sigmoid,
     "step": _step,
 }
+
+_BY_GAMMA = ("exp", "inv", "multistep", "sigmoid", "step")

@@ -107,7 +107,7 @@ def rule_of(solver: SolverParameter) -> Rule:
     rule = _RULES[solver.type]
     if solver.momentum and not rule.momentum:
         raise EngineError("solver", f"{solver.type} has no momentum", "leave momentum out")
-    if not 0 <= solver.rms_decay < 1:
+    if solver.type == "RMSProp" and not 0 <= solver.rms_decay < 1:
         raise EngineError("solver", f"rms_decay {solver.rms_decay:g}", "it is at least 0 and below 1")
     if solver.weight_decay and solver.regularization_type not in _PENALTIES:
         known = ", ".join(_PENALTIES)

@@ -9,5 +9,6 @@ import caffe_fcn.engines.torch.layers.measures
 import caffe_fcn.engines.torch.layers.neurons
 import caffe_fcn.engines.torch.layers.normalization
 import caffe_fcn.engines.torch.layers.pooling
+import caffe_fcn.engines.torch.layers.recurrent
 import caffe_fcn.engines.torch.layers.shaping
 import caffe_fcn.engines.torch.layers.sources  # noqa: F401

@@ -99,3 +99,13 @@ class BatchReindex(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [bottoms[0][bottoms[1].long()]]
+
+
+@layer("Filter")
+class Filter(Layer):
+    """Of each bottom the images whose value in the last bottom is not 0; there may be none."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        *blobs, selector = bottoms
+        (chosen,) = selector.detach().flatten().nonzero(as_tuple=True)
+        return [blob[chosen] for blob in blobs]
