@@ -15,20 +15,14 @@ import io
 import os
 import re
 import shutil
-import struct
 import sys
-import tarfile
 import traceback
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from fuzz.formats.format import Files, Format, ValueChanged, plant, tree
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 
 from caffe_fcn.cli import main
 from caffe_fcn.errors import CaffeFcnError
@@ -59,15 +53,11 @@ def draw(form: Format, seed: int, number: int) -> tuple[Random, Files]:
     """The input of a case, and the random numbers that go on from it."""
     random = Random(f"{seed}:{form.name}:{number}")
     files = dict(random.choice(form.seeds()))
-    for _ in range(random.choice([1, 1, 1, 2, 3])):
-        with contextlib.suppress(_UNDAMAGEABLE):
+    files = form.damage(random, files)
+    for _ in range(random.choice([0, 0, 0, 1, 2])):
+        with contextlib.suppress(Exception):  # a library may not take apart what is damaged already
             files = form.damage(random, files)
     return random, files
-
-
-# A file that is damaged already may be past what a structured damage can take apart: the first damage is enough then.
-_UNDAMAGEABLE = (ValueError, LookupError, OverflowError, EOFError, RuntimeError, struct.error, zlib.error)
-_UNDAMAGEABLE += (zipfile.BadZipFile, tarfile.TarError, text_format.ParseError, DecodeError)
 
 
 def run(form: Format, files: Files, random: Random, scratch: Path) -> Outcome:
