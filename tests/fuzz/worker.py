@@ -9,7 +9,6 @@ declares more than it has must not take the machine with it.
 from __future__ import annotations
 
 import faulthandler
-import gc
 import importlib
 import json
 import os
@@ -53,7 +52,6 @@ def _outcome(table: dict[str, Any], name: str, scratch: Path) -> case.Outcome:
         random, files = regressions.drawn(form, number)
     else:
         random, files = case.draw(table[form], int(seed), int(number))
-    gc.collect()
     return case.run(table[form], files, random, scratch)
 
 
