@@ -1,0 +1,10 @@
+"""All formats that are read from outside: a row each."""
+
+from __future__ import annotations
+
+from fuzz.formats import archives, datasets, nets, pictures, weights
+
+FORMATS = {
+    form.name: form
+    for form in (*nets.FORMATS, *weights.FORMATS, *datasets.FORMATS, *pictures.FORMATS, *archives.FORMATS)
+}
