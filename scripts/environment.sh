@@ -45,3 +45,10 @@ virtual_environment() {
         fail "pip: cannot install caffe_fcn's dependencies (see above; is the network there?)"
     printf '%s' "$wanted" > "$stamp"
 }
+
+# Real Caffe for the tests, which skip what needs it where it cannot be had, unless CAFFE_FCN_REQUIRE_CAFFE=1.
+set_up_caffe() {
+    ./scripts/install_caffe.sh && return
+    [ "${CAFFE_FCN_REQUIRE_CAFFE:-}" != 1 ] || fail "CAFFE_FCN_REQUIRE_CAFFE=1: the tests must run against real Caffe"
+    say "no Caffe is here, and none can be got: the tests that need it are skipped"
+}

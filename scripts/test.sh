@@ -7,10 +7,7 @@ cd "$(dirname "$0")/.."
 
 virtual_environment '[test,torch]' "$tested_torch"
 export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-if ! ./scripts/install_caffe.sh; then
-    [ "${CAFFE_FCN_REQUIRE_CAFFE:-}" != 1 ] || fail "CAFFE_FCN_REQUIRE_CAFFE=1: the tests must run against real Caffe"
-    say "no Caffe is here, and none can be got: the tests that need it are skipped"
-fi
+set_up_caffe
 
 say "ruff, mypy"
 ruff check .

@@ -29,8 +29,7 @@ fi
 
 virtual_environment '[test,torch]' "$tested_torch"
 export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-./scripts/install_caffe.sh
-export CAFFE_FCN_REQUIRE_CAFFE=1
+set_up_caffe
 
 failed=
 while read -r name variables; do
