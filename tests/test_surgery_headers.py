@@ -208,3 +208,12 @@ def test_a_mean_of_another_shape_than_it_says_is_a_line(tmp_path, cli, case):
     (tmp_path / "m.binaryproto").write_bytes(MEANS[case].SerializeToString())
     ran = cli("weights", "mean", str(tmp_path / "m.binaryproto"))
     assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+def test_a_name_in_hdf5_that_is_not_utf8_is_a_line(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        group = h5py.h5g.create(file.create_group("data").id, b"c\xffnv")
+        h5py.Group(group).create_dataset("0", data=VALUES)
+    with pytest.raises(WeightsError, match="utf-8"):
+        surgery.open_weights(tmp_path / "w.h5")
