@@ -136,7 +136,7 @@ def explore(
 
         if output is not None:
             shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
-            files.write_text(output, explore.page(shown, folder.resolve().name))
+            files.write_text(output, explore.page(shown, folder.resolve().name, show))
         if sheet is not None:
             first = next(iter(pairs))
             from PIL import Image
