@@ -10,6 +10,7 @@ import click
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def infer(
             note = ""
             with files.new_folder(output), files.together():
                 summary = _write(found, target, colours, names)
-            click.echo(f"{target}: {summary}")
+            echo(f"{target}: {summary}")
 
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:

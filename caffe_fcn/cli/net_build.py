@@ -12,6 +12,7 @@ import click
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import Figures, Padding, Size, json_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
 from caffe_fcn.datasets import description
 from caffe_fcn.netspec.data import KINDS
@@ -24,7 +25,7 @@ def list_nets(as_json: bool) -> None:
     """The catalogue: name, backbone, stride, classes, data set."""
     nets = netspec.catalogue().values()
     if as_json:
-        click.echo(json.dumps([_as_json(net) for net in nets], indent=2))
+        echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
     rows = [(net.name, net.trunk.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
     show(("name", "backbone", "stride", "classes", "data set"), rows)
@@ -88,7 +89,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     if output == "-":
         raise click.UsageError("-o - takes one net: name a --phase")
     for path in netspec.write(name, folder, source=source, **options):
-        click.echo(path)
+        echo(path)
 
 
 def _classes_in(source: str) -> int | None:
@@ -96,5 +97,5 @@ def _classes_in(source: str) -> int | None:
     about = description.read(Path(source))
     if about is None or not about.classes:
         return None
-    click.echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
+    echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
     return len(about.classes)

@@ -10,6 +10,7 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.netspec.classifier import STRIDES
 from caffe_fcn.netspec.classifier import from_classifier as fcn_of
 from caffe_fcn.netspec.plan import Net
@@ -46,7 +47,7 @@ def from_classifier(
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
-        click.echo(path)
+        echo(path)
     if not Settings.quiet:
         _explain(net, deploy, output)
 
@@ -54,5 +55,5 @@ def from_classifier(
 def _explain(net: Net, deploy: str, output: str) -> None:
     skips = [f"{pool} ({stride})" for stride, pool in net.trunk.skips.items() if stride >= (net.stride or 1)]
     weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'deploy.prototxt'} -o OUT"
-    click.echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
-    click.echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
+    echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
+    echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)

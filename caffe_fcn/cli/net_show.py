@@ -9,6 +9,7 @@ import click
 
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import allow_unknown_option, json_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show as show_table
 from caffe_fcn.cli.tables import size as in_units
 from caffe_fcn.geometry import dims, exact
@@ -35,7 +36,7 @@ def show(
     shapes = infer(read_net(net, allow_unknown), phase, stages, size)
     fields = receptive_fields(shapes.graph)
     if as_json:
-        click.echo(json.dumps(_document(shapes, fields), indent=2))
+        echo(json.dumps(_document(shapes, fields), indent=2))
     else:
         _print(shapes, fields)
 
@@ -86,7 +87,7 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
         )
     header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
     show_table(header, rows, right=(6, 7))
-    click.echo(
+    echo(
         f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
         f"{in_units(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caffe_fcn.cli import Settings
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.graph import PHASES
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, 
 def tell(note: str) -> None:
     """A note on stderr, unless that is to be quiet."""
     if note and not Settings.quiet:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
@@ -107,4 +108,4 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
 def tell_passed_over(notes: list[proto.UnknownField]) -> None:
     """The fields that ``--allow-unknown`` passed over, on stderr."""
     for note in notes:
-        click.echo(f"note: {note}, passed over", err=True)
+        echo(f"note: {note}, passed over", err=True)

@@ -14,6 +14,7 @@ import click
 from caffe_fcn import surgery as library
 from caffe_fcn.cli import Group, Settings
 from caffe_fcn.cli.options import Renames, allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
 from caffe_fcn.geometry import dims
 from caffe_fcn.surgery import published
@@ -148,7 +149,7 @@ def select(
 def channels(weights: str, to: str, layer: str | None, output: str) -> None:
     """Other input channels: bgrd adds the mean of all, grey sums them, swap turns BGR into RGB."""
     name = library.change_channels(weights, to, output, layer)
-    click.echo(f"{output}: '{name}' reads {to}", err=True)
+    echo(f"{output}: '{name}' reads {to}", err=True)
 
 
 @surgery.command("fold-mean")
@@ -162,11 +163,11 @@ def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, 
     folded = library.fold_mean(read_net(net, False), weights, net_output, output, mean)
     shift = ",".join(f"{each:g}" for each in folded.shift)
     gone = f", layer '{folded.gone}' is gone" if folded.gone else ""
-    click.echo(f"layer '{folded.layer}': scale {folded.scale:g}, shift {shift} folded in{gone}")
+    echo(f"layer '{folded.layer}': scale {folded.scale:g}, shift {shift} folded in{gone}")
     if folded.border:
-        click.echo(f"not exact in the outer {folded.border} values of each side, where its windows reach into padding")
+        echo(f"not exact in the outer {folded.border} values of each side, where its windows reach into padding")
     else:
-        click.echo("exact: it does not pad")
+        echo("exact: it does not pad")
 
 
 @surgery.command()
@@ -217,7 +218,7 @@ def recipe(
         weights = (_fetched(chosen.published, place),)
     variant = read_net(to_net, False) if to_net else None
     _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
-    click.echo(f"left to training: {chosen.trains}", err=True)
+    echo(f"left to training: {chosen.trains}", err=True)
 
 
 def _fetched(name: str, place: str) -> str:
@@ -279,7 +280,7 @@ def verify(
             "tolerance": result.tolerance,
             "ok": result.ok,
         }
-        click.echo(json.dumps(document, indent=2))
+        echo(json.dumps(document, indent=2))
         return int(not result.ok)
     said = (
         f"at the classifier's {dims(result.input[2:])}",
@@ -292,7 +293,7 @@ def verify(
         [(text, f"{figure:.3g}") for text, figure in zip(said, figures.values(), strict=True)],
         right=(1,),
     )
-    click.echo("the FCN computes what the classifier computes" if result.ok else "the FCN is not this classifier")
+    echo("the FCN computes what the classifier computes" if result.ok else "the FCN is not this classifier")
     return int(not result.ok)
 
 
@@ -304,7 +305,7 @@ def _few(names: Sequence[str]) -> str:
 def _show(report: library.Report, as_json: bool) -> None:
     """Every parameter with its fate, as a table or as JSON."""
     if as_json:
-        click.echo(json.dumps(_document(report), indent=2))
+        echo(json.dumps(_document(report), indent=2))
         return
     show(
         ("layer", "parameter", "shape", "fate", "reason"),
@@ -312,7 +313,7 @@ def _show(report: library.Report, as_json: bool) -> None:
         right=(1,),
     )
     counts = ", ".join(f"{count} {fate}" for fate, count in report.counts().items() if count)
-    click.echo(f"{report.output}: {counts}", err=True)
+    echo(f"{report.output}: {counts}", err=True)
 
 
 def _document(report: library.Report) -> dict[str, Any]:
