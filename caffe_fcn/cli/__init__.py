@@ -37,6 +37,9 @@ _COMMANDS = {
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
+_WHOLE = 1000  # characters, more than a sentence has
+
+
 class Settings:
     """What ``--quiet`` and ``--debug`` set, wherever on the line they stand."""
 
@@ -82,6 +85,12 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += [_flag("quiet", "No progress on stderr."), _flag("debug", "Show tracebacks.")]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole sentences, where click cuts them to one line."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in commands.items() if each])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.options import Spelt, caffe_option, engine_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import DatasetError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from caffe_fcn.evaluation import Prediction
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
+class Numbers(Spelt):
     """Numbers separated by commas."""
 
     name = "B,G,R"

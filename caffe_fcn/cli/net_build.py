@@ -46,10 +46,15 @@ def _classes(net: Net) -> str:
     return "+".join(map(str, net.classes))
 
 
+_ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's of a file
+
+
 @click.command(cls=Command)
 @click.argument("name", metavar="NAME")
 @click.option(
-    "--phase", type=click.Choice(PHASES, case_sensitive=False), help="One net; all is one net for every phase."
+    "--phase",
+    type=click.Choice([*PHASES, *_ALIASES], case_sensitive=False),
+    help="One net; all is one net for every phase, test is val, trainval is train.",
 )
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
 @click.option(
@@ -63,12 +68,11 @@ def _classes(net: Net) -> str:
 )
 @click.option("--source", metavar="DIR", help="The folder of the data.")
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
-@click.option("--size", type=Size(), metavar="HxW", help="The deploy net's input.")
+@click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option(
     "--pad",
     type=Padding(),
-    metavar="N|auto",
     help="First padding; auto is the least for images of --size and up, or any.",
 )
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
@@ -80,7 +84,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     """
     folder = Path(output).parent if phase else Path(output)
     if source and options["classes"] is None and options["data"] != "python":
-        options["classes"] = _classes_in(source)
+        options["classes"] = classes_in(source)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -92,7 +96,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         echo(path)
 
 
-def _classes_in(source: str) -> int | None:
+def classes_in(source: str) -> int | None:
     """How many classes the data set says that it has, if ``source`` is one of ``caffe-fcn data``."""
     about = description.read(Path(source))
     if about is None or not about.classes:

@@ -9,6 +9,7 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.net_build import classes_in
 from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.netspec.classifier import STRIDES
@@ -18,7 +19,9 @@ from caffe_fcn.netspec.plan import Net
 
 @click.command("from-classifier", cls=Command)
 @click.argument("deploy", metavar="DEPLOY")
-@click.option("--classes", type=int, required=True, metavar="N", help="How many classes a pixel may be of.")
+@click.option(
+    "--classes", type=int, metavar="N", help="How many classes a pixel may be of (default: as --source says)."
+)
 @click.option("--stride", type=click.Choice([str(each) for each in STRIDES]), default="32", help="(default: 32)")
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
@@ -26,11 +29,15 @@ from caffe_fcn.netspec.plan import Net
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
+@click.option(
+    "--pad",
+    type=Padding(),
+    help="First padding; auto is the least for images of --size and up, or any.",
+)
 @allow_unknown_option
 def from_classifier(
     deploy: str,
-    classes: int,
+    classes: int | None,
     stride: str,
     output: str,
     source: str | None,
@@ -43,6 +50,10 @@ def from_classifier(
     poolings of finer strides down to --stride, and what is upsampled is cropped to the image by offsets that
     follow from the layers. Caffe is to run in the folder of the prototxts.
     """
+    if classes is None and source:
+        classes = classes_in(source)
+    if classes is None:
+        raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
     net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride))
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from caffe_fcn import proto
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]
+class Spelt(click.ParamType):  # type: ignore[type-arg]
+    """A type whose name stands in --help as it is spelt, where click would write it in capitals."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return self.name
+
+
+class Size(Spelt):
     """HxW, or one number for both."""
 
     name = "HxW"
@@ -29,7 +36,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2] or match[1])
 
 
-class Renames(click.ParamType):  # type: ignore[type-arg]
+class Renames(Spelt):
     """``old=new,...``; ``old=`` leaves a layer out."""
 
     name = "OLD=NEW,..."
@@ -46,7 +53,7 @@ class Renames(click.ParamType):  # type: ignore[type-arg]
         return renames
 
 
-class Figures(click.ParamType):  # type: ignore[type-arg]
+class Figures(Spelt):
     """Numbers of one kind, with commas between them."""
 
     def __init__(self, name: str, kind: type[int] | type[float]) -> None:
@@ -62,7 +69,7 @@ class Figures(click.ParamType):  # type: ignore[type-arg]
             return self.fail(f"{value!r} is not {self.name}", param, ctx)
 
 
-class Padding(click.ParamType):  # type: ignore[type-arg]
+class Padding(Spelt):
     """A whole number, or ``auto``."""
 
     name = "N|auto"

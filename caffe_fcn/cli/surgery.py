@@ -13,7 +13,7 @@ import click
 
 from caffe_fcn import surgery as library
 from caffe_fcn.cli import Group, Settings
-from caffe_fcn.cli.options import Renames, allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.options import Renames, Spelt, allow_unknown_option, json_option, phase_option, read_net, size_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
 from caffe_fcn.geometry import dims
@@ -27,7 +27,7 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help
 strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
+class Numbers(Spelt):
     """``B,G,R``, or any other list of numbers."""
 
     name = "B,G,R"
@@ -39,7 +39,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is no list of numbers", param, ctx)
 
 
-class Classes(click.ParamType):  # type: ignore[type-arg]
+class Classes(Spelt):
     """``404,new,895``: classes by number, counted from 0, or new ones."""
 
     name = "N|new,..."
@@ -205,6 +205,9 @@ def recipe(
     **options: Any,
 ) -> None:
     """A named surgery of the FCN family (see --list)."""
+    if listed and as_json:
+        echo(json.dumps([_recipe(key, each) for key, each in library.RECIPES.items()], indent=2))
+        return
     if listed:
         rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
         show(("recipe", "net", "wants", "leaves to training"), rows)
@@ -219,6 +222,16 @@ def recipe(
     variant = read_net(to_net, False) if to_net else None
     _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {chosen.trains}", err=True)
+
+
+def _recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
+    return {
+        "name": name,
+        "net": recipe.net,
+        "wants": list(recipe.wants),
+        "published": recipe.published,
+        "trains": recipe.trains,
+    }
 
 
 def _fetched(name: str, place: str) -> str:
@@ -247,7 +260,7 @@ def _fetched(name: str, place: str) -> str:
 @click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, help="The largest relative difference.")
 @click.option("--engine", default="auto", metavar="auto|caffe|torch", help="What runs the nets.")
 @click.option("--caffe", metavar="PATH", help="Where Caffe is.")
-@seed_option
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random image (default: 0).")
 @json_option
 def verify(
     classifier: str,

@@ -11,7 +11,7 @@ import click
 
 from caffe_fcn import surgery
 from caffe_fcn.cli import Group
-from caffe_fcn.cli.options import json_option, size_option
+from caffe_fcn.cli.options import Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show, size
 from caffe_fcn.geometry import dims
@@ -127,7 +127,7 @@ def convert(source: str, target: str, half: bool) -> None:
 @weights.command()
 @click.argument("mean", metavar="MEAN")
 @click.option("-o", "--output", metavar="FILE", help="Write the mean as .binaryproto or .npy.")
-@size_option
+@click.option("--size", type=Size(), help="With -o: an image of this size, of MEAN's three numbers.")
 def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
     """The three numbers of an image mean, or an image of them.
 
