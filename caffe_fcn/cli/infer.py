@@ -66,6 +66,7 @@ def infer(
     """
     from caffe_fcn.datasets import palette as palettes
     from caffe_fcn.evaluation import predict
+    from caffe_fcn.evaluation.fitting import fit
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
     colours = palettes.filled(of_values) or palettes.voc()
@@ -76,8 +77,9 @@ def infer(
     ) as loaded:
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
-            found = predict(loaded, image, mean, scale, blob)
+            found, remark = fit(predict(loaded, image, mean, scale, blob), loaded, net, blob)
             tell(note)
+            tell(f"{image}: {remark}" if remark else "")
             note = ""
             with files.new_folder(output), files.together():
                 summary = _write(found, target, colours, names)
