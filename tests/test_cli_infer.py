@@ -33,6 +33,18 @@ NETS = {
     "vector": net(3, 2, 'type: "constant"')
     + 'layer { name: "pool" type: "Reduction" bottom: "score" top: "sum" reduction_param { axis: 1 } }',
     "depth": net(4, 2, 'type: "constant"'),
+    # as the triangles net: patches of 4 x 4 pixels, and none for what is left over
+    "patches": net(3, 4, 'type: "gaussian" std: 1')
+    + """
+    layer { name: "pool" type: "Convolution" bottom: "score" top: "pool"
+      convolution_param { num_output: 4 kernel_size: 4 stride: 4 weight_filler { type: "xavier" } } }
+    layer { name: "drawn" type: "Deconvolution" bottom: "pool" top: "drawn"
+      convolution_param { num_output: 4 kernel_size: 4 stride: 4 weight_filler { type: "xavier" } } }
+    """,
+    "coarse": net(3, 4, 'type: "gaussian" std: 1')
+    + """
+    layer { name: "pool" type: "Pooling" bottom: "score" top: "pool" pooling_param { kernel_size: 3 stride: 3 } }
+    """,
     "own": 'layer { name: "d" type: "DummyData" top: "data" dummy_data_param { shape { dim: 1 } } }',
 }
 
@@ -142,6 +154,24 @@ def test_colours_and_names_of_a_file(infer: Cli, best: np.ndarray, tmp_path: Pat
     ran = infer("colour", "photo.png", "-o", tmp_path, "--mean", mean, "--palette", tmp_path / "palette.txt")
     assert f"photo.png: class{np.bincount(best.ravel()).argmax()} " in ran.out
     assert Image.open(tmp_path / "photo.png").getpalette()[3:6] == [10, 254, 1]
+
+
+def test_an_answer_for_a_part_of_the_image_stays_with_that_part(infer: Cli, made: Path, tmp_path: Path) -> None:
+    ran = infer("patches", "photo.png", "-o", tmp_path)
+    assert "note: photo.png: the net answers 12x16 for an image of 12x17: label and overlay show that part" in ran.err
+    label, overlay = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "photo_overlay.png"))
+    assert label.shape == overlay.shape[:2] == (12, 16)
+    photo = np.asarray(Image.open(made / "photo.png"))[:, :16]
+    expected = np.where(label[..., None] == 0, photo, 0.4 * photo + 0.6 * np.array(voc(21))[label])
+    assert np.abs(overlay - expected).max() <= 0.5 + 1e-6
+
+
+def test_a_coarse_answer_is_stretched_to_the_image(infer: Cli, tmp_path: Path) -> None:
+    ran = infer("coarse", "photo.png", "-o", tmp_path)
+    assert "the net answers 4x6 for an image of 12x17: the label is stretched to the image" in ran.err
+    label, overlay = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "photo_overlay.png"))
+    assert label.shape == overlay.shape[:2] == (12, 17)
+    assert (label[:3, :2] == label[0, 0]).all()
 
 
 # net, arguments, what is said

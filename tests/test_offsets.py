@@ -292,7 +292,7 @@ HUGE = 2**31 - 1
 def test_a_padding_is_planned_for_few_sizes_or_refused(stride: int) -> None:
     """As many sizes as the strides multiply to would have to be tried: gigabytes of them."""
     definition = net(INPUT + window("Convolution", "c", "data", f"kernel_size: 1 stride: {stride}") + cropped("data"))
-    with pytest.raises(NetError, match=r"too many sizes to try|stride .* is too large"):
+    with pytest.raises(NetError, match=r"too many sizes to try|stride, \d+ in all, is too large"):
         padding.plan(definition)
 
 

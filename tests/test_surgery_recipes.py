@@ -259,6 +259,52 @@ def test_nets_without_a_common_blob_cannot_be_compared():
         surgery.verify(classifier_of(False), None, net, None)
 
 
+IMAGE = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 12 dim: 12 } } }'
+NORMED = """
+    layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+            convolution_param { num_output: 4 kernel_size: 3 stride: 2 } }
+    layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "bn" }
+    layer { name: "scale" type: "Scale" bottom: "bn" top: "bn" scale_param { bias_term: true } }
+"""
+SCORE = """
+    layer { name: "score" type: "Convolution" bottom: "bn" top: "score"
+            convolution_param { num_output: 5 kernel_size: 1 } }
+    layer { name: "pool" type: "Pooling" bottom: "score" top: "pool" pooling_param { pool: AVE global_pooling: true } }
+"""
+FC = 'layer { name: "fc" type: "InnerProduct" bottom: "bn" top: "fc" inner_product_param { num_output: 5 } }'
+ENDS = [  # the classifier's last layers, options, why there are no windows
+    (FC, [], "layer 'fc' (InnerProduct) takes in the whole image"),
+    (SCORE, ["--blob", "pool"], "layer 'pool' (Pooling) takes in the whole image"),
+    (SCORE, [], "blob 'score' has 5x5 places in the classifier, too"),
+]
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize(("end", "blob", "why"), ENDS)
+def test_a_folded_net_that_has_no_windows_is_verified_at_its_own_size(cli, by, tmp_path, monkeypatch, end, blob, why):
+    monkeypatch.chdir(tmp_path)
+    Path("c.prototxt").write_text(IMAGE + NORMED + end)
+    random_weights(Path("w.npz"), read_net("c.prototxt"))
+    with np.load("w.npz") as made:
+        values = dict(made)
+    values |= {"bn/1": abs(values["bn/1"]) + 1, "bn/2": np.ones(1, np.float32)}
+    np.savez("w.npz", **values)
+    surgery.convert("w.npz", "c.caffemodel")
+    surgery.fold("c.prototxt", "c.caffemodel", "f.prototxt", "f.caffemodel")
+    ran = cli("surgery", "verify", "c.prototxt", "c.caffemodel", "f.prototxt", "f.caffemodel", *blob, "--json", *by)
+    told = json.loads(ran.out)
+    assert (ran.status, told["windows"], told["image"]) == (0, 1, [1, 3, 12, 12])
+    assert told["no_windows"] == why
+    assert told["at_size"] < 1e-5
+
+    values["conv/1"] = values["conv/1"] + 1
+    np.savez("w.npz", **values)
+    surgery.convert("w.npz", "other.caffemodel")
+    ran = cli("surgery", "verify", "c.prototxt", "other.caffemodel", "f.prototxt", "f.caffemodel", *blob, *by)
+    assert ran.status == 1
+    assert f"compared at the classifier's size alone: {why}" in ran.err
+
+
 def test_weights_of_a_recipe_name_the_net_that_they_are_for(tmp_path):
     source = random_weights(tmp_path / "w.npz", narrow("m2nist-cnn"))
     surgery.recipe("m2nist", [source], tmp_path / "out.caffemodel")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from caffe_fcn import surgery
@@ -182,7 +182,7 @@ def nvidias(net: NetParameter) -> bool:
     return any(each.field_number in range(10, 14) for blob in blobs for each in UnknownFieldSet(blob))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(models)
 @example(field(100, 2, field(1, 2, b"a")) + field(2, 3, b"") + wire.key(2, 4))
 @example(in_a_blob(field(6, 2, b"1234567")))
@@ -221,7 +221,7 @@ def test_groups_lie_as_deep_as_protobuf_allows(tmp_path, deep, around):
     assert (read(tmp_path / "w") is None) == (parsed(data) is None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.one_of(messages(3), changed()), st.sampled_from(["NetParameter", "LayerParameter", "SolverParameter"]))
 def test_the_check_without_protobuf_refuses_what_protobuf_refuses(data, name):
     kind = message(name)

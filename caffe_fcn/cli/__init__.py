@@ -8,6 +8,7 @@ traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import CaffeFcnError, nearest
 
 _COMMANDS = {
@@ -33,6 +35,9 @@ _COMMANDS = {
 
 # click 8.2 and later raise this for a group without a command; before that they print the help and exit
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
+_WHOLE = 1000  # characters, more than a sentence has
 
 
 class Settings:
@@ -57,6 +62,20 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params += [_flag("quiet", "No progress on stderr."), _flag("debug", "Show tracebacks.")]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but refuse empty paths (of unset shell variables): to Python they are this folder."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for param in self.params:
+            value = given.get(param.name or "")
+            takes_path = isinstance(param.type, (click.Path, click.types.StringParamType))
+            if (
+                takes_path
+                and param.get_default(ctx) != ""
+                and "" in (value if isinstance(value, (list, tuple)) else [value])
+            ):
+                raise click.BadParameter("is empty", ctx, param)
+        return super().parse_args(ctx, args)
+
 
 class Group(click.Group):
     """A command group whose typos get the nearest name."""
@@ -66,6 +85,12 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += [_flag("quiet", "No progress on stderr."), _flag("debug", "Show tracebacks.")]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole sentences, where click cuts them to one line."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in commands.items() if each])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -115,14 +140,68 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Exits with 0 done, 1 the thing checked is wrong, 2 bad input, 130 interrupted."""
     Settings.quiet = Settings.debug = False
-    signal.signal(signal.SIGTERM, _terminated)
+    _open_streams()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def interrupt(signum: int, frame: object) -> None:
+        restore()  # the second one finds who was there before us
+        raise KeyboardInterrupt  # unwinds through every `finally`, so that temporaries go
+
     try:
-        sys.exit(_run(arguments))
-    finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader went away (| head): nothing to say, and nothing to say it to
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # by nohup, or for a job in the background
+                signal.signal(number, interrupt)
+        status = _run(arguments)
+        restore()
+    except KeyboardInterrupt:  # while an error was being told, or after the last word
+        status = 130
+    sys.exit(_flush(status))
+
+
+def _open_streams() -> None:
+    """Put something in the place of closed standard streams, so that no file that is opened later takes it.
+
+    What reads or writes there fails, as it does for programs in C; what would go to stderr is lost.
+    """
+    for number, name, mode, flags in _STREAMS:
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace"))  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal has not
+
+
+_STREAMS = (
+    (0, "stdin", "r", os.O_WRONLY),
+    (1, "stdout", "w", os.O_RDONLY),
+    (2, "stderr", "w", os.O_WRONLY),
+)
+
+
+def _flush(status: int) -> int:
+    """Print what is left to print; returns the exit status, another one where that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _abandon_stdout()
+        if isinstance(error, BrokenPipeError):  # the reader went away (| head): nothing to say, nobody to say it to
+            return status
+        return status or _fail(f"standard output: {_reason(error)}", error)
+    return status
+
+
+def _abandon_stdout() -> None:
+    """Lose what stdout could not take: Python would try again at its end, and complain."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -132,7 +211,7 @@ def _run(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as exit:
         return exit.exit_code
     except _NO_ARGUMENTS as error:
-        click.echo(error.format_message(), err=True)
+        echo(error.format_message(), err=True)
         return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "caffe-fcn"
@@ -144,22 +223,30 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         return 0
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         return 130
     except OSError as error:
-        return _fail(f"{error.filename or 'system'}: {(error.strerror or str(error)).lower()}", error)
+        return _fail(f"{error.filename or 'standard input or output'}: {_reason(error)}", error)
+    except MemoryError as error:
+        what = f"memory: does not suffice{_detail(error)}"
+        return _fail(f"{what} (give a smaller --size or file, or a machine with more)", error)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _detail(error: MemoryError) -> str:
+    """numpy says how much it asked for."""
+    return f": {_one_line(str(error))}" if str(error) else ""
 
 
 def _fail(line: str, error: BaseException) -> int:
     if Settings.debug:
         raise error
-    click.echo(f"error: {line}", err=True)
+    echo(f"error: {line}", err=True)
     return 2
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _terminated(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt  # unwinds through every `finally`, so that temporaries go

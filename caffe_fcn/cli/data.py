@@ -13,6 +13,7 @@ import click
 
 from caffe_fcn.cli import Group, data_look
 from caffe_fcn.cli.options import Size
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
             try:
                 about = function(output=output, way=way, **rest)
             except KeyboardInterrupt:
-                click.echo("what is done is kept: the same command with --resume goes on", err=True)
+                echo("what is done is kept: the same command with --resume goes on", err=True)
                 raise
         _report(output, about)
 
@@ -337,10 +338,10 @@ def _published(name: str, folders: dict[str, Path], allow: tuple[str, ...], **op
 def _report(output: Path, about: Description) -> None:
     for name, split in about.splits.items():
         databases = ", ".join(str(output / database) for database in split["databases"].values())
-        click.echo(f"{name}: {split['count']} records in {databases}")
+        echo(f"{name}: {split['count']} records in {databases}")
         if split["skipped"]:
-            click.echo(f"{name}: {len(split['skipped'])} skipped, listed in {output / 'dataset.json'}")
+            echo(f"{name}: {len(split['skipped'])} skipped, listed in {output / 'dataset.json'}")
         for check, names in split["allowed"].items():
-            click.echo(f"{name}: {check} allowed {len(names)} times, first in {names[0]}")
+            echo(f"{name}: {check} allowed {len(names)} times, first in {names[0]}")
     if about.mean is not None:
-        click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+        echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")

@@ -11,6 +11,7 @@ import click
 
 from caffe_fcn.cli import Command, tables
 from caffe_fcn.cli.options import json_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def info(
             rules = overview.rules(seen, classes, ignore, allow)
             overview.check(seen, rules, mean, workers or os.cpu_count() or 1, show)
     if as_json:
-        click.echo(json.dumps(seen.as_json(), indent=1))
+        echo(json.dumps(seen.as_json(), indent=1))
     else:
         _show(seen, check)
     return 1 if seen.faults else 0
@@ -82,9 +83,9 @@ def statistics(folder: Path, workers: int | None) -> None:
         about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
     for name in (about.mean_file, about.infogain_file):
         if name:
-            click.echo(str(folder / name))
+            echo(str(folder / name))
     if about.mean is not None:
-        click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+        echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
 
 
 @click.command(cls=Command)
@@ -99,7 +100,7 @@ def lists(folder: Path) -> None:
     with progress() as show:
         written = image_lists.write(folder, show)
     for path, count in written.items():
-        click.echo(f"{path}: {count} files")
+        echo(f"{path}: {count} files")
 
 
 @click.command(cls=Command)
@@ -136,7 +137,7 @@ def explore(
 
         if output is not None:
             shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
-            files.write_text(output, explore.page(shown, folder.resolve().name))
+            files.write_text(output, explore.page(shown, folder.resolve().name, show))
         if sheet is not None:
             first = next(iter(pairs))
             from PIL import Image
@@ -144,7 +145,7 @@ def explore(
             with files.atomic(sheet) as file:
                 Image.fromarray(explore.sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
     for path in filter(None, (output, sheet)):
-        click.echo(str(path))
+        echo(str(path))
 
 
 def _show(seen: Overview, checked: bool) -> None:
@@ -157,18 +158,18 @@ def _show(seen: Overview, checked: bool) -> None:
     tables.show(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
     about = seen.about
     if about is not None and about.mean is not None:
-        click.echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
+        echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
     first = next(iter(seen.splits.values()))
     if first.statistics is not None and first.statistics.get("pixels"):
-        click.echo()
+        echo()
         _show_classes(seen, first.statistics)
     for number, fault in enumerate(seen.faults):
         if number == _SHOWN:
-            click.echo(f"... {sum(_counts(seen)) - _SHOWN} more (--json has the first 100 of each kind)")
+            echo(f"... {sum(_counts(seen)) - _SHOWN} more (--json has the first 100 of each kind)")
             break
-        click.echo(f"{fault.check}: {fault}")
+        echo(f"{fault.check}: {fault}")
     if checked and not seen.faults:
-        click.echo("no faults")
+        echo("no faults")
 
 
 def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
@@ -185,7 +186,7 @@ def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
         weight = f"{weights[value]:.4g}" if value < len(weights) else ""
         rows.append((value, name, count, f"{count / labelled:.2%}", weight))
     tables.show(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
-    click.echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
+    echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
 
 
 def _faults(findings: Findings | None) -> str:

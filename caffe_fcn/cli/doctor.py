@@ -13,6 +13,7 @@ import click
 
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import caffe_option, json_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.engines import caffe as engine
 from caffe_fcn.errors import EngineError
 
@@ -36,10 +37,10 @@ def doctor(caffe: str | None, as_json: bool) -> None:
     if report["gpus"] and report["caffe"] and report["caffe"]["devices"] == "CPU only":
         suggestions.append("this Caffe does not use the GPU: Dockerfile.cuda has one that drives GPUs up to Turing")
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        echo(json.dumps(report, indent=2))
         return
     for name, text in _lines(report):
-        click.echo(f"{name:12}  {text}")
+        echo(f"{name:12}  {text}")
 
 
 def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import click
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.infer import Numbers
 from caffe_fcn.cli.options import caffe_option, engine_option, json_option, precision_option, tell
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 from caffe_fcn.cli.tables import table
 
@@ -65,7 +66,7 @@ def evaluate(
         each = None if show is None else lambda done, total: show("scoring", done, total)
         found = evaluation.evaluate(net, weights, pairs, settings, engine, each, **options)
     tell(found.note)
-    click.echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
+    echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
 
 
 def _document(found: Evaluation, above: float | None) -> dict[str, object]:

@@ -9,7 +9,8 @@ import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.options import Spelt, caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from caffe_fcn.evaluation import Prediction
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
+class Numbers(Spelt):
     """Numbers separated by commas."""
 
     name = "B,G,R"
@@ -65,6 +66,7 @@ def infer(
     """
     from caffe_fcn.datasets import palette as palettes
     from caffe_fcn.evaluation import predict
+    from caffe_fcn.evaluation.fitting import fit
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
     colours = palettes.filled(of_values) or palettes.voc()
@@ -75,12 +77,13 @@ def infer(
     ) as loaded:
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
-            found = predict(loaded, image, mean, scale, blob)
+            found, remark = fit(predict(loaded, image, mean, scale, blob), loaded, net, blob)
             tell(note)
+            tell(f"{image}: {remark}" if remark else "")
             note = ""
             with files.new_folder(output), files.together():
                 summary = _write(found, target, colours, names)
-            click.echo(f"{target}: {summary}")
+            echo(f"{target}: {summary}")
 
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import click
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import Figures, Padding, Size, json_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
 from caffe_fcn.datasets import description
 from caffe_fcn.netspec.data import KINDS
@@ -24,7 +25,7 @@ def list_nets(as_json: bool) -> None:
     """The catalogue: name, backbone, stride, classes, data set."""
     nets = netspec.catalogue().values()
     if as_json:
-        click.echo(json.dumps([_as_json(net) for net in nets], indent=2))
+        echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
     rows = [(net.name, net.trunk.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
     show(("name", "backbone", "stride", "classes", "data set"), rows)
@@ -45,10 +46,15 @@ def _classes(net: Net) -> str:
     return "+".join(map(str, net.classes))
 
 
+_ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's of a file
+
+
 @click.command(cls=Command)
 @click.argument("name", metavar="NAME")
 @click.option(
-    "--phase", type=click.Choice(PHASES, case_sensitive=False), help="One net; all is one net for every phase."
+    "--phase",
+    type=click.Choice([*PHASES, *_ALIASES], case_sensitive=False),
+    help="One net; all is one net for every phase, test is val, trainval is train.",
 )
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
 @click.option(
@@ -62,12 +68,11 @@ def _classes(net: Net) -> str:
 )
 @click.option("--source", metavar="DIR", help="The folder of the data.")
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
-@click.option("--size", type=Size(), metavar="HxW", help="The deploy net's input.")
+@click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option(
     "--pad",
     type=Padding(),
-    metavar="N|auto",
     help="First padding; auto is the least for images of --size and up, or any.",
 )
 @click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
@@ -79,7 +84,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     """
     folder = Path(output).parent if phase else Path(output)
     if source and options["classes"] is None and options["data"] != "python":
-        options["classes"] = _classes_in(source)
+        options["classes"] = classes_in(source)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -88,13 +93,13 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     if output == "-":
         raise click.UsageError("-o - takes one net: name a --phase")
     for path in netspec.write(name, folder, source=source, **options):
-        click.echo(path)
+        echo(path)
 
 
-def _classes_in(source: str) -> int | None:
+def classes_in(source: str) -> int | None:
     """How many classes the data set says that it has, if ``source`` is one of ``caffe-fcn data``."""
     about = description.read(Path(source))
     if about is None or not about.classes:
         return None
-    click.echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
+    echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
     return len(about.classes)

@@ -7,6 +7,7 @@ import click
 from caffe_fcn import proto
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.options import Renames, allow_unknown_option, read_net, size_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.netspec.convolutionize import convolutionize as converted
 
 
@@ -31,12 +32,12 @@ def convolutionize(
         return
     names = {layer.name for layer in before.layer if layer.type == "InnerProduct"}
     if not names:
-        click.echo("no InnerProduct layer: nothing to convert", err=True)
+        echo("no InnerProduct layer: nothing to convert", err=True)
     for layer in after.layer:
         old = next((old for old, new in renames.items() if new == layer.name), layer.name)
         if old in names:
             name = old if old == layer.name else f"{old} -> {layer.name}"
-            click.echo(f"{name}: Convolution, kernel {_kernel(layer)}", err=True)
+            echo(f"{name}: Convolution, kernel {_kernel(layer)}", err=True)
 
 
 def _kernel(layer: proto.LayerParameter) -> str:

@@ -11,6 +11,7 @@ import click
 from caffe_fcn import proto
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.options import allow_unknown_option, json_option, tell_passed_over
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.diff import differences
 
 
@@ -26,12 +27,12 @@ def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
     """
     found = differences(_read(a, allow_unknown), _read(b, allow_unknown))
     if as_json:
-        click.echo(json.dumps({"differences": [asdict(difference) for difference in found]}, indent=2))
+        echo(json.dumps({"differences": [asdict(difference) for difference in found]}, indent=2))
     else:
         for difference in found:
-            click.echo(str(difference))
+            echo(str(difference))
         if not found and not Settings.quiet:
-            click.echo("no difference in meaning", err=True)
+            echo("no difference in meaning", err=True)
     return 1 if found else 0
 
 

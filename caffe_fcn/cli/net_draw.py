@@ -6,6 +6,7 @@ import click
 
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import allow_unknown_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.viz.draw import draw as draw_net
 
 
@@ -26,4 +27,4 @@ def draw(
 ) -> None:
     """The topology of NET: SVG, PNG (both with Graphviz), DOT, or a page for the browser."""
     for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size):
-        click.echo(f"note: without {why}", err=True)
+        echo(f"note: without {why}", err=True)

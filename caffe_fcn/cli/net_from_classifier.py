@@ -9,7 +9,9 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.net_build import classes_in
 from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net, tell
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.classifier import STRIDES
 from caffe_fcn.netspec.classifier import from_classifier as fcn_of
@@ -18,7 +20,9 @@ from caffe_fcn.netspec.plan import Net
 
 @click.command("from-classifier", cls=Command)
 @click.argument("deploy", metavar="DEPLOY")
-@click.option("--classes", type=int, required=True, metavar="N", help="How many classes a pixel may be of.")
+@click.option(
+    "--classes", type=int, metavar="N", help="How many classes a pixel may be of (default: as --source says)."
+)
 @click.option(
     "--stride",
     type=click.Choice([str(each) for each in STRIDES]),
@@ -30,11 +34,15 @@ from caffe_fcn.netspec.plan import Net
 @click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option("--pad", type=Padding(), help="First padding; auto is the least for images of --size and up, or any.")
+@click.option(
+    "--pad",
+    type=Padding(),
+    help="First padding; auto is the least for images of --size and up, or any.",
+)
 @allow_unknown_option
 def from_classifier(
     deploy: str,
-    classes: int,
+    classes: int | None,
     stride: str | None,
     output: str,
     source: str | None,
@@ -47,12 +55,16 @@ def from_classifier(
     poolings of finer strides down to --stride, and what is upsampled is cropped to the image by offsets that
     follow from the layers. Caffe is to run in the folder of the prototxts.
     """
+    if classes is None and source:
+        classes = classes_in(source)
+    if classes is None:
+        raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
     net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride or STRIDES[0]))
     _check_stride(net, stride)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
-        click.echo(path)
+        echo(path)
     if not Settings.quiet:
         _explain(net, deploy, output)
 
@@ -70,5 +82,5 @@ def _check_stride(net: Net, asked: str | None) -> None:
 def _explain(net: Net, deploy: str, output: str) -> None:
     skips = [f"{pool} ({stride})" for stride, pool in net.trunk.skips.items() if stride >= (net.stride or 1)]
     weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'deploy.prototxt'} -o OUT"
-    click.echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
-    click.echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
+    echo(f"trunk of stride {net.trunk.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
+    echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)

@@ -17,6 +17,7 @@ from caffe_fcn.cli.options import (
     stage_option,
     tell,
 )
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show as show_table
 from caffe_fcn.cli.tables import size as in_units
 from caffe_fcn.geometry import dims, exact
@@ -47,7 +48,7 @@ def show(
         tell(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
     fields = receptive_fields(shapes.graph)
     if as_json:
-        click.echo(json.dumps(_document(shapes, fields), indent=2))
+        echo(json.dumps(_document(shapes, fields), indent=2))
     else:
         _print(shapes, fields)
 
@@ -98,7 +99,7 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
         )
     header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
     show_table(header, rows, right=(6, 7))
-    click.echo(
+    echo(
         f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
         f"{in_units(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
     )

@@ -11,6 +11,7 @@ import click
 from caffe_fcn import proto
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import allow_unknown_option, tell_passed_over
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import told
 
@@ -38,7 +39,7 @@ def upgrade(source: str, output: str, allow_unknown: bool) -> None:
         left_out = proto.upgrade_message(message)
         proto.write(message, output)
     for note in left_out:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 _TEXT = (".prototxt", ".pbtxt", ".txt")

@@ -11,6 +11,7 @@ from caffe_fcn import offsets as rules
 from caffe_fcn import padding, proto
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.options import Size, allow_unknown_option, json_option, phase_option, read_net
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show, size
 from caffe_fcn.geometry import exact
 
@@ -53,7 +54,7 @@ def offsets(
         proto.write(right, output)
         for crop in rules.crops(definition, phase):
             if not crop.ok:
-                click.echo(f"{crop.layer}: {_text(crop.declared)} -> {_text(crop.computed)}", err=True)
+                echo(f"{crop.layer}: {_text(crop.declared)} -> {_text(crop.computed)}", err=True)
         return 0
     if plan_padding:
         _show_plan(padding.plan(definition, smallest, largest), as_json)
@@ -71,7 +72,7 @@ def offsets(
             verdict = "ok" if crop.ok else f"wrong: the net says {_text(crop.declared)}"
             if not crop.derived:
                 verdict = "as the net says: it is cropped to the size of a blob that shows no image"
-            click.echo(f"crop {crop.layer}: offset {_text(crop.computed)}, {verdict}")
+            echo(f"crop {crop.layer}: offset {_text(crop.computed)}, {verdict}")
     return 0 if all(crop.ok for crop in crops) else 1
 
 
@@ -92,14 +93,14 @@ def _show_map(rows: list[rules.Row], found: Any, source: str, target: str, as_js
         )
         return
     _show_rows(rows)
-    click.echo(f"{source} -> {target}: scale {_text(scale)}, shift {_text(shift)}")
+    echo(f"{source} -> {target}: scale {_text(scale)}, shift {_text(shift)}")
     if all(each.scale == 1 for each in found.maps):
-        click.echo(f"a crop of {source} to {target} begins at {_text(exact(-each.shift for each in found.maps))}")
+        echo(f"a crop of {source} to {target} begins at {_text(exact(-each.shift for each in found.maps))}")
 
 
 def _show_rows(rows: list[rules.Row]) -> None:
     if not rows:
-        click.echo("no layer with a window leads from an image to a blob")
+        echo("no layer with a window leads from an image to a blob")
         return
     header = ["layer", "type", "stride", "pad", "kernel", "scale", "cum. scale", "offset", "cum. offset"]
     show(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
@@ -109,13 +110,11 @@ def _show_plan(plan: padding.Plan, as_json: bool) -> None:
     if as_json:
         _print_json(plan.as_json())
         return
-    click.echo(f"pad {plan.pad} of layer '{plan.layer}' is the smallest for {plan.range_text}")
-    click.echo(
-        f"it is {plan.declared} now; at 500x500: {size(plan.macs)} instead of {size(plan.declared_macs)}", nl=False
-    )
-    click.echo(f" multiply-accumulates ({plan.macs / plan.declared_macs:.0%})")
+    echo(f"pad {plan.pad} of layer '{plan.layer}' is the smallest for {plan.range_text}")
+    echo(f"it is {plan.declared} now; at 500x500: {size(plan.macs)} instead of {size(plan.declared_macs)}", nl=False)
+    echo(f" multiply-accumulates ({plan.macs / plan.declared_macs:.0%})")
     for crop in plan.crops:
-        click.echo(f"crop {crop.layer}: offset {_text(crop.computed)}")
+        echo(f"crop {crop.layer}: offset {_text(crop.computed)}")
 
 
 def _text(value: Any) -> str:
@@ -127,4 +126,4 @@ def _text(value: Any) -> str:
 
 
 def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2))
+    echo(json.dumps(document, indent=2))

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caffe_fcn.cli import Settings
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.graph import PHASES
 
 if TYPE_CHECKING:
     from caffe_fcn import proto
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]
+class Spelt(click.ParamType):  # type: ignore[type-arg]
+    """A type whose name stands in --help as it is spelt, where click would write it in capitals."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return self.name
+
+
+class Size(Spelt):
     """HxW, or one number for both."""
 
     name = "HxW"
@@ -28,7 +36,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2] or match[1])
 
 
-class Renames(click.ParamType):  # type: ignore[type-arg]
+class Renames(Spelt):
     """``old=new,...``; ``old=`` leaves a layer out."""
 
     name = "OLD=NEW,..."
@@ -45,7 +53,7 @@ class Renames(click.ParamType):  # type: ignore[type-arg]
         return renames
 
 
-class Figures(click.ParamType):  # type: ignore[type-arg]
+class Figures(Spelt):
     """Numbers of one kind, with commas between them."""
 
     def __init__(self, name: str, kind: type[int] | type[float]) -> None:
@@ -61,7 +69,7 @@ class Figures(click.ParamType):  # type: ignore[type-arg]
             return self.fail(f"{value!r} is not {self.name}", param, ctx)
 
 
-class Padding(click.ParamType):  # type: ignore[type-arg]
+class Padding(Spelt):
     """A whole number, or ``auto``."""
 
     name = "N|auto"
@@ -94,7 +102,7 @@ caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, 
 def tell(note: str) -> None:
     """A note on stderr, unless that is to be quiet."""
     if note and not Settings.quiet:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
@@ -110,6 +118,6 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
 def tell_passed_over(notes: list[proto.UnknownField], most: int = 20) -> None:
     """What ``--allow-unknown`` passed over, on stderr: the first ones, and how many more."""
     for note in notes[:most]:
-        click.echo(f"note: {note}, passed over", err=True)
+        echo(f"note: {note}, passed over", err=True)
     if len(notes) > most:
-        click.echo(f"note: and {len(notes) - most} more, passed over", err=True)
+        echo(f"note: and {len(notes) - most} more, passed over", err=True)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-
 from caffe_fcn.cli import Settings
+from caffe_fcn.cli.printing import echo, printable
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,7 +43,7 @@ def _bar(unit: str) -> Iterator[Progress]:
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total, rate="")
+                tasks[what] = bar.add_task(printable(what), total=total, rate="")
             speed = bar.tasks[tasks[what]].speed
             bar.update(tasks[what], completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
 
@@ -71,4 +70,4 @@ class _Lines:
         self.said = now
         rate = (done - self.first) / (now - self.started)
         left = (total - done) / rate
-        click.echo(f"{what}: {done} of {total}, {rate:.0f} {self.unit}/s, {left:.0f} s left", err=True)
+        echo(f"{what}: {done} of {total}, {rate:.0f} {self.unit}/s, {left:.0f} s left", err=True)

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from caffe_fcn.cli.printing import echo, printable
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> str:
     """Rows under a header; the columns in ``right`` are set flush right."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -23,7 +25,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequen
 
 def show(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> None:
     """Print a table to stdout (the header in bold on a terminal)."""
-    click.echo(table(header, rows, right))
+    echo(table(header, rows, right))
 
 
 def size(text: float) -> str:

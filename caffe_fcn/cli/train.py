@@ -16,6 +16,7 @@ import click
 from caffe_fcn import engines
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.options import caffe_option, engine_option, precision_option
+from caffe_fcn.cli.printing import echo, printable
 from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.running import Running
 from caffe_fcn.errors import FileError
@@ -87,16 +88,16 @@ def _report(training: Running, history: History) -> None:
     """What the training left, on stdout."""
     losses = history.losses()
     if losses:
-        click.echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
+        echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
     for name, kind in (("weights", ".caffemodel"), ("state", ".solverstate")):
         written = [training.folder / path for path in history.snapshots if kind in Path(path).suffixes]
         if written and written[-1].exists():
-            click.echo(f"{name:10}  {_short(written[-1])}")
-    click.echo(f"{'log':10}  {_short(training.log)}")
+            echo(f"{name:10}  {_short(written[-1])}")
+    echo(f"{'log':10}  {_short(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
         draw_loss(history, curve, title=f"Loss of {training.prefix.name}")
-        click.echo(f"{'loss curve':10}  {_short(curve)}")
+        echo(f"{'loss curve':10}  {_short(curve)}")
 
 
 def _short(path: Path) -> str:
@@ -139,7 +140,7 @@ class _Lines:
         self.note(f"iteration {step.iteration}/{self._total}  {text}")
 
     def note(self, line: str) -> None:
-        click.echo(line, err=True)
+        echo(line, err=True)
 
     def _seconds_left(self, iteration: int) -> float | None:
         now = time.monotonic()
@@ -160,7 +161,7 @@ class _Bar(_Lines):
         self._bar.update(self._task, description="training", completed=step.iteration, text=text)
 
     def note(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(printable(line), markup=False, highlight=False)
 
 
 def _bar() -> Progress:

@@ -11,7 +11,8 @@ import click
 
 from caffe_fcn import surgery
 from caffe_fcn.cli import Group
-from caffe_fcn.cli.options import json_option, size_option
+from caffe_fcn.cli.options import Size, json_option
+from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show, size
 from caffe_fcn.geometry import dims
 
@@ -30,7 +31,7 @@ def info(file: str, check: bool, as_json: bool) -> int:
     with surgery.open_weights(file) as opened:
         bad = list(surgery.not_finite(opened)) if check else []
         if as_json:
-            click.echo(json.dumps(_document(opened, bad if check else None), indent=2))
+            echo(json.dumps(_document(opened, bad if check else None), indent=2))
             return int(bool(bad))
         rows = [
             (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, size(tensor.count))
@@ -38,11 +39,11 @@ def info(file: str, check: bool, as_json: bool) -> int:
             for index, tensor in enumerate(layer.tensors)
         ]
         show(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
-        click.echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
+        echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
     for each in bad:
-        click.echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
+        echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
     if check and not bad:
-        click.echo("all values are finite", err=True)
+        echo("all values are finite", err=True)
     return int(bool(bad))
 
 
@@ -82,14 +83,14 @@ def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
         found = list(surgery.differences(ours, theirs))
     differ = [each for each in found if not _same(each, tolerance)]
     if as_json:
-        click.echo(json.dumps({"same": not differ, "parameters": [_difference(each) for each in found]}, indent=2))
+        echo(json.dumps({"same": not differ, "parameters": [_difference(each) for each in found]}, indent=2))
     else:
         rows = [
             (each.layer, each.index, *map(_shape, each.shapes), "" if each.largest is None else f"{each.largest:g}")
             for each in found
         ]
         show(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
-        click.echo(f"{len(differ)} of {len(found)} parameters differ", err=True)
+        echo(f"{len(differ)} of {len(found)} parameters differ", err=True)
     return int(bool(differ))
 
 
@@ -120,13 +121,13 @@ def convert(source: str, target: str, half: bool) -> None:
         surgery.write_mean(target, surgery.read_mean(source))
     else:
         surgery.convert(source, target, half)
-    click.echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
+    echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
 
 
 @weights.command()
 @click.argument("mean", metavar="MEAN")
 @click.option("-o", "--output", metavar="FILE", help="Write the mean as .binaryproto or .npy.")
-@size_option
+@click.option("--size", type=Size(), help="With -o: an image of this size, of MEAN's three numbers.")
 def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
     """The three numbers of an image mean, or an image of them.
 
@@ -134,7 +135,7 @@ def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
     """
     numbers = _numbers(mean)
     values = surgery.read_mean(mean) if numbers is None else surgery.mean_of(numbers)
-    click.echo(",".join(f"{value:.9g}" for value in surgery.per_channel(values)))
+    echo(",".join(f"{value:.9g}" for value in surgery.per_channel(values)))
     if output:
         surgery.write_mean(output, values, size)
     elif size:

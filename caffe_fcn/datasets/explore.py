@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets import images, palette
+from caffe_fcn.datasets.building import Progress
 from caffe_fcn.datasets.parallel import in_order
 from caffe_fcn.datasets.reading import Pairs
 from caffe_fcn.errors import DatasetError
@@ -34,7 +35,7 @@ _MARGIN, _LINE, _NARROWEST = 8, 14, 80
 
 @dataclass(frozen=True)
 class View:
-    """A record to be shown: its thumbnails, R G B and R G B A (black classes let through), and label shares."""
+    """A record to be shown: its thumbnails, the label's with a palette (black classes let through), and shares."""
 
     name: str
     size: str
@@ -62,7 +63,7 @@ def views(
     return made
 
 
-def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str) -> str:
+def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str, progress: Progress | None = None) -> str:
     """The page of some splits, split -> its pairs and views, as HTML."""
     first = next(iter(shown.values()))[0]
     about = first.about
@@ -73,7 +74,7 @@ def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str) -> str:
         "names": dict(enumerate(about.classes or ())) if about else {},
         "grey": about is not None and about.labels == "grey",
         "ignore": about.ignore_label if about else 255,
-        "splits": [_split(split, *content) for split, content in shown.items()],
+        "splits": [_split(split, *content, progress) for split, content in shown.items()],
     }
     template = Path(__file__).with_name("explore.html").read_text(encoding="utf-8")
     return template.replace("{{data}}", json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"))
@@ -127,10 +128,11 @@ def _painted(
 ) -> Image:
     from PIL import Image
 
-    small = np.asarray(Image.fromarray(label).resize(size, Image.Resampling.NEAREST))
-    painted = palette.paint(small, colours)
-    opaque = painted.any(axis=2, keepdims=True) | (not lets_through)
-    return Image.fromarray(np.concatenate([painted, 255 * opaque.astype(np.uint8)], axis=2))
+    # One byte a pixel: what is noisy is compressed ten times faster than its colours would be.
+    painted = Image.fromarray(label).resize(size, Image.Resampling.NEAREST)
+    painted.putpalette(bytes(value for colour in colours for value in colour))
+    painted.info["transparency"] = bytes(255 * (any(colour) or not lets_through) for colour in colours)
+    return painted
 
 
 def _colours(pairs: Pairs) -> Sequence[palette.Colour]:
@@ -142,7 +144,7 @@ def _colours(pairs: Pairs) -> Sequence[palette.Colour]:
     return [*given, *palette.voc()[len(given) :]]
 
 
-def _split(name: str, pairs: Pairs, shown: Sequence[View]) -> dict[str, Any]:
+def _split(name: str, pairs: Pairs, shown: Sequence[View], progress: Progress | None) -> dict[str, Any]:
     statistics = (pairs.about.splits[name].get("statistics") if pairs.about else None) or {}
     pixels = {int(value): float(count) for value, count in statistics.get("pixels", {}).items()}
     counted = f"share of the pixels of all {len(pairs)} records"
@@ -151,25 +153,30 @@ def _split(name: str, pairs: Pairs, shown: Sequence[View]) -> dict[str, Any]:
             for value, share in view.shares.items():
                 pixels[value] = pixels.get(value, 0) + share
         counted = f"mean share in the {len(shown)} records shown"
-    total = sum(pixels.values())
+    total = sum(pixels.values()) or 1
     return {
         "name": name,
         "facts": f"{len(pairs)} record{'s' * (len(pairs) != 1)}"
         + (f", {len(shown)} shown" if len(shown) < len(pairs) else ""),
         "counted": counted,
         "shares": {value: count / total for value, count in sorted(pixels.items())},
-        "records": [
-            {
-                "name": view.name,
-                "size": view.size,
-                "image": _embedded(view.image, "PNG" if max(view.image.size) < _SMALL else "JPEG"),
-                "label": None if view.label is None else _embedded(view.label, "PNG"),
-                "small": max(view.image.size) < _SMALL,
-                "shares": view.shares,
-            }
-            for view in shown
-        ],
+        "records": list(_records(name, shown, progress)),
     }
+
+
+def _records(name: str, shown: Sequence[View], progress: Progress | None) -> Iterator[dict[str, Any]]:
+    for number, view in enumerate(shown, 1):
+        small = max(view.image.size) < _SMALL
+        yield {
+            "name": view.name,
+            "size": view.size,
+            "image": _embedded(view.image, "PNG" if small else "JPEG"),
+            "label": None if view.label is None else _embedded(view.label, "PNG"),
+            "small": small,
+            "shares": view.shares,
+        }
+        if progress:
+            progress(f"writing {name}", number, len(shown))
 
 
 def _embedded(picture: Image, kind: str) -> str:
@@ -183,10 +190,11 @@ def _pictures(view: View) -> list[Image]:
         return [view.image]
     from PIL import Image
 
+    label = view.label.convert("RGBA")
     black = Image.new("RGB", view.image.size)
-    black.paste(view.label, mask=view.label.getchannel("A"))
+    black.paste(label, mask=label.getchannel("A"))
     overlay = view.image.copy()
-    overlay.paste(view.label.convert("RGB"), mask=view.label.getchannel("A").point(lambda alpha: alpha * _OVERLAY))
+    overlay.paste(label.convert("RGB"), mask=label.getchannel("A").point(lambda alpha: alpha * _OVERLAY))
     return [view.image, black, overlay]
 
 

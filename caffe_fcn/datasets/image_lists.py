@@ -16,6 +16,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.datasets import datum, description, png, reading
 from caffe_fcn.datasets.database import Database
+from caffe_fcn.datasets.stores import shown
 from caffe_fcn.errors import DatasetError, FileError
 
 FOLDER = "files"
@@ -29,6 +30,8 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     no data set, or files already.
     """
     root = Path(folder).resolve()
+    if "\n" in str(root):
+        raise FileError(shown(str(root)), "has a line break in its path, which no list can hold", "rename it")
     databases = _databases(root)
     place = root / FOLDER
     if place.exists():

@@ -47,8 +47,12 @@ def header(data: bytes, where: str) -> Image:
 
 def load(image: Image, where: str) -> Image:
     """The same image, decoded; raises `Fault` where its data are broken or cut off."""
+    from PIL import Image as Pillow
+
     try:
         image.load()
+    except Pillow.DecompressionBombError as error:
+        raise _bomb(where, str(error)) from error
     except _BROKEN as error:
         raise Fault("broken", where, f"is broken: {str(error).lower()}", "replace it") from error
     return image

@@ -76,7 +76,7 @@ class Labels:
             what = f"has {_SAID[found]}" if found else f"is of mode {image.mode}"
             raise Fault("encoding", where, f"{what}, not {_SAID[self.encoding]}", "choose another --label-encoding")
         if self.encoding == "palette" and self.colours is not None:
-            for value, colour in enumerate(colours_of(image)):
+            for value, colour in enumerate(colours_of(image, where)):
                 shared = self.colours.get(value, colour)
                 if colour != shared:
                     what = "gives {} the colour {} {} {}, and the others {} {} {}".format(value, *colour, *shared)
@@ -102,9 +102,9 @@ class Labels:
         return classes
 
 
-def colours_of(image: Image) -> tuple[Colour, ...]:
-    """The palette of an image of mode P."""
-    return _colours(image.getpalette() or [])
+def colours_of(image: Image, where: str) -> tuple[Colour, ...]:
+    """The palette of an image of mode P, for which all of it is decoded; raises `Fault` where it is broken."""
+    return _colours(images.load(image, where).getpalette() or [])
 
 
 def _colours(flat: Sequence[int]) -> tuple[Colour, ...]:
@@ -121,7 +121,7 @@ def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encodi
     if found is None:
         raise Fault("encoding", where, f"is of mode {image.mode}", "labels are PNG with a palette, grey or RGB")
     if found == "palette" and image.mode == "P":
-        return Labels(found, dict(enumerate(colours_of(image))))
+        return Labels(found, dict(enumerate(colours_of(image, where))))
     return Labels(found, colours)
 
 

@@ -62,6 +62,8 @@ def check(descriptor: int, path: Path, to_write: bool = False) -> int:
             _FreeWalk(pages, meta.free).run()
         _Walk(pages, meta.records).run()
         pages.check_apart()
+    except _CutOff as damage:
+        raise DamagedError(path, f"is cut off: {damage}", "build or copy it again") from damage
     except _Damage as damage:
         raise DamagedError(path, f"is no LMDB, or is damaged: {damage}", "build or copy it again") from damage
     return meta.records.entries
@@ -69,6 +71,10 @@ def check(descriptor: int, path: Path, to_write: bool = False) -> int:
 
 class _Damage(ValueError):
     """What is wrong with a page."""
+
+
+class _CutOff(_Damage):
+    """The file ends before its pages do."""
 
 
 class _Tree(NamedTuple):
@@ -98,14 +104,14 @@ def _newest_meta(descriptor: int) -> _Meta:
     meta = second if second.transaction > first.transaction else first
     size, needed = os.fstat(descriptor).st_size, meta.page_size * (meta.last_page + 1)
     if size < needed:
-        raise _Damage(f"it is cut off, {size} of {needed} bytes")
+        raise _CutOff(f"{size} of {needed} bytes")
     return meta
 
 
 def _meta(descriptor: int, number: int, offset: int) -> _Meta:
     data = os.pread(descriptor, _META.size, offset)
     if len(data) < _META.size:
-        raise _Damage(f"it is cut off after {offset + len(data)} bytes")
+        raise _CutOff(f"it ends after {offset + len(data)} bytes")
     _, _, flags, _, magic, version, _, _, *trees, last, transaction = _META.unpack(data)
     if magic != _MAGIC or not flags & _META_PAGE:
         raise _Damage(f"page {number} is no meta page")
@@ -148,7 +154,7 @@ class _Pages:
             runs = np.split(some, np.flatnonzero(np.diff(some) != 1) + 1)  # neighbours are read by one call
             data = b"".join(os.pread(self.descriptor, len(run) * size, int(run[0]) * size) for run in runs)
             if len(data) != len(some) * size:
-                raise _Damage("it became shorter while it was read")
+                raise _CutOff("it became shorter while it was read")
             yield some, data
 
     def value(self, page: int, size: int) -> bytes:
@@ -295,7 +301,7 @@ class _Nodes:
         """Of values, in bytes."""
         self.big = node_flags == _BIG if kind == _LEAF else np.zeros(len(low), np.bool_)
         """Whether a value lies on overflow pages."""
-        self._children = low | node_flags << 32
+        self._children: Integers = low | node_flags << 32
         end = offsets + _NODE + self._key_sizes + np.where(self.big, _NUMBER, self.sizes)
         self._check(end <= size, "has a node that ends outside", page)
         order = np.argsort(self.at)
@@ -325,4 +331,5 @@ class _Nodes:
 
 def _signed(numbers: NDArray[np.uint64]) -> Integers:
     """Numbers of pages, of which those that are too large become negative."""
-    return numbers.astype(np.int64)
+    signed: Integers = numbers.astype(np.int64)
+    return signed

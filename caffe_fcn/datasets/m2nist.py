@@ -55,6 +55,9 @@ def build(
     if not 0 <= val_percent < 100 or val >= count:
         raise DatasetError("m2nist", "needs an image to train on", "see --help")
     digits, values = mnist.read(mnist_folder)
+    if digits.shape[1:] != (DIGIT, DIGIT):
+        what = "has digits of {} x {}".format(*digits.shape[1:])
+        raise DatasetError(mnist_folder, what, f"MNIST's are {DIGIT} x {DIGIT}")
     if not len(values):
         raise DatasetError(mnist_folder, "holds no digits", "fetch MNIST again")
     kinds = ("images", "labels", "masks") if masks else ("images", "labels")

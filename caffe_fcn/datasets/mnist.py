@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import zlib
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -45,6 +46,8 @@ def read(folder: str | os.PathLike[str], part: str = "train") -> tuple[NDArray[n
     """The digits N x 28 x 28 and their values N, of ``part`` train or t10k; raises `FileError`."""
     image_file, value_file = _files(folder, part)
     images, values = idx(image_file, 3), idx(value_file, 1)
+    if min(images.shape[1:]) < 1:
+        raise FileError(image_file, f"has images of {images.shape[1]} x {images.shape[2]}", "fetch MNIST again")
     if len(images) != len(values):
         raise FileError(folder, f"has {len(images)} images and {len(values)} labels of {part}", "fetch MNIST again")
     if len(values) and values.max() > 9:
@@ -65,7 +68,7 @@ def idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
         with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
             try:
                 return _array(file, path, dimensions)
-            except (EOFError, gzip.BadGzipFile) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FileError(path, f"is broken: {str(error).lower()}", "fetch it again") from error
 
 

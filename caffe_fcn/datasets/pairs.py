@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from caffe_fcn.datasets import datum, png
 from caffe_fcn.datasets.building import PLAINLY, Split, Way, build
 from caffe_fcn.datasets.description import Description
+from caffe_fcn.datasets.description_fields import is_listable
 from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
 from caffe_fcn.datasets.journal import Record
 from caffe_fcn.datasets.labels import Labels
-from caffe_fcn.datasets.stores import Store
+from caffe_fcn.datasets.stores import Store, shown
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class PairMaker:
         pair = self.pairs[index]
         if not (pair.image and pair.label):
             raise self.unpaired(pair)
+        for store, name in ((self.images, pair.image), (self.label_store, pair.label)):
+            if not is_listable(name):
+                what = "has a name with a line break, or bytes that are not UTF-8, which no list can hold"
+                raise Fault("name", store.where(name), what, "rename it")
         image_data, image_where = self.images.read(pair.image), self.images.where(pair.image)
         label_data, label_where = self.label_store.read(pair.label), self.label_store.where(pair.label)
         image = self.form.image(image_data, image_where, self.rules)
@@ -121,7 +126,7 @@ def first_shape(pairs: Iterable[Pair], store: Store, form: Form) -> tuple[int, i
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
     """The names in an order that depends on the seed and on nothing else: no library, no other name."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest())
 
 
 def _check_size(label: tuple[int, ...], image: tuple[int, int], where: str, image_where: str) -> None:
@@ -138,5 +143,7 @@ def build_pairs(
         for pair in maker.pairs:
             if not (pair.image and pair.label):
                 raise maker.unpaired(pair)
-    splits = [Split(name, [pair.name for pair in maker.pairs], maker) for name, maker in makers.items() if maker.pairs]
+    splits = [
+        Split(name, [shown(pair.name) for pair in maker.pairs], maker) for name, maker in makers.items() if maker.pairs
+    ]
     return build(output, splits, about, way)

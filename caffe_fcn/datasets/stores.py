@@ -7,9 +7,10 @@ whose names lead outside (absolute ones, or with ..) make the whole tar suspect,
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from caffe_fcn import files
 from caffe_fcn.datasets.faults import Fault
@@ -35,11 +36,25 @@ class Store(Protocol):
         """How messages call the file."""
 
 
+class _Bounded:
+    """A file of which never more is asked than there is: a header may claim any length for what follows it."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._size = size
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, count: int) -> bytes:
+        return self._file.read(max(0, min(count, self._size - self.tell())))
+
+
 def open_store(path: str | os.PathLike[str]) -> Store:
     """The store at ``path``: a folder, or a tar. Raises `FileError`."""
     path = Path(path)
     if not path.exists():
         raise FileError(path, "no such file or folder", "check the path")
+    if not (path.is_dir() or path.is_file()):
+        raise FileError(path, "is neither a folder nor a regular file", "name the folder, or the tar")
     return Folder(path) if path.is_dir() else Tar(path)
 
 
@@ -61,18 +76,18 @@ class Folder:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        return read_file(self.where(name))
+        return read_file(self._prefix + name, self.where(name))
 
     def expect(self, name: str) -> None:
         with suppress(OSError):  # reading it will tell
-            file = os.open(self.where(name), os.O_RDONLY | os.O_CLOEXEC)
+            file = _open(self._prefix + name)
             try:
                 _fetch(file, 0, 0)
             finally:
                 os.close(file)
 
     def where(self, name: str) -> str:
-        return self._prefix + name
+        return shown(self._prefix + name)
 
 
 class Tar:
@@ -87,11 +102,11 @@ class Tar:
             self._file = self.path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
             try:
-                with tarfile.open(fileobj=self._file, mode="r:") as tar:
+                with tarfile.open(fileobj=cast(IO[bytes], _Bounded(self._file, size)), mode="r:") as tar:
                     for member in tar:
                         self._add(member, size)
                         tar.members = []  # type: ignore[attr-defined]  # else it keeps them all
-            except tarfile.TarError as error:
+            except (tarfile.TarError, ValueError, OverflowError) as error:  # the latter, of numbers in its headers
                 mend = "unpack what is compressed: gunzip, bunzip2"
                 raise FileError(path, f"is no tar, or is cut off: {error}", mend) from error
 
@@ -106,7 +121,7 @@ class Tar:
             if _leads_outside(target):
                 raise DatasetError(self.path, f"its member {member.name!r} leads outside", "don't trust this file")
         if member.isreg() and not member.issparse():
-            if member.offset_data + member.size > size:
+            if not 0 <= member.size <= size - member.offset_data:
                 raise FileError(self.path, f"is cut off in {member.name!r}", "fetch it again")
             self._members[str(PurePosixPath(member.name))] = (member.offset_data, member.size)
 
@@ -129,21 +144,40 @@ class Tar:
         return f"{self.path}:{name}"
 
 
-def read_file(path: str) -> bytes:
-    """The content of a source file; raises `Fault` where it is missing or far too large."""
+def shown(name: str) -> str:
+    """A file's name for messages and lists: what is no character, or would break a line, is escaped."""
+    if name.isascii() and name.isprintable():
+        return name
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(each if each >= " " and each != "\x7f" else repr(each)[1:-1] for each in text)
+
+
+def read_file(path: str, where: str | None = None) -> bytes:
+    """The content of a source file; raises `Fault`, at ``where``, if it is missing, no file, or far too large."""
+    where = where or shown(path)
     try:
-        return _content(path)
+        return _content(path, where)
     except OSError as error:
-        told = files.failure(path, error)
+        told = files.failure(where, error)
         raise Fault("broken", told.where, told.what, told.mend) from error
 
 
-def _content(path: str) -> bytes:
+def _open(path: str) -> int:
+    """Opened without waiting for whoever writes to it, which a FIFO would have us do for ever."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def _content(path: str, where: str) -> bytes:
     """By the system's own calls: of small files, Python's files cost as much as the bytes."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if "\0" in path:
+        raise Fault("broken", where, "has a zero byte in its name", "correct it")
+    file = _open(path)
     try:
-        size = os.fstat(file).st_size
-        _check_size(path, size)
+        known = os.fstat(file)
+        if not stat.S_ISREG(known.st_mode):
+            raise Fault("broken", where, "is no regular file", "remove it")
+        size = known.st_size
+        _check_size(where, size)
         content = os.read(file, size)
         while len(content) < size and (more := os.read(file, size - len(content))):
             content += more

@@ -73,9 +73,13 @@ def _checked(layer: LayerParameter, window: Window) -> Window:
     for name in ("kernel", "stride", "dilation"):
         if getattr(window, name) < 1:
             _fail(layer, f"{name} is {getattr(window, name)}", "it must be at least 1")
-    for name, reach in (("stride", window.stride), ("kernel", window.extent), ("pad", 2 * window.pad)):
+    for name, reach in (
+        ("stride", window.stride),
+        ("kernel with its dilation", window.extent),
+        ("pad of both sides", 2 * window.pad),
+    ):
         if reach > INT_MAX:
-            _fail(layer, f"{name} {getattr(window, name)} is too large", f"Caffe's integers end at {INT_MAX}")
+            _fail(layer, f"{name}, {reach} in all, is too large", f"Caffe's integers end at {INT_MAX}")
     return window
 
 

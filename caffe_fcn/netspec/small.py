@@ -33,7 +33,7 @@ def triangles(n: NetSpec, plan: Plan) -> None:
     """
     inputs(n, plan)
     features = plan.features(n, image(n, plan))
-    grey = {"bias_filler": {"type": "constant", "value": 128}}
+    grey: dict[str, Any] = {"bias_filler": {"type": "constant", "value": 128}}
     if plan.choice == "softmax":
         _drawn(n, plan, features, plan.classes[0], 16, 16, param=_SLOW_BIAS, **_NARROW)
     elif plan.choice == "l1":

@@ -69,8 +69,6 @@ def owned(group: Any, name: str, where: str) -> Any:
 
 
 def _layer(file: SourceFile, name: str, group: Any) -> Layer:
-    if any("\udc80" <= char <= "\udcff" for char in name):  # how h5py gives bytes that are no UTF-8
-        raise WeightsError(place(file.path, ascii(name)[1:-1]), "its name is not UTF-8 text", _BROKEN)
     where = place(file.path, name)
     if not hasattr(group, "keys"):
         raise WeightsError(where, "is no group", _BROKEN)

@@ -103,9 +103,9 @@ def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) 
 # whatever they like for thousands of brackets. A list describes a structured type.
 _ENTRY = re.compile(
     r"""\s* (['"]) (?P<key> descr | fortran_order | shape) \1 \s* : \s*
-    (?: (['"]) (?P<text> [^'"\\]*) \3 | (?P<flag> True | False) | \( (?P<sides> [^()]*) \) | (?P<list> \[) )
+    (?: (['"]) (?P<text> [^'"\\]*) \3 | (?P<flag> True | False) | \( (?P<sides> [^()]*) \) | (?P<list> \[ .* ) )
     \s* (?: , | $ )""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _SIDE = re.compile(r"\s*(\d{1,39})L?\s*")  # Python 2 wrote its long integers with an L
 

@@ -8,12 +8,17 @@ splits the difference in two:
     classifier(crop) - fcn(crop)     what the surgery changed
     fcn(crop) - fcn(image)           what padding inside the net makes of neighbours
 
+Where a layer of the FCN takes in the whole image (an InnerProduct, a global Pooling), or the classifier has several
+places in the compared blob itself, there are no such windows: the two are compared at the classifier's size alone.
+So a folded classifier is verified, too.
+
 The FCN is run with the classifier's padding of the first convolution. Its own, 100 pixels around the image,
 is there for the output's size and not for its values.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -28,7 +33,7 @@ from caffe_fcn.graph import SOURCES, Graph, split
 from caffe_fcn.layer_types import LAYER_TYPES
 from caffe_fcn.offsets import between
 from caffe_fcn.proto import LayerParameter, NetParameter
-from caffe_fcn.shapes import infer
+from caffe_fcn.shapes import infer, row_of
 from caffe_fcn.surgery.tensors import Shape
 
 if TYPE_CHECKING:
@@ -55,7 +60,8 @@ class Verification:
 
     ``at_size`` is at the classifier's input size, the others over ``windows`` windows of the larger image:
     ``total`` between classifier and FCN, ``surgery`` and ``padding`` its two parts. ``padded`` are the layers
-    whose windows reach beyond the image.
+    whose windows reach beyond the image. ``no_windows`` is why the nets were compared at the classifier's size
+    alone, as one window; it is empty where they were compared on windows, too.
     """
 
     blob: str
@@ -69,6 +75,7 @@ class Verification:
     padding: float
     padded: tuple[str, ...]
     tolerance: float
+    no_windows: str = ""
 
     @property
     def ok(self) -> bool:
@@ -92,7 +99,8 @@ def verify(
 
     Each net is run by what loads it with its weights from a prototxt. ``blob`` is by default the last that
     both have and that a layer with parameters makes, ``fcn_blob`` the one of its name. The larger image has
-    ``steps`` windows more along each axis. Raises `NetError` where the nets cannot be compared.
+    ``steps`` windows more along each axis, or of the classifier's size where there are no windows. Raises `NetError`
+    where the nets cannot be compared.
     """
     import numpy as np
 
@@ -103,20 +111,21 @@ def verify(
     _set_padding(_first_convolution(other), first)
     shape = ours.input_shape()
     _, channels, height, width = shape
-    stride = _stride(other, fcn_blob or name)
+    no_windows = _without_windows(one, name, shape, other)
+    stride, steps = (1, 0) if no_windows else (_stride(other, fcn_blob or name), steps)
     larger = (1, channels, height + steps * stride, width + steps * stride)
     image = np.random.default_rng(seed).uniform(-128, 128, larger).astype(np.float32)
     corners = [(y * stride, x * stride) for y in range(steps + 1) for x in range(steps + 1)]
     crops = np.concatenate([image[:, :, y : y + height, x : x + width] for y, x in corners])
 
     expected = _run(run_classifier, one, name, [crops])[0]
-    windows, whole = _run(run_fcn, other, fcn_blob or name, [crops, image])
+    windows, *larger_output = _run(run_fcn, other, fcn_blob or name, [crops] if no_windows else [crops, image])
     expected = expected.reshape(len(crops), -1)
-    if windows.shape != (*expected.shape, 1, 1):
+    if windows.size != expected.size or not (no_windows or windows.shape == (*expected.shape, 1, 1)):
         here = f"gives {dims(windows.shape[1:])} where the classifier gives {expected.shape[1]} values"
         raise NetError(f"blob '{fcn_blob or name}'", here, "it is not the classifier's convolutional form")
     windows = windows.reshape(expected.shape)
-    whole = whole[0].reshape(expected.shape[1], -1).T
+    whole = larger_output[0][0].reshape(expected.shape[1], -1).T if larger_output else windows
     largest = float(np.abs(expected).max())
     if not 0 < largest < np.inf:
         raise NetError(f"blob '{name}'", "is zero or infinite, which proves nothing", "compare with trained weights")
@@ -134,8 +143,9 @@ def verify(
         gap(expected, whole),
         gap(expected, windows),
         gap(windows, whole),
-        tuple(_reaching_out(other, shape)),
+        () if no_windows else tuple(_reaching_out(other, shape)),
         tolerance,
+        no_windows,
     )
 
 
@@ -203,6 +213,15 @@ def _set_padding(layer: LayerParameter, model: LayerParameter) -> None:
     for name in ("pad_h", "pad_w"):
         if model.convolution_param.HasField(name):
             setattr(layer.convolution_param, name, getattr(model.convolution_param, name))
+
+
+def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: NetParameter) -> str:
+    """Why no value of the FCN is that of the classifier on a part of the image; empty where each is."""
+    for node in Graph(fcn).nodes:
+        if node.bottoms and row_of(node).coords(node.layer) is None:
+            return f"{node} takes in the whole image"
+    places = infer(classifier, inputs={classifier.layer[0].top[0]: image}).blobs[blob][2:]
+    return f"blob '{blob}' has {dims(places)} places in the classifier, too" if math.prod(places) > 1 else ""
 
 
 def _stride(net: NetParameter, blob: str) -> int:

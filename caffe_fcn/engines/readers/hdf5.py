@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
+from caffe_fcn.datasets import stores
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.errors import DatasetError, FileError, MissingExtraError
 from caffe_fcn.geometry import dims
 from caffe_fcn.proto import LayerParameter
+
+_LARGEST_CHUNK = 1 << 30  # bytes; HDF5 inflates a chunk as a whole
+_SLOTS = 10_007  # of a cache of chunks: a prime number, as HDF5 advises
+_MOST_VALUES = (1 << 31) - 1  # of a blob, in Caffe too
+_KINDS = "fiu"  # Caffe reads numbers: floats and integers
 
 
 class Hdf5Reader(Reader):
@@ -20,7 +30,7 @@ class Hdf5Reader(Reader):
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         super().__init__(layer, training, seed)
         try:
-            import h5py
+            import h5py  # noqa: F401 - it is opened later
         except ImportError as error:
             raise MissingExtraError(f"layer '{layer.name}' (HDF5Data)", "hdf5") from error
         param = layer.hdf5_data_param
@@ -28,12 +38,15 @@ class Hdf5Reader(Reader):
             self.fail("has a transform_param", "HDF5Data transforms nothing: leave it out")
         if param.batch_size < 1:
             self.fail("has no batch_size", "set it in hdf5_data_param")
-        names = files.read_bytes(param.source).decode(errors="replace").split()
+        names = [os.fsdecode(name) for name in files.read_bytes(param.source).split()]
         if not names:
             raise DatasetError(param.source, "lists no HDF5 file", "write one name a line")
         self.size = param.batch_size
-        self._files = [_opened(h5py, name) for name in names]
-        self._rows = [self._count(file) for file in self._files]
+        self._names = names
+        self._open_file: tuple[int, Any] = (-1, None)
+        self._tops: dict[str, Any] = {}
+        self._shapes: list[tuple[int, ...]] = []
+        self._rows = [self._count(self._file(number)) for number in range(len(names))]
         self._starts = np.cumsum([0, *self._rows])
         self._orders = Orders(self._shuffled)
 
@@ -47,22 +60,66 @@ class Hdf5Reader(Reader):
     def _row(self, top: str, row: int) -> Array:
         file = int(np.searchsorted(self._starts, row, "right")) - 1
         try:
-            values: Array = self._files[file][top][row - self._starts[file]]
+            values: Array = self._top(file, top)[row - self._starts[file]]
         except (OSError, RuntimeError) as error:
-            raise DatasetError(self._files[file].filename, f"'{top}' cannot be read: {error}") from error
+            raise DatasetError(stores.shown(self._names[file]), f"'{top}' cannot be read: {error}") from error
         return values
+
+    def _file(self, number: int) -> Any:
+        """A file, opened, and the one before it closed."""
+        opened, file = self._open_file
+        if opened != number:
+            self._tops = {}
+            self._open_file = (-1, None)
+            if file is not None:
+                file.close()
+            self._open_file = (number, _opened(self._names[number]))
+        return self._open_file[1]
+
+    def _top(self, number: int, name: str) -> Any:
+        """A data set, with a cache of the chunks that a row is part of; shuffled, of all, as Caffe keeps them.
+
+        HDF5's own cache holds 1 MB, and a larger chunk would be inflated anew for each of its rows.
+        """
+        file = self._file(number)
+        if name not in self._tops:
+            held = file[name]
+            if held.chunks is not None:
+                import h5py
+
+                shuffled = self.layer.hdf5_data_param.shuffle
+                rows = len(held) if shuffled else held.chunks[0]
+                across = (
+                    -(-size // chunk) * chunk for size, chunk in zip(held.shape[1:], held.chunks[1:], strict=True)
+                )
+                needed = (rows + held.chunks[0]) * math.prod(across) * held.dtype.itemsize
+                access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+                access.set_chunk_cache(_SLOTS, min(needed, _LARGEST_CHUNK), 0.75)
+                held = h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(name), access))
+            self._tops[name] = held
+        return self._tops[name]
 
     def _count(self, file: Any) -> int:
         """The rows of a file, whose data sets must fit one another and the first file's."""
-        shapes = []
+        where = stores.shown(file.filename)
+        shapes: list[tuple[int, ...]] = []
         for top in self.layer.top:
-            if top not in file or not getattr(file[top], "shape", ()):
+            held = file.get(top)  # None, too, where a link leads nowhere
+            if not getattr(held, "shape", ()):
                 what = f"has no data set '{top}' of rows"
-                raise DatasetError(file.filename, what, f"it has {', '.join(file) or 'none'}")
-            shapes.append(file[top].shape)
-            first = self._files[0][top].shape
-            if shapes[-1][1:] != first[1:] or shapes[-1][0] != shapes[0][0] or not shapes[-1][0]:
-                raise DatasetError(file.filename, f"'{top}' is {dims(shapes[-1])}", "rows must agree in all data sets")
+                raise DatasetError(where, what, f"it has {', '.join(file) or 'none'}")
+            if held.dtype.kind not in _KINDS:
+                raise DatasetError(where, f"'{top}' holds {held.dtype}, no numbers", "write floats or integers")
+            if held.chunks is not None and math.prod(held.chunks) * held.dtype.itemsize > _LARGEST_CHUNK:
+                what = f"'{top}' has chunks of {dims(held.chunks)}, too large to be read"
+                raise DatasetError(where, what, "write it in smaller ones")
+            shapes.append(held.shape)
+        self._shapes = self._shapes or [shape[1:] for shape in shapes]
+        for top, shape, first in zip(self.layer.top, shapes, self._shapes, strict=True):
+            if shape[1:] != first or shape[0] != shapes[0][0] or not shape[0]:
+                raise DatasetError(where, f"'{top}' is {dims(shape)}", "rows must agree in all data sets")
+            if self.size * math.prod(first) > _MOST_VALUES:
+                raise DatasetError(where, f"'{top}' is {dims(shape)}, too large for a batch", "lower batch_size")
         return int(shapes[0][0])
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
@@ -73,10 +130,18 @@ class Hdf5Reader(Reader):
         return np.concatenate([self._starts[file] + random.permutation(self._rows[file]) for file in order])
 
 
-def _opened(h5py: Any, name: str) -> Any:
-    with files.told(name), open(name, "rb"):  # noqa: PTH123 - h5py's own words are worse
-        pass
+def _opened(name: str) -> Any:
+    import h5py
+
+    where = stores.shown(name)
+    with files.told(where):
+        if not Path(name).exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not Path(name).is_file():
+            raise FileError(where, "is no regular file", "name an HDF5 file")
+        with open(name, "rb"):  # noqa: PTH123 - h5py's own words are worse
+            pass
     try:
         return h5py.File(name, "r")
-    except OSError as error:
-        raise FileError(name, "is no HDF5 file, or is cut off", "make it again") from error
+    except (OSError, RuntimeError) as error:
+        raise FileError(where, "is no HDF5 file, or is cut off", "make it again") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets import images
+from caffe_fcn.datasets import images, stores
 from caffe_fcn.datasets.faults import Fault
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.engines.readers.resize import bilinear
@@ -14,6 +17,9 @@ from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.geometry import dims
 from caffe_fcn.proto import LayerParameter
+
+_LABEL = re.compile(rb"[+-]?[0-9]{1,10}")
+_MOST_LABEL = (1 << 31) - 1
 
 
 def decoded(data: bytes, where: str, colour: bool) -> NDArray[np.uint8]:
@@ -43,11 +49,14 @@ class PictureReader(Reader):
 
     def _read_list(self, source: str) -> list[tuple[str, int]]:
         lines = []
-        for number, line in enumerate(files.read_bytes(source).decode(errors="replace").splitlines(), 1):
-            name, space, label = line.rpartition(" ")
-            if not space or not label.lstrip("-").isdigit():
-                raise DatasetError(f"{source}:{number}", f"{line[:60]!r} is no 'IMAGE NUMBER'", "write one a line")
-            lines.append((name, int(label)))
+        # Caffe splits the bytes at each line feed and at the last blank: a name need not be UTF-8.
+        content = files.read_bytes(source).removesuffix(b"\n")
+        for number, line in enumerate(content.split(b"\n") if content else (), 1):
+            name, space, label = line.removesuffix(b"\r").rpartition(b" ")
+            if not space or not _LABEL.fullmatch(label) or not -_MOST_LABEL <= int(label) <= _MOST_LABEL:
+                shown = stores.shown(os.fsdecode(line[:60]))
+                raise DatasetError(f"{source}:{number}", f"'{shown}' is no 'IMAGE NUMBER'", "write one a line")
+            lines.append((os.fsdecode(name), int(label)))
         if not lines:
             raise DatasetError(source, "lists no image", "write 'IMAGE NUMBER', one a line")
         return lines
@@ -63,16 +72,17 @@ class PictureReader(Reader):
             name, label = self._lines[self._orders[epoch, place]]
             path = self.layer.image_data_param.root_folder + name
             random = self.random(epoch, place) if self.transform.is_random else None
-            made.append(self.transform(self._pixels(path), random, path))
+            where = stores.shown(path)
+            made.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
             if made[-1].shape != made[0].shape:
                 what = f"is {dims(made[-1].shape)}, and the first of its batch {dims(made[0].shape)}"
-                raise DatasetError(path, what, "set new_height and new_width, or batch_size 1")
+                raise DatasetError(where, what, "set new_height and new_width, or batch_size 1")
         tops = [np.stack(made), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 
-    def _pixels(self, path: str) -> Array:
-        pixels = decoded(files.read_bytes(path), path, self.layer.image_data_param.is_color)
+    def _pixels(self, path: str, where: str) -> Array:
+        pixels = decoded(stores.read_file(path, where), where, self.layer.image_data_param.is_color)
         return bilinear(pixels, self.new_size) if self.new_size else pixels
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
