@@ -33,6 +33,10 @@ _IMAGE_AXES = 2  # H and W
 Declared = Mapping[str, CoordMap]  # layer name -> the map that stands in for the layer's own
 
 
+class FractionError(OffsetError):
+    """An offset that is not whole."""
+
+
 # Between two blobs
 
 
@@ -419,7 +423,7 @@ def _offsets(alignment: Alignment, where: str) -> list[int]:
     offsets = [-each.shift for each in maps]
     for offset in offsets:
         if offset.denominator != 1:
-            raise OffsetError(where, f"the offset is {offset}, not whole", _advice(alignment, offset))
+            raise FractionError(where, f"the offset is {offset}, not whole", _advice(alignment, offset))
         if offset < 0:
             raise OffsetError(where, f"the offset is {offset}, negative", _advice(alignment, offset))
         if offset > INT_MAX:

@@ -18,7 +18,7 @@ from typing import Any
 from caffe_fcn.errors import NetError, OffsetError
 from caffe_fcn.geometry import dims
 from caffe_fcn.graph import Graph, Node, split
-from caffe_fcn.offsets import Crop, crops
+from caffe_fcn.offsets import Crop, FractionError, crops
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.receptive_fields import receptive_fields
 from caffe_fcn.shapes import row_of, shapes_of
@@ -76,14 +76,19 @@ def plan(
     first = first_layers(Graph(chosen))
     names = [node.name for node in first]
     declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
-    _sizes(smallest, largest, _period(Graph(chosen)))  # too many of them are too many whatever the padding
+    period = _period(Graph(chosen))
+    _sizes(smallest, largest, period)  # too many of them are too many whatever the padding
     failure: NetError = OffsetError("padding", "none makes every Crop valid")
+    alike = 0  # paddings in a row that failed for the same reason
     for pad in range(_MOST):
         candidate = with_padding(chosen, names, pad)
         try:
             found, period = prove(candidate, smallest, largest)
         except NetError as error:
+            alike = alike + 1 if _same(failure, error) else 1
             failure = error
+            if alike > period:
+                break
             continue
         return Plan(
             ", ".join(names),
@@ -97,6 +102,16 @@ def plan(
             _macs(chosen, crops(chosen)),
         )
     raise failure
+
+
+def _same(failure: NetError, error: NetError) -> bool:
+    """Whether two paddings failed for the same reason.
+
+    An offset is a fraction of the padding plus a constant, the fraction's denominator a stride: one that is never whole
+    in a period of paddings never is. What says the same for a whole period does not depend on the padding at all.
+    """
+    both = isinstance(failure, FractionError) and isinstance(error, FractionError)
+    return str(failure) == str(error) or (both and failure.where == error.where)
 
 
 def prove(
