@@ -83,7 +83,7 @@ def _tensor(file: SourceFile, data: int, name: str, entry: Any) -> Tensor:
         case _:
             raise WeightsError(where, "its entry in the header makes no sense", _BROKEN)
     if kind not in _DTYPES:
-        raise WeightsError(where, f"holds {kind}", f"weights are {', '.join(_DTYPES)}")
+        raise WeightsError(where, f"holds {kind!r}", f"weights are {', '.join(_DTYPES)}")
     if refusal := shape_refusal(shape):
         raise WeightsError(where, refusal, _BROKEN)
     size = math.prod(shape) * ITEM_SIZES[_DTYPES[kind]]

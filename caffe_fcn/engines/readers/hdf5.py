@@ -46,7 +46,7 @@ class Hdf5Reader(Reader):
         self._open_file: tuple[int, Any] = (-1, None)
         self._tops: dict[str, Any] = {}
         self._shapes: list[tuple[int, ...]] = []
-        self._rows = [self._count(self._file(number)) for number in range(len(names))]
+        self._rows = [self._checked(number) for number in range(len(names))]
         self._starts = np.cumsum([0, *self._rows])
         self._orders = Orders(self._shuffled)
 
@@ -55,7 +55,12 @@ class Hdf5Reader(Reader):
 
     def batch(self, number: int) -> list[Array]:
         rows = [self._orders[place] for place in self.places(number)]
-        return [np.stack([self._row(top, row) for row in rows]).astype(np.float32) for top in self.layer.top]
+        try:
+            return [np.stack([self._row(top, row) for row in rows]).astype(np.float32) for top in self.layer.top]
+        except MemoryError as error:
+            where = stores.shown(self._names[0])
+            what = f"a batch of rows of {', '.join(map(dims, self._shapes))} is larger than the memory"
+            raise DatasetError(where, what, "lower batch_size") from error
 
     def _row(self, top: str, row: int) -> Array:
         file = int(np.searchsorted(self._starts, row, "right")) - 1
@@ -98,6 +103,14 @@ class Hdf5Reader(Reader):
                 held = h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(name), access))
             self._tops[name] = held
         return self._tops[name]
+
+    def _checked(self, number: int) -> int:
+        """The rows of a file; raises `FileError` where HDF5 finds it damaged (h5py says so in several ways)."""
+        try:
+            return self._count(self._file(number))
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            where = stores.shown(self._names[number])
+            raise FileError(where, f"is damaged: {str(error).lower()}", "make it again") from error
 
     def _count(self, file: Any) -> int:
         """The rows of a file, whose data sets must fit one another and the first file's."""
