@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from caffe_fcn.cli.interruptions import heed_interruptions
 from caffe_fcn.errors import CaffeFcnError, nearest
 
 _COMMANDS = {
@@ -115,7 +115,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Exits with 0 done, 1 the thing checked is wrong, 2 bad input, 130 interrupted."""
     Settings.quiet = Settings.debug = False
-    signal.signal(signal.SIGTERM, _terminated)
+    heed_interruptions()
     try:
         sys.exit(_run(arguments))
     finally:
@@ -159,7 +159,3 @@ def _fail(line: str, error: BaseException) -> int:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _terminated(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt  # unwinds through every `finally`, so that temporaries go
