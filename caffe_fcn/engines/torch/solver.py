@@ -211,8 +211,10 @@ class Solver:
     def _agreed_wishes(self) -> set[str]:
         """What any rank was asked for; all ranks get the same answer."""
         names = sorted(self._wishes)
-        asked = torch.tensor([float(self._wishes[name]) for name in names], device=self._device)
-        self._wishes["snapshot"] = False
+        mine = [self._wishes[name] for name in names]
+        if mine[names.index("snapshot")]:  # one that a signal asks for from here on is for the next iteration
+            self._wishes["snapshot"] = False
+        asked = torch.tensor([float(wish) for wish in mine], device=self._device)
         self._ranks.sum([asked])
         return {name for name, count in zip(names, asked.tolist(), strict=True) if count}
 
