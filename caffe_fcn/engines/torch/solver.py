@@ -7,7 +7,7 @@
 Paths in the solver and its nets are relative to the working directory. Everything random (dropout, crops, orders)
 follows from the seed and the number of the batch, and snapshots keep both: a training that is resumed from one of
 ours does bit for bit what it would have done uninterrupted. Resumed from one of Caffe's, it starts the data anew,
-as Caffe does.
+as Caffe does. The states of recurrent layers are in no snapshot: with them both begin at zero.
 """
 
 from __future__ import annotations
