@@ -63,10 +63,11 @@ def read(path: str | os.PathLike[str]) -> list[str]:
     """
     lines = [line.strip() for line in files.read_bytes(path).decode("utf-8-sig", "replace").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
-    numbered = [re.fullmatch(r"(\d+)\s*:\s*(\S.*)", name) for name in names]
+    numbered = [re.fullmatch(r"([0-9]+)\s*:\s*(\S.*)", name) for name in names]
     if all(numbered):
-        indices = [int(match[1]) for match in numbered if match]
-        if indices != list(range(len(names))):
+        # As text: what stands before a colon may have any number of digits.
+        indices = [match[1].lstrip("0") or "0" for match in numbered if match]
+        if indices != [str(index) for index in range(len(names))]:
             raise FileError(path, "the indices of its classes don't count up from 0", "name each class in turn")
         names = [match[2] for match in numbered if match]
     if not 0 < len(names) <= MOST:

@@ -21,6 +21,7 @@ Tensors: TypeAlias = tuple[Tensor, ...]
 
 # The largest first convolution, in values; real ones have some ten thousand.
 _SMALL = 1 << 22
+_CONVOLUTION_AXES = 4  # outputs, inputs, height, width
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,16 @@ def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
     def apply(tensors: Tensors, where: str) -> Tensors:
         import numpy as np
 
+        if not tensors or len(tensors[0].shape) != _CONVOLUTION_AXES:
+            shape = dims(tensors[0].shape) if tensors else "without weights"
+            raise WeightsError(where, f"is {shape}, no convolution of images", "name the weights of this net")
         weights, *rest = (_loaded(tensor, where) for tensor in tensors)
         if len(shift) not in (1, weights.shape[1]):
             raise WeightsError(where, f"reads {weights.shape[1]} channels", f"not {len(shift)}: give as many numbers")
         if not rest:
             raise WeightsError(where, "has no bias to fold a mean into", "take a net whose first layer has one")
+        if rest[0].size != len(weights):
+            raise WeightsError(where, f"has {len(weights)} outputs, and a bias for {rest[0].size}", "name sound weights")
         per_output = (weights.astype("f8").sum(axis=(2, 3)) * np.asarray(shift, "f8")).sum(axis=1)
         bias = (rest[0].astype("f8").ravel() + per_output).astype("f4").reshape(rest[0].shape)
         return from_array((weights * np.float64(scale)).astype("f4")), from_array(bias)
@@ -101,6 +107,6 @@ def _on_weights(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Ten
 
 
 def _loaded(tensor: Tensor, where: str) -> NDArray[Any]:
-    if tensor.count > _SMALL or len(tensor.shape) not in (1, 4):
+    if tensor.count > _SMALL or len(tensor.shape) not in (1, _CONVOLUTION_AXES):
         raise WeightsError(where, f"is {dims(tensor.shape)}", "name the convolution that reads the image")
     return tensor.loaded()

@@ -121,10 +121,15 @@ def damaged_npy(random: Random, data: bytes) -> bytes:
     """An .npy with its header's text or its values changed, and the header's length right."""
     size = int.from_bytes(data[8:10], "little")
     header, values = data[10 : 10 + size], data[10 + size :]
-    draw = random.randrange(4)
+    draw = random.randrange(8)
     if draw == 0:
         values = damaged(random, values)
-    elif draw == 1:
+    elif draw <= 2:  # the values alone
+        place = random.randrange(max(1, len(values)))
+        values = values[:place] + random.randbytes(1) + values[place + 1 :]
+    elif draw == 3:  # the same in another shape
+        header = header.replace(b"(", b"(1, ", 1).replace(b", )", b",)")
+    elif draw <= 5:
         old, new = random.choice(_NPY_WORDS)
         header = header.replace(old, new)
     else:
@@ -160,13 +165,17 @@ def damaged_zip(random: Random, data: bytes, names: list[str]) -> bytes:
     members = zip_members(data)
     place = random.randrange(len(members))
     name, content = members[place]
-    draw = random.randrange(6)
+    draw = random.randrange(8)
     if draw == 0:
         members[place] = random.choice(names), content
     elif draw == 1:
         del members[place]
     elif draw == 2:
         members.append((name, damaged_npy(random, content)))
+    elif draw == 4:
+        random.shuffle(members)
+    elif draw == 5:  # of the same kind under another layer's name
+        members[place] = name, random.choice(members)[1]
     elif draw == 3:
         members[place] = name, damaged(random, content)
     else:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+import numpy as np
+from fuzz.containers import Chunk, png_chunks, png_of, zip_members, zip_of
+from fuzz.formats.datasets import database_of, records_of
 from fuzz.formats.format import Files
+from fuzz.formats.weights import hdf5_of
 
 SEED = "regression"
 
@@ -33,14 +38,79 @@ def whole(name: str, content: bytes) -> Callable[[Files], Files]:
     return lambda files: {**files, name: content}
 
 
+def _database(change: Callable[[list[tuple[bytes, bytes]]], list[tuple[bytes, bytes]]]) -> Callable[[Files], Files]:
+    """A sound input the records of whose first database are others."""
+
+    def changed(files: Files) -> Files:
+        name = next(name for name in sorted(files) if name.endswith("data.mdb"))
+        return {**files, name: database_of(change(records_of(files[name])))}
+
+    return changed
+
+
+def _inside(name: str, change: Callable[[bytes], bytes]) -> Callable[[Files], Files]:
+    """A sound input one of whose files is changed by a function."""
+    return lambda files: {**files, name: change(files[name])}
+
+
+def _cut_gamma(png: bytes) -> bytes:
+    chunks = png_chunks(png)
+    return png_of([chunks[0], Chunk(b"gAMA", b"\0\0"), *chunks[1:]])
+
+
+def _long_text(png: bytes) -> bytes:
+    return png_of(
+        [*png_chunks(png)[:-1], Chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(1 << 22))), Chunk(b"IEND", b"")]
+    )
+
+
 REGRESSIONS: dict[str, Regression] = {
     "an octal zero is no float": Regression("solver text", replaced("solver.prototxt", b"1e-4", b"00")),
-    "an enum of thousands of digits": Regression(
-        "net text", whole("net.prototxt", b"layer { phase: " + b"1" * 5000 + b" }")
+    "a hexadecimal number is no float": Regression("solver text", replaced("solver.prototxt", b"1e-4", b"0x10")),
+    "Arabic digits are no number": Regression(
+        "solver text", replaced("solver.prototxt", b"max_iter: 1000", b"max_iter: \xd9\xa3")
     ),
+    "an enum of thousands of digits": Regression(
+        "net text", whole("net.prototxt", b"layer { phase: %s }" % (b"1" * 5000))
+    ),
+    "a name that is not UTF-8": Regression("net binary", replaced("net.prototxt", b"mixed", b"mix\xff\xfe")),
+    "a Crop of three offsets before a Pooling": Regression(
+        "net text", replaced("net.prototxt", b"axis: 2 offset: 5", b"axis: 1 offset: 0 offset: 1 offset: 2")
+    ),
+    "a stride of 2**31": Regression("net text", replaced("net.prototxt", b"stride: 2", b"stride: 2147483648")),
     "an .npy with an open bracket": Regression("mean npy", replaced("m.npy", b"(3, 4, 5), }", b"(3, 4, 5,   ")),
+    "an .npz with an open bracket": Regression(
+        "npz", _inside("w.npz", lambda data: zip_of([("conv1/0.npy", zip_members(data)[0][1].replace(b")", b" ", 1))]))
+    ),
+    "an HDF5 data set of no values": Regression(
+        "h5", whole("w.caffemodel.h5", hdf5_of({"data/x/0": np.zeros((0, 3), "f4")}))
+    ),
+    "rows that are a group": Regression("hdf5 rows", whole("rows.h5", hdf5_of({"data": None, "label": None}))),
+    "rows of text": Regression(
+        "hdf5 rows", whole("rows.h5", hdf5_of({"data": np.array(["a"] * 3, "S1"), "label": [0, 1, 2]}))
+    ),
+    "a list whose number has thousands of digits": Regression(
+        "image list", whole("list.txt", b"a.png %s\n" % (b"1" * 5000))
+    ),
     "a description of 60,000 brackets": Regression("dataset.json", whole("set/dataset.json", b"[" * 60_000)),
     "four classes as a number": Regression("dataset.json", whole("set/dataset.json", b'{"name": "x", "classes": 4}')),
+    "a mean file in a list": Regression(
+        "dataset.json", replaced("set/dataset.json", b'"mean.binaryproto"', b'["mean.binaryproto"]')
+    ),
+    "keys that do not count up": Regression(
+        "lmdb", _database(lambda records: [(b"00000000", records[0][1]), (b"5", b""), (b"\xff", records[1][1])])
+    ),
+    "a label with a cut gAMA chunk": Regression("label", _inside("masks/0.png", _cut_gamma)),
+    "a label with a long compressed text": Regression("label", _inside("masks/0.png", _long_text)),
+    "a class index of thousands of digits": Regression(
+        "class names", whole("classes.txt", b"%s: sky\n" % (b"1" * 5000))
+    ),
+    "a damaged gzip of MNIST": Regression(
+        "mnist", lambda files: {**files, "mnist/train-labels-idx1-ubyte": b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 30}
+    ),
+    "a solver state of 60,000 brackets": Regression(
+        "solverstate", whole("s.solverstate", b"\x08\x32\xc2\x3e\xe0\xd4\x03" + b"[" * 60_000)
+    ),
 }
 
 
@@ -53,7 +123,7 @@ def drawn(form: str, number: str) -> tuple[Random, Files]:
     return Random(f"{form}:{place}:{draw}"), found.change(dict(FORMATS[form].seeds()[0]))
 
 
-def names(draws: int = 4) -> list[str]:
+def names(draws: int = 3) -> list[str]:
     """Every regression as a case, given several draws of the commands that read it."""
     places: dict[str, int] = {}
     listed = []

@@ -135,13 +135,13 @@ def _changed_idx(random: Random, data: bytes) -> bytes:
     if zipped and random.random() < 0.4:
         return damaged(random, data)
     content = bytearray(gzip.decompress(data) if zipped else data)
-    if random.random() < 0.5:
+    if random.random() < 0.3:
         place = 4 * random.randrange(1, 1 + content[3] % 4)
         old = int.from_bytes(content[place : place + 4], "big")
         content[place : place + 4] = (number_near(random, old) % 2**32).to_bytes(4, "big")
     else:
         place = random.randrange(len(content))
-        content[place] = random.randrange(256)
+        content[place] = random.randrange(10)
     return gzipped(bytes(content)) if zipped else bytes(content)
 
 

@@ -134,7 +134,8 @@ def _change_field(random: Random, data: bytearray, place: int, size: int) -> Non
         data[place : place + size] = value.to_bytes(size, "little")
 
 
-def _records(data: bytes) -> list[tuple[bytes, bytes]]:
+def records_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The keys and values of a sound LMDB."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data.mdb").write_bytes(data)
         with lmdb.open(folder, readonly=True, lock=False) as environment, environment.begin() as transaction:
@@ -143,7 +144,7 @@ def _records(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def _changed_records(random: Random, data: bytes) -> bytes:
     """The same database with other keys, or some records less."""
-    records = _records(data)
+    records = records_of(data)
     place = random.randrange(len(records))
     key, value = records[place]
     draw = random.randrange(4)
@@ -178,7 +179,7 @@ def _records_of_every_kind() -> Files:
 
 
 def _changed_datum(random: Random, data: bytes) -> bytes:
-    records = _records(data)
+    records = records_of(data)
     place = random.randrange(len(records))
     key, value = records[place]
     if random.random() < 0.7:

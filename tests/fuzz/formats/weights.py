@@ -428,6 +428,16 @@ def _changed_state_hdf5(random: Random, data: bytes) -> bytes:
                np.array(["x"], "S1"), h5py.SoftLink("/nowhere"), h5py.Empty("f4"), number_near(random, 50) % 2**31,
                np.array([random.choice(NUMBERS[:12])])]  # fmt: skip
     names = ["iter", "current_step", "learned_net", "history/0", "history/1", "history/2"]
+    plausible: dict[str, list[Any]] = {
+        "iter": [np.array([random.randrange(2**31)]), np.array([7], np.int64)],
+        "current_step": [np.array([random.randrange(2**31)], np.int32)],
+        "learned_net": [np.array(b"x.caffemodel\0junk", "S20"), np.array(b"", "S1"), np.array(b"\xff", "S1")],
+        "history/1": [np.full(9, math.nan, np.float32), np.ones((2, 3)), np.float32(1), np.ones((1,) * 9, np.float16)],
+        "history/2": [np.zeros((2, 2), np.float32)],
+    }
+    if random.random() < 0.5:
+        name = random.choice(sorted(plausible))
+        return _state_hdf5({name: random.choice(plausible[name])})
     return _state_hdf5({random.choice(names): random.choice(strange)})
 
 
