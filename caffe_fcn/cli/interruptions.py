@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def heed_interruptions() -> Iterator[None]:
-    """Have the first SIGINT or SIGTERM inside the block raise KeyboardInterrupt; a second one goes to the handler before.
+    """Have the first SIGINT or SIGTERM inside the block raise KeyboardInterrupt; a second one meets the old handler.
 
     A signal that is ignored, by nohup or for a job in the background, stays so.
     """

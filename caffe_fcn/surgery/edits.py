@@ -85,7 +85,9 @@ def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
         if not rest:
             raise WeightsError(where, "has no bias to fold a mean into", "take a net whose first layer has one")
         if rest[0].size != len(weights):
-            raise WeightsError(where, f"has {len(weights)} outputs, and a bias for {rest[0].size}", "name sound weights")
+            raise WeightsError(
+                where, f"has {len(weights)} outputs, and a bias for {rest[0].size}", "name sound weights"
+            )
         per_output = (weights.astype("f8").sum(axis=(2, 3)) * np.asarray(shift, "f8")).sum(axis=1)
         bias = (rest[0].astype("f8").ravel() + per_output).astype("f4").reshape(rest[0].shape)
         return from_array((weights * np.float64(scale)).astype("f4")), from_array(bias)
