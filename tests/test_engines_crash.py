@@ -106,8 +106,8 @@ NETS = {
     "no image": (DATA + 'layer { name: "d" type: "ImageData" top: "i" top: "l" '
         'image_data_param { source: "images" batch_size: 1 } }' + IP + LOSS, "net.prototxt, layer 'd'",
         "Could not load none.jpg", "check the path"),
-    "no module of a Python layer": (data("Python", 'python_param { module: "voc_layers" layer: "Data" }') + IP + LOSS,
-        "net.prototxt, layer 'd'", "No module named 'voc_layers'", "add the folder of the module to PYTHONPATH"),
+    "no module of a Python layer": (data("Python", 'python_param { module: "none_layers" layer: "Data" }') + IP + LOSS,
+        "net.prototxt, layer 'd'", "No module named 'none_layers'", "add the folder of the module to PYTHONPATH"),
     "labels out of range": (DATA.replace("value: 1 ", "value: 123456789 ") + IP + LOSS, "solver.prototxt",
         "segmentation fault", "a label outside 0..classes-1"),
 }  # fmt: skip

@@ -143,6 +143,7 @@ def test_layer_types_make_what_real_caffe_makes(caffe: CaffeWorker, case: str) -
     assert ours(CASES[case]) == without_splits(answer)
 
 
+RECURRENT = given_input("x", 4, 2, 3) + given_input("cont", 4, 2)
 REFUSED = {
     "group does not divide": X
     + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 1 group: 3 }"),
@@ -156,6 +157,24 @@ REFUSED = {
     "labels that do not fit": X + given_input("label", 2, 1, 6, 7) + layer("SoftmaxWithLoss", "x label", "l"),
     "reshape that loses values": X + layer("Reshape", "x", "r", "reshape_param { shape { dim: 5 } }"),
     "padding as large as the kernel": X + layer("Pooling", "x", "p", "pooling_param { kernel_size: 2 pad: 2 }"),
+    "lstm of values without an axis of their own": RECURRENT.replace("dim: 4 dim: 2 dim: 3", "dim: 4 dim: 2")
+    + layer("LSTM", "x cont", "l", "recurrent_param { num_output: 5 }"),
+    "lstm without outputs": RECURRENT + layer("LSTM", "x cont", "l"),
+    "lstm whose static input has other streams": RECURRENT
+    + given_input("static", 3, 6)
+    + layer("LSTM", "x cont static", "l", "recurrent_param { num_output: 5 }"),
+    "lstm that shows more than it has": RECURRENT
+    + layer("LSTM", "x cont", "l h c", "recurrent_param { num_output: 5 }"),
+    "rnn whose state has another size": RECURRENT
+    + given_input("h0", 1, 2, 4)
+    + layer("RNN", "x cont h0", "l h", "recurrent_param { num_output: 5 expose_hidden: true }"),
+    "lstm unit with too few gates": given_input("c", 1, 2, 3)
+    + given_input("g", 1, 2, 9)
+    + given_input("cont", 1, 2)
+    + layer("LSTMUnit", "c g cont", "d h"),
+    "filter by more values than images": X + given_input("k", 3) + layer("Filter", "x k", "f"),
+    "filter by several values an image": X + given_input("k", 2, 2) + layer("Filter", "x k", "f"),
+    "filter that makes too much": X + given_input("k", 2) + layer("Filter", "x k", "f g"),
     "a blob that nobody makes": layer("ReLU", "x", "r"),
     "a blob made twice": X + layer("TanH", "x", "y") + layer("AbsVal", "x", "y"),
     "an unknown type": X + layer("Relu", "x", "r"),

@@ -49,7 +49,8 @@ def assert_as_caffe(
 
     ``but`` are names, as `CaffeWorker.run` gives them, that nobody defines.
     Where float32 itself is not that good (a sum that cancels, its terms added in another order), what counts is
-    the true value, which the engine finds in float64: then both must be near it, and we at most twice as far as Caffe.
+    the true value, which the engine finds in float64: then both must be near it, and we at most twice as far as Caffe,
+    or no farther than the true value itself moves with the last digits of the inputs. (How far Caffe is off is luck.)
     """
     diffs = top_diffs(text, inputs) if backward else None
     with TemporaryDirectory() as folder:
@@ -60,10 +61,23 @@ def assert_as_caffe(
         ours = run(parsed(text), inputs, phase, weights, diffs)
         apart = {name: difference(ours[name], array) for name, array in theirs.items() if name not in but}
         far = [name for name, by in apart.items() if not by <= (1e-4 if name.startswith("grad") else 1e-5)]
-        exact = run(parsed(text), inputs, phase, weights, diffs, torch.float64) if far else {}
+        exact, moved = (
+            run(parsed(text), given, phase, weights, diffs, torch.float64) if far else {}
+            for given in (inputs, _with_other_last_digits(inputs))
+        )
     for name in far:
         caffe_off, our_off = difference(theirs[name], exact[name]), difference(ours[name], exact[name])
-        assert caffe_off <= 1e-2 and our_off <= 2 * caffe_off, (name, apart[name], caffe_off, our_off)
+        allowed = max(2 * caffe_off, difference(moved[name], exact[name]))
+        assert caffe_off <= 1e-2 and our_off <= min(allowed, 1e-2), (name, apart[name], caffe_off, our_off, allowed)
+
+
+def _with_other_last_digits(inputs: Arrays) -> dict[str, np.ndarray]:
+    """Inputs moved by 16 roundings of float32; labels, which are whole, stay."""
+    random = np.random.RandomState(3)
+    return {
+        name: array * (1 + 2.0**-20 * random.choice((-1, 1), array.shape)) if (array % 1).any() else array
+        for name, array in inputs.items()
+    }
 
 
 def run(

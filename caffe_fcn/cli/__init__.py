@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from caffe_fcn.cli.interruptions import heed_interruptions
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import CaffeFcnError, nearest
 
@@ -141,22 +141,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The console script. Exits with 0 done, 1 the thing checked is wrong, 2 bad input, 130 interrupted."""
     Settings.quiet = Settings.debug = False
     _open_streams()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def interrupt(signum: int, frame: object) -> None:
-        restore()  # the second one finds who was there before us
-        raise KeyboardInterrupt  # unwinds through every `finally`, so that temporaries go
-
     try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # by nohup, or for a job in the background
-                signal.signal(number, interrupt)
-        status = _run(arguments)
-        restore()
+        with heed_interruptions():
+            status = _run(arguments)
     except KeyboardInterrupt:  # while an error was being told, or after the last word
         status = 130
     sys.exit(_flush(status))

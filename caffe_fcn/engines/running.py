@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +25,7 @@ from typing import IO, NamedTuple, TypeAlias, TypeVar, cast
 
 from caffe_fcn import files
 from caffe_fcn.engines import checks
+from caffe_fcn.engines.claim import claim
 from caffe_fcn.engines.events import Event
 from caffe_fcn.engines.log import events
 from caffe_fcn.errors import EngineError, FileError
@@ -48,6 +51,7 @@ class Running(ABC):
     interrupted: bool
     leads: bool  # false for one that takes part in a training which another program tells of
     _tolerant = True  # of fields in the solver that are not in our schema: the engine's own may have more
+    _forgets = False  # whether the engine can miss an interruption, which is then repeated until it stops
 
     def __init__(
         self, solver: PathLike, weights: Sequence[PathLike], snapshot: PathLike | None, log: PathLike | None
@@ -69,6 +73,8 @@ class Running(ABC):
         self._resources = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._outputs: list[IO[bytes]] = []  # what all processes but the first said
+        self._signals: int | None = None  # a pipe that can be read when a signal has come
+        self._repeat_at = 0.0
 
     def __iter__(self) -> Iterator[Event]:
         yield from events(self._lines())
@@ -81,6 +87,7 @@ class Running(ABC):
         """The first time, have the children write a snapshot and stop; the second time, kill them."""
         self._signal(signal.SIGKILL if self.interrupted else signal.SIGINT)
         self.interrupted = True
+        self._repeat_at = time.monotonic() + _PATIENCE
 
     @contextmanager
     def signals_passed_on(self, noticed: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -100,12 +107,14 @@ class Running(ABC):
         deeds = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             deeds[signal.SIGHUP] = snapshot
-        before = {number: signal.signal(number, deed) for number, deed in deeds.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with _wakened() as self._signals:
+            before = {number: signal.signal(number, deed) for number, deed in deeds.items()}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+                self._signals = None
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -125,6 +134,10 @@ class Running(ABC):
         """Start the children; the first one's output is the log, which goes on where a training is resumed."""
         first, *others = children
         try:
+            if self.leads:
+                self._resources.enter_context(claim(self.prefix, "snapshot_prefix"))
+            if self.log.is_file() or not self.log.exists():  # any number may write to a device
+                self._resources.enter_context(claim(self.log, "log"))
             self._file = self._resources.enter_context(_log_file(self.log, "ab" if self._snapshot else "wb"))
             self._processes.append(self._resources.enter_context(_started(first, self.folder, subprocess.PIPE)))
             for child in others:
@@ -150,13 +163,43 @@ class Running(ABC):
 
     def _lines(self) -> Iterator[str]:
         """The log, line by line, as it goes into the file."""
-        for raw in self._processes[0].stdout or ():
+        for raw in self._raw_lines():
             with files.told(self.log):
                 self._file.write(raw)
                 self._file.flush()
             line = raw.decode(errors="replace")
             self._witness(line)
             yield line
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        """The first child's output.
+
+        Python handles signals between its own steps. One that comes just before a read, or to another thread, would
+        wait until the child says something; hence the wait for both.
+        """
+        source = cast(IO[bytes], self._processes[0].stdout).fileno()
+        rest = b""
+        while True:
+            self._repeat_interruption()
+            waiting = select.poll()
+            waiting.register(source, select.POLLIN)
+            if self._signals is not None:
+                waiting.register(self._signals, select.POLLIN)
+            ready = [number for number, _ in waiting.poll(_PATIENCE * 1000 if self._forgets else None)]
+            if self._signals in ready:
+                os.read(self._signals, _PIECE)
+            if source in ready:
+                piece = os.read(source, _PIECE)
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from (line + b"\n" for line in lines)
+                if not piece:
+                    yield from filter(None, [rest])
+                    return
+
+    def _repeat_interruption(self) -> None:
+        if self._forgets and self.interrupted and time.monotonic() >= self._repeat_at:
+            self._signal(signal.SIGINT)
+            self._repeat_at = time.monotonic() + _PATIENCE
 
 
 class Child(NamedTuple):
@@ -166,6 +209,9 @@ class Child(NamedTuple):
     environment: Mapping[str, str]
     blocked: Collection[signal.Signals] = ()
 
+
+_PATIENCE = 1.0  # seconds until an interruption is repeated
+_PIECE = 1 << 16
 
 # Stopped in time, or before anybody listened, or killed for impatience.
 ENDS_OF_INTERRUPTED = {0, -signal.SIGINT, -signal.SIGKILL}
@@ -209,6 +255,21 @@ def _temporary_solver(param: SolverParameter) -> Iterator[Path]:
         file.write(to_text(param))
         file.flush()
         yield Path(file.name)
+
+
+@contextmanager
+def _wakened() -> Iterator[int]:
+    """The end of a pipe that can be read as soon as a signal has come."""
+    reads, writes = os.pipe()
+    for end in (reads, writes):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    try:
+        yield reads
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reads)
+        os.close(writes)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ class Training(Running):
     cannot do it; iterating raises `EngineError` where Caffe crashes.
     """
 
+    # Caffe reads the flag that its handler sets and then clears it: a signal in between is lost (GotSIGINT in
+    # src/caffe/util/signal_handler.cpp).
+    _forgets = True
+
     def __init__(
         self,
         caffe: Caffe,

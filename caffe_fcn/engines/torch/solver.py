@@ -7,7 +7,7 @@
 Paths in the solver and its nets are relative to the working directory. Everything random (dropout, crops, orders)
 follows from the seed and the number of the batch, and snapshots keep both: a training that is resumed from one of
 ours does bit for bit what it would have done uninterrupted. Resumed from one of Caffe's, it starts the data anew,
-as Caffe does.
+as Caffe does. The states of recurrent layers are in no snapshot: with them both begin at zero.
 """
 
 from __future__ import annotations
@@ -211,8 +211,10 @@ class Solver:
     def _agreed_wishes(self) -> set[str]:
         """What any rank was asked for; all ranks get the same answer."""
         names = sorted(self._wishes)
-        asked = torch.tensor([float(self._wishes[name]) for name in names], device=self._device)
-        self._wishes["snapshot"] = False
+        mine = [self._wishes[name] for name in names]
+        if mine[names.index("snapshot")]:  # one that a signal asks for from here on is for the next iteration
+            self._wishes["snapshot"] = False
+        asked = torch.tensor([float(wish) for wish in mine], device=self._device)
         self._ranks.sum([asked])
         return {name for name, count in zip(names, asked.tolist(), strict=True) if count}
 
