@@ -296,6 +296,19 @@ def test_a_padding_is_planned_for_few_sizes_or_refused(stride: int) -> None:
         padding.plan(definition)
 
 
+def test_a_crop_that_no_padding_can_align_is_refused_after_one_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of 2 moves by half a pixel, and a padding only by whole ones."""
+    tried = []
+    prove = padding.prove
+    monkeypatch.setattr(padding, "prove", lambda *given: tried.append(given) or prove(*given))
+    layers = window("Convolution", "c", "data", "kernel_size: 3 stride: 2 pad: 9")
+    layers += window("Deconvolution", "up", "c", "kernel_size: 4 stride: 2")
+    definition = net(INPUT + layers + cropped("up"))
+    with pytest.raises(OffsetError, match="not whole"):
+        padding.plan(definition)
+    assert len(tried) < 5
+
+
 def test_a_range_of_few_sizes_is_planned_whatever_the_strides() -> None:
     wide = window("Convolution", "c", "data", "kernel_size: 1 pad: 9") + cropped("c")
     wide += window("Pooling", "p", "crop", "kernel_size: 1 stride: 5000", "pooling_param")

@@ -34,7 +34,8 @@ REFUSED, PAST, COMPLETED = "refused by the parser", "past the parser", "complete
 
 _TEMPORARY = re.compile(r"\.caffe-fcn-tmp-|\.building")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x9b]")
-_COMMANDS_A_CASE = 2
+COMMANDS = 2
+"""How many of the commands that read a format a case draws."""
 
 
 @dataclass
@@ -60,8 +61,8 @@ def draw(form: Format, seed: int, number: int) -> tuple[Random, Files]:
     return random, files
 
 
-def run(form: Format, files: Files, random: Random, scratch: Path) -> Outcome:
-    """Give the input to all that reads it, in the folder ``scratch``."""
+def run(form: Format, files: Files, random: Random, scratch: Path, most: int = COMMANDS) -> Outcome:
+    """Give the input to what reads it, ``most`` of the commands, in the folder ``scratch``."""
     outcome = Outcome()
     inputs, outputs, here = (scratch / name for name in ("in", "out", "cwd"))
     for folder in (inputs, outputs, here):
@@ -71,7 +72,7 @@ def run(form: Format, files: Files, random: Random, scratch: Path) -> Outcome:
     _forget_peak()
     if _parses(form, inputs, outcome):
         outcome.depth = PAST
-    commands = random.sample(form.commands, min(_COMMANDS_A_CASE, len(form.commands)))
+    commands = random.sample(form.commands, min(most, len(form.commands)))
     statuses = [_command(line, inputs, outputs, random, outcome) for line in commands]
     if outcome.depth == PAST and all(status in (0, 1) for status in statuses):
         outcome.depth = COMPLETED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from random import Random
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +84,28 @@ REGRESSIONS: dict[str, Regression] = {
     "an HDF5 data set of no values": Regression(
         "h5", whole("w.caffemodel.h5", hdf5_of({"data/x/0": np.zeros((0, 3), "f4")}))
     ),
+    "a first convolution of one axis": Regression(
+        "h5", whole("w.caffemodel.h5", hdf5_of({"data/conv1/0": np.ones(216, "f4"), "data/conv1/1": np.ones(8, "f4")}))
+    ),
+    "a bias for other outputs": Regression(
+        "h5",
+        whole(
+            "w.caffemodel.h5", hdf5_of({"data/conv1/0": np.ones((8, 3, 3, 3), "f4"), "data/conv1/1": np.ones(5, "f4")})
+        ),
+    ),
+    "a type with a line break": Regression("safetensors", replaced("w.safetensors", b'"F32"', b'"F\\n2"')),
+    "rows larger than the memory": Regression(
+        "hdf5 rows",
+        whole(
+            "rows.h5",
+            hdf5_of(
+                {
+                    "data": {"shape": (3, 10**6, 10**3), "dtype": "f4", "chunks": (1, 1000, 10)},
+                    "label": np.zeros((3, 1), "f4"),
+                }
+            ),
+        ),
+    ),
     "rows that are a group": Regression("hdf5 rows", whole("rows.h5", hdf5_of({"data": None, "label": None}))),
     "rows of text": Regression(
         "hdf5 rows", whole("rows.h5", hdf5_of({"data": np.array(["a"] * 3, "S1"), "label": [0, 1, 2]}))
@@ -114,20 +135,19 @@ REGRESSIONS: dict[str, Regression] = {
 }
 
 
-def drawn(form: str, number: str) -> tuple[Random, Files]:
-    """The input of a regression, ``number`` being its place among those of its format and the draw of commands."""
+def files(form: str, place: int) -> Files:
+    """The input of a regression, the ``place``-th of its format."""
     from fuzz.formats import FORMATS
 
-    place, _, draw = number.partition(".")
-    found = [each for each in REGRESSIONS.values() if each.format == form][int(place)]
-    return Random(f"{form}:{place}:{draw}"), found.change(dict(FORMATS[form].seeds()[0]))
+    found = [each for each in REGRESSIONS.values() if each.format == form][place]
+    return found.change(dict(FORMATS[form].seeds()[0]))
 
 
-def names(draws: int = 3) -> list[str]:
-    """Every regression as a case, given several draws of the commands that read it."""
+def names() -> list[str]:
+    """Every regression as a case, which is given to all commands that read its format."""
     places: dict[str, int] = {}
     listed = []
     for each in REGRESSIONS.values():
         place = places[each.format] = places.get(each.format, -1) + 1
-        listed += [f"{SEED}:{each.format}:{place}.{draw}" for draw in range(draws)]
+        listed.append(f"{SEED}:{each.format}:{place}")
     return listed
