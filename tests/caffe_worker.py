@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -201,5 +202,6 @@ class CaffeWorker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},  # of another Python
         )
         return self._process
