@@ -81,9 +81,14 @@ def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str, progress:
 
 
 def sheet(pairs: Pairs, shown: Sequence[View], columns: int = 2) -> NDArray[np.uint8]:
-    """One picture, H x W x 3 (red first): image, label and overlay of each view, its name, and a legend."""
+    """One picture, H x W x 3 (red first): image, label and overlay of each view, its name, and a legend.
+
+    Raises `DatasetError` where there is nothing to show.
+    """
     from PIL import Image, ImageDraw
 
+    if not shown:
+        raise DatasetError(pairs.images.path, "has no records to show", "name another split")
     columns = min(columns, len(shown))
     wide, high = (max(view.image.size[axis] for view in shown) for axis in (0, 1))
     wide = max(wide, _NARROWEST)

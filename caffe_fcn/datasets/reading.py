@@ -95,7 +95,8 @@ class Pairs(Sequence[tuple[Array, Array]]):
 
     def where(self, database: Database, index: int) -> str:
         """How messages call a record of one of the two databases."""
-        return f"{database.path}, record {index} ({self.names[index]})"
+        name = f" ({self.names[index]})" if index < len(self.names) else ""  # databases may be of different lengths
+        return f"{database.path}, record {index}{name}"
 
     def _array(self, database: Database, index: int) -> Array:
         where = self.where(database, index)

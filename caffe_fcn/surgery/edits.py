@@ -76,10 +76,7 @@ def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
     def apply(tensors: Tensors, where: str) -> Tensors:
         import numpy as np
 
-        if not tensors or len(tensors[0].shape) != _CONVOLUTION_AXES:
-            shape = dims(tensors[0].shape) if tensors else "without weights"
-            raise WeightsError(where, f"is {shape}, no convolution of images", "name the weights of this net")
-        weights, *rest = (_loaded(tensor, where) for tensor in tensors)
+        weights, *rest = _convolution(tensors, where)
         if len(shift) not in (1, weights.shape[1]):
             raise WeightsError(where, f"reads {weights.shape[1]} channels", f"not {len(shift)}: give as many numbers")
         if not rest:
@@ -103,9 +100,17 @@ def _with_mean(weights: NDArray[Any]) -> NDArray[Any]:
 
 def _on_weights(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Tensors, str], Tensors]:
     def apply(tensors: Tensors, where: str) -> Tensors:
-        return from_array(change(_loaded(tensors[0], where)).astype("f4")), *tensors[1:]
+        return from_array(change(_convolution(tensors, where)[0]).astype("f4")), *tensors[1:]
 
     return apply
+
+
+def _convolution(tensors: Tensors, where: str) -> list[NDArray[Any]]:
+    """The weights and the bias of a convolution of images."""
+    if not tensors or len(tensors[0].shape) != _CONVOLUTION_AXES:
+        shape = dims(tensors[0].shape) if tensors else "without weights"
+        raise WeightsError(where, f"is {shape}, no convolution of images", "name the weights of this net")
+    return [_loaded(tensor, where) for tensor in tensors]
 
 
 def _loaded(tensor: Tensor, where: str) -> NDArray[Any]:

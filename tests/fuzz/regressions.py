@@ -118,6 +118,13 @@ REGRESSIONS: dict[str, Regression] = {
     "a mean file in a list": Regression(
         "dataset.json", replaced("set/dataset.json", b'"mean.binaryproto"', b'["mean.binaryproto"]')
     ),
+    "labels without images": Regression(
+        "lmdb",
+        lambda files: {
+            **{name: data for name, data in files.items() if name.endswith("mdb")},
+            "set/train_images/data.mdb": database_of([]),
+        },
+    ),
     "keys that do not count up": Regression(
         "lmdb", _database(lambda records: [(b"00000000", records[0][1]), (b"5", b""), (b"\xff", records[1][1])])
     ),
