@@ -27,7 +27,7 @@ LONGEST = 20.0
 """Seconds after which a case hangs."""
 
 _CASES_A_CHILD = 1000  # then a new one starts, so that what a case leaves in a process does not add up
-_SLOW_START = 60.0  # a new child imports what the case needs, and makes the sound inputs
+_SLOW_START = 60.0  # of a new child, which imports all that reads formats
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,11 @@ class _Child:
         """How far a case came, and its findings."""
         if self._done >= _CASES_A_CHILD:
             self._stop()
-        fresh = self._process is None
         process = self._process = self._process or self._start()
         assert process.stdin and process.stdout
         process.stdin.write(f"{name}\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], self._longest + (_SLOW_START if fresh else 0))
+        ready, _, _ = select.select([process.stdout], [], [], self._longest)
         if not ready:
             self._kill()
             if again:
@@ -178,11 +177,18 @@ class _Child:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONHASHSEED": "0"}
         environment |= {"OMP_NUM_THREADS": "1", "NO_COLOR": "1", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1"}
         with (self._folder / "log").open("w") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "fuzz.worker", self._table, str(self._folder / "case")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1,
                 cwd=self._folder, env=environment,
             )  # fmt: skip
+        assert process.stdout
+        ready, _, _ = select.select([process.stdout], [], [], _SLOW_START)
+        if not ready or process.stdout.readline() != "ready\n":
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"a worker does not start: {self._log()}")
+        return process
 
     def _kill(self) -> None:
         if self._process is not None:

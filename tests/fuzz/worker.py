@@ -39,6 +39,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
     warnings.simplefilter("ignore")
     here = Path.cwd()
+    answers.write("ready\n")
     for line in sys.stdin:
         shutil.rmtree(scratch, ignore_errors=True)
         outcome = _outcome(table, line.strip(), scratch)
