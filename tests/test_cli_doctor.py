@@ -21,7 +21,7 @@ def test_it_finds_caffe_and_every_part(cli: Cli, caffe_bin: Path) -> None:
     assert report["caffe"]["version"] == "1.0.0"
     assert report["caffe"]["devices"] == "CPU only"
     assert report["caffe"]["pycaffe"] == [str(caffe_bin.with_name("pycaffe"))]
-    for name in ("protobuf", "numpy", "lmdb", "pillow", "scipy", "click", "rich"):
+    for name in ("protobuf", "numpy", "lmdb", "pillow", "click", "rich"):
         assert report["required"][name] == metadata.version(name)
     assert {"torch", "hdf5", "safetensors", "viz", "onnx"} <= report["extras"].keys()
 

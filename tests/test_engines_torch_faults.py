@@ -82,11 +82,11 @@ def test_labels_that_do_not_fit(place: Path, name: str, workers: int) -> None:
     assert told(labels(place, records), workers=workers).startswith(line)
 
 
-@pytest.mark.parametrize(("left", "what"), [(0.4, "is cut off: "), (0.99, "is cut off: "), (0, "is no LMDB: ")])
-def test_a_database_that_ends_early(place: Path, left: float, what: str) -> None:
+@pytest.mark.parametrize("left", [0.99, 0.4, 0])
+def test_a_database_that_ends_early(place: Path, left: float) -> None:
     file = place / "labels/data.mdb"
     os.truncate(file, int(left * file.stat().st_size))
-    assert told(outlines.solver(place)).startswith(f"labels/data.mdb: {what}")
+    assert told(outlines.solver(place)).startswith("labels/data.mdb: is cut off: ")
 
 
 def test_images_of_another_size_than_a_net_was_made_for(place: Path) -> None:

@@ -354,7 +354,7 @@ def test_real_caffe_trains_and_tests_by_the_files_that_the_command_writes(
     [
         (["--classes", 0], "classes"),
         (["--classes", 5, "--stride", 7], "'7' is not one of"),
-        ([], "Missing option '--classes'"),
+        ([], "needs --classes N, or a --source whose dataset.json says it"),
         (["--classes", 5, "--pad", 3], "score"),
         (["--classes", 5, "--size", "0x3"], "0x3"),
     ],

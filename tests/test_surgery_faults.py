@@ -263,7 +263,8 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, monkeypatch, cli, argument
     monkeypatch.chdir(tmp_path)
     Path("w.caffemodel").write_bytes(MODEL)
     Path("empty.caffemodel").write_bytes(b"")
-    Path("net.prototxt").write_text('layer { name: "data" type: "Input" top: "data" }')
+    dense = 'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }'
+    Path("net.prototxt").write_text('layer { name: "data" type: "Input" top: "data" }' + dense)
     Path("d.npz").mkdir()
     before = sorted(tmp_path.iterdir())
     ran = cli(*arguments)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, reject, settings
 from hypothesis import strategies as st
 
 from caffe_fcn import surgery
@@ -168,7 +168,8 @@ def read(path: Path) -> list[tuple[str, int, np.ndarray]] | None:
 
 def passed_over_by_python(taken: bool, error: Exception) -> None:
     """Leave out what only protobuf's Python takes, and not the C++ in Caffe (see the test of number 0)."""
-    assume(not (taken and "field number 0" in str(error)))
+    if taken and "field number 0" in str(error):
+        reject()
 
 
 def without_ones(shape: tuple[int, ...]) -> list[int]:

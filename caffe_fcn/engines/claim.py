@@ -33,7 +33,7 @@ def claim(path: Path, what: str) -> Iterator[None]:
     Raises `FileError` where it is claimed, or its folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
-    with files.told(lock):
+    with files.told(path):
         descriptor = _locked(lock)
     if descriptor is None:
         raise FileError(path, f"another training writes there: {_owner(lock)}", f"wait for it, or name another {what}")
