@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+INT_MAX = 2**31 - 1  # Caffe counts values, and each axis, in an int
+MOST_AXES = 32  # kMaxBlobAxes in include/caffe/blob.hpp
+
 
 class AxisMap(NamedTuple):
     """``y = scale * x + shift`` along one axis."""

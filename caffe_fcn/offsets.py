@@ -21,10 +21,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from caffe_fcn.errors import OffsetError
-from caffe_fcn.geometry import POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
+from caffe_fcn.geometry import INT_MAX, POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
 from caffe_fcn.graph import PHASES, Blob, Graph, Node, split
 from caffe_fcn.layer_types.shaping import crop_map
-from caffe_fcn.layer_types.site import INT_MAX, image_axis
+from caffe_fcn.layer_types.site import image_axis
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.shapes import row_of
 

@@ -14,16 +14,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
-from caffe_fcn.geometry import dims
+from caffe_fcn.geometry import INT_MAX, MOST_AXES, dims
 from caffe_fcn.graph import SOURCES, Blob, Graph, Node, split
-from caffe_fcn.layer_types import ANY, INT_MAX, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.sharing import Sharing
 
 _FLOAT_BYTES = 4
 ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
 _READERS = ("Data", "ImageData", "WindowData")
-_MOST_AXES = 32  # kMaxBlobAxes
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
 _ONE_CHANNEL = {"label", "sem", "geo", "depth"}
@@ -154,8 +153,8 @@ def row_of(node: Node) -> LayerType:
 
 def _check_blob(node: Node, name: str, shape: Shape) -> None:
     """What Caffe asks of every blob (Blob::Reshape)."""
-    if len(shape) > _MOST_AXES:
-        raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {_MOST_AXES} at most")
+    if len(shape) > MOST_AXES:
+        raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {MOST_AXES} at most")
     if any(dim < 0 for dim in shape):
         raise NetError(node, f"gives {name} the shape {dims(shape)}", "no axis is shorter than 0")
     if math.prod(shape) > INT_MAX:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from caffe_fcn.layer_types import data, dense, losses, pointwise, recurrent, shaping
 from caffe_fcn.layer_types import windows as windowed
-from caffe_fcn.layer_types.site import ANY, INT_MAX, LAYER_TYPES, LayerType, Rule, Shape, Site
+from caffe_fcn.layer_types.site import ANY, LAYER_TYPES, LayerType, Rule, Shape, Site
 from caffe_fcn.layer_types.windows import pooling_windows, windows
 
-__all__ = ["ANY", "INT_MAX", "LAYER_TYPES", "LayerType", "Rule", "Shape", "Site", "pooling_windows", "windows"]
+__all__ = ["ANY", "LAYER_TYPES", "LayerType", "Rule", "Shape", "Site", "pooling_windows", "windows"]
 
 for family in (data, windowed, pointwise, shaping, dense, losses, recurrent):
     LAYER_TYPES.update(family.TYPES)

@@ -12,7 +12,6 @@ from caffe_fcn.proto import LayerParameter
 
 Shape: TypeAlias = tuple[int, ...]
 ANY = 1 << 30
-INT_MAX = 2**31 - 1  # Caffe counts in int
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from caffe_fcn.geometry import CoordMap, Window, pooled
-from caffe_fcn.layer_types.site import ANY, INT_MAX, LayerType, Rule, Shape, Site, image_axis
+from caffe_fcn.geometry import INT_MAX, CoordMap, Window, pooled
+from caffe_fcn.layer_types.site import ANY, LayerType, Rule, Shape, Site, image_axis
 from caffe_fcn.proto import LayerParameter
 
 

@@ -19,14 +19,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.geometry import dims
+from caffe_fcn.geometry import MOST_AXES, dims
 from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
 from caffe_fcn.surgery.layers import Layer, Weights, place
 from caffe_fcn.surgery.tensors import (
     CHUNK,
     ITEM_SIZES,
-    MOST_AXES,
     Made,
     Piece,
     Shape,

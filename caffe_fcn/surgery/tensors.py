@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.files import told
-from caffe_fcn.geometry import dims
+from caffe_fcn.geometry import INT_MAX, MOST_AXES, dims
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +34,6 @@ CHUNK = 1 << 20
 
 ITEM_SIZES = {"float16": 2, "float32": 4, "float64": 8}
 
-MOST_AXES = 32  # kMaxBlobAxes in include/caffe/blob.hpp
-LARGEST_COUNT = 2**31 - 1  # INT_MAX: Caffe counts values, and each axis, in an int
-
 
 def shape_refusal(shape: Sequence[int]) -> str:
     """Why Caffe has no blob of this shape, or an empty string. Source: Blob::Reshape in src/caffe/blob.cpp."""
@@ -44,12 +41,12 @@ def shape_refusal(shape: Sequence[int]) -> str:
         return f"has {len(shape)} axes, and Caffe's blobs have at most {MOST_AXES}"
     count = 1
     for side in shape:
-        if not 0 <= side <= LARGEST_COUNT:
+        if not 0 <= side <= INT_MAX:
             shown = f"of {side}" if abs(side) < 1 << 64 else "beyond all numbers of 64 bits"
-            return f"has an axis {shown}, and Caffe's go from 0 to {LARGEST_COUNT}"
+            return f"has an axis {shown}, and Caffe's go from 0 to {INT_MAX}"
         count *= side
-        if count > LARGEST_COUNT:
-            return f"has a shape of more values than Caffe's blobs: {LARGEST_COUNT}"
+        if count > INT_MAX:
+            return f"has a shape of more values than Caffe's blobs: {INT_MAX}"
     return ""
 
 

@@ -15,12 +15,11 @@ from caffe_fcn import files
 from caffe_fcn.datasets import stores
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.errors import DatasetError, FileError, MissingExtraError
-from caffe_fcn.geometry import dims
+from caffe_fcn.geometry import INT_MAX, dims
 from caffe_fcn.proto import LayerParameter
 
 _LARGEST_CHUNK = 1 << 30  # bytes; HDF5 inflates a chunk as a whole
 _SLOTS = 10_007  # of a cache of chunks: a prime number, as HDF5 advises
-_MOST_VALUES = (1 << 31) - 1  # of a blob, in Caffe too
 _KINDS = "fiu"  # Caffe reads numbers: floats and integers
 
 
@@ -131,7 +130,7 @@ class Hdf5Reader(Reader):
         for top, shape, first in zip(self.layer.top, shapes, self._shapes, strict=True):
             if shape[1:] != first or shape[0] != shapes[0][0] or not shape[0]:
                 raise DatasetError(where, f"'{top}' is {dims(shape)}", "rows must agree in all data sets")
-            if self.size * math.prod(first) > _MOST_VALUES:
+            if self.size * math.prod(first) > INT_MAX:
                 raise DatasetError(where, f"'{top}' is {dims(shape)}, too large for a batch", "lower batch_size")
         return int(shapes[0][0])
 

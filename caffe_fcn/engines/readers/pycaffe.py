@@ -17,8 +17,8 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_AXES = 32  # kMaxBlobAxes
-_MOST_VALUES = (1 << 31) - 1  # a blob counts with int
+from caffe_fcn.geometry import INT_MAX, MOST_AXES
+
 _LEGACY_AXES = 4
 
 
@@ -34,7 +34,7 @@ class LayerBlob:
         """Take a shape; raises ValueError or TypeError for what is none."""
         sizes = tuple(operator.index(size) for size in shape)
         count = math.prod(sizes)
-        if len(sizes) > _MOST_AXES or any(size < 0 for size in sizes) or count > _MOST_VALUES:
+        if len(sizes) > MOST_AXES or any(size < 0 for size in sizes) or count > INT_MAX:
             raise ValueError(f"a blob cannot have the shape {sizes}")
         if count > len(self._values):
             self._values, self._gradients = (np.zeros(count, np.float32) for _ in range(2))
