@@ -118,6 +118,22 @@ def caffe(caffe_prefix: Path) -> Iterator[CaffeWorker]:
     worker.close()
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting is not permitted")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
 _BEFORE = """\
 import sys
 import numpy as np

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -203,22 +203,6 @@ def test_a_name_as_long_as_the_system_permits_is_written(tmp_path: Path, length:
 
 
 # Disks that are full, folders that cannot be written
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)]
-    try:
-        mounted = subprocess.run(command, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("mounting is not permitted")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def fill(disk: Path, leaving: int) -> None:
