@@ -102,6 +102,9 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
     outputs = getattr(host.layer, _HOSTS[host.type]).num_output
     factor = np.ones(outputs)
     shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    if shift.size != outputs:
+        where = place(weights.path, host.name)
+        raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", "name the weights of this net")
     for node in chain:
         rule, least, most = _RULES[node.type]
         tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
@@ -109,9 +112,11 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
             raise WeightsError(
                 place(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
             )
+        for tensor in tensors[:_PER_CHANNEL]:
+            if tensor.size != outputs:
+                what = f"has {tensor.size} channels, '{host.name}' {outputs}"
+                raise WeightsError(place(weights.path, node.name), what, "name the weights of this net")
         by, plus = rule(node.layer, tensors)
-        if by.size != outputs or plus.size != outputs:
-            raise WeightsError(place(weights.path, node.name), f"has {by.size} channels, '{host.name}' {outputs}")
         factor, shift = factor * by, shift * by + plus
     return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
 
@@ -120,7 +125,7 @@ def _batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, V
     import numpy as np
 
     mean, variance, count = (tensor.astype("f8") for tensor in tensors)
-    scale = 0 if count[0] == 0 else 1 / count[0]  # batch_norm_layer.cpp
+    scale = 1 / count[0] if count[:1].any() else 0  # batch_norm_layer.cpp
     by = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
     return by, -mean * scale * by
 
@@ -129,6 +134,8 @@ def _scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector
     gamma, *beta = (tensor.astype("f8") for tensor in tensors)
     return gamma, beta[0] if beta else 0 * gamma
 
+
+_PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
 # how a layer's parameters become a factor and a shift, and how many it has
 _RULES = {"BatchNorm": (_batch_norm, 3, 3), "Scale": (_scale, 1, 2)}
