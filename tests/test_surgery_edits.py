@@ -305,3 +305,25 @@ def test_interp_refuses_layers_that_cannot_interpolate(tmp_path):
         surgery.interp(w, score_net(3), tmp_path / "o.caffemodel", ["score"])
     with pytest.raises(NetError, match="no Deconvolution with 'up'"):
         surgery.interp(w, score_net(3, upscored=False), tmp_path / "o.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "what"),
+    [("bn/0", 5, "has 5 channels"), ("bn/1", 5, "has 5 channels"), ("conv/1", 5, "a bias of 5")],
+)
+def test_fold_refuses_parameters_of_another_size(tmp_path, name, size, what):
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        """
+        layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }
+        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+          convolution_param { num_output: 8 kernel_size: 1 } }
+        layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "bn" }
+        """
+    )
+    sizes = {"conv/1": 8, "bn/0": 8, "bn/1": 8, "bn/2": 1, name: size}
+    arrays = {each: np.ones(count, "f4") for each, count in sizes.items()}
+    np.savez(tmp_path / "w.npz", **{"conv/0": np.ones((8, 3, 1, 1), "f4")}, **arrays)
+    with pytest.raises(WeightsError, match=what):
+        surgery.fold(net, tmp_path / "w.npz", tmp_path / "out.prototxt", tmp_path / "out.npz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.prototxt", "w.npz"]
