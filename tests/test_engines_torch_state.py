@@ -126,3 +126,9 @@ def test_a_training_from_a_damaged_state_ends_in_a_line(
     (line,) = ran.err.splitlines()
     assert "s.solverstate: " in line
     assert not list(tmp_path.rglob("*_iter_*"))
+
+
+def test_weights_whose_name_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(whole().replace(b"w.caffemodel", b"w\0caffemodel"))
+    with pytest.raises(WeightsError, match="the name of its weights has a zero byte"):
+        state.read(tmp_path / "s")

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from google.protobuf.message import DecodeError
 
 from caffe_fcn import proto
 from caffe_fcn.errors import FileError, PrototxtError
@@ -289,3 +290,25 @@ def test_of_many_unknown_fields_the_first_are_named_and_the_rest_are_counted(cli
         f"note: {net}:20:1: NetParameter has no field 'foo', passed over\nnote: and 980 more, passed over\n" in ran.err
     )
     assert f"{net}:21:" not in ran.err
+
+
+@pytest.mark.parametrize("text", ['# \x01\x02\nname: "a"', 'name: "\x1b"', 'layer { name: "\x00" }'])
+def test_a_text_with_control_characters_is_a_text_as_for_caffe(caffe, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    (judged,) = caffe.parse("NetParameter", [text.encode()])
+    if judged is None:
+        with pytest.raises(PrototxtError, match="zero byte"):
+            proto.read_net(path)
+    else:
+        assert proto.read_net(path, upgrade=False).SerializeToString() == judged
+
+
+def test_a_damaged_blob_makes_no_net_though_weights_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    blob = proto_field(5, b"123")  # floats of three bytes
+    path.write_bytes(proto_field(1, b"net") + proto_field(100, proto_field(1, b"conv") + proto_field(7, blob)))
+    with pytest.raises(DecodeError):
+        proto.NetParameter.FromString(path.read_bytes())
+    with pytest.raises(PrototxtError, match="3 bytes of field 5 are no numbers"):
+        proto.read_net(path)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Encoding = Literal["palette", "grey", "rgb"]
 _OF_MODE: dict[str, Encoding] = {"P": "palette", "L": "grey", "1": "grey", "RGB": "rgb", "RGBA": "rgb"}
 _COLOUR_TYPES = {"grey": png.GREY, "palette": png.PALETTE}
+_MOST_COLOURS = 256  # an index has 8 bits
 _SAID = {"palette": "a palette", "grey": "grey values", "rgb": "colours"}
 
 
@@ -104,10 +105,12 @@ class Labels:
 
 def colours_of(image: Image, where: str) -> tuple[Colour, ...]:
     """The palette of an image of mode P, for which all of it is decoded; raises `Fault` where it is broken."""
-    return _colours(images.load(image, where).getpalette() or [])
+    return _colours(images.load(image, where).getpalette() or [], where)
 
 
-def _colours(flat: Sequence[int]) -> tuple[Colour, ...]:
+def _colours(flat: Sequence[int], where: str) -> tuple[Colour, ...]:
+    if len(flat) > 3 * _MOST_COLOURS:
+        raise Fault("broken", where, f"has a palette of more than {_MOST_COLOURS} colours", "make it again")
     return tuple(zip(flat[0::3], flat[1::3], flat[2::3], strict=False))
 
 
@@ -115,7 +118,7 @@ def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encodi
     """The encoding of a label image, if none is said, and its palette, which all others must share."""
     parts = png.parts(data)
     if parts and parts.holds_values and parts.header.colour == png.PALETTE and encoding in (None, "palette"):
-        return Labels("palette", dict(enumerate(_colours(parts.palette))))
+        return Labels("palette", dict(enumerate(_colours(parts.palette, where))))
     image = images.header(data, where)
     found = encoding or _OF_MODE.get(image.mode)
     if found is None:

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
-from caffe_fcn.proto import wire
+from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.schema import NetParameter, SolverParameter
 from caffe_fcn.proto.text import UnknownField, is_repeated, message_fields, parse, top_level_fields
 from caffe_fcn.proto.upgrade import upgrade as upgrade_message
@@ -311,6 +311,8 @@ def _stripped(data: wire.Buffer, begin: int, end: int, blobs: int, v0: int | Non
         if count == _MOST_FIELDS:
             raise wire.WireError(f"a layer has more than {_MOST_FIELDS} fields", field.start)
         if field.number == blobs:
+            if field.kind == wire.BYTES:
+                checking.check(data, "BlobProto", field.begin, field.end)
             continue
         if field.number == v0 and field.kind == wire.BYTES:
             out += _delimited(field.number, _stripped(data, field.begin, field.end, _V0_BLOBS))

@@ -56,6 +56,8 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
     unknown fields, all of which it names.
     """
     parser = _Parser(text, source, allow_unknown)
+    if "\0" in text:
+        parser.fail("has a zero byte, which ends a text for Caffe", "remove it", text.index("\0"))
     parser.message(message, "", 0)
     if parser.unknown and not allow_unknown:
         first, *others = parser.unknown

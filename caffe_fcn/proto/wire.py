@@ -8,6 +8,7 @@ message gives, and no declared length is believed before it is checked against t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
@@ -51,8 +52,15 @@ class Field(NamedTuple):
 
 
 def is_binary(head: bytes) -> bool:
-    """Text holds no control characters but white space; a binary message holds lengths and numbers."""
-    return any(byte < 9 or 13 < byte < 32 for byte in head[:4096])
+    """Whether a file that begins so is a binary message: it holds lengths and numbers, which are control characters.
+
+    In text these stand in strings and comments at most, behind the name of a field and a colon or a brace.
+    """
+    head = head[:4096]
+    return any(byte < 9 or 13 < byte < 32 for byte in head) and not _FIRST_FIELD.match(head)
+
+
+_FIRST_FIELD = re.compile(rb"(?:\s|#[^\n]*\n)*[a-z_][a-z0-9_]*\s*[:{<]")
 
 
 def walk(data: Bytes, begin: int = 0, end: int | None = None, depth: int = 0) -> Iterator[Field]:

@@ -127,6 +127,8 @@ def _read_binary(file: SourceFile) -> SolverState:
                 raise wire.WireError(f"field {field.number} is not a solver state's", field.start)
         position = Position.from_json(texts[_POSITION]) if texts[_POSITION] else None
         name = texts[_LEARNED_NET].decode()
+        if "\0" in name:
+            raise ValueError("the name of its weights has a zero byte")
     except ValueError as error:  # a WireError is one
         raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
     if not len(file):
