@@ -128,6 +128,15 @@ def test_a_label_with_a_cut_chunk_is_read_or_one_line(kind: bytes) -> None:
             assert fault.check == "broken" and "\n" not in str(fault)
 
 
+def test_a_palette_of_more_colours_than_an_index_tells_is_one_line() -> None:
+    sound = paletted()
+    begin = sound.index(b"PLTE") - 4
+    data = sound[:begin] + chunk(b"PLTE", bytes(3 * 300)) + sound[sound.index(b"IDAT") - 4 :]
+    with pytest.raises(Fault, match="more than 256 colours") as found:
+        labels.detect(data, "label", None)
+    assert found.value.check == "broken"
+
+
 def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tmp_path: Path) -> None:
     pairs_in(tmp_path, *(b"%03d" % number for number in range(70)))  # more than are asked for ahead
     os.mkfifo(tmp_path / "images" / "fifo.png")
