@@ -102,11 +102,11 @@ def with_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
     return data[:end] + chunk(kind, body) + data[end:]
 
 
-def paletted(bits: int = 2) -> bytes:
+def paletted(colours: int = 3) -> bytes:
     buffer = io.BytesIO()
     image = Image.fromarray(RANDOM.integers(0, 3, (4, 5), np.uint8))
-    image.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
-    image.save(buffer, "PNG", bits=bits)
+    image.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0, *bytes(3 * (colours - 3))])
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -129,10 +129,10 @@ def test_a_label_with_a_cut_chunk_is_read_or_one_line(kind: bytes) -> None:
 
 
 def test_a_palette_of_more_colours_than_an_index_tells_is_one_line() -> None:
-    sound = paletted(bits=8)  # whose pixels are taken as they are
+    sound = paletted(256)  # whose pixels are taken as they are
     begin = sound.index(b"PLTE") - 4
     data = sound[:begin] + chunk(b"PLTE", bytes(3 * 300)) + sound[sound.index(b"IDAT") - 4 :]
-    with pytest.raises(Fault, match="palette") as found:
+    with pytest.raises(Fault, match="more than 256 colours") as found:
         labels.detect(data, "label", None)
     assert found.value.check == "broken"
 
