@@ -223,7 +223,7 @@ _PENDING: ContextVar[list[_Replacement | _Stream] | None] = ContextVar("pending"
 
 def _output(target: Path, wait: bool) -> _Replacement | _Stream:
     """How ``target`` is written; raises `FileError` for a folder, and for what is written already."""
-    place = _followed(target)
+    place = _follow(target)
     if any(each.place == place for each in _PENDING.get() or ()):
         raise FileError(target, "is named for two outputs", "name two files")
     if isinstance(place, int):
@@ -237,7 +237,7 @@ def _output(target: Path, wait: bool) -> _Replacement | _Stream:
     return _Replacement(target, place, wait) if stat.S_ISREG(mode) else _Stream(target, place)
 
 
-def _followed(path: Path) -> Path | int:
+def _follow(path: Path) -> Path | int:
     """The path, no link itself, that ``path`` leads to in the end, or the descriptor of this process.
 
     A descriptor is not followed to its file: that may be a pipe without a name, and where it is a file, what was

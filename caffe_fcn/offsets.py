@@ -318,10 +318,9 @@ class Route(NamedTuple):
         """The map from source to target where the blob leads to both."""
         return self.source.map.inverse().then(self.target.map) if self.source and self.target else None
 
-    def checked(self) -> Route:
-        """The route itself; raises `AxisMismatchError` where it has no `relation` for its axes differ."""
+    def check_axes(self) -> None:
+        """Raise `AxisMismatchError` where the blob has no `relation`, because the two ways have different axes."""
         _ = self.relation
-        return self
 
 
 @dataclass(frozen=True)
@@ -386,9 +385,10 @@ def _step(node: Node, declared: Declared) -> CoordMap | None:
 def _extended(route: Route, node: Node, step: CoordMap, where: str) -> Route:
     try:
         longer = Route(*(trace and Trace(step.then(trace.map), node, trace) for trace in route))
-        return longer.checked()
+        longer.check_axes()
     except AxisMismatchError as error:
         raise OffsetError(where, f"{node} does not share its axes: {error}", "align axes of one kind") from error
+    return longer
 
 
 def _joined(known: Route, new: Route, blob: Blob, where: str) -> Route:
@@ -398,9 +398,11 @@ def _joined(known: Route, new: Route, blob: Blob, where: str) -> Route:
             if mine and other and not mine.map.same_as(other.map):
                 raise _disagreement(where, f"'{blob.name}'", known, new)
     try:
-        return Route(known.source or new.source, known.target or new.target).checked()
+        joined = Route(known.source or new.source, known.target or new.target)
+        joined.check_axes()
     except AxisMismatchError as error:
         raise OffsetError(where, f"they do not share their axes: {error}", "align axes of one kind") from error
+    return joined
 
 
 def _same_relation(a: Route, b: Route) -> bool:

@@ -82,7 +82,7 @@ def infer(
     shapes. Raises `NetError` for what does not fit, naming layer and blob.
     """
     graph = Graph(split(net, phase, stages))
-    return shapes_of(graph, size, {**_told(net, graph, size), **(inputs or {})})
+    return shapes_of(graph, size, {**_infer_inputs(net, graph, size), **(inputs or {})})
 
 
 def untold_inputs(graph: Graph) -> list[Node]:
@@ -94,10 +94,10 @@ def size_to_assume(net: NetParameter, phase: str | None = None, stages: Iterable
     """A size (H, W) to show a net at that takes images of any, and whose data layers tell none; else None."""
     graph = Graph(split(net, phase, stages))
     dense = any(node.type == "InnerProduct" for node in graph.nodes)
-    return None if dense or not untold_inputs(graph) or _told(net, graph, None) else ANY_SIZE
+    return None if dense or not untold_inputs(graph) or _infer_inputs(net, graph, None) else ANY_SIZE
 
 
-def _told(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
+def _infer_inputs(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
     """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
     untold = untold_inputs(graph)
     reader = next((layer for layer in net.layer if layer.type in _READERS and not layer.bottom), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import small_disk_in
 
 from caffe_fcn import surgery
 from caffe_fcn.errors import CaffeFcnError, FileError, WeightsError
@@ -222,22 +222,15 @@ def test_a_killed_run_leaves_the_old_file_or_the_new_one_and_the_next_run_cleans
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.caffemodel", "out.caffemodel"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a small disk needs root to be mounted")
 @pytest.mark.parametrize("suffix", [".caffemodel", ".caffemodel.h5", ".npz", ".safetensors"])
 def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path, large, suffix):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    try:
+    with small_disk_in(tmp_path, "8m") as disk:
         target = disk / f"out{suffix}"
         target.write_bytes(MODEL)
         with pytest.raises(FileError, match=r"no space left on device \(free some space\)"):
             surgery.convert(large, target)
         assert target.read_bytes() == MODEL
         assert list(disk.iterdir()) == [target]
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{_shown(twice)} stands twice")
+        raise ValueError(f"{_abbreviate(twice)} stands twice")
     return found
 
 
@@ -83,10 +83,10 @@ def _finite(number: str) -> float:
 
 
 def _fail(where: str, wanted: str, value: Any) -> None:
-    raise WrongField(f"{where or 'it'} must be {wanted}, not {_shown(value)}")
+    raise WrongField(f"{where or 'it'} must be {wanted}, not {_abbreviate(value)}")
 
 
-def _shown(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
     text = json.dumps(value)
@@ -116,7 +116,7 @@ def _path(value: Any, where: str) -> None:
 def _one_of(*texts: str) -> Check:
     def check(value: Any, where: str) -> None:
         if value not in texts:
-            _fail(where, " or ".join(map(_shown, texts)), value)
+            _fail(where, " or ".join(map(_abbreviate, texts)), value)
 
     return check
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.datasets import datum, description, png, reading
 from caffe_fcn.datasets.database import Database
-from caffe_fcn.datasets.stores import shown
+from caffe_fcn.datasets.stores import escape_name
 from caffe_fcn.errors import DatasetError, FileError
 
 FOLDER = "files"
@@ -31,7 +31,7 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     """
     root = Path(folder).resolve()
     if "\n" in str(root):
-        raise FileError(shown(str(root)), "has a line break in its path, which no list can hold", "rename it")
+        raise FileError(escape_name(str(root)), "has a line break in its path, which no list can hold", "rename it")
     databases = _databases(root)
     place = root / FOLDER
     if place.exists():

@@ -189,7 +189,7 @@ class _Walk:
             raise _Damage(f"the tree of its {self.holds} has the flags {tree.flags:#x}")
         if (tree.root == _NO_ROOT) != (tree.depth == 0) or tree.depth > _DEEPEST:
             raise _Damage(f"the tree of its {self.holds} has the root {tree.root} and {tree.depth} levels")
-        level = _signed(np.array([tree.root] if tree.depth else [], np.uint64))
+        level = _to_signed(np.array([tree.root] if tree.depth else [], np.uint64))
         bounds: list[bytes] = [b""]  # page i of a level has keys from bounds[i] to below bounds[i + 1], if there is one
         for _ in range(tree.depth - 1):
             level, bounds = self._branches(level, bounds)
@@ -259,7 +259,7 @@ class _FreeWalk(_Walk):
         overflow = iter(nodes.overflow_pages())
         for at, size, big in zip(nodes.at + _NODE + _NUMBER, nodes.sizes, nodes.big, strict=True):
             value = self.pages.value(int(next(overflow)), int(size)) if big else nodes.data[at : at + size]
-            numbers = _signed(np.frombuffer(value[: len(value) // _NUMBER * _NUMBER], np.uint64))
+            numbers = _to_signed(np.frombuffer(value[: len(value) // _NUMBER * _NUMBER], np.uint64))
             if not len(numbers) or not 0 <= numbers[0] < len(numbers):
                 raise _Damage("a list of free pages is longer than its value")
             free = numbers[1 : numbers[0] + 1]
@@ -315,7 +315,7 @@ class _Nodes:
         """The first page of each value that lies on some."""
         at = (self.at + _NODE + self._key_sizes)[self.big]
         numbers: NDArray[np.uint64] = self._bytes[at[:, None] + np.arange(_NUMBER)].view(np.uint64)[:, 0]
-        return _signed(numbers)
+        return _to_signed(numbers)
 
     def keys(self) -> Iterator[bytes]:
         """The keys of all nodes."""
@@ -329,7 +329,7 @@ class _Nodes:
             raise _Damage(f"page {self._numbers[wrong if page is None else page[wrong]]} {what}")
 
 
-def _signed(numbers: NDArray[np.uint64]) -> Integers:
+def _to_signed(numbers: NDArray[np.uint64]) -> Integers:
     """Numbers of pages, of which those that are too large become negative."""
     signed: Integers = numbers.astype(np.int64)
     return signed

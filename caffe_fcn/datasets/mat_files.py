@@ -42,7 +42,7 @@ def matrix(data: bytes, name: str, field: Optional[str] = None) -> Any:
     try:
         for kind, content in _elements(memoryview(data)[_HEADER:], order):
             if kind == _COMPRESSED:
-                kind, content = next(_elements(memoryview(_inflated(content)), order), (0, content))
+                kind, content = next(_elements(memoryview(_inflate(content)), order), (0, content))
             if kind == _MATRIX:
                 parts = _elements(content, order)
                 flags = _flags(parts, order)
@@ -80,7 +80,7 @@ def _elements(data: memoryview, order: str) -> Iterator[_Element]:
         place = max(end + (-end % _TAG if padded else 0), place + _TAG)
 
 
-def _inflated(data: memoryview) -> bytes:
+def _inflate(data: memoryview) -> bytes:
     inflater = zlib.decompressobj()
     inflated = inflater.decompress(data, _MOST_BYTES)
     if inflater.unconsumed_tail:

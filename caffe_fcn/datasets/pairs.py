@@ -17,7 +17,7 @@ from caffe_fcn.datasets.faults import Fault, Rules
 from caffe_fcn.datasets.forms import Form
 from caffe_fcn.datasets.journal import Record
 from caffe_fcn.datasets.labels import Labels
-from caffe_fcn.datasets.stores import Store, shown
+from caffe_fcn.datasets.stores import Store, escape_name
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def build_pairs(
             if not (pair.image and pair.label):
                 raise maker.unpaired(pair)
     splits = [
-        Split(name, [shown(pair.name) for pair in maker.pairs], maker) for name, maker in makers.items() if maker.pairs
+        Split(name, [escape_name(pair.name) for pair in maker.pairs], maker)
+        for name, maker in makers.items()
+        if maker.pairs
     ]
     return build(output, splits, about, way)

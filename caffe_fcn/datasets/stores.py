@@ -87,7 +87,7 @@ class Folder:
                 os.close(file)
 
     def where(self, name: str) -> str:
-        return shown(self._prefix + name)
+        return escape_name(self._prefix + name)
 
 
 class Tar:
@@ -144,7 +144,7 @@ class Tar:
         return f"{self.path}:{name}"
 
 
-def shown(name: str) -> str:
+def escape_name(name: str) -> str:
     """A file's name for messages and lists: what is no character, or would break a line, is escaped."""
     if name.isascii() and name.isprintable():
         return name
@@ -154,7 +154,7 @@ def shown(name: str) -> str:
 
 def read_file(path: str, where: str | None = None) -> bytes:
     """The content of a source file; raises `Fault`, at ``where``, if it is missing, no file, or far too large."""
-    where = where or shown(path)
+    where = where or escape_name(path)
     try:
         return _content(path, where)
     except OSError as error:

@@ -34,7 +34,7 @@ def claim(path: Path, what: str) -> Iterator[None]:
     """
     lock = path.with_name(f".{path.name}.lock")
     with files.told(path):
-        descriptor = _locked(lock)
+        descriptor = _open_and_lock(lock)
     if descriptor is None:
         raise FileError(path, f"another training writes there: {_owner(lock)}", f"wait for it, or name another {what}")
     try:
@@ -47,7 +47,7 @@ def claim(path: Path, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(lock: Path) -> int | None:
+def _open_and_lock(lock: Path) -> int | None:
     """The lock's file, opened and locked; None where another has it."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -60,12 +60,12 @@ def _locked(lock: Path) -> int | None:
             if error.errno not in _NO_LOCKS:
                 os.close(descriptor)
                 raise
-        if _is(lock, descriptor):
+        if _is_same_file(lock, descriptor):
             return descriptor
         os.close(descriptor)  # its owner removed it after we had opened it
 
 
-def _is(lock: Path, descriptor: int) -> bool:
+def _is_same_file(lock: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(lock.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -107,7 +107,7 @@ class Running(ABC):
         deeds = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             deeds[signal.SIGHUP] = snapshot
-        with _wakened() as self._signals:
+        with _wake_on_signals() as self._signals:
             before = {number: signal.signal(number, deed) for number, deed in deeds.items()}
             try:
                 yield
@@ -258,7 +258,7 @@ def _temporary_solver(param: SolverParameter) -> Iterator[Path]:
 
 
 @contextmanager
-def _wakened() -> Iterator[int]:
+def _wake_on_signals() -> Iterator[int]:
     """The end of a pipe that can be read as soon as a signal has come."""
     reads, writes = os.pipe()
     for end in (reads, writes):

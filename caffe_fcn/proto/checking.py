@@ -59,11 +59,11 @@ def _rules(message: str) -> dict[int, _Rule]:
     """The fields of a message whose bytes protobuf looks into, by their numbers."""
     data, messages = _schema()
     fields = (field for field in wire.walk(data, *messages[message]) if field.number == _FIELD)
-    described = (_described(data, field.begin, field.end) for field in fields)
-    return {number: rule for number, rule in described if rule is not None}
+    facts = (_describe(data, field.begin, field.end) for field in fields)
+    return {number: rule for number, rule in facts if rule is not None}
 
 
-def _described(data: bytes, begin: int, end: int) -> tuple[int, _Rule | None]:
+def _describe(data: bytes, begin: int, end: int) -> tuple[int, _Rule | None]:
     facts = {field.number: field for field in wire.walk(data, begin, end)}
     number, kind = facts[_NUMBER].value, facts[_TYPE].value
     if kind == _MESSAGE:

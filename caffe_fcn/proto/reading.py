@@ -79,11 +79,11 @@ def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[Unk
 def _read(path: PathLike, kinds: tuple[Any, ...], allow_unknown: bool, notes: list[UnknownField] | None) -> Any:
     """A message of whichever of ``kinds`` the content is."""
     source = "<stdin>" if str(path) == "-" else str(path)
-    with files.told(source), _opened(path) as file:
+    with files.told(source), _open(path) as file:
         head = file.read(_HEAD)
         _refuse_marks(head, source)
         if is_binary(head):
-            with _mapped(file, head, source) as data:
+            with _map_file(file, head, source) as data:
                 return _from_binary(data, kinds, source)
         content = head + file.read(_TEXT_LIMIT + 1 - len(head))
     if len(content) > _TEXT_LIMIT:
@@ -91,7 +91,7 @@ def _read(path: PathLike, kinds: tuple[Any, ...], allow_unknown: bool, notes: li
     return _from_text(_decode(content, source), kinds, source, allow_unknown, notes)
 
 
-def _opened(path: PathLike) -> AbstractContextManager[IO[bytes]]:
+def _open(path: PathLike) -> AbstractContextManager[IO[bytes]]:
     if str(path) != "-":
         return Path(path).open("rb")
     if sys.stdin is None:
@@ -222,7 +222,7 @@ def write(message: Message, path: PathLike) -> None:
 
 
 @contextmanager
-def _mapped(file: IO[bytes], head: bytes, source: str) -> Iterator[mmap.mmap]:
+def _map_file(file: IO[bytes], head: bytes, source: str) -> Iterator[mmap.mmap]:
     """The whole file as memory that the system reads in when it is looked at; what is no regular file is copied."""
     with ExitStack() as stack:
         if source == "<stdin>" or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

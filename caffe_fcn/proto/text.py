@@ -120,10 +120,12 @@ class _Parser(Tokens):
             return True
         return False
 
-    def unexpected(self, wanted: str) -> NoReturn:
-        self.fail(f"expected {wanted}, found {self.shown()}" if self.kind else f"the file ends, {wanted} is missing")
+    def fail_expecting(self, wanted: str) -> NoReturn:
+        self.fail(
+            f"expected {wanted}, found {self.quote_token()}" if self.kind else f"the file ends, {wanted} is missing"
+        )
 
-    def shown(self) -> str:
+    def quote_token(self) -> str:
         return repr(_short(self.token))
 
     def note_unknown(self, descriptor: Descriptor, position: int, name: str, value: str = "") -> None:
@@ -149,7 +151,7 @@ class _Parser(Tokens):
                 self.fail(f"'{closer}' of {descriptor.name} is missing", "close the message", opened)
             start, name = self.start, self.token
             if self.kind != "name":
-                self.unexpected("a field name")
+                self.fail_expecting("a field name")
             self.advance()
             if name not in fields:
                 self.note_unknown(descriptor, start, name)
@@ -168,7 +170,7 @@ class _Parser(Tokens):
         colon = self.take(":")
         is_message = field.message_type is not None
         if not (colon or is_message):
-            self.unexpected(f"':' after {field.name}")
+            self.fail_expecting(f"':' after {field.name}")
         if not (is_repeated(field) and self.take("[")):
             self.value(message, field, is_message, depth)
             return
@@ -177,14 +179,14 @@ class _Parser(Tokens):
         self.value(message, field, is_message, depth)
         while not self.take("]"):
             if not self.take(","):
-                self.unexpected("',' or ']'")
+                self.fail_expecting("',' or ']'")
             self.value(message, field, is_message, depth)
 
     def value(self, message: Message, field: FieldDescriptor, is_message: bool, depth: int) -> None:
         if is_message:
             closer = _CLOSER.get(self.token, "") if self.kind == "mark" else ""
             if not closer:
-                self.unexpected(f"'{{' after {field.name}")
+                self.fail_expecting(f"'{{' after {field.name}")
             opened = self.start
             self.advance()
             holder = getattr(message, field.name)
@@ -204,14 +206,14 @@ class _Parser(Tokens):
 
     def skip_field(self, depth: int) -> None:
         if not (self.take(":") or self.token in _CLOSER):
-            self.unexpected("':' or '{'")
+            self.fail_expecting("':' or '{'")
         if not self.take("["):
             self.skip_value(depth)
         elif not self.take("]"):
             self.skip_value(depth)
             while not self.take("]"):
                 if not self.take(","):
-                    self.unexpected("',' or ']'")
+                    self.fail_expecting("',' or ']'")
                 self.skip_value(depth)
 
     def skip_value(self, depth: int) -> None:
@@ -227,7 +229,7 @@ class _Parser(Tokens):
             if not self.kind:
                 self.fail(f"'{closer}' is missing", "close the message", opened)
             if self.kind != "name":
-                self.unexpected("a field name")
+                self.fail_expecting("a field name")
             self.advance()
             self.skip_field(depth + 1)
             if self.kind == "mark" and self.token in ",;":
@@ -247,7 +249,7 @@ class _Parser(Tokens):
         negative = self.take("-")
         kind, token = self.kind, self.token
         if kind not in _SCALARS or (negative and kind == "name" and token.lower() not in _NOT_FINITE):
-            self.unexpected("a number" if negative else "a value")
+            self.fail_expecting("a number" if negative else "a value")
         self.advance()
         return negative, kind, token
 
@@ -288,7 +290,7 @@ class _Parser(Tokens):
         return math.copysign(_LARGEST_FLOAT32 if abs(value) <= _ROUNDS_TO_LARGEST else math.inf, value)
 
     def boolean(self, field: FieldDescriptor) -> bool:
-        start, token = self.start, self.shown()
+        start, token = self.start, self.quote_token()
         value: bool | None = None
         if self.kind == "name":
             value = _BOOLEANS.get(self.token)
@@ -321,10 +323,10 @@ class _Parser(Tokens):
     def string(self, field: FieldDescriptor) -> str | bytes:
         start = self.start
         if self.kind != "string":
-            self.fail(f"{field.name} takes a string in quotes, not {self.shown()}", position=start)
+            self.fail(f"{field.name} takes a string in quotes, not {self.quote_token()}", position=start)
         pieces = []
         while self.kind == "string":
-            pieces.append(self.unescaped())
+            pieces.append(self.unquote())
             self.advance()
         value = b"".join(pieces)
         if field.type == FieldDescriptor.TYPE_BYTES:
@@ -334,7 +336,7 @@ class _Parser(Tokens):
         except UnicodeDecodeError:
             self.fail(f"{field.name} is not UTF-8 text", position=start)
 
-    def unescaped(self) -> bytes:
+    def unquote(self) -> bytes:
         """The bytes of the string in hand."""
         value = self.token[1:-1].encode()
         return _ESCAPE.sub(self.unescape, value) if b"\\" in value else value

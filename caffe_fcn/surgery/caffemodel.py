@@ -271,7 +271,7 @@ def _blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
         if field.kind not in _KINDS.get(number, ()):
             continue
         if number in _LEGACY:
-            legacy[number] = _signed(field.value, 32)
+            legacy[number] = _to_signed(field.value, 32)
         elif number == _SHAPE:
             shape += _dims(file, field)
             has_shape = True
@@ -321,15 +321,15 @@ def _checked(shape: Shape | None, pieces: dict[int, list[Piece]], raw_type: int 
 def _dims(file: SourceFile, message: Field) -> Iterator[int]:
     for field in wire.walk(file, message.begin, message.end, _BLOB_DEPTH + 1):
         if field.number == 1 and field.kind == VARINT:
-            yield _signed(field.value, 64)
+            yield _to_signed(field.value, 64)
         elif field.number == 1 and field.kind == BYTES:
             at = field.begin
             while at < field.end:
                 value, at = wire.varint(file, at, field.end)
-                yield _signed(value, 64)
+                yield _to_signed(value, 64)
 
 
-def _signed(value: int, bits: int) -> int:
+def _to_signed(value: int, bits: int) -> int:
     """A varint as protobuf reads it into an integer of so many bits: the others are dropped."""
     half = 1 << bits - 1
     return (value + half) % (2 * half) - half

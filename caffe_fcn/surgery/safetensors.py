@@ -14,7 +14,7 @@ from typing import Any
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.surgery.layers import Layer, Weights
 from caffe_fcn.surgery.naming import layers_of, names_of
-from caffe_fcn.surgery.tensors import ITEM_SIZES, Sink, SourceFile, Stretch, Tensor, shape_refusal
+from caffe_fcn.surgery.tensors import ITEM_SIZES, Shape, Sink, SourceFile, Stretch, Tensor, shape_refusal
 
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
@@ -42,27 +42,26 @@ def read(file: SourceFile) -> Weights:
     except (ValueError, RecursionError) as error:
         raise WeightsError(file.path, f"its header is no JSON: {error}", _BROKEN) from error
     begin = _LENGTH + length
-    tensors = {name: _tensor(file, begin, name, entry) for name, entry in header.items() if name != "__metadata__"}
-    _check_places(file, begin, tensors)
+    stretches: dict[str, Stretch] = {}
+    tensors: dict[str, Tensor] = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            shape, dtype, stretches[name] = _parse_entry(file, begin, name, entry)
+            tensors[name] = Tensor(shape, dtype, (stretches[name],))
+    _check_places(file, begin, stretches)
     return Weights(file, "safetensors", layers_of(file.path, tensors))
 
 
-def _check_places(file: SourceFile, data: int, tensors: dict[str, Tensor]) -> None:
+def _check_places(file: SourceFile, data: int, stretches: dict[str, Stretch]) -> None:
     """The format wants arrays that lie one behind the other, from the header to the end of the file."""
     end = data
-    for name, tensor in sorted(tensors.items(), key=lambda item: (_begin(item[1]), item[1].nbytes)):
-        if _begin(tensor) != end:
-            what = "overlaps another" if _begin(tensor) < end else f"leaves {_begin(tensor) - end} bytes before it"
+    for name, stretch in sorted(stretches.items(), key=lambda item: (item[1].begin, item[1].size)):
+        if stretch.begin != end:
+            what = "overlaps another" if stretch.begin < end else f"leaves {stretch.begin - end} bytes before it"
             raise WeightsError(f"{file.path}, array '{name}'", what, _BROKEN)
-        end += tensor.nbytes
+        end += stretch.size
     if end != len(file):
         raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", _BROKEN)
-
-
-def _begin(tensor: Tensor) -> int:
-    (stretch,) = tensor.pieces
-    assert isinstance(stretch, Stretch)
-    return stretch.begin
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -72,7 +71,8 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _tensor(file: SourceFile, data: int, name: str, entry: Any) -> Tensor:
+def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, Stretch]:
+    """The shape and the type of an array, and where its bytes are."""
     where = f"{file.path}, array '{name}'"
     match entry:
         case {"dtype": str(kind), "shape": [*shape], "data_offsets": [begin, end]} if all(
@@ -89,7 +89,7 @@ def _tensor(file: SourceFile, data: int, name: str, entry: Any) -> Tensor:
     size = math.prod(shape) * ITEM_SIZES[_DTYPES[kind]]
     if not 0 <= begin <= end <= len(file) - data or end - begin != size:
         raise WeightsError(where, f"needs {size} bytes, the header gives it {begin} to {end}", _BROKEN)
-    return Tensor(tuple(shape), _DTYPES[kind], (Stretch(file, data + begin, size),))
+    return tuple(shape), _DTYPES[kind], Stretch(file, data + begin, size)
 
 
 def write(sink: Sink, path: object, layers: Sequence[Layer]) -> None:

@@ -45,7 +45,7 @@ class Hdf5Reader(Reader):
         self._open_file: tuple[int, Any] = (-1, None)
         self._tops: dict[str, Any] = {}
         self._shapes: list[tuple[int, ...]] = []
-        self._rows = [self._checked(number) for number in range(len(names))]
+        self._rows = [self._read_count(number) for number in range(len(names))]
         self._starts = np.cumsum([0, *self._rows])
         self._orders = Orders(self._shuffled)
 
@@ -57,7 +57,7 @@ class Hdf5Reader(Reader):
         try:
             return [np.stack([self._row(top, row) for row in rows]).astype(np.float32) for top in self.layer.top]
         except MemoryError as error:
-            where = stores.shown(self._names[0])
+            where = stores.escape_name(self._names[0])
             what = f"a batch of rows of {', '.join(map(dims, self._shapes))} is larger than the memory"
             raise DatasetError(where, what, "lower batch_size") from error
 
@@ -66,7 +66,7 @@ class Hdf5Reader(Reader):
         try:
             values: Array = self._top(file, top)[row - self._starts[file]]
         except (OSError, RuntimeError) as error:
-            raise DatasetError(stores.shown(self._names[file]), f"'{top}' cannot be read: {error}") from error
+            raise DatasetError(stores.escape_name(self._names[file]), f"'{top}' cannot be read: {error}") from error
         return values
 
     def _file(self, number: int) -> Any:
@@ -77,7 +77,7 @@ class Hdf5Reader(Reader):
             self._open_file = (-1, None)
             if file is not None:
                 file.close()
-            self._open_file = (number, _opened(self._names[number]))
+            self._open_file = (number, _open(self._names[number]))
         return self._open_file[1]
 
     def _top(self, number: int, name: str) -> Any:
@@ -103,17 +103,17 @@ class Hdf5Reader(Reader):
             self._tops[name] = held
         return self._tops[name]
 
-    def _checked(self, number: int) -> int:
+    def _read_count(self, number: int) -> int:
         """The rows of a file; raises `FileError` where HDF5 finds it damaged (h5py says so in several ways)."""
         try:
             return self._count(self._file(number))
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            where = stores.shown(self._names[number])
+            where = stores.escape_name(self._names[number])
             raise FileError(where, f"is damaged: {str(error).lower()}", "make it again") from error
 
     def _count(self, file: Any) -> int:
         """The rows of a file, whose data sets must fit one another and the first file's."""
-        where = stores.shown(file.filename)
+        where = stores.escape_name(file.filename)
         shapes: list[tuple[int, ...]] = []
         for top in self.layer.top:
             held = file.get(top)  # None, too, where a link leads nowhere
@@ -142,10 +142,10 @@ class Hdf5Reader(Reader):
         return np.concatenate([self._starts[file] + random.permutation(self._rows[file]) for file in order])
 
 
-def _opened(name: str) -> Any:
+def _open(name: str) -> Any:
     import h5py
 
-    where = stores.shown(name)
+    where = stores.escape_name(name)
     with files.told(where):
         if not Path(name).exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -54,7 +54,7 @@ class PictureReader(Reader):
         for number, line in enumerate(content.split(b"\n") if content else (), 1):
             name, space, label = line.removesuffix(b"\r").rpartition(b" ")
             if not space or not _LABEL.fullmatch(label) or not -_MOST_LABEL <= int(label) <= _MOST_LABEL:
-                shown = stores.shown(os.fsdecode(line[:60]))
+                shown = stores.escape_name(os.fsdecode(line[:60]))
                 raise DatasetError(f"{source}:{number}", f"'{shown}' is no 'IMAGE NUMBER'", "write one a line")
             lines.append((os.fsdecode(name), int(label)))
         if not lines:
@@ -72,7 +72,7 @@ class PictureReader(Reader):
             name, label = self._lines[self._orders[epoch, place]]
             path = self.layer.image_data_param.root_folder + name
             random = self.random(epoch, place) if self.transform.is_random else None
-            where = stores.shown(path)
+            where = stores.escape_name(path)
             made.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
             if made[-1].shape != made[0].shape:
