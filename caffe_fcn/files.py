@@ -13,7 +13,6 @@ all of them are there.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -163,6 +162,8 @@ def sweep(path: Path) -> None:
 
 def _family(path: Path) -> str:
     """What the names of all temporaries of ``path`` begin with."""
+    import hashlib  # it loads OpenSSL, which commands that write nothing need not wait for
+
     return f"{_MARK}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
 
 
