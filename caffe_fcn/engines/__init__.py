@@ -68,12 +68,12 @@ def load(
     Raises `EngineError` where there is no such engine, or it refuses the net, and what reading the files raises.
     """
     from caffe_fcn.engines.choice import check_precision, choose
-    from caffe_fcn.engines.deploy_form import written
+    from caffe_fcn.engines.deploy_form import file_to_load
 
     found, note = choose(engine, caffe, gpu is not None)
     check_precision(precision, found)
     loaded: Engine
-    with written(net, weights, "deploy" in stages) as (path, remark):
+    with file_to_load(net, weights, "deploy" in stages) as (path, remark):
         if found is None:
             from caffe_fcn.engines.torch.forward import Forward
 

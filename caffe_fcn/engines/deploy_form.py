@@ -23,7 +23,7 @@ PathLike = str | os.PathLike[str]
 
 
 @contextmanager
-def written(path: PathLike, weights: PathLike | None, deploys: bool) -> Iterator[tuple[PathLike, str]]:
+def file_to_load(path: PathLike, weights: PathLike | None, deploys: bool) -> Iterator[tuple[PathLike, str]]:
     """The file to load for the net in ``path``, and what to tell of it: another one where it has a deploy form."""
     made, note = deploy_form(path, weights) if deploys and str(path) != "-" else (None, "")
     if made is None:
