@@ -135,11 +135,15 @@ def failure(path: str | os.PathLike[str], error: OSError) -> FileError:
         NotADirectoryError: "check the path",
         IsADirectoryError: "name a file",
         BrokenPipeError: "its reader went away",
-    }.get(type(error), "free some space" if error.errno in _FULL else "")
+    }.get(type(error), _BY_NUMBER.get(error.errno or 0, ""))
     return FileError(path, (error.strerror or str(error)).lower(), mend)
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_BY_NUMBER = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EBADF: "it is closed: redirect it, or leave it open",
+}
 
 
 def temporary_name(path: Path) -> Path:

@@ -180,7 +180,7 @@ def _flush(status: int) -> int:
         _abandon_stdout()
         if isinstance(error, BrokenPipeError):  # the reader went away (| head): nothing to say, nobody to say it to
             return status
-        return status or _fail(f"standard output: {_reason(error)}", error)
+        return status or _fail(_describe("standard output", error), error)
     return status
 
 
@@ -213,14 +213,16 @@ def _run(arguments: list[str] | None) -> int:
         echo("interrupted", err=True)
         return 130
     except OSError as error:
-        return _fail(f"{error.filename or 'standard input or output'}: {_reason(error)}", error)
+        return _fail(_describe(error.filename or "standard input or output", error), error)
     except MemoryError as error:
         what = f"memory: does not suffice{_detail(error)}"
         return _fail(f"{what} (give a smaller --size or file, or a machine with more)", error)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _describe(where: str, error: OSError) -> str:
+    from caffe_fcn import files  # of use on the way out alone
+
+    return _one_line(str(files.failure(where, error)))
 
 
 def _detail(error: MemoryError) -> str:
