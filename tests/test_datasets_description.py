@@ -51,6 +51,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no splits": (lambda d: d.update(splits=3), "splits"),
     "a split that is a list": (lambda d: d["splits"].update(train=[]), r"splits\.train"),
     "a split of another folder": (lambda d: d["splits"].update({"../x": d["splits"]["val"]}), "splits"),
+    "a split whose name no file can have": (lambda d: d["splits"].update({"x" * 252: d["splits"]["val"]}), "splits"),
     "a split without databases": (lambda d: d["splits"]["val"].pop("databases"), r"splits\.val has no 'databases'"),
     "a split without images": (lambda d: d["splits"]["val"]["databases"].pop("images"), "has no 'images'"),
     "a database elsewhere": (lambda d: d["splits"]["val"]["databases"].update(images="/etc"), "databases.images"),

@@ -308,10 +308,16 @@ def test_interp_refuses_layers_that_cannot_interpolate(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "what"),
-    [("bn/0", 5, "has 5 channels"), ("bn/1", 5, "has 5 channels"), ("conv/1", 5, "a bias of 5")],
+    ("name", "shape", "what"),
+    [
+        ("bn/0", (5,), "has 5 channels"),
+        ("bn/1", (5,), "has 5 channels"),
+        ("conv/1", (5,), "a bias of 5"),
+        ("conv/0", (9, 3, 1, 1), "is 9x3x1x1, not for 8 outputs"),
+        ("conv/0", (27,), "is 27, not for 8 outputs"),
+    ],
 )
-def test_fold_refuses_parameters_of_another_size(tmp_path, name, size, what):
+def test_fold_refuses_parameters_of_another_size(tmp_path, name, shape, what):
     net = tmp_path / "net.prototxt"
     net.write_text(
         """
@@ -321,9 +327,8 @@ def test_fold_refuses_parameters_of_another_size(tmp_path, name, size, what):
         layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "bn" }
         """
     )
-    sizes = {"conv/1": 8, "bn/0": 8, "bn/1": 8, "bn/2": 1, name: size}
-    arrays = {each: np.ones(count, "f4") for each, count in sizes.items()}
-    np.savez(tmp_path / "w.npz", **{"conv/0": np.ones((8, 3, 1, 1), "f4")}, **arrays)
+    shapes = {"conv/0": (8, 3, 1, 1), "conv/1": (8,), "bn/0": (8,), "bn/1": (8,), "bn/2": (1,), name: shape}
+    np.savez(tmp_path / "w.npz", **{each: np.ones(sides, "f4") for each, sides in shapes.items()})
     with pytest.raises(WeightsError, match=what):
         surgery.fold(net, tmp_path / "w.npz", tmp_path / "out.prototxt", tmp_path / "out.npz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.prototxt", "w.npz"]

@@ -19,6 +19,7 @@ _MOST_CLASSES = 256
 _MOST_CHANNELS = 1 << 16
 _MOST = (1 << 63) - 1
 _LONGEST_INTEGER = 20  # digits, of 64 bits
+_LONGEST_NAME = 240  # bytes; a file system takes 255, and endings such as .txt come behind some names
 _SHOWN = 40
 _SURROGATES = re.compile("[\ud800-\udfff]")  # how Python keeps bytes that are not UTF-8
 _UNLISTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -57,7 +58,7 @@ def is_listable(name: str) -> bool:
 
 def is_file_name(name: str) -> bool:
     """Whether ``name`` names a file in the folder itself."""
-    return is_listable(name) and name not in ("", ".", "..") and "/" not in name
+    return is_listable(name) and name not in ("", ".", "..") and "/" not in name and len(name.encode()) <= _LONGEST_NAME
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -109,12 +109,12 @@ def _old_names(folder: Path) -> set[str]:
 def _remove_old(folder: Path) -> None:
     from caffe_fcn.datasets import image_lists
 
-    names = _old_names(folder)
+    paths = [folder / name for name in _old_names(folder)]
+    old = [path for path in paths if path.is_symlink() or path.is_file()]
+    databases = [path for path in paths if path not in old and is_database(path)]
     (folder / description.FILE).unlink(missing_ok=True)
-    for name in names:
-        path = folder / name
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif is_database(path):
-            image_lists.remove(folder, name)
-            shutil.rmtree(path)
+    for path in old:
+        path.unlink()
+    for path in databases:
+        image_lists.remove(folder, path.name)
+        shutil.rmtree(path)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError
+from caffe_fcn.geometry import dims
 from caffe_fcn.graph import Graph, Node, split
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import Made, Tensor, from_array
+from caffe_fcn.surgery.tensors import Made, Shape, Tensor, from_array
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.surgery.weights import open_weights, save_weights
 
@@ -98,13 +99,15 @@ def _is_per_channel(node: Node) -> bool:
 def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
+    where = place(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, _HOSTS[host.type]).num_output
     factor = np.ones(outputs)
     shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    if _outputs(kernel.shape, host.layer) != outputs:
+        raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
-        where = place(weights.path, host.name)
-        raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", "name the weights of this net")
+        raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
     for node in chain:
         rule, least, most = _RULES[node.type]
         tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
@@ -115,10 +118,22 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
         for tensor in tensors[:_PER_CHANNEL]:
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
-                raise WeightsError(place(weights.path, node.name), what, "name the weights of this net")
+                raise WeightsError(place(weights.path, node.name), what, _OTHER_NET)
         by, plus = rule(node.layer, tensors)
         factor, shift = factor * by, shift * by + plus
     return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
+
+
+def _outputs(shape: Shape, layer: LayerParameter) -> int:
+    """How many outputs a layer's weights of this shape have; 0 where they cannot be that layer's."""
+    if len(shape) < 2:
+        return 0
+    if layer.type == "InnerProduct":
+        return shape[-1] if layer.inner_product_param.transpose else shape[-2]
+    group = layer.convolution_param.group
+    if layer.type == "Deconvolution":
+        return 0 if shape[0] % group else shape[1] * group
+    return shape[0]
 
 
 def _batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
@@ -135,6 +150,7 @@ def _scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector
     return gamma, beta[0] if beta else 0 * gamma
 
 
+_OTHER_NET = "name the weights of this net"
 _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
 # how a layer's parameters become a factor and a shift, and how many it has

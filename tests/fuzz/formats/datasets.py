@@ -22,7 +22,7 @@ from fuzz.mutations import damaged, damaged_lines, number_near
 from fuzz.trees import change_json, change_message
 
 from caffe_fcn import datasets, proto
-from caffe_fcn.datasets import datum, description, reading
+from caffe_fcn.datasets import datum, description, lmdb_pages, reading
 from caffe_fcn.datasets.database import Database
 from caffe_fcn.engines.readers import open_reader
 
@@ -135,9 +135,12 @@ def _change_field(random: Random, data: bytearray, place: int, size: int) -> Non
 
 
 def records_of(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The keys and values of a sound LMDB."""
+    """The keys and values of a sound LMDB; raises `FileError` for one that LMDB itself would die of."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "data.mdb").write_bytes(data)
+        path = Path(folder) / "data.mdb"
+        path.write_bytes(data)
+        with path.open("rb") as file:
+            lmdb_pages.check(file.fileno(), path)
         with lmdb.open(folder, readonly=True, lock=False) as environment, environment.begin() as transaction:
             return [(bytes(key), bytes(value)) for key, value in transaction.cursor()]
 
@@ -188,7 +191,7 @@ def _changed_datum(random: Random, data: bytes) -> bytes:
             message.data = damaged(random, message.data)
         else:
             change_message(random, message)
-        value = bytes(message.SerializeToString(deterministic=True))
+        value = bytes(message.SerializePartialToString(deterministic=True))
     else:
         value = damaged(random, value)
     records[place] = key, value

@@ -157,7 +157,7 @@ def sound_weights() -> bytes:
             for size in shape:
                 count *= size
             layer.blobs.add(data=[1 + number / 7 for number in range(count)], shape={"dim": shape})
-    return bytes(net.SerializeToString(deterministic=True))
+    return bytes(net.SerializePartialToString(deterministic=True))
 
 
 def _texts(name: str, texts: Callable[[], tuple[str, ...]]) -> Callable[[], list[Files]]:
@@ -181,7 +181,7 @@ _changed_solver = _changed_text(proto.SolverParameter)
 def _changed_binary(random: Random, data: bytes) -> bytes:
     message = proto.NetParameter.FromString(data)
     change_message(random, message)
-    return bytes(message.SerializeToString(deterministic=True))
+    return bytes(message.SerializePartialToString(deterministic=True))
 
 
 def _reads_as_protobuf(name: str, kind: Any) -> Callable[[Path, Path], None]:

@@ -75,7 +75,7 @@ def _models() -> list[bytes]:
         double.layer[-1].blobs.append(_blob(values, "double"))
         old.layers[-1].blobs.append(_blob(values, "old"))
     current.layer[1].blobs[0].diff.extend([0.5] * 216)
-    return [bytes(net.SerializeToString(deterministic=True)) for net in (current, double, old)]
+    return [bytes(net.SerializePartialToString(deterministic=True)) for net in (current, double, old)]
 
 
 def _changed_model(random: Random, data: bytes) -> bytes:
@@ -102,7 +102,7 @@ def _changed_model(random: Random, data: bytes) -> bytes:
                 )
     else:
         change_message(random, random.choice(layer.blobs))
-    return bytes(net.SerializeToString(deterministic=True))
+    return bytes(net.SerializePartialToString(deterministic=True))
 
 
 @cache
@@ -343,7 +343,7 @@ def _mean() -> np.ndarray:
 @cache
 def _binaryprotos() -> list[bytes]:
     blobs = [_blob(_mean(), "old"), _blob(_mean(), "new"), _blob(_mean()[None], "double")]
-    return [bytes(blob.SerializeToString(deterministic=True)) for blob in blobs]
+    return [bytes(blob.SerializePartialToString(deterministic=True)) for blob in blobs]
 
 
 def _changed_blob(random: Random, data: bytes) -> bytes:
@@ -356,7 +356,7 @@ def _changed_blob(random: Random, data: bytes) -> bytes:
         blob.num, blob.channels = blob.channels, blob.num
     else:
         change_message(random, blob)
-    return bytes(blob.SerializeToString(deterministic=True))
+    return bytes(blob.SerializePartialToString(deterministic=True))
 
 
 def _mean_stays(name: str) -> Callable[[Path, Path], None]:
@@ -391,7 +391,7 @@ def _states() -> list[bytes]:
     state = proto.SolverState(iter=50, learned_net="snap_iter_50.caffemodel", current_step=1)
     for shape in histories:
         state.history.add(data=np.ones(shape).ravel(), shape={"dim": shape})
-    binary = bytes(state.SerializeToString(deterministic=True))
+    binary = bytes(state.SerializePartialToString(deterministic=True))
     position = b'{"seed": 3, "passes": [50, 1]}'
     return [binary, binary + b"\xc2\x3e" + bytes([len(position)]) + position]
 
@@ -415,7 +415,7 @@ def _changed_state(random: Random, data: bytes) -> bytes:
     draw = random.random()
     if draw < 0.6:
         change_message(random, state)
-    data = bytes(state.SerializeToString(deterministic=True))
+    data = bytes(state.SerializePartialToString(deterministic=True))
     position = {"seed": 3, "passes": [50, 1]}
     if draw > 0.3:
         text = json.dumps(change_json(random, position)).encode()
