@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from caffe_fcn.datasets import palette
+from caffe_fcn.datasets.records import palette
 
 RUNS = 3
 DISTINCT = 50

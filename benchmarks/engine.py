@@ -28,11 +28,11 @@ import torch
 from caffe_fcn import netspec, proto
 from caffe_fcn.engines.caffe import find
 from caffe_fcn.engines.choice import PRECISIONS
-from caffe_fcn.graph import Graph, split
+from caffe_fcn.net.graph import Graph, split
+from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import FillerParameter, NetParameter
-from caffe_fcn.shapes import infer
-from caffe_fcn.surgery import fillers, interpolation, open_weights, save_weights
-from caffe_fcn.surgery.layers import Layer
+from caffe_fcn.weights import fillers, interpolation, open_weights, save_weights
+from caffe_fcn.weights.layers import Layer
 
 SIZE = 500
 CLASSES = 21
@@ -108,7 +108,7 @@ def once():
 BY_HAND = """
 import torch
 import torch.nn.functional as F
-from caffe_fcn.surgery import open_weights
+from caffe_fcn.weights import open_weights
 with open_weights(weights) as file:
     w = {{each.name: [torch.tensor(t.array(), device="{device}") for t in each.tensors] for each in file.layers}}
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from caffe_fcn import offsets, proto, shapes
+from caffe_fcn import offsets, proto
+from caffe_fcn.net import shapes
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 64 dim: 64 } } }\n'
 

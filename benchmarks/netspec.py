@@ -14,8 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from caffe_fcn import diff, proto
+from caffe_fcn import proto
 from caffe_fcn.engines.caffe import find
+from caffe_fcn.net import diff
 
 PYCAFFE = """
 import sys

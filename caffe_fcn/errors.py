@@ -1,8 +1,11 @@
 """What can go wrong, as types.
 
-Every error is one line: WHERE (a file, a layer, an option), WHAT is wrong, and HOW TO MEND it. The
-command line prints that line and exits with status 2; a caller in Python catches `CaffeFcnError`, or
-the type that it can do something about.
+Every error is one line: WHERE (a file, a layer, a parameter), WHAT is wrong, and HOW TO MEND it. The command line
+prints that line and exits with status 2; a caller in Python catches `CaffeFcnError`, or the type that it can do
+something about.
+
+The library knows no options. Where an error names a parameter of a function, it writes the name in backquotes,
+such as "give a `size`"; the command line replaces it with its own option (--size).
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ class CaffeFcnError(Exception):
         self.where = str(where)
         self.what = what
         self.mend = mend
-        super().__init__(f"{self.where}: {what}" + (f" ({mend})" if mend else ""))
+        super().__init__(where, what, mend)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.mend})" if self.mend else "")
 
 
 class FileError(CaffeFcnError):

@@ -21,9 +21,11 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from caffe_fcn.errors import FileError
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 _MARK = ".caffe-fcn-tmp-"
 _MOST_LINKS = 40  # that lead to one another, as many as Linux follows
@@ -31,7 +33,7 @@ _BLOCK = 1 << 20
 
 
 @contextmanager
-def atomic(target: str | os.PathLike[str], wait: bool = True) -> Iterator[IO[bytes]]:
+def atomic(target: PathLike, wait: bool = True) -> Iterator[IO[bytes]]:
     """A binary file, read too, that replaces ``target`` when the block ends, and vanishes when the block fails.
 
     With ``wait`` the bytes are on the disk before the rename, and survive a power cut; without, they are with
@@ -83,7 +85,7 @@ def together() -> Iterator[list[_Replacement | _Stream]]:
 
 
 @contextmanager
-def new_folder(path: str | os.PathLike[str]) -> Iterator[None]:
+def new_folder(path: PathLike) -> Iterator[None]:
     """Make a folder and its parents; those that the block leaves empty because it fails go again."""
     with told(path):
         place = Path(os.path.realpath(path))  # a link that leads nowhere yet gets its folder
@@ -99,20 +101,20 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
 
 
-def write_text(target: str | os.PathLike[str], text: str) -> None:
+def write_text(target: PathLike, text: str) -> None:
     """Write ``text`` as UTF-8, atomically; names of files that are not UTF-8 keep their bytes."""
     with atomic(target) as file:
         file.write(text.encode(errors="surrogateescape"))
 
 
-def read_bytes(source: str | os.PathLike[str]) -> bytes:
+def read_bytes(source: PathLike) -> bytes:
     """The whole of a (small) file; raises `FileError` where it cannot be read."""
     with told(source):
         return Path(source).read_bytes()
 
 
 @contextmanager
-def told(path: str | os.PathLike[str]) -> Iterator[None]:
+def told(path: PathLike) -> Iterator[None]:
     """Turn the operating system's errors inside the block into `FileError` naming ``path``.
 
     So does memory that does not suffice for what is in the file.
@@ -127,7 +129,7 @@ def told(path: str | os.PathLike[str]) -> Iterator[None]:
         raise FileError(path, "does not fit into memory", "free some memory, or name a smaller file") from error
 
 
-def failure(path: str | os.PathLike[str], error: OSError) -> FileError:
+def failure(path: PathLike, error: OSError) -> FileError:
     """What the operating system's error at ``path`` means to the user."""
     mend = {
         FileNotFoundError: "check the path",

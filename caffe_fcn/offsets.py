@@ -21,12 +21,12 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from caffe_fcn.errors import OffsetError
-from caffe_fcn.geometry import INT_MAX, POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
-from caffe_fcn.graph import PHASES, Blob, Graph, Node, split
-from caffe_fcn.layer_types.shaping import crop_map
-from caffe_fcn.layer_types.site import image_axis
+from caffe_fcn.net.geometry import INT_MAX, POINTWISE, AxisMismatchError, CoordMap, broadcast, exact
+from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, split
+from caffe_fcn.net.layer_types.shaping import crop_map
+from caffe_fcn.net.layer_types.site import image_axis
+from caffe_fcn.net.shapes import row_of
 from caffe_fcn.proto import NetParameter
-from caffe_fcn.shapes import row_of
 
 _IMAGE_AXES = 2  # H and W
 

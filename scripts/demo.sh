@@ -90,7 +90,7 @@ choose_engine() {
 
 # Weights of a classifier: given, published, or fresh fillers; $weights says where
 choose_weights() {
-    local fetch='import sys; from caffe_fcn.surgery.published import fetch; print(fetch(*sys.argv[1:]))'
+    local fetch='import sys; from caffe_fcn.weights.published import fetch; print(fetch(*sys.argv[1:]))'
     if [ -n "$weights" ]; then
         return
     fi

@@ -6,5 +6,5 @@ cd "$checkout"
 . scripts/environment.sh
 
 virtual_environment '[test,torch]' "$tested_torch"
-export PYTHONPATH="$checkout:$checkout/tests" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$checkout:$checkout/tests:$checkout/tests/support" PYTHONDONTWRITEBYTECODE=1
 exec "$venv/bin/python" -m fuzz "$@"

@@ -19,7 +19,7 @@ oldest=$venv/protobuf-4.25
 [ -d "$oldest/google" ] || pip install -q --disable-pip-version-check --no-deps --target "$oldest" 'protobuf==4.25.*'
 say "tests with protobuf 4.25"
 PYTHONPATH=$oldest python -m pytest -p no:cacheprovider -k "not time_and_memory" \
-    tests/test_proto_*.py tests/test_graph.py tests/test_offsets.py
+    tests/proto tests/net/test_graph.py tests/offsets/test_offsets.py
 
 ./scripts/test_numerics.sh --short
 

@@ -11,20 +11,17 @@ import signal
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from caffe_worker import CaffeWorker
+from caffe_worker import CaffeWorker, PyCaffe
+from command import ROOT, Ran, Running
 from hypothesis import settings
+from small_disks import small_disk_in
 
 from caffe_fcn.cli import main
-
-ROOT = Path(__file__).resolve().parent.parent
-
-PyCaffe = Callable[..., dict[str, np.ndarray]]
 
 # The same examples on every run, so that a landing stands or falls by what changed. HYPOTHESIS_PROFILE=search takes
 # others each time.
@@ -47,14 +44,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-class Ran(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """``caffe-fcn`` as a function of its arguments, in this process."""
@@ -66,6 +55,19 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(int(ended.value.code or 0), *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def run(*arguments: str, terminal: bool = False) -> Running:
+        started.append(Running(list(arguments), terminal))
+        return started[-1]
+
+    yield run
+    for each in started:
+        each.close()
 
 
 @pytest.fixture(scope="session")
@@ -117,24 +119,6 @@ def caffe(caffe_prefix: Path) -> Iterator[CaffeWorker]:
     worker = CaffeWorker(caffe_prefix / "bin" / "pycaffe")
     yield worker
     worker.close()
-
-
-@contextmanager
-def small_disk_in(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own of that size, such as 3m; where none can be mounted the test skips."""
-    disk = folder / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    try:
-        mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no file system can be mounted here (that needs root)")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Ran
+from command import Ran
 
 from caffe_fcn import files, netspec
-from caffe_fcn.datasets import triangles
+from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.errors import FileError
 
 

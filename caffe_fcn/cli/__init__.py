@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from caffe_fcn.cli.interruptions import heed_interruptions
+from caffe_fcn.cli.naming import name_options
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import CaffeFcnError, nearest
 
@@ -75,6 +76,14 @@ class Command(click.Command):
             ):
                 raise click.BadParameter("is empty", ctx, param)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; errors of the library name the options of this command."""
+        try:
+            return super().invoke(ctx)
+        except CaffeFcnError as error:
+            name_options(error, self.params)
+            raise
 
 
 class Group(click.Group):

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from caffe_fcn.cli import Group, data_look
-from caffe_fcn.cli.options import Size
+from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets.building import Way
-    from caffe_fcn.datasets.description import Description
-    from caffe_fcn.datasets.forms import Form
+    from caffe_fcn.datasets.build.building import Way
+    from caffe_fcn.datasets.build.forms import Form
+    from caffe_fcn.description.dataset import Description
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
-        from caffe_fcn.datasets.building import Way
+        from caffe_fcn.datasets.build.building import Way
 
         with progress() as show:
             way = Way(workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show)
@@ -99,7 +99,7 @@ def converts(function: Callable[..., Description]) -> Callable[..., Description]
         on_error: Any,
         **rest: Any,
     ) -> Description:
-        from caffe_fcn.datasets.forms import Form
+        from caffe_fcn.datasets.build.forms import Form
 
         form = Form(channels, resize, resize_mode, images_as, labels_as, decode=checks == "full")
         return function(way=replace(way, on_error=on_error), form=form, allow=allow, **rest)
@@ -159,7 +159,7 @@ _SHUFFLE = click.option(
 @_seed()
 def triangles(**options: Any) -> Description:
     """Outlines of triangles, and the filled triangles as labels; and DIR/grid.png to try the net on."""
-    from caffe_fcn.datasets import triangles
+    from caffe_fcn.datasets.formats import triangles
 
     return triangles.build(**options)
 
@@ -169,7 +169,7 @@ def triangles(**options: Any) -> Description:
 @click.option("--mnist", "mnist_folder", type=_FOLDER, required=True, help="The folder of MNIST's IDX files, or .gz.")
 def mnist(**options: Any) -> Description:
     """MNIST's digits, each record with its value as the label."""
-    from caffe_fcn.datasets import mnist
+    from caffe_fcn.datasets.formats import mnist
 
     return mnist.build(**options)
 
@@ -190,7 +190,7 @@ def mnist(**options: Any) -> Description:
 @_seed(1234)
 def m2nist(**options: Any) -> Description:
     """Two or three MNIST digits on 64 x 84, each pixel labelled with its digit."""
-    from caffe_fcn.datasets import m2nist
+    from caffe_fcn.datasets.formats import m2nist
 
     return m2nist.build(**options)
 
@@ -236,8 +236,9 @@ def folder(
     classes: str | None, colours: Path | None, ignore: int, form: Form, **options: Any
 ) -> Description:  # fmt: skip
     """A folder of images and a folder of labels, paired by their names without extensions."""
-    from caffe_fcn.datasets import classes as class_files
-    from caffe_fcn.datasets import folder, palette
+    from caffe_fcn.datasets.formats import folder
+    from caffe_fcn.datasets.records import classes as class_files
+    from caffe_fcn.datasets.records import palette
 
     map, names = palette.read(colours) if colours else (None, None)
     return folder.build(
@@ -271,7 +272,7 @@ def _splits(train: str, val: str) -> Callable[[Function], Function]:
 @converts
 def voc(train: str | None, **options: Any) -> Description:
     """PASCAL VOC 2007 to 2012: PATH is its folder, or the tar as it was published, which is not unpacked."""
-    from caffe_fcn.datasets import voc
+    from caffe_fcn.datasets.formats import voc
 
     return voc.build(train=train or "train", **options)
 
@@ -284,7 +285,7 @@ def voc(train: str | None, **options: Any) -> Description:
 @converts
 def synthia(**options: Any) -> Description:
     """SYNTHIA-RAND-CVPR16: PATH is the folder that holds RGB and GT."""
-    from caffe_fcn.datasets import synthia
+    from caffe_fcn.datasets.formats import synthia
 
     return synthia.build(**options)
 
@@ -330,7 +331,7 @@ def pascal_context(voc_dir: Path, context_dir: Path, **options: Any) -> Descript
 
 
 def _published(name: str, folders: dict[str, Path], allow: tuple[str, ...], **options: Any) -> Description:
-    from caffe_fcn.datasets import published
+    from caffe_fcn.datasets.formats import published
 
     return published.build(name=name, folders=folders, allow=(*published.ALLOWED, *allow), **options)
 

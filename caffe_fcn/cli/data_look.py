@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caffe_fcn.cli import Command, tables
-from caffe_fcn.cli.options import json_option
+from caffe_fcn.cli.params import json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets.explore import View
-    from caffe_fcn.datasets.inspection import Findings
-    from caffe_fcn.datasets.overview import Overview
+    from caffe_fcn.datasets.inspect.explore import View
+    from caffe_fcn.datasets.inspect.inspection import Findings
+    from caffe_fcn.datasets.inspect.overview import Overview
 
 _WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one a core).")
 _SHOWN = 20
@@ -58,7 +58,7 @@ def info(
     as_json: bool,
 ) -> int:
     """What a data set holds: ours, DIGITS', or a single LMDB of convert_imageset."""
-    from caffe_fcn.datasets import overview
+    from caffe_fcn.datasets.inspect import overview
 
     seen = overview.look(folder)
     if check:
@@ -77,7 +77,7 @@ def info(
 @_WORKERS
 def statistics(folder: Path, workers: int | None) -> None:
     """Compute the mean, the class frequencies and the weights of a data set, and write them into its folder."""
-    from caffe_fcn.datasets import building
+    from caffe_fcn.datasets.build import building
 
     with progress("records") as show:
         about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
@@ -95,7 +95,7 @@ def lists(folder: Path) -> None:
 
     The files, in DIR/files, are written from the databases: an image's own bytes, labels in grey, as Caffe wants them.
     """
-    from caffe_fcn.datasets import image_lists
+    from caffe_fcn.datasets.build import image_lists
 
     with progress() as show:
         written = image_lists.write(folder, show)
@@ -122,7 +122,8 @@ def explore(
 ) -> None:
     """Look at a data set: images, labels in their colours, overlays, legend and class histogram."""
     from caffe_fcn import files
-    from caffe_fcn.datasets import explore, reading
+    from caffe_fcn.datasets.inspect import explore
+    from caffe_fcn.datasets.records import reading
 
     if output is None and sheet is None:
         raise click.UsageError("name what to write: -o PAGE.html, --sheet SHEET.png, or both")

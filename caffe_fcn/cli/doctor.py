@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import caffe_option, json_option
+from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.engines import caffe as engine
 from caffe_fcn.errors import EngineError

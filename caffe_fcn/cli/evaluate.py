@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn.cli import Command
 from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.options import caffe_option, engine_option, json_option, precision_option, tell
+from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 from caffe_fcn.cli.tables import table
@@ -56,7 +56,7 @@ def evaluate(
     is above P, intersection over union summed over four images at a time.
     """
     from caffe_fcn import evaluation
-    from caffe_fcn.datasets import reading
+    from caffe_fcn.datasets.records import reading
 
     named = split or ("val" if "val" in reading.splits(data) else None)
     settings = evaluation.Settings(mean or (), scale, blob, ignore, above)

@@ -9,14 +9,14 @@ import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import Spelt, caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from caffe_fcn.datasets.palette import Colour
+    from caffe_fcn.datasets.records.palette import Colour
     from caffe_fcn.evaluation import Prediction
 
 
@@ -64,7 +64,7 @@ def infer(
     Writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the classes' colours over the
     image; for a net with one output channel DIR/NAME.png alone, in grey.
     """
-    from caffe_fcn.datasets import palette as palettes
+    from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import predict
     from caffe_fcn.evaluation.fitting import fit
 
@@ -88,7 +88,7 @@ def infer(
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
     """A file for each image; raises where two would be one, or one would replace an image, or is no image."""
-    from caffe_fcn.datasets.images import header
+    from caffe_fcn.datasets.records.images import header
 
     targets = [output / f"{Path(image).stem}.png" for image in images]
     for number, (image, target) in enumerate(zip(images, targets, strict=True)):

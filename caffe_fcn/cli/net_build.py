@@ -11,10 +11,10 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import Figures, Padding, Size, json_option
+from caffe_fcn.cli.params import Figures, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
-from caffe_fcn.datasets import description
+from caffe_fcn.description import dataset as description
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import PHASES, Net
 

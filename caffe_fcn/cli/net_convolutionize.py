@@ -6,7 +6,7 @@ import click
 
 from caffe_fcn import proto
 from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.options import Renames, allow_unknown_option, read_net, size_option
+from caffe_fcn.cli.params import Renames, allow_unknown_option, read_net, size_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.netspec.convolutionize import convolutionize as converted
 

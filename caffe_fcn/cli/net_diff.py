@@ -10,9 +10,9 @@ import click
 
 from caffe_fcn import proto
 from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.options import allow_unknown_option, json_option, tell_passed_over
+from caffe_fcn.cli.params import allow_unknown_option, json_option, tell_passed_over
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.diff import differences
+from caffe_fcn.net.diff import differences
 
 
 @click.command(cls=Command)

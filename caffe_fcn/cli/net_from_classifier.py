@@ -10,11 +10,11 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.net_build import classes_in
-from caffe_fcn.cli.options import Figures, Padding, Size, allow_unknown_option, read_net, tell
+from caffe_fcn.cli.params import Figures, Padding, Size, allow_unknown_option, read_net, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import NetError
-from caffe_fcn.netspec.classifier import STRIDES
-from caffe_fcn.netspec.classifier import from_classifier as fcn_of
+from caffe_fcn.netspec.from_classifier.conversion import STRIDES
+from caffe_fcn.netspec.from_classifier.conversion import from_classifier as fcn_of
 from caffe_fcn.netspec.plan import Net
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import (
+from caffe_fcn.cli.params import (
     allow_unknown_option,
     json_option,
     phase_option,
@@ -20,9 +20,9 @@ from caffe_fcn.cli.options import (
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show as show_table
 from caffe_fcn.cli.tables import size as in_units
-from caffe_fcn.geometry import dims, exact
-from caffe_fcn.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.shapes import Shapes, infer, size_to_assume, untold_inputs
+from caffe_fcn.net.geometry import dims, exact
+from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
+from caffe_fcn.net.shapes import Shapes, infer, size_to_assume, untold_inputs
 
 
 @click.command(cls=Command)

@@ -10,7 +10,7 @@ import click
 
 from caffe_fcn import proto
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import allow_unknown_option, tell_passed_over
+from caffe_fcn.cli.params import allow_unknown_option, tell_passed_over
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import told
@@ -29,7 +29,7 @@ def upgrade(source: str, output: str, allow_unknown: bool) -> None:
     if _is_binary(source) and output != "-" and not output.endswith(_TEXT):
         if source == "-":
             raise FileError("<stdin>", "is a binary model, and its weights are read from files only", "name its file")
-        from caffe_fcn.surgery.upgrade import upgrade as upgrade_weights
+        from caffe_fcn.weights.upgrade import upgrade as upgrade_weights
 
         left_out = upgrade_weights(source, output)
     else:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from caffe_fcn import offsets as rules
-from caffe_fcn import padding, proto
+from caffe_fcn import proto
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.options import Size, allow_unknown_option, json_option, phase_option, read_net
+from caffe_fcn.cli.params import Size, allow_unknown_option, json_option, phase_option, read_net
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show, size
-from caffe_fcn.geometry import exact
+from caffe_fcn.net import padding
+from caffe_fcn.net.geometry import exact
 
 
 @click.command(cls=Command)

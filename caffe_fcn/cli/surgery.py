@@ -13,11 +13,11 @@ import click
 
 from caffe_fcn import surgery as library
 from caffe_fcn.cli import Group, Settings
-from caffe_fcn.cli.options import Renames, Spelt, allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.params import Renames, Spelt, allow_unknown_option, json_option, phase_option, read_net, size_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
-from caffe_fcn.geometry import dims
-from caffe_fcn.surgery import published
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.weights import published
 
 weights_option = click.option("--weights", required=True, metavar="W", help="The weights to take from.")
 to_net_option = click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")

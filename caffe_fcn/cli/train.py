@@ -15,7 +15,7 @@ import click
 
 from caffe_fcn import engines
 from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.options import caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import echo, printable
 from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.running import Running

@@ -11,10 +11,10 @@ import click
 
 from caffe_fcn import surgery
 from caffe_fcn.cli import Group
-from caffe_fcn.cli.options import Size, json_option
+from caffe_fcn.cli.params import Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show, size
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 
 
 @click.group(cls=Group)

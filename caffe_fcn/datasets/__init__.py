@@ -11,40 +11,6 @@ step; ``dataset.json`` describes them; ``mean.binaryproto`` is the mean image wh
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from caffe_fcn.datasets import folder, m2nist, published, synthia, triangles, voc
-    from caffe_fcn.datasets.building import Way
-    from caffe_fcn.datasets.description import Description
-    from caffe_fcn.datasets.forms import Form
-    from caffe_fcn.datasets.reading import Pairs, open, splits
-
-__all__ = [
-    "Description",
-    "Form",
-    "Pairs",
-    "Way",
-    "folder",
-    "m2nist",
-    "open",
-    "published",
-    "splits",
-    "synthia",
-    "triangles",
-    "voc",
-]
-
-# name -> the module that has it; modules by themselves each build one kind of data set
-_LAZY = {"Description": "description", "Form": "forms", "Pairs": "reading", "Way": "building"}
-_LAZY |= {"open": "reading", "splits": "reading"}
-_BUILDERS = {"folder", "m2nist", "published", "synthia", "triangles", "voc"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _BUILDERS:
-        return importlib.import_module(f"caffe_fcn.datasets.{name}")
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"caffe_fcn.datasets.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'caffe_fcn.datasets' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

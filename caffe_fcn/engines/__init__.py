@@ -10,16 +10,15 @@ with train("solver.prototxt", engine="torch") as training:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from caffe_fcn.files import PathLike
 
 if TYPE_CHECKING:
     import numpy as np
 
     from caffe_fcn.engines.running import Running
-
-PathLike = str | os.PathLike[str]
 
 
 class Engine(Protocol):
@@ -109,7 +108,7 @@ def train(
     check_precision(precision, found)
     training: Running
     if found is None:
-        from caffe_fcn.engines.embedded import Training
+        from caffe_fcn.engines.torch.training.launcher import Training
 
         training = Training(solver, weights, snapshot, gpu, log, nproc, precision)
     else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import is_binary
-
-PathLike = str | os.PathLike[str]
 
 
 def readable(path: PathLike) -> Path:

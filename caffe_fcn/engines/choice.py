@@ -8,9 +8,8 @@ import os
 
 from caffe_fcn.engines.caffe import Caffe, find
 from caffe_fcn.errors import EngineError, MissingExtraError, nearest
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
-
-PathLike = str | os.PathLike[str]
 
 NAMES = ("auto", "caffe", "torch")
 PRECISIONS = ("float32", "tf32", "bf16")

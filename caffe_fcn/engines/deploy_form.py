@@ -6,20 +6,18 @@ by stages alone it keeps the data layers, and refuses a blob that nobody makes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.geometry import POINTWISE
-from caffe_fcn.graph import Blob, Graph, is_all_in_one, split
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.geometry import POINTWISE
+from caffe_fcn.net.graph import Blob, Graph, is_all_in_one, split
+from caffe_fcn.net.shapes import infer, row_of, size_to_assume, untold_inputs
 from caffe_fcn.proto import NetParameter, UnknownField, read_net, to_text
-from caffe_fcn.shapes import infer, row_of, size_to_assume, untold_inputs
-from caffe_fcn.surgery import open_weights
-
-PathLike = str | os.PathLike[str]
+from caffe_fcn.weights import open_weights
 
 
 @contextmanager

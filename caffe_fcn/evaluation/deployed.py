@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe_fcn.graph import SOURCES, is_all_in_one, split
+from caffe_fcn.net.graph import SOURCES, is_all_in_one, split
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import engines, proto
-from caffe_fcn.datasets.reading import Pairs
+from caffe_fcn.datasets.records.reading import Pairs
 from caffe_fcn.engines import Engine
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError, EngineError
@@ -22,10 +21,9 @@ from caffe_fcn.evaluation.deployed import deployed
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.predict import best, input_of, score_of
 from caffe_fcn.evaluation.scores import Confusion, Scores
-from caffe_fcn.geometry import dims
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter, NetParameter
-
-PathLike = str | os.PathLike[str]
 
 _PAPER = 127.5  # grey labels: what is above it is class 1, light
 

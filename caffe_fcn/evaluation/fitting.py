@@ -11,7 +11,7 @@ from caffe_fcn import offsets, proto
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.evaluation.predict import Prediction, input_of
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 
 
 def fit(found: Prediction, engine: Engine, net: str | os.PathLike[str], blob: str = "") -> tuple[Prediction, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets import images
+from caffe_fcn.datasets.records import images
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError
 

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn import files as disk
-from caffe_fcn import padding, proto
+from caffe_fcn import proto
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.net import padding
 from caffe_fcn.netspec.catalogue import NETS
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import IMAGENET_MEAN, PHASES, Net, Plan

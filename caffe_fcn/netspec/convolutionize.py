@@ -14,11 +14,11 @@ import math
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
-from caffe_fcn.geometry import POINTWISE, dims
-from caffe_fcn.graph import Blob, Node
-from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.net.geometry import POINTWISE, dims
+from caffe_fcn.net.graph import Blob, Node
+from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.shapes import Shapes, infer
 from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
-from caffe_fcn.shapes import Shapes, infer
 
 PHASES = ("deploy", "train", "val")
 

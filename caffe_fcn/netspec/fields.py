@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.proto import LayerParameter
 from caffe_fcn.proto.text import message_fields
 

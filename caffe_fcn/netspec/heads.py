@@ -13,7 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from caffe_fcn import offsets
-from caffe_fcn.graph import Graph
+from caffe_fcn.net.graph import Graph
 from caffe_fcn.netspec.blocks import FIXED, score, upscore
 from caffe_fcn.netspec.plan import Plan
 from caffe_fcn.netspec.spec import NetSpec, Top

@@ -22,14 +22,12 @@ from google.protobuf.message import DecodeError, Message
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.schema import NetParameter, SolverParameter
 from caffe_fcn.proto.text import UnknownField, is_repeated, message_fields, parse, top_level_fields
-from caffe_fcn.proto.upgrade import upgrade as upgrade_message
-from caffe_fcn.proto.upgrade import upgrade_net, upgrade_solver
+from caffe_fcn.proto.upgrade import upgrade_message, upgrade_net, upgrade_solver
 from caffe_fcn.proto.wire import is_binary
-
-PathLike = str | os.PathLike[str]
 
 _TEXT_LIMIT = 64 << 20  # the largest prototxt in the wild is below 1 MB
 _BINARY_LIMIT = 2 << 30  # protobuf's own

@@ -18,7 +18,7 @@ from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.proto.schema import NetParameter, V1LayerParameter
 
 
-def upgrade(message: Any) -> list[str]:
+def upgrade_message(message: Any) -> list[str]:
     """`upgrade_net` or `upgrade_solver`, whichever ``message`` is."""
     return upgrade_net(message) if message.DESCRIPTOR.name == "NetParameter" else upgrade_solver(message)
 

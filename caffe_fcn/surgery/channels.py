@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError, nearest
-from caffe_fcn.graph import SOURCES, Graph, Node, split
-from caffe_fcn.layer_types import windows
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.graph import SOURCES, Graph, Node, split
+from caffe_fcn.net.layer_types import windows
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.surgery.edits import Edit, shifted, swapped, to_grey, with_depth
-from caffe_fcn.surgery.layers import Layer, place
-from caffe_fcn.surgery.transplanting import PathLike, net_of
-from caffe_fcn.surgery.weights import open_weights, save_weights
+from caffe_fcn.surgery.transplanting import net_of
+from caffe_fcn.weights.formats import open_weights, save_weights
+from caffe_fcn.weights.layers import Layer, place
 
 # Ways to change what the first convolution reads
 CHANNELS = {"bgrd": with_depth, "grey": to_grey, "swap": swapped}

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.edits import Edit, chosen
-from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, net_of, shapes_of, transplant
-from caffe_fcn.surgery.weights import open_weights
+from caffe_fcn.surgery.transplanting import Donor, Report, net_of, shapes_of, transplant
+from caffe_fcn.weights.formats import open_weights
 
 _SCORED = ("Convolution", "InnerProduct")
 

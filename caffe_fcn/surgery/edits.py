@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.geometry import dims
-from caffe_fcn.surgery.tensors import Piece, Tensor, from_array, zeros
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.weights.tensors import Piece, Tensor, from_array, zeros
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from caffe_fcn.geometry import dims
-from caffe_fcn.layer_types import Site
-from caffe_fcn.surgery.tensors import Made, Piece, Shape, Tensor, zeros
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.layer_types import Site
+from caffe_fcn.weights.tensors import Made, Piece, Shape, Tensor, zeros
 
 COPIED, RESHAPED = "copied", "reshaped"
 

@@ -7,27 +7,26 @@ whose outputs' weights are multiplied by the factor, with another bias.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError
-from caffe_fcn.geometry import dims
-from caffe_fcn.graph import Graph, Node, split
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.proto import LayerParameter, NetParameter
-from caffe_fcn.surgery.layers import Layer, Weights, place
-from caffe_fcn.surgery.tensors import Made, Shape, Tensor, from_array
 from caffe_fcn.surgery.transplanting import net_of
-from caffe_fcn.surgery.weights import open_weights, save_weights
+from caffe_fcn.weights.formats import open_weights, save_weights
+from caffe_fcn.weights.layers import Layer, Weights, place
+from caffe_fcn.weights.tensors import Made, Shape, Tensor, from_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector: TypeAlias = NDArray[Any]
 
-PathLike = str | os.PathLike[str]
 
 # Layers that a factor and a shift per channel can go into -> their parameter message
 _HOSTS = {

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 
 from caffe_fcn import netspec
 from caffe_fcn.errors import CaffeFcnError, nearest
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.edits import Edit, with_depth
-from caffe_fcn.surgery.transplanting import Donor, PathLike, Report, transplant
+from caffe_fcn.surgery.transplanting import Donor, Report, transplant
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
-from caffe_fcn.geometry import dims
-from caffe_fcn.graph import SOURCES, Node
-from caffe_fcn.layer_types import Site
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import SOURCES, Node
+from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
-from caffe_fcn.shapes import ANY_SIZE, Shapes, infer, size_to_assume
-from caffe_fcn.surgery import fillers, interpolation
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
-from caffe_fcn.surgery.layers import Layer, place
-from caffe_fcn.surgery.tensors import Shape, Tensor
-from caffe_fcn.surgery.weights import open_weights, save_weights
+from caffe_fcn.weights import fillers, interpolation
+from caffe_fcn.weights.formats import open_weights, save_weights
+from caffe_fcn.weights.layers import Layer, place
+from caffe_fcn.weights.tensors import Shape, Tensor
 
 FILLED, DROPPED, MISSING = "filled", "dropped", "missing"
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

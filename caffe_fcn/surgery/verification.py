@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
-from caffe_fcn.geometry import dims
-from caffe_fcn.graph import SOURCES, Graph, split
-from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import SOURCES, Graph, split
+from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.shapes import infer, row_of
 from caffe_fcn.offsets import between
 from caffe_fcn.proto import LayerParameter, NetParameter
-from caffe_fcn.shapes import infer, row_of
-from caffe_fcn.surgery.tensors import Shape
+from caffe_fcn.weights.tensors import Shape
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.palette import Colour, paint
+from caffe_fcn.datasets.records.palette import Colour, paint
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,12 +12,12 @@ from typing import Any
 
 from caffe_fcn import offsets
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.geometry import Window, dims, exact
-from caffe_fcn.graph import Graph, Node, split
-from caffe_fcn.layer_types import LAYER_TYPES
+from caffe_fcn.net.geometry import Window, dims, exact
+from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.receptive_fields import receptive_fields
+from caffe_fcn.net.shapes import Shapes, infer, size_to_assume
 from caffe_fcn.proto import NetParameter, to_text
-from caffe_fcn.receptive_fields import receptive_fields
-from caffe_fcn.shapes import Shapes, infer, size_to_assume
 
 # What a layer is for; pictures give each role a colour.
 ROLES = {

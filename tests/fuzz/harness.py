@@ -173,7 +173,7 @@ class _Child:
 
     def _start(self) -> subprocess.Popen[str]:
         self._done = 0
-        paths = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+        paths = [str(TESTS), str(TESTS / "support"), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONHASHSEED": "0"}
         environment |= {"OMP_NUM_THREADS": "1", "NO_COLOR": "1", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1"}
         with (self._folder / "log").open("w") as log:

@@ -20,11 +20,11 @@ from caffe_fcn.engines import checks
 from caffe_fcn.engines.caffe.crash import Scene
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.errors import EngineError, nearest
+from caffe_fcn.files import PathLike
 
 if TYPE_CHECKING:
     import numpy as np
 
-PathLike = str | os.PathLike[str]
 
 _WORKER = Path(__file__).with_name("worker.py")
 

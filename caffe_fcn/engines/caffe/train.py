@@ -7,16 +7,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from caffe_fcn import datasets
+from caffe_fcn.datasets import reference_layers
 from caffe_fcn.engines.caffe.crash import Scene
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, Running, check_gpus
 from caffe_fcn.errors import EngineError
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
 
-PathLike = str | os.PathLike[str]
-
-_REFERENCE_LAYERS = Path(datasets.__file__).parent / "reference_layers"
+_REFERENCE_LAYERS = Path(reference_layers.__file__).parent
 _CPU, _GPU = 0, 1  # SolverParameter.SolverMode
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from caffe_fcn.datasets import datum
-from caffe_fcn.datasets.database import Database
+from caffe_fcn.datasets.records import datum
+from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.engines.readers.pictures import decoded
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets import stores
+from caffe_fcn.datasets.records import stores
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.errors import DatasetError, FileError, MissingExtraError
-from caffe_fcn.geometry import INT_MAX, dims
+from caffe_fcn.net.geometry import INT_MAX, dims
 from caffe_fcn.proto import LayerParameter
 
 _LARGEST_CHUNK = 1 << 30  # bytes; HDF5 inflates a chunk as a whole

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe_fcn.engines.readers.reader import Array, Reader
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets import images, stores
-from caffe_fcn.datasets.faults import Fault
+from caffe_fcn.datasets.records import images, stores
+from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.engines.readers.resize import bilinear
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
 
 _LABEL = re.compile(rb"[+-]?[0-9]{1,10}")

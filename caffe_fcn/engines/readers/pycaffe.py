@@ -17,7 +17,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.geometry import INT_MAX, MOST_AXES
+from caffe_fcn.net.geometry import INT_MAX, MOST_AXES
 
 _LEGACY_AXES = 4
 

@@ -18,7 +18,7 @@ import struct
 import zlib
 from typing import Any, TypeVar
 
-from caffe_fcn.datasets import pycaffe_layers
+from caffe_fcn.datasets.reference_layers import pycaffe_layers
 from caffe_fcn.engines.readers.pycaffe import LayerBlob
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, FileError, nearest

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.errors import DatasetError, NetError
-from caffe_fcn.geometry import dims
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
-from caffe_fcn.surgery.means import read_mean
+from caffe_fcn.weights.means import read_mean
 
 
 class Transform:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from caffe_fcn.engines.readers.ahead import Ahead, Batch
 from caffe_fcn.engines.readers.reader import Array
-from caffe_fcn.engines.torch.net import Net, PathLike
-from caffe_fcn.engines.torch.ranks import Ranks
-from caffe_fcn.graph import filtered
+from caffe_fcn.engines.torch.net import Net
+from caffe_fcn.engines.torch.training.distributed import Ranks
+from caffe_fcn.files import PathLike
+from caffe_fcn.net.graph import filtered
 from caffe_fcn.proto import TRAIN, NetParameter
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,11 @@ from caffe_fcn import proto
 from caffe_fcn.engines import checks
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.errors import EngineError, nearest
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import TEST, NetState
 
 if TYPE_CHECKING:
     import numpy as np
-
-PathLike = str | os.PathLike[str]
 
 
 class Forward:

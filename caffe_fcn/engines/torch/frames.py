@@ -21,9 +21,9 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.program import Rewrite, Step, free, readers
 from caffe_fcn.engines.torch.registry import Computes, Layer
-from caffe_fcn.geometry import Window
-from caffe_fcn.graph import Blob
-from caffe_fcn.layer_types import Shape
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.graph import Blob
+from caffe_fcn.net.layer_types import Shape
 
 _WORTH_IT = 0.9  # of a blob: a window of more is not worth the frame
 _SIZES = 16  # whose frames are remembered; at 500 x 500 those of FCN-8s take 12 MB

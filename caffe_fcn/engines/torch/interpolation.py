@@ -17,8 +17,8 @@ from caffe_fcn.engines.torch.layers.convolution import Deconvolution
 from caffe_fcn.engines.torch.layers.shaping import Crop
 from caffe_fcn.engines.torch.program import Step, readers
 from caffe_fcn.engines.torch.registry import Computes
-from caffe_fcn.geometry import Window
-from caffe_fcn.graph import Blob
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.graph import Blob
 
 _ROUNDING = 1e-6  # relative: what a kernel may differ from the product of its own row and column
 

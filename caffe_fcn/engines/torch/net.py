@@ -26,11 +26,11 @@ from caffe_fcn.engines.torch.precision import Precision
 from caffe_fcn.engines.torch.program import Rewrite, Step, program
 from caffe_fcn.engines.torch.registry import Layer, State, class_of
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.geometry import dims
-from caffe_fcn.graph import SOURCES, Blob, Graph, Node, filtered, split
-from caffe_fcn.layer_types import Shape, Site
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, filtered, split
+from caffe_fcn.net.layer_types import Shape, Site
+from caffe_fcn.net.shapes import ANY_SIZE, Shapes, row_of, shapes_of
 from caffe_fcn.proto import TRAIN, NetParameter, NetState
-from caffe_fcn.shapes import ANY_SIZE, Shapes, row_of, shapes_of
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 PathLike: TypeAlias = str | os.PathLike[str]

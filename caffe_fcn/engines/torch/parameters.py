@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.geometry import dims
-from caffe_fcn.graph import Node
-from caffe_fcn.layer_types import Shape
-from caffe_fcn.shapes import Shapes
-from caffe_fcn.sharing import Key
-from caffe_fcn.surgery import Tensor as Handle
-from caffe_fcn.surgery import fillers, open_weights
-from caffe_fcn.surgery.layers import Weights, place
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import Shape
+from caffe_fcn.net.shapes import Shapes
+from caffe_fcn.net.sharing import Key
+from caffe_fcn.weights import Tensor as Handle
+from caffe_fcn.weights import fillers, open_weights
+from caffe_fcn.weights.layers import Weights, place
 
 PathLike: TypeAlias = str | os.PathLike[str]
 

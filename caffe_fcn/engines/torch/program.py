@@ -16,7 +16,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Computes, Layer
-from caffe_fcn.graph import Blob, Graph
+from caffe_fcn.net.graph import Blob, Graph
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@
             return [x * torch.sigmoid(self.param.beta * x) for x in bottoms]
 
 A class computes; what shapes come of it, and which parameters it has, stands in the one table of
-`caffe_fcn.layer_types`. A type that Caffe does not have brings its row along: ``@layer("Mine", LayerType(...))``.
+`caffe_fcn.net.layer_types`. A type that Caffe does not have brings its row along: ``@layer("Mine", LayerType(...))``.
 Gradients are torch's, except where Caffe's differ and the layer says so itself.
 """
 
@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.geometry import Window
-from caffe_fcn.graph import Node
-from caffe_fcn.layer_types import LAYER_TYPES, LayerType, Site
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Site
 
 
 @dataclass(frozen=True)

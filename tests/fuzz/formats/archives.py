@@ -17,8 +17,10 @@ from fuzz.containers import damaged_mat, damaged_tar, gzipped, tar_of
 from fuzz.formats.format import Files, Format, ValueChanged, either, one_of_its_files, tree
 from fuzz.mutations import damaged, number_near
 
-from caffe_fcn.datasets import layouts, mnist, stores
-from caffe_fcn.datasets.voc import MatLabels
+from caffe_fcn.datasets.formats import mnist
+from caffe_fcn.datasets.formats.voc import MatLabels
+from caffe_fcn.datasets.records import stores
+from caffe_fcn.datasets.reference_layers import layouts
 
 _SPLITS = {"train": ["2007_000001", "2007_000002"], "val": ["2007_000003"]}
 

@@ -22,8 +22,9 @@ from fuzz.mutations import damaged, damaged_lines, number_near
 from fuzz.trees import change_json, change_message
 
 from caffe_fcn import datasets, proto
-from caffe_fcn.datasets import datum, description, lmdb_pages, reading
-from caffe_fcn.datasets.database import Database
+from caffe_fcn.datasets.records import datum, lmdb_pages, reading
+from caffe_fcn.datasets.records.database import Database
+from caffe_fcn.description import dataset as description
 from caffe_fcn.engines.readers import open_reader
 
 _DATABASES = ("train_images", "train_labels", "val_images", "val_labels")

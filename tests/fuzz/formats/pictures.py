@@ -14,8 +14,8 @@ from fuzz.mutations import damaged, damaged_lines
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets import classes, images, palette
-from caffe_fcn.datasets.building import Way
+from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.records import classes, images, palette
 
 SIZE = (12, 16)
 _COUNT = 3

@@ -22,7 +22,7 @@ from fuzz.mutations import NUMBERS, damaged, number_near
 from fuzz.trees import change_json, change_message
 
 from caffe_fcn import proto, surgery
-from caffe_fcn.surgery import means
+from caffe_fcn.weights import means
 
 Values = dict[str, np.ndarray]
 
@@ -442,13 +442,13 @@ def _changed_state_hdf5(random: Random, data: bytes) -> bytes:
 
 
 def _read_state(inputs: Path) -> Any:
-    from caffe_fcn.engines.torch import state
+    from caffe_fcn.engines.torch.training import state
 
     return state.read(next(inputs.glob("s.solverstate*")))
 
 
 def _state_stays(inputs: Path, outputs: Path) -> None:
-    from caffe_fcn.engines.torch import state
+    from caffe_fcn.engines.torch.training import state
 
     known = _read_state(inputs)
     for name in ("out.solverstate", "out.solverstate.h5"):

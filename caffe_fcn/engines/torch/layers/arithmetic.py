@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
-from caffe_fcn.geometry import Window
+from caffe_fcn.net.geometry import Window
 from caffe_fcn.proto import message
 
 _OPERATIONS = message("EltwiseParameter").EltwiseOp

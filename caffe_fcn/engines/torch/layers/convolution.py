@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.geometry import Window
-from caffe_fcn.layer_types import Site, windows
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.layer_types import Site, windows
 
 _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

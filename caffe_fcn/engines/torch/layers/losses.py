@@ -15,7 +15,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.layer_types import Site
+from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto import message
 
 _FLT_MIN = 1.1754943508222875e-38

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
-from caffe_fcn.geometry import Window
+from caffe_fcn.net.geometry import Window
 
 
 class _Neuron(Layer):

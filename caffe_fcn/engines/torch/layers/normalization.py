@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.geometry import Window
-from caffe_fcn.layer_types import Site
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.layer_types import Site
 
 
 @layer("LRN")

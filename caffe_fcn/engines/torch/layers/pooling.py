@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.geometry import Window, pooled
-from caffe_fcn.layer_types import Site, pooling_windows
+from caffe_fcn.net.geometry import Window, pooled
+from caffe_fcn.net.layer_types import Site, pooling_windows
 from caffe_fcn.proto import message
 
 _METHODS = message("PoolingParameter").PoolMethod

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
-from caffe_fcn.layer_types import LAYER_TYPES, Shape, Site
+from caffe_fcn.net.layer_types import LAYER_TYPES, Shape, Site
 
 
 class _Shaping(Layer):

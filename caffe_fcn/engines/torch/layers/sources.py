@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.layer_types import LAYER_TYPES, Site
+from caffe_fcn.net.layer_types import LAYER_TYPES, Site
 from caffe_fcn.proto import FillerParameter
-from caffe_fcn.surgery import fillers
+from caffe_fcn.weights import fillers
 
 
 @layer("DummyData")

@@ -1,0 +1,29 @@
+"""The words of the command line in errors of the library.
+
+The library names parameters in backquotes (see `caffe_fcn.errors`); here they become options and arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import click
+
+from caffe_fcn.errors import CaffeFcnError
+
+_PARAMETER = re.compile(r"`([a-z_]+)`")
+
+
+def name_options(error: CaffeFcnError, params: Iterable[click.Parameter]) -> None:
+    """Replace the parameters that ``error`` names by the command's options; others lose their backquotes alone."""
+    names = {str(param.name): _describe(param) for param in params}
+    for part in ("where", "what", "mend"):
+        setattr(error, part, _PARAMETER.sub(lambda found: names.get(found[1], found[1]), getattr(error, part)))
+
+
+def _describe(param: click.Parameter) -> str:
+    """``--size`` for an option, ``NET`` for an argument."""
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name

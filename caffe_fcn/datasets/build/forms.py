@@ -1,0 +1,196 @@
+"""The form in which images and labels go into the databases: channels, size, encoding.
+
+Both go through the same geometry, the image interpolated, the label by its nearest pixels. What need not
+change keeps its bytes: a JPEG stays the JPEG that it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from caffe_fcn.datasets.records import datum, images, jpeg, png
+from caffe_fcn.datasets.records.faults import Fault, Rules
+from caffe_fcn.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+Channels = Literal["keep", "rgb", "grey"]
+ResizeMode = Literal["squash", "crop", "fill", "half-crop"]
+Shape = tuple[int, int, int]
+Size = tuple[int, int]
+
+_BLACK = 0
+
+
+class Stored(NamedTuple):
+    """An image as a record, its C x H x W there, its H x W before, and the faults that were allowed."""
+
+    record: bytes
+    shape: Shape
+    size: Size
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How images and labels are stored. ``size`` is the H x W of all, or None for each its own.
+
+    ``squash`` gives up the aspect, ``crop`` what protrudes, ``fill`` adds a frame (black; labels: ignored), and
+    ``half-crop`` goes halfway between the last two.
+    """
+
+    channels: Channels = "keep"
+    size: Size | None = None
+    resize_mode: ResizeMode = "squash"
+    image_encoding: Literal["jpeg", "png", "raw"] = "jpeg"
+    """``jpeg`` keeps the bytes of JPEG files; what is none, or has to change, becomes a PNG."""
+    label_encoding: Literal["png", "raw"] = "png"
+    decode: bool = True
+    """Whether bytes that are kept are decoded all the same, to be sure that they can be."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 0 < self.size[0] * self.size[1] <= images.MOST_PIXELS:
+            height, width = self.size
+            raise DatasetError(
+                "resizing", f"{height}x{width} is no size for images", f"1 to {images.MOST_PIXELS} pixels"
+            )
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether a label that is a grey PNG can be stored as it is."""
+        return self.size is None and self.label_encoding == "png"
+
+    def shape(self, data: bytes, where: str) -> Shape:
+        """C x H x W as an image will be stored; raises `Fault`."""
+        return self._kept_unseen(data) or self._shape(images.header(data, where))
+
+    def image(self, data: bytes, where: str, rules: Rules) -> Stored:
+        """The record of an image file; raises `Fault` for what ``rules`` don't allow."""
+        known = None if self.decode else self._kept_unseen(data)
+        if known:
+            return Stored(datum.encoded(data, known), known, known[1:], ())
+        image = images.header(data, where)
+        allowed = rules.judge(_faults(image, data, where))
+        kept = self._keeps(image, data)
+        if self.decode or not kept:
+            images.load(image, where)
+        record = datum.encoded(data, self._shape(image)) if kept else self._converted(image, where)
+        return Stored(record, self._shape(image), (image.height, image.width), allowed)
+
+    def label(self, label: NDArray[np.uint8], frame: int) -> bytes:
+        """The record of class indices, H x W; ``frame`` is what stands where there is no image."""
+        if self.size is not None:
+            label = _fitted(_nearest(label, self._scaled(label.shape, self.size)), self.size, frame)
+        if self.label_encoding == "raw":
+            return datum.raw(label[None])
+        return datum.encoded(png.write(label[None], photo=False), (1, *label.shape))
+
+    def _mode(self, image: Image) -> Literal["L", "RGB"]:
+        if self.channels == "keep":
+            return "L" if image.mode in ("1", "L", "LA", "La") or image.mode.startswith(("I", "F")) else "RGB"
+        return "RGB" if self.channels == "rgb" else "L"
+
+    def _shape(self, image: Image) -> Shape:
+        height, width = self.size or (image.height, image.width)
+        return len(self._mode(image)), height, width
+
+    def _keeps(self, image: Image, data: bytes) -> bool:
+        if self.size is not None or image.mode != self._mode(image):
+            return False
+        if image.format == "PNG":
+            head = png.header(data)
+            plain = head is not None and head.depth == 8 and not images.has_alpha(image)
+            return self.image_encoding != "raw" and plain
+        return self.image_encoding == "jpeg" and image.format == "JPEG"
+
+    def _kept_unseen(self, data: bytes) -> Shape | None:
+        """C x H x W of a JPEG that can be kept, by its header alone."""
+        if self.size is not None or self.image_encoding != "jpeg":
+            return None
+        shape = jpeg.shape(data)
+        wanted = {"keep": (1, 3), "rgb": (3,), "grey": (1,)}[self.channels]
+        return shape if shape and shape[0] in wanted and shape[1] * shape[2] <= images.MOST_PIXELS else None
+
+    def _converted(self, image: Image, where: str) -> bytes:
+        import numpy as np
+
+        picture = _eight_bits(image, where).convert(self._mode(image))
+        if self.size is None:
+            array = images.planes(np.asarray(picture))
+        else:
+            height, width = self._scaled((picture.height, picture.width), self.size)
+            if height * width > images.MOST_PIXELS:
+                raise Fault(
+                    "broken", where, f"would be {height}x{width} before it is cropped", "use another resize mode"
+                )
+            pixels = np.asarray(picture.resize((width, height), resample=_bilinear()))
+            array = images.planes(_fitted(pixels, self.size, _BLACK))
+        return datum.raw(array) if self.image_encoding == "raw" else datum.encoded(png.write(array), array.shape)
+
+    def _scaled(self, size: tuple[int, ...], target: Size) -> Size:
+        """The size to which an image of ``size`` is scaled before it is cropped or framed to ``target``."""
+        if self.resize_mode == "squash":
+            return target
+        ratios = [Fraction(wanted, have) for wanted, have in zip(target, size, strict=True)]
+        crop, fill = max(ratios), min(ratios)
+        ratio = {"crop": crop, "fill": fill, "half-crop": (crop + fill) / 2}[self.resize_mode]
+        return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
+
+
+def _faults(image: Image, data: bytes, where: str) -> list[Fault]:
+    faults = []
+    if images.deep(image, data):
+        faults.append(Fault("16-bit", where, "has more than 8 bits a channel"))
+    if images.has_alpha(image):
+        faults.append(Fault("alpha", where, "has an alpha channel"))
+    return faults
+
+
+def _eight_bits(image: Image, where: str) -> Image:
+    """The upper 8 bits of a grey image with 16 (of one in colour, Pillow has taken them already)."""
+    import numpy as np
+
+    if not image.mode.startswith(("I", "F")):
+        return image
+    from PIL import Image
+
+    values = np.asarray(image)
+    if values.dtype.kind == "f" or values.max() > 0xFFFF or values.min() < 0:
+        raise Fault("broken", where, "has pixels beyond 16 bits", "convert it to 8 bits")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _bilinear() -> Any:
+    from PIL import Image
+
+    return Image.Resampling.BILINEAR
+
+
+def _nearest(label: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """The pixel in which the centre of each new one lies."""
+    import numpy as np
+
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, label.shape, strict=True))
+    return label[np.ix_(rows, columns)]
+
+
+def _fitted(pixels: NDArray[np.uint8], target: Size, frame: int) -> NDArray[np.uint8]:
+    """The middle of H x W (x C) where it is larger than ``target``, a frame around it where it is smaller."""
+    import numpy as np
+
+    out = np.full((*target, *pixels.shape[2:]), frame, np.uint8)
+    inner, outer = zip(*(_overlap(have, want) for have, want in zip(pixels.shape, target, strict=False)), strict=True)
+    out[outer] = pixels[inner]
+    return out
+
+
+def _overlap(have: int, want: int) -> tuple[slice, slice]:
+    """Where the middle of ``want`` pixels lies in ``have`` of them, and the other way round."""
+    both = min(have, want)
+    inner, outer = (have - both) // 2, (want - both) // 2
+    return slice(inner, inner + both), slice(outer, outer + both)

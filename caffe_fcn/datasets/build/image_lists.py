@@ -1,0 +1,88 @@
+"""A data set as image files and lists of them, which Caffe's ImageData layers read.
+
+Caffe reads an image file as a picture: the palette of a label turns into colours. Hence the files are written
+anew from the databases, where labels are grey, and not linked from where they came. An image's own bytes stay
+the same. The lists stand beside the databases and are named after them: ``train_images.txt``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from caffe_fcn import files
+from caffe_fcn.datasets.records import datum, png, reading
+from caffe_fcn.datasets.records.database import Database
+from caffe_fcn.datasets.records.stores import escape_name
+from caffe_fcn.description import dataset as description
+from caffe_fcn.errors import DatasetError, FileError
+
+FOLDER = "files"
+_ENDINGS = {"jpeg": ".jpg", "png": ".png", "raw": ".png"}
+
+
+def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], None] | None = None) -> dict[Path, int]:
+    """Write ``folder/files`` and the lists; returns list -> how many files it names, by their whole paths.
+
+    Raises `DatasetError` for records that no image file can hold (float_data), `FileError` where ``folder`` holds
+    no data set, or files already.
+    """
+    root = Path(folder).resolve()
+    if "\n" in str(root):
+        raise FileError(escape_name(str(root)), "has a line break in its path, which no list can hold", "rename it")
+    databases = _databases(root)
+    place = root / FOLDER
+    if place.exists():
+        raise FileError(place, "is there already", "remove it to have it written anew")
+    files.sweep(place)
+    growing = files.temporary_name(place)
+    try:
+        with files.told(place), files.together():
+            lists = {path: _unpack(path, growing, progress) for path in databases}
+            for path, names in lists.items():
+                # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
+                files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{place / name} 0\n" for name in names))
+            growing.rename(place)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+    return {path.with_name(f"{path.name}.txt"): len(names) for path, names in lists.items()}
+
+
+def remove(root: Path, database: str) -> None:
+    """Remove what `write` made of a database of the data set in ``root``."""
+    (root / f"{database}.txt").unlink(missing_ok=True)
+    shutil.rmtree(root / FOLDER / database, ignore_errors=True)
+    with suppress(OSError):  # other files are in it, or there is none
+        (root / FOLDER).rmdir()
+
+
+def _databases(root: Path) -> list[Path]:
+    about = description.read(root)
+    if about is not None:
+        return [root / path for split in about.splits.values() for path in split["databases"].values()]
+    found = [path for pair in reading.splits(root).values() for path in pair if path is not None]
+    if not found or root in found:
+        raise FileError(root, "holds no data set", "name a folder with dataset.json, or with databases by split")
+    return found
+
+
+def _unpack(path: Path, into: Path, progress: Callable[[str, int, int], None] | None) -> list[str]:
+    """The records of a database as files in a folder of its name; returns their names in their order."""
+    database = Database(path)
+    (into / path.name).mkdir(parents=True)
+    names = []
+    for index, record in enumerate(database):
+        where = f"{path}, record {index}"
+        held = datum.parse(record, where)
+        ending = _ENDINGS.get(datum.encoding(held))
+        if ending is None:
+            raise DatasetError(where, "holds no 8-bit image", "a list of images cannot have it: train from the LMDB")
+        names.append(f"{path.name}/{index:08}{ending}")
+        (into / names[-1]).write_bytes(held.data if held.encoded else png.write(datum.array(held, where)))
+        if progress:
+            progress(f"unpacking {path.name}", index + 1, len(database))
+    return names

@@ -1,0 +1,120 @@
+"""Where a data set is built, and how it gets into place.
+
+Everything grows in ``DIR/.building``; when all is done it is renamed into ``DIR``, ``dataset.json`` last. A run
+that fails takes its workshop with it; one that is interrupted or killed leaves it for ``--resume``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from caffe_fcn import files
+from caffe_fcn.datasets.records.database import is_database
+from caffe_fcn.description import dataset as description
+from caffe_fcn.errors import FileError
+
+WORKSHOP = ".building"
+_PLAN = "plan.json"
+
+
+class ResumeError(FileError):
+    """What an earlier run left cannot be gone on with; it stays as it is."""
+
+
+@contextmanager
+def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) -> Iterator[Path]:
+    """The folder to build in, whose content replaces that of the data set in ``folder`` when the block ends.
+
+    It goes when the block fails, and stays when it is interrupted, when what is in it cannot be resumed, and when
+    what was built cannot be put into place. ``databases`` are those that will be built, and ``plan`` is what makes
+    two builds the same. Raises `FileError` where another run builds, where what was begun has another plan, where
+    databases would be replaced that no description tells of, or where that description is damaged.
+    """
+    _check_free(folder, databases)
+    place = folder / WORKSHOP
+    with files.new_folder(place), files.told(place), (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileError(folder, "another run is building there", "wait for it, or name another folder") from error
+        goes_on = resume and _is_begun(place, plan)
+        try:
+            if not goes_on:
+                _empty(place)
+                files.write_text(place / _PLAN, plan)
+            yield place
+        except ResumeError:
+            raise
+        except Exception:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        _move(place, folder)
+    shutil.rmtree(place)
+
+
+def _is_begun(workshop: Path, plan: str) -> bool:
+    """Whether there is something to go on with; raises `FileError` where that has another plan."""
+    written = workshop / _PLAN
+    if written.exists() and files.read_bytes(written) != plan.encode():
+        raise FileError(
+            workshop, "what was begun there has other options or files", "name the same ones, or drop --resume"
+        )
+    return written.exists()
+
+
+def _empty(workshop: Path) -> None:
+    for left in workshop.iterdir():
+        if left.name != "lock":
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _check_free(folder: Path, names: Iterable[str]) -> None:
+    """Raise `FileError` where ``names`` would replace what the data set in ``folder``, if any, does not tell of."""
+    old = _old_names(folder)
+    for name in names:
+        path = folder / name
+        if path.exists() and (name not in old or (path.is_dir() and not is_database(path))):
+            what = "is there, and belongs to no data set"
+            raise FileError(path, what, "name another folder, or remove it")
+
+
+def _move(workshop: Path, folder: Path) -> None:
+    """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
+    private = {"lock", _PLAN, description.FILE}
+    built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
+    _check_free(folder, [path.name for path in built if path.is_dir()])
+    _remove_old(folder)
+    for path in [*built, workshop / description.FILE]:
+        path.replace(folder / path.name)
+
+
+def _old_names(folder: Path) -> set[str]:
+    """The files and databases of the data set in ``folder``; raises `FileError` where its description is damaged."""
+    try:
+        old = description.read(folder)
+    except FileError as error:
+        raise FileError(error.where, error.what, "remove it, or name another folder") from error
+    if old is None:
+        return set()
+    names = {old.mean_file, old.infogain_file, *(f"{name}.txt" for name in old.splits)}
+    for split in old.splits.values():
+        names |= set(split["databases"].values())
+    return {name for name in names if name is not None and "/" not in name}
+
+
+def _remove_old(folder: Path) -> None:
+    from caffe_fcn.datasets.build import image_lists
+
+    paths = [folder / name for name in _old_names(folder)]
+    old = [path for path in paths if path.is_symlink() or path.is_file()]
+    databases = [path for path in paths if path not in old and is_database(path)]
+    (folder / description.FILE).unlink(missing_ok=True)
+    for path in old:
+        path.unlink()
+    for path in databases:
+        image_lists.remove(folder, path.name)
+        shutil.rmtree(path)

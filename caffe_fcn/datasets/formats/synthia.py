@@ -1,0 +1,49 @@
+"""SYNTHIA-RAND-CVPR16: rendered streets, labelled in colours; twelve classes, counting void."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from caffe_fcn.datasets.build.building import PLAINLY, Way
+from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.formats import folder
+from caffe_fcn.datasets.records.palette import SYNTHIA
+from caffe_fcn.description.dataset import Description
+from caffe_fcn.errors import DatasetError
+from caffe_fcn.files import PathLike
+
+_IMAGES, _LABELS = "RGB", ("GT/COLOR", "GT")
+
+
+def build(
+    output: PathLike,
+    path: PathLike,
+    val_percent: float = 10,
+    form: Form = Form(),  # noqa: B008 - it is frozen
+    allow: Iterable[str] = (),
+    seed: int = 1337,
+    way: Way = PLAINLY,
+) -> Description:
+    """Build from the folder that holds RGB and GT (or GT/COLOR); as `folder.build`."""
+    root = Path(path)
+    labels = [root / name for name in _LABELS if (root / name).is_dir()]
+    if not labels or not (root / _IMAGES).is_dir():
+        raise DatasetError(
+            root, f"has no folders {_IMAGES} and {_LABELS[-1]}", "name the folder of SYNTHIA-RAND-CVPR16"
+        )
+    return folder.build(
+        output,
+        root / _IMAGES,
+        labels[0],
+        val_percent=val_percent,
+        classes=list(SYNTHIA),
+        colours=dict(enumerate(SYNTHIA.values())),
+        encoding="rgb",
+        form=form,
+        ignore=None,
+        allow=allow,
+        seed=seed,
+        way=way,
+        name="synthia",
+    )

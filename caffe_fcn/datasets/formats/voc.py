@@ -1,0 +1,188 @@
+"""PASCAL VOC 2007 to 2012, from its folder or its tar as it was published, with SBDD's further labels.
+
+With SBDD, training images and labels are SBDD's, and validation is seg11valid: those of VOC 2011's validation
+images that SBDD does not train on. Without it, the splits are VOC's own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffe_fcn import files
+from caffe_fcn.datasets.build.building import PLAINLY, Way
+from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.pairs import LabelReader, Pair, PairMaker, build_pairs, first_shape, shuffled
+from caffe_fcn.datasets.formats.folder import in_order_of
+from caffe_fcn.datasets.records import classes
+from caffe_fcn.datasets.records.faults import Fault, Rules
+from caffe_fcn.datasets.records.labels import Labels
+from caffe_fcn.datasets.records.palette import voc as voc_palette
+from caffe_fcn.datasets.records.stores import Folder, Store, open_store
+from caffe_fcn.datasets.reference_layers import layouts
+from caffe_fcn.description.dataset import Description
+from caffe_fcn.errors import DatasetError, nearest
+from caffe_fcn.files import PathLike
+
+SEG11VALID = "seg11valid"
+IGNORE = 255
+
+_SPLITS = "ImageSets/Segmentation/"
+
+
+def build(
+    output: PathLike,
+    path: PathLike,
+    sbdd: PathLike | None = None,
+    year: int | None = None,
+    train: str = "train",
+    val: str | None = None,
+    form: Form = Form(),  # noqa: B008 - it is frozen
+    allow: Iterable[str] = (),
+    shuffle: bool = True,
+    seed: int = 1337,
+    way: Way = PLAINLY,
+) -> Description:
+    """Build from VOC at ``path``, a folder or a tar; ``year`` chooses where there are several.
+
+    ``sbdd`` is SBDD's folder ``dataset``, or what holds it. ``train`` and ``val`` are splits by name, or files that
+    list images; ``val`` is "val" unless said otherwise, and seg11valid with SBDD.
+
+    Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
+    """
+    source = _Voc(open_store(path), year)
+    val = val or (SEG11VALID if sbdd is not None else "val")
+    rules = Rules(len(classes.VOC), IGNORE, frozenset(allow))
+    parts = {"train": _Sbdd(sbdd) if sbdd is not None else source, "val": source}
+    pairs = {split: parts[split].pairs(name) for split, name in (("train", train), ("val", val))}
+    _apart(pairs["train"], pairs["val"], sbdd is not None)
+    if shuffle:
+        pairs["train"] = in_order_of(shuffled((pair.name for pair in pairs["train"]), seed), pairs["train"])
+    like = first_shape(pairs["train"], parts["train"].store, form)
+    makers = {
+        split: PairMaker(pairs[split], part.store, part.store, part.labels, form, rules, like)
+        for split, part in parts.items()
+    }
+    about = Description(
+        "voc",
+        channels=like[0] if like else 3,
+        classes=list(classes.VOC),
+        palette=[list(colour) for colour in voc_palette()],
+        ignore_label=IGNORE,
+        seed=seed,
+        sources=[{"split": split, "path": parts[split].where, "list": name} for split, name in
+                 (("train", train), ("val", val))],
+        options={**asdict(form), "allow": sorted(rules.allow), "shuffle": shuffle},
+    )  # fmt: skip
+    return build_pairs(output, about, makers, way)
+
+
+class _Voc:
+    """VOC's pairs in a store, wherever in it they lie."""
+
+    labels = Labels("palette", dict(enumerate(voc_palette())))
+
+    def __init__(self, store: Store, year: int | None) -> None:
+        self.store = store
+        self.root = _root(store, year)
+        self.where = store.where(self.root)
+
+    def pairs(self, split: str) -> list[Pair]:
+        names = self._names(split)
+        return [
+            Pair(name, f"{self.root}JPEGImages/{name}.jpg", f"{self.root}SegmentationClass/{name}.png")
+            for name in names
+        ]
+
+    def _names(self, split: str) -> list[str]:
+        listed = f"{self.root}{_SPLITS}{split}.txt"
+        known = self.store.names()
+        if listed in known:
+            return _listed(self.store.read(listed), self.store.where(listed))
+        if split == SEG11VALID:
+            return _listed(Path(__file__).with_name(f"{SEG11VALID}.txt").read_bytes(), SEG11VALID)
+        return _of_file(split, self.store.where(f"{self.root}{_SPLITS}"), _splits_in(known, self.root))
+
+
+class _Sbdd:
+    """SBDD's pairs: images, and labels in MATLAB's format."""
+
+    def __init__(self, folder: PathLike) -> None:
+        inner = Path(folder) / "dataset"
+        self.store = Folder(inner if inner.is_dir() else folder)
+        self.where = str(self.store.root)
+        self.labels: LabelReader = MatLabels(layouts.sbdd_label)
+
+    def pairs(self, split: str) -> list[Pair]:
+        if (self.store.root / f"{split}.txt").is_file():
+            names = _listed(self.store.read(f"{split}.txt"), self.store.where(f"{split}.txt"))
+        else:
+            names = _of_file(split, self.where, [path.stem for path in self.store.root.glob("*.txt")])
+        return [Pair(name, f"img/{name}.jpg", f"cls/{name}.mat") for name in names]
+
+
+@dataclass(frozen=True)
+class MatLabels:
+    """Reads labels of MATLAB files by one of the decoders of `layouts`."""
+
+    decode: layouts.Decode
+    table: object = None
+
+    def __call__(self, data: bytes, where: str) -> NDArray[np.uint8]:
+        try:
+            label = np.asarray(self.decode(io.BytesIO(data), self.table))
+        except ValueError as error:
+            raise Fault("broken", where, f"is no label of this data set: {error}", "fetch it again") from error
+        if label.ndim != 2 or label.dtype != np.uint8:
+            raise Fault("broken", where, f"holds {label.dtype} of shape {label.shape}, no label", "fetch it again")
+        return label
+
+
+def _root(store: Store, year: int | None) -> str:
+    """The folder of the store, with a slash, that holds ImageSets, JPEGImages and SegmentationClass."""
+    pattern = re.compile(rf"(.*/|){re.escape(_SPLITS)}[^/]+\.txt")
+    roots = sorted({match[1] for match in map(pattern.fullmatch, store.names()) if match})
+    chosen = [root for root in roots if year is None or root.rstrip("/").endswith(f"VOC{year}")]
+    if len(chosen) == 1:
+        return chosen[0]
+    if not roots:
+        raise DatasetError(store.where(""), f"holds no VOC: there is no {_SPLITS}", "name VOCdevkit, or the tar")
+    found = ", ".join(root.rstrip("/") or "." for root in roots)
+    raise DatasetError(store.where(""), f"holds {found}", "choose one with the year")
+
+
+def _splits_in(names: Iterable[str], root: str) -> list[str]:
+    start = f"{root}{_SPLITS}"
+    return [name[len(start) : -len(".txt")] for name in names if name.startswith(start) and name.endswith(".txt")]
+
+
+def _of_file(path: str, where: str, known: Sequence[str]) -> list[str]:
+    """The names in a file of the user's; raises where it is neither a split nor a file."""
+    if not Path(path).is_file():
+        mend = nearest(path, known) or f"it has {', '.join(known)}; or name a file that lists images"
+        raise DatasetError(where, f"has no split {path!r}", mend)
+    return _listed(files.read_bytes(path), path)
+
+
+def _listed(data: bytes, where: str) -> list[str]:
+    names = layouts.split_names(data.decode(errors="replace").splitlines())
+    strange = [name for name in names if "/" in name or name.startswith(".")]
+    if not names or strange:
+        what = f"lists {strange[0]!r}, which is no image's name" if strange else "lists no images"
+        raise DatasetError(where, what, "one name a line, without folder or extension")
+    if len(set(names)) < len(names):
+        raise DatasetError(where, "lists an image twice", "one name a line")
+    return names
+
+
+def _apart(train: Iterable[Pair], val: Iterable[Pair], sbdd: bool) -> None:
+    both = sorted({pair.name for pair in train} & {pair.name for pair in val})
+    if both:
+        mend = f"--val-split {SEG11VALID}" if sbdd else "choose splits that are apart"
+        raise DatasetError("splits", f"{len(both)} images train and validate, {both[0]} first", mend)

@@ -1,0 +1,1 @@
+"""An existing data set: checked, summarized, looked at."""

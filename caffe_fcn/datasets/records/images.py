@@ -1,0 +1,112 @@
+"""Image files as arrays, guarded: nothing is decoded before its size is known to be bearable.
+
+Arrays are 8-bit, C x H x W, and in Caffe's order of channels: B, G, R.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from caffe_fcn.datasets.records import png
+from caffe_fcn.datasets.records.faults import Fault
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+MOST_PIXELS = 1 << 26
+"""The largest image that is decoded, 8192 x 8192: more is a decompression bomb, or no training image."""
+
+# Others are not images that Caffe's tools read, and some of Pillow's readers run programs.
+_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
+
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
+"""What Pillow raises on files that are no images, or cease to be one."""
+
+
+def header(data: bytes, where: str) -> Image:
+    """The image in ``data``, not decoded yet; raises `Fault` at ``where``."""
+    from PIL import Image
+
+    if not data:
+        raise Fault("broken", where, "is empty", "replace it")
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _bomb(where, str(error)) from error
+    except _BROKEN as error:
+        raise Fault("broken", where, "is no image", f"of {', '.join(_FORMATS)}") from error
+    if image.width * image.height > MOST_PIXELS:
+        raise _bomb(where, f"{image.width} x {image.height} pixels")
+    return image
+
+
+def load(image: Image, where: str) -> Image:
+    """The same image, decoded; raises `Fault` where its data are broken or cut off."""
+    from PIL import Image as Pillow
+
+    try:
+        image.load()
+    except Pillow.DecompressionBombError as error:
+        raise _bomb(where, str(error)) from error
+    except _BROKEN as error:
+        raise Fault("broken", where, f"is broken: {str(error).lower()}", "replace it") from error
+    return image
+
+
+def deep(image: Image, data: bytes) -> bool:
+    """Whether an image has more than 8 bits a channel (of PNGs in colour, Pillow keeps silent about it)."""
+    head = png.header(data)
+    return image.mode.startswith(("I", "F")) or (head is not None and head.depth > 8)
+
+
+def has_alpha(image: Image) -> bool:
+    """Whether an image has transparent parts, or could have."""
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def as_caffe_decodes(data: bytes, where: str) -> NDArray[np.uint8]:
+    """The array that Caffe (OpenCV, unchanged) gets from an encoded record: palettes turn into colours.
+
+    Raises `Fault` for what Caffe cannot decode.
+    """
+    import numpy as np
+
+    image = header(data, where)
+    if deep(image, data):
+        raise Fault("16-bit", where, "has more than 8 bits a channel, which Caffe refuses", "convert it to 8 bits")
+    load(image, where)
+    return planes(np.asarray(image.convert(mode_in_caffe(image))))
+
+
+def mode_in_caffe(image: Image) -> str:
+    """The mode of what Caffe makes of an image: its letters are its channels."""
+    return "RGBA" if has_alpha(image) else "L" if image.mode in ("1", "L") else "RGB"
+
+
+def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels H x W (grey) or H x W x C (R, G, B, alpha) as C x H x W, blue first."""
+    import numpy as np
+
+    if pixels.ndim == 2:
+        return pixels[None]
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
+
+
+def picture(array: NDArray[Any]) -> Image:
+    """The Pillow image of an 8-bit array C x H x W with one or three (blue first) channels."""
+    import numpy as np
+    from PIL import Image
+
+    if array.shape[0] == 1:
+        return Image.fromarray(array[0])
+    return Image.fromarray(np.ascontiguousarray(array[2::-1].transpose(1, 2, 0)))
+
+
+def _bomb(where: str, size: str) -> Fault:
+    return Fault("broken", where, f"is too large to be decoded: {size}", f"at most {MOST_PIXELS} pixels")

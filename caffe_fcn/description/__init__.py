@@ -1,0 +1,1 @@
+"""What prototxts and databases cannot say: ``dataset.json``."""

@@ -1,0 +1,164 @@
+"""Layers that put axes together, apart, or in another order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from caffe_fcn.net.geometry import POINTWISE, AxisMap, CoordMap, dims
+from caffe_fcn.net.layer_types.site import ANY, LayerType, Shape, Site, ends, image_axis
+from caffe_fcn.proto import LayerParameter
+
+
+def _channel_like(name: str, old: str) -> Callable[[Site], int]:
+    def axis_of(site: Site) -> int:
+        if site.param.HasField(old):
+            if site.param.HasField(name):
+                site.fail(f"has {name} and {old}", f"keep {name}")
+            return site.axis(getattr(site.param, old))
+        return site.axis(getattr(site.param, name))
+
+    return axis_of
+
+
+_concat_axis = _channel_like("axis", "concat_dim")
+_slice_axis = _channel_like("axis", "slice_dim")
+
+
+def _concat_tops(site: Site) -> list[Shape]:
+    axis, first = _concat_axis(site), site.shapes[0]
+    for index, shape in enumerate(site.shapes):
+        if len(shape) != len(first) or shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            site.fail(f"{site.blob(index)} does not fit {site.blob()}", f"all axes but axis {axis} must agree")
+    return [(*first[:axis], sum(shape[axis] for shape in site.shapes), *first[axis + 1 :])]
+
+
+def _slice_tops(site: Site) -> list[Shape]:
+    axis, shape, tops = _slice_axis(site), site.shapes[0], len(site.layer.top)
+    points = list(site.param.slice_point)
+    if points:
+        if len(points) != tops - 1:
+            site.fail(f"has {len(points)} slice_point for {tops} tops", "one fewer than tops")
+        edges = [0, *points, shape[axis]]
+        if any(a >= b for a, b in pairwise(edges)):
+            site.fail(f"slice_point {points} does not rise inside {site.blob()}", "let it rise")
+        parts = [b - a for a, b in pairwise(edges)]
+    else:
+        if shape[axis] % tops:
+            site.fail(f"{tops} tops cannot share axis {axis} of {site.blob()} evenly", "set slice_point")
+        parts = [shape[axis] // tops] * tops
+    return [(*shape[:axis], part, *shape[axis + 1 :]) for part in parts]
+
+
+def _along_channels(axis_name: str, old: str = "") -> Callable[[LayerParameter], CoordMap | None]:
+    """Coordinates survive along the axes before the spatial ones; beyond lies no coordinate map."""
+
+    def coords(layer: LayerParameter) -> CoordMap | None:
+        param = Site(layer).param
+        axis = image_axis(getattr(param, old if old and param.HasField(old) else axis_name))
+        return POINTWISE if axis in (0, 1) else None
+
+    return coords
+
+
+def _crop_tops(site: Site) -> list[Shape]:
+    axis = site.axis(site.param.axis)
+    shape, reference, given = site.shapes[0], site.shapes[1], list(site.param.offset) or [0]
+    if len(reference) != len(shape):
+        site.fail(f"{site.blob()} and {site.blob(1)} differ in their number of axes", "crop like with like")
+    if len(given) not in (1, len(shape) - axis):
+        site.fail(f"has {len(given)} offsets for {len(shape) - axis} axes", "give one, or one per axis")
+    offsets = given * (len(shape) - axis) if len(given) == 1 else given
+    for offset, size, wanted in zip(offsets, shape[axis:], reference[axis:], strict=True):
+        if offset + wanted > size:
+            site.fail(
+                f"cannot cut {wanted} at offset {offset} out of {site.blob()} to the size of {site.blob(1)}",
+                "use more padding, or put the offset right: caffe-fcn offsets NET --fix",
+            )
+    return [(*shape[:axis], *reference[axis:])]
+
+
+FIRST_COORDINATE = 2  # of N x C x H x W
+
+
+def crop_map(axis: int, offsets: Sequence[int]) -> CoordMap:
+    """The map of a Crop. Images and channels that it leaves out have no coordinates: these begin at axis 2."""
+    if axis < FIRST_COORDINATE and len(offsets) > 1:
+        offsets = offsets[FIRST_COORDINATE - axis :] or [0]
+    shifts = tuple(AxisMap(Fraction(1), Fraction(-each)) for each in offsets)
+    return CoordMap(max(axis, FIRST_COORDINATE), shifts, keeps=True)
+
+
+def _crop_coords(layer: LayerParameter) -> CoordMap | None:
+    return crop_map(image_axis(layer.crop_param.axis), list(layer.crop_param.offset) or [0])
+
+
+def _flatten_tops(site: Site) -> list[Shape]:
+    shape, start, end = site.shapes[0], site.axis(site.param.axis), site.axis(site.param.end_axis)
+    if end < start:
+        site.fail(f"end_axis {end} lies before axis {start}", "swap them")
+    return [(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])]
+
+
+def _reshape_tops(site: Site) -> list[Shape]:
+    shape, wanted, count = site.shapes[0], list(site.param.shape.dim), site.param.num_axes
+    start = site.param.axis if site.param.axis >= 0 else len(shape) + site.param.axis + 1
+    if not 0 <= start <= len(shape) or count < -1 or start + max(count, 0) > len(shape):
+        site.fail(f"axis {site.param.axis} and num_axes {count} do not lie in {site.blob()}", "lower them")
+    end = len(shape) if count == -1 else start + count
+    new = []
+    for place, dim in enumerate(wanted):
+        if dim == 0 and start + place >= len(shape):
+            site.fail(f"dim {place} is 0 (copied), and {site.blob()} has no such axis", "give a number")
+        new.append(shape[start + place] if dim == 0 else dim)
+    if new.count(-1) > 1:
+        site.fail("has two dims of -1", "one can be inferred")
+    if -1 in new:
+        rest = math.prod(shape[:start] + shape[end:]) * math.prod(dim for dim in new if dim != -1)
+        if not rest or math.prod(shape) % rest:
+            site.fail(f"cannot infer -1: {rest} does not divide the {math.prod(shape)} values of {site.blob()}")
+        new[new.index(-1)] = math.prod(shape) // rest
+    result = (*shape[:start], *new, *shape[end:])
+    if math.prod(result) != math.prod(shape):
+        site.fail(f"makes {dims(result)} of {site.blob()}", "the number of values must stay")
+    return [result]
+
+
+def _tile_tops(site: Site) -> list[Shape]:
+    axis, shape = site.axis(site.param.axis), site.shapes[0]
+    if site.param.tiles < 1:
+        site.fail("has no tiles", "set how often it repeats")
+    return [(*shape[:axis], shape[axis] * site.param.tiles, *shape[axis + 1 :])]
+
+
+def _spp_tops(site: Site) -> list[Shape]:
+    n, channels, *_ = site.four_axes()
+    height = site.param.pyramid_height
+    if height < 1:
+        site.fail("has no pyramid_height", "set how many levels it has")
+    if height > _MOST_LEVELS:
+        site.fail(f"has pyramid_height {height}", f"beyond {_MOST_LEVELS} levels no blob is large enough")
+    return [(n, channels, 1, 1) if height == 1 else (n, channels * sum(4**level for level in range(height)))]
+
+
+_MOST_LEVELS = 16  # one more makes more than INT_MAX values of one
+
+
+def _batch_reindex_tops(site: Site) -> list[Shape]:
+    if len(site.shapes[1]) != 1:
+        site.fail(f"takes its order from {site.blob(1)}", "it takes 1 axis")
+    return [(*site.shapes[1], *site.shapes[0][1:])]
+
+
+TYPES: dict[str, LayerType] = {
+    "BatchReindex": LayerType(_batch_reindex_tops, bottoms=(2, 2), follows=1),
+    "Concat": LayerType(_concat_tops, "concat_param", (1, ANY), coords=_along_channels("axis", "concat_dim")),
+    "Crop": LayerType(_crop_tops, "crop_param", (2, 2), coords=_crop_coords, follows=1),
+    "Flatten": LayerType(_flatten_tops, "flatten_param", coords=ends),
+    "Reshape": LayerType(_reshape_tops, "reshape_param", coords=ends),
+    "SPP": LayerType(_spp_tops, "spp_param", coords=ends),
+    "Slice": LayerType(_slice_tops, "slice_param", makes=(1, ANY), coords=_along_channels("axis", "slice_dim")),
+    "Tile": LayerType(_tile_tops, "tile_param", coords=_along_channels("axis")),
+}

@@ -1,0 +1,184 @@
+"""How little padding the first layer needs.
+
+The reference pads the first convolution by 100, so that the output covers the image whatever its size,
+and computes twice the pixels for it. `plan` finds the smallest padding with which every Crop is valid
+for every size in a range.
+
+It is a proof and not a sample: when the image grows by the product of the strides (32 for FCN-8s), every
+blob grows by exactly its share, because each size rule of `geometry.Window` is a division with remainder
+by the stride. What holds for one such period of sizes therefore holds for all larger ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from caffe_fcn.errors import NetError, OffsetError
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.receptive_fields import receptive_fields
+from caffe_fcn.net.shapes import row_of, shapes_of
+from caffe_fcn.offsets import Crop, FractionError, crops
+from caffe_fcn.proto import NetParameter
+
+_MOST = 1024  # no net of this kind needs more; beyond it some other rule is broken
+_MEASURED_AT = (500, 500)
+_MOST_SIZES = 4096  # tried one by one; the strides of nets multiply to some tens
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The smallest padding ``pad`` of ``layer``, and what it saves at 500 x 500 against the declared one.
+
+    ``period`` is the number of sizes after which everything repeats; ``macs`` and ``declared_macs`` are
+    multiply-accumulates of one forward pass.
+    """
+
+    layer: str
+    pad: int
+    declared: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int] | None
+    period: int
+    crops: list[Crop]
+    macs: int
+    declared_macs: int
+
+    @property
+    def range_text(self) -> str:
+        """The sizes planned for, in words."""
+        upto = f"to {dims(self.largest)}" if self.largest else "up"
+        return f"images from {dims(self.smallest)} {upto}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``offsets --plan-padding --json``."""
+        return {**asdict(self), "crops": [crop.as_json() for crop in self.crops]}
+
+
+def plan(
+    net: NetParameter,
+    smallest: tuple[int, int] = (1, 1),
+    largest: tuple[int, int] | None = None,
+    phase: str | None = None,
+) -> Plan:
+    """The smallest first padding for all image sizes (H, W) from ``smallest`` to ``largest`` (or without end).
+
+    Raises `OffsetError` where no padding makes every Crop valid, `NetError` for a net without a first
+    convolution.
+    """
+    if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
+        raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
+    chosen = split(net, phase)
+    if all(layer.type != "Crop" for layer in chosen.layer):
+        raise OffsetError("padding", "the net has no Crop", "plan for a net that crops")
+    first = first_layers(Graph(chosen))
+    names = [node.name for node in first]
+    declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
+    period = _period(Graph(chosen))
+    _sizes(smallest, largest, period)  # too many of them are too many whatever the padding
+    failure: NetError = OffsetError("padding", "none makes every Crop valid")
+    alike = 0  # paddings in a row that failed for the same reason
+    for pad in range(_MOST):
+        candidate = with_padding(chosen, names, pad)
+        try:
+            found, period = prove(candidate, smallest, largest)
+        except NetError as error:
+            alike = alike + 1 if _same(failure, error) else 1
+            failure = error
+            if alike > period:
+                break
+            continue
+        return Plan(
+            ", ".join(names),
+            pad,
+            declared,
+            smallest,
+            largest,
+            period,
+            found,
+            _macs(candidate, found),
+            _macs(chosen, crops(chosen)),
+        )
+    raise failure
+
+
+def _same(failure: NetError, error: NetError) -> bool:
+    """Whether two paddings failed for the same reason.
+
+    An offset is a fraction of the padding plus a constant, the fraction's denominator a stride: one that is never whole
+    in a period of paddings never is. What says the same for a whole period does not depend on the padding at all.
+    """
+    both = isinstance(failure, FractionError) and isinstance(error, FractionError)
+    return str(failure) == str(error) or (both and failure.where == error.where)
+
+
+def prove(
+    net: NetParameter, smallest: tuple[int, int] = (1, 1), largest: tuple[int, int] | None = None
+) -> tuple[list[Crop], int]:
+    """The Crops of a net of one phase, all of them valid for every size in the range; and the sizes' period.
+
+    Raises `OffsetError` or `NetError` for the first size at which a layer does not fit.
+    """
+    found = crops(net)
+    graph = Graph(_with_crops(net, found))
+    period = _period(graph)
+    for size in _sizes(smallest, largest, period):
+        shapes_of(graph, size)
+    return found, period
+
+
+def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter:
+    """A copy of the net in which these convolutions have another padding."""
+    result = NetParameter()
+    result.CopyFrom(net)
+    for layer in result.layer:
+        if layer.name in layers:
+            layer.convolution_param.ClearField("pad_h")
+            layer.convolution_param.ClearField("pad_w")
+            layer.convolution_param.pad[:] = [pad]
+    return result
+
+
+def first_layers(graph: Graph) -> list[Node]:
+    """The convolutions that read an image, with nothing but pointwise layers before them."""
+    images = {top for node in graph.nodes if not node.bottoms for top in node.tops}
+    first = []
+    for node in graph.nodes:
+        if node.bottoms and node.bottoms[0] in images:
+            if node.type == "Convolution":
+                first.append(node)
+            elif row_of(node).field is None and node.type != "Crop":
+                images.update(node.tops)
+    if not first:
+        raise NetError("padding", "no convolution reads the image", "name a net that begins with one")
+    return first
+
+
+def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
+    result = NetParameter()
+    result.CopyFrom(net)
+    offsets = {crop.layer: crop.computed for crop in right}
+    for layer in result.layer:
+        if layer.name in offsets:
+            layer.crop_param.offset[:] = offsets[layer.name]
+    return result
+
+
+def _macs(net: NetParameter, right: list[Crop]) -> int:
+    return shapes_of(Graph(_with_crops(net, right)), _MEASURED_AT).total_macs
+
+
+def _period(graph: Graph) -> int:
+    return math.lcm(*(axis.stride.numerator for blob in receptive_fields(graph).values() for axis in blob))
+
+
+def _sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: int) -> list[tuple[int, int]]:
+    """One period of sizes of both axes at once: what an axis does never depends on the other."""
+    highs = largest or (smallest[0] + period, smallest[1] + period)
+    rows, columns = (range(low, min(high + 1, low + period)) for low, high in zip(smallest, highs, strict=True))
+    if max(len(rows), len(columns)) > _MOST_SIZES:
+        what = f"the net repeats itself only every {period} pixels, which is too many sizes to try"
+        raise OffsetError("padding", what, f"plan for at most {_MOST_SIZES} of them: --min and --max")
+    return [(rows[place % len(rows)], columns[place % len(columns)]) for place in range(max(len(rows), len(columns)))]

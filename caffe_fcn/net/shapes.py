@@ -1,0 +1,206 @@
+"""The shapes of a net: every blob, every parameter, what it costs to compute and to hold.
+
+    shapes = infer(net, phase="deploy", size=(500, 500))
+    shapes.blobs["score"]              # (1, 21, 500, 500)
+    shapes.params["conv1"]             # [(96, 3, 11, 11), (96,)]
+
+One pass in execution order through the rules of `layer_types.LAYER_TYPES`; no Caffe, no numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from caffe_fcn.errors import CaffeFcnError, NetError, nearest
+from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
+from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, split
+from caffe_fcn.net.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.net.sharing import Sharing
+from caffe_fcn.proto import NetParameter
+
+_FLOAT_BYTES = 4
+ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
+_READERS = ("Data", "ImageData", "WindowData")
+
+# Tops of the reference's Python data layers that are not colour images; the others have three channels.
+_ONE_CHANNEL = {"label", "sem", "geo", "depth"}
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What `infer` found.
+
+    ``blobs`` by name (of an in-place blob the last version, which has the same shape), ``params`` and
+    ``macs`` by layer name: the parameters' shapes in Caffe's order, the multiply-accumulates of one
+    forward pass. ``sharing`` says which parameters are one.
+    """
+
+    graph: Graph
+    blobs: dict[str, Shape] = field(default_factory=dict)
+    params: dict[str, list[Shape]] = field(default_factory=dict)
+    macs: dict[str, int] = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=Sharing)
+
+    def count(self, layer: str) -> int:
+        """The number of parameters of a layer."""
+        return sum(map(math.prod, self.params[layer]))
+
+    @property
+    def total_params(self) -> int:
+        """All parameters, those that layers share by `param { name }` counted once."""
+        return sum(math.prod(self.params[layer][index]) for layer, index in self.sharing.multipliers)
+
+    @property
+    def total_macs(self) -> int:
+        """The multiply-accumulates of one forward pass."""
+        return sum(self.macs.values())
+
+    @property
+    def parameter_bytes(self) -> int:
+        """What all parameters hold in float32."""
+        return _FLOAT_BYTES * self.total_params
+
+    @property
+    def activation_bytes(self) -> int:
+        """What all blobs hold in float32, an in-place blob once."""
+        return _FLOAT_BYTES * sum(map(math.prod, self.blobs.values()))
+
+
+def infer(
+    net: NetParameter,
+    phase: str | None = None,
+    stages: Iterable[str] = (),
+    size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Shapes:
+    """The shapes of ``net`` in a phase (see `graph.split`).
+
+    ``size`` (H, W) takes the place of the image size that the net's sources say, or that they don't:
+    of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
+    shapes. Raises `NetError` for what does not fit, naming layer and blob.
+    """
+    graph = Graph(split(net, phase, stages))
+    return shapes_of(graph, size, {**_infer_inputs(net, graph, size), **(inputs or {})})
+
+
+def untold_inputs(graph: Graph) -> list[Node]:
+    """The Input layers without a shape, as an all-in-one net's data layers leave them when it is deployed."""
+    return [node for node in graph.nodes if node.type == "Input" and not node.layer.input_param.shape]
+
+
+def size_to_assume(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> tuple[int, int] | None:
+    """A size (H, W) to show a net at that takes images of any, and whose data layers tell none; else None."""
+    graph = Graph(split(net, phase, stages))
+    dense = any(node.type == "InnerProduct" for node in graph.nodes)
+    return None if dense or not untold_inputs(graph) or _infer_inputs(net, graph, None) else ANY_SIZE
+
+
+def _infer_inputs(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
+    """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
+    untold = untold_inputs(graph)
+    reader = next((layer for layer in net.layer if layer.type in _READERS and not layer.bottom), None)
+    if len(untold) != 1 or reader is None:
+        return {}
+    try:
+        _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader))[0]
+    except CaffeFcnError:  # its files are elsewhere, or not named: what the layer itself says remains
+        rules = reader.transform_param
+        channels = 1 if rules.force_gray else 3
+        image = [rules.crop_size] * 2 if rules.crop_size else []
+    image = list(size or image)
+    return {untold[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
+
+
+def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping[str, Shape] | None = None) -> Shapes:
+    """The shapes of a graph; as `infer`."""
+    shapes = Shapes(graph)
+    given = dict(inputs or {})
+    for unknown in given.keys() - graph.blobs.keys():
+        raise NetError(f"blob '{unknown}'", "the net has no such blob", nearest(unknown, graph.blobs))
+    found: dict[Blob, Shape] = {}
+    for node in graph.nodes:
+        row = row_of(node)
+        site = Site(node.layer, [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms])
+        tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
+        for blob, shape in zip(node.tops, tops, strict=True):
+            _check_blob(node, f"'{blob.name}'", shape)
+            found[blob] = shapes.blobs[blob.name] = shape
+        _check_loss_weights(node)
+        shapes.params[node.name] = row.params(site)
+        for shape in shapes.params[node.name]:
+            _check_blob(node, "a parameter", shape)
+        shapes.sharing.add(node, shapes.params[node.name])
+        shapes.macs[node.name] = row.macs(site, tops)
+    return shapes
+
+
+def row_of(node: Node) -> LayerType:
+    """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
+    row = LAYER_TYPES.get(node.type)
+    if row is None:
+        raise NetError(node, "Caffe has no such layer type", nearest(node.type, LAYER_TYPES) or "check `type`")
+    for kind, count, (low, high) in (
+        ("bottom", len(node.bottoms), row.bottoms),
+        ("top", len(node.tops), row.makes),
+    ):
+        if not low <= count <= high:
+            wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
+            raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
+    return row
+
+
+def _check_blob(node: Node, name: str, shape: Shape) -> None:
+    """What Caffe asks of every blob (Blob::Reshape)."""
+    if len(shape) > MOST_AXES:
+        raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {MOST_AXES} at most")
+    if any(dim < 0 for dim in shape):
+        raise NetError(node, f"gives {name} the shape {dims(shape)}", "no axis is shorter than 0")
+    if math.prod(shape) > INT_MAX:
+        raise NetError(node, f"makes {name} too large: {dims(shape)}", f"Caffe's blobs have {INT_MAX} values at most")
+
+
+def _check_loss_weights(node: Node) -> None:
+    """Caffe takes one weight per top; a loss layer without any has one, for its first top."""
+    weights = len(node.layer.loss_weight) or (1 if node.type.endswith("Loss") else 0)
+    if weights not in (0, len(node.tops)) and node.tops:
+        raise NetError(node, f"has {weights} loss_weight for {len(node.tops)} tops", "give one each, 0 for no loss")
+
+
+def _tops(site: Site, row: LayerType) -> list[Shape]:
+    return row.tops(site)[: len(site.layer.top)]
+
+
+def _is_source(node: Node) -> bool:
+    return node.type in SOURCES and not node.bottoms
+
+
+def _source(
+    node: Node, site: Site, row: LayerType, size: tuple[int, int] | None, given: Mapping[str, Shape]
+) -> list[Shape]:
+    names = list(node.layer.top)
+    if all(name in given for name in names):
+        return [given[name] for name in names]
+    if size and _shapeless(node):
+        shapes: list[Shape] = [(_batch(node), 1 if name in _ONE_CHANNEL else 3, *size) for name in names]
+        if node.type not in ("Python", "Input"):
+            shapes[1:] = [(_batch(node),)] * (len(names) - 1)
+    else:
+        shapes = _tops(site, row)
+    if size:
+        shapes = [(*shape[:-2], *size) if len(shape) == 4 else shape for shape in shapes]
+    return [given.get(name, shape) for name, shape in zip(names, shapes, strict=True)]
+
+
+def _shapeless(node: Node) -> bool:
+    """Whether only a file, Python code or nobody could tell the source's shape."""
+    if node.type == "Input":
+        return not node.layer.input_param.shape
+    return node.type in ("Python", "Data", "ImageData", "HDF5Data", "WindowData")
+
+
+def _batch(node: Node) -> int:
+    if node.type in ("Python", "Input"):
+        return 1
+    return int(getattr(node.layer, LAYER_TYPES[node.type].param_name).batch_size)

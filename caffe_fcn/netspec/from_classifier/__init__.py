@@ -1,0 +1,1 @@
+"""Any image classifier as an FCN."""

@@ -1,0 +1,59 @@
+from .channels import FoldedMean, change_channels, fold_mean
+from .classes import expand, interp, select
+from .edits import Edit
+from .folding import Folded, fold
+from .recipes import RECIPES, Recipe, find_recipe, recipe
+from .transplanting import Donor, Parameter, Report, transplant
+from .verification import Verification, verify
+from .weights_files import (
+    Difference,
+    Layer,
+    NotFinite,
+    Tensor,
+    Weights,
+    convert,
+    differences,
+    mean_of,
+    not_finite,
+    open_weights,
+    per_channel,
+    read_mean,
+    save_weights,
+    write_mean,
+)
+
+__all__ = [
+    "RECIPES",
+    "Difference",
+    "Donor",
+    "Edit",
+    "Folded",
+    "FoldedMean",
+    "Layer",
+    "NotFinite",
+    "Parameter",
+    "Recipe",
+    "Report",
+    "Tensor",
+    "Verification",
+    "Weights",
+    "change_channels",
+    "convert",
+    "differences",
+    "expand",
+    "find_recipe",
+    "fold",
+    "fold_mean",
+    "interp",
+    "mean_of",
+    "not_finite",
+    "open_weights",
+    "per_channel",
+    "read_mean",
+    "recipe",
+    "save_weights",
+    "select",
+    "transplant",
+    "verify",
+    "write_mean",
+]

@@ -1,0 +1,207 @@
+"""Caffe's HDF5 weights (``.caffemodel.h5``): ``/data/LAYER/INDEX``, one contiguous data set each.
+
+HDF5 lays the file out and tells where each data set lies; the bytes then go there as they go anywhere else,
+moved by the kernel. Read back, a data set is a stretch of the file. Only those that somebody compressed
+pass through h5py, slab by slab.
+
+Source: Net::ToHDF5 and CopyTrainedLayersFromHDF5 in src/caffe/net.cpp. The file keeps no order of layers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from caffe_fcn.errors import MissingExtraError, WeightsError
+from caffe_fcn.weights.layers import Layer, Weights, place
+from caffe_fcn.weights.npz import DENSEST
+from caffe_fcn.weights.tensors import (
+    CHUNK,
+    ITEM_SIZES,
+    Made,
+    Piece,
+    Shape,
+    Sink,
+    SourceFile,
+    Stretch,
+    Tensor,
+    shape_refusal,
+)
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+# Memory for a compressed data set: HDF5 unpacks whole chunks, and all chunks that share a row are needed to give the
+# row's values in their order. It is room for a chunk of 64 million float32, more than any that HDF5 chooses by itself.
+_LARGEST_SLAB = 256 << 20
+
+_BROKEN = "the file is cut off or damaged: copy or fetch it again"
+
+
+def _h5py(path: object) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError(f"{path} (HDF5)", "hdf5") from error
+    return h5py
+
+
+def read(file: SourceFile) -> Weights:
+    """The layers of an HDF5 weights file; raises `WeightsError` naming the layer."""
+    h5py = _h5py(file.path)
+    try:
+        with h5py.File(file.path, "r") as content:
+            if not isinstance(data := owned(content, "data", str(file.path)), h5py.Group):
+                raise WeightsError(file.path, "has no group 'data'", "name a weights file that Caffe wrote")
+            layers = tuple(_layer(file, name, owned(data, name, place(file.path, name))) for name in data)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise WeightsError(file.path, f"HDF5 cannot read it: {error}", _BROKEN) from error
+    return Weights(file, "hdf5", layers)
+
+
+def owned(group: Any, name: str, where: str) -> Any:
+    """A member of a group; links that lead elsewhere, to other files above all, are refused."""
+    if group.get(name, getlink=True).__class__.__name__ not in ("HardLink", "NoneType"):
+        raise WeightsError(where, f"'{name}' is a link", "weights lie in the file itself")
+    return group.get(name)
+
+
+def _layer(file: SourceFile, name: str, group: Any) -> Layer:
+    where = place(file.path, name)
+    if not hasattr(group, "keys"):
+        raise WeightsError(where, "is no group", _BROKEN)
+    tensors = []
+    for index in range(len(group)):
+        data = owned(group, str(index), place(file.path, name, index))
+        if not hasattr(data, "shape"):
+            raise WeightsError(place(file.path, name, index), "is not there, or no data set", "a layer that shares it?")
+        tensors.append(tensor(file, data, place(file.path, name, index)))
+    return Layer(name, tuple(tensors))
+
+
+def tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+    """A handle on an open data set of the file; raises `WeightsError` at ``where`` for one that holds no floats."""
+    dtype = data.dtype.name
+    if dtype not in ITEM_SIZES:
+        raise WeightsError(where, f"holds {dtype}", "weights are float16, float32 or float64")
+    if data.is_virtual or data.external:
+        raise WeightsError(where, "lies in another file", "weights lie in the file itself")
+    shape: Shape = tuple(data.shape or ())
+    if refusal := shape_refusal(shape) if data.shape is not None else "has no values":
+        raise WeightsError(where, refusal, _BROKEN)
+    size = math.prod(shape) * ITEM_SIZES[dtype]
+    if not size:
+        return Tensor(shape, dtype, ())
+    begin = data.id.get_offset()
+    if begin is not None and data.chunks is None and data.dtype.byteorder in "=<|":
+        if data.id.get_storage_size() != size or begin + size > len(file):
+            raise WeightsError(where, f"needs {size} bytes and has fewer", _BROKEN)
+        return Tensor(shape, dtype, (Stretch(file, begin, size),))
+    if not _is_complete(data):
+        raise WeightsError(where, f"declares {size} bytes that are not there", _BROKEN)
+    grid = data.chunks or (1,) * len(shape)
+    axis = _slab_axis(shape, grid, data.dtype.itemsize)
+    if axis is None:
+        what = f"is compressed so that more than {_LARGEST_SLAB} bytes must be unpacked together"
+        raise WeightsError(where, what, "write it uncompressed, or in chunks of one row")
+    return Tensor(shape, dtype, (_slabs(file, data.name, dtype, size, axis, grid, where),))
+
+
+def _is_complete(data: Any) -> bool:
+    """Whether the file has bytes for all chunks, and enough that they can unpack to what is declared."""
+    stored = data.id.get_storage_size()
+    if data.chunks is None:
+        return bool(stored == data.nbytes)
+    pairs = zip(data.shape, data.chunks, strict=True)
+    chunks = math.prod(-(-side // chunk) for side, chunk in pairs)
+    return bool(data.id.get_num_chunks() == chunks and stored * DENSEST >= data.nbytes)
+
+
+def _slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
+    """The axis along which a data set is read in slabs: each of whole chunks, and all of the axes behind it.
+
+    The slabs must come in storage order, so that no chunk may be longer than one along the axes before it.
+    None where the slabs would be too large; without an axis there is one value, and one slab.
+    """
+    for axis, chunk in enumerate(grid):
+        if min(chunk, shape[axis]) * math.prod(shape[axis + 1 :]) * item <= _LARGEST_SLAB:
+            return axis
+        if min(chunk, shape[axis]) > 1:
+            return None
+    return None if grid else 0
+
+
+def _slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Piece:
+    """The values of a compressed or byte-swapped data set, in slabs of whole chunks, so that each is unpacked once."""
+
+    def values() -> Iterator[bytes]:
+        h5py, item = _h5py(file.path), ITEM_SIZES[dtype]
+        try:
+            with h5py.File(file.path, "r") as content:
+                data = content[name]
+                for part in _parts(data.shape, axis, grid, item):
+                    slab = data[part].astype(f"<f{item}", copy=False).ravel()
+                    for begin in range(0, len(slab), CHUNK // item):
+                        yield slab[begin : begin + CHUNK // item].tobytes()
+        except (OSError, RuntimeError, KeyError) as error:
+            raise WeightsError(where, f"HDF5 cannot read it: {error}", _BROKEN) from error
+
+    return Made(size, values, frozenset((file,)))
+
+
+def _parts(shape: Shape, axis: int, grid: Shape, item: int) -> Iterator[tuple[int | slice, ...]]:
+    """Where the slabs along an axis lie, in storage order; small ones together, about `CHUNK` bytes."""
+    if not shape:
+        yield ()
+        return
+    row = math.prod(shape[axis + 1 :]) * item
+    step = max(CHUNK // (row * grid[axis]), 1) * grid[axis]
+    for outer in itertools.product(*map(range, shape[:axis])):
+        for begin in range(0, shape[axis], step):
+            yield (*outer, slice(begin, begin + step))
+
+
+def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
+    """Write Caffe's layout to ``out``; raises `WeightsError` for names that it cannot hold."""
+    h5py = _h5py(path)
+    places: list[tuple[int, Tensor]] = []
+    with h5py.File(out, "w") as content:  # our file, not its name: a full disk is then our OSError
+        data = content.create_group("data")
+        for layer in layers:
+            if not layer.tensors:
+                continue
+            if (
+                not layer.name
+                or "/" in layer.name
+                or "\0" in layer.name
+                or layer.name in (".", "..")
+                or layer.name in data
+            ):
+                what = "Caffe's HDF5 layout cannot hold this name: Caffe neither saves nor loads it"
+                raise WeightsError(place(path, layer.name), what, "rename the layer, or keep .caffemodel")
+            group = data.create_group(layer.name)
+            for index, tensor in enumerate(layer.tensors):
+                begin = _allocated(h5py, group, str(index), tensor)
+                if begin is not None:
+                    places.append((begin, tensor))
+    out.flush()
+    for begin, tensor in places:
+        os.lseek(out.fileno(), begin, os.SEEK_SET)
+        sink = Sink(out.fileno())
+        sink.pour(tensor)
+        sink.flush()
+
+
+def _allocated(h5py: Any, group: Any, name: str, tensor: Tensor) -> int | None:
+    """Make room for a contiguous data set; returns where it begins."""
+    space = h5py.h5s.create_simple(tensor.shape) if tensor.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_layout(h5py.h5d.CONTIGUOUS)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    layout.set_obj_track_times(False)  # the same weights, the same bytes
+    kind = h5py.h5t.py_create(f"<f{tensor.item_size}")
+    begin: int | None = h5py.h5d.create(group.id, name.encode(), kind, space, layout).get_offset()
+    return begin

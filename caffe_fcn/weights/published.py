@@ -1,0 +1,122 @@
+"""Published classifiers: where their weights are, and fetching them.
+
+A fetch that breaks off keeps what came, and the next one goes on from there. A file is taken for the published
+one when its SHA-1 says so, and not before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffe_fcn.errors import FileError, nearest
+from caffe_fcn.files import told
+from caffe_fcn.weights.tensors import CHUNK
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+PLACE = "http://dl.caffe.berkeleyvision.org"
+
+# name -> the SHA-1 of NAME.caffemodel
+PUBLISHED = {
+    "bvlc_alexnet": "9116a64c0fbe4459d18f4bb6b56d647b63920377",
+    "bvlc_googlenet": "405fc5acd08a3bb12de8ee5e23a96bec22f08204",
+    "bvlc_reference_caffenet": "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",
+}
+
+_PATIENCE = 30  # seconds without a byte
+
+Progress = Callable[[int, int], None]  # bytes that are here, bytes in all (0 where the server does not say)
+
+
+def fetch(name: str, folder: str | os.PathLike[str], place: str = PLACE, progress: Progress | None = None) -> Path:
+    """The published weights ``name`` in ``folder``, fetched from ``place`` unless they are there.
+
+    Raises `FileError` for a name that is not published, a server that cannot be reached or a file that is not
+    the published one.
+    """
+    if name not in PUBLISHED:
+        raise FileError(name, "is not published", nearest(name, PUBLISHED) or f"one of {', '.join(PUBLISHED)}")
+    target = Path(folder) / f"{name}.caffemodel"
+    if target.exists():
+        return target
+    with told(folder):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    url = f"{place.rstrip('/')}/{target.name}"
+    part = target.with_suffix(".caffemodel.part")
+    _download(url, part, progress)
+    if _sha1(part) != PUBLISHED[name]:
+        part.unlink()
+        raise FileError(
+            url, "is not the published file: its SHA-1 differs", "fetch it elsewhere and name it as --weights"
+        )
+    with told(target):
+        part.replace(target)
+    return target
+
+
+def _download(url: str, part: Path, progress: Progress | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    with _reached(url), _opened(url, have) as response:
+        if response is None:  # all of it is here
+            return
+        resumed = response.status == 206
+        have = have if resumed else 0
+        total = have + int(response.headers.get("Content-Length") or 0)
+        with told(part):
+            file = part.open("ab" if resumed else "wb")
+        with file:
+            for block in iter(lambda: response.read(CHUNK), b""):
+                with told(part):
+                    file.write(block)
+                have += len(block)
+                if progress:
+                    progress(have, total)
+        if have < total:
+            raise FileError(url, f"broke off after {have} of {total} bytes", "run again: it goes on from there")
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    from http.client import HTTPException
+
+    try:
+        yield
+    except FileError:
+        raise
+    except (OSError, HTTPException, ValueError) as error:
+        reason = str(getattr(error, "reason", "") or error).lower()
+        raise FileError(
+            url, f"cannot be fetched: {reason}", "name a file you have as --weights, or run again"
+        ) from error
+
+
+@contextmanager
+def _opened(url: str, begin: int) -> Iterator[HTTPResponse | None]:
+    import urllib.error
+    import urllib.request
+
+    if not url.startswith(("http://", "https://")):
+        raise FileError(url, "is no web address", "http://... or https://...")
+    request = urllib.request.Request(url, headers={"Range": f"bytes={begin}-"} if begin else {})
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+            yield response
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not begin:
+            raise
+        yield None
+
+
+def _sha1(path: Path) -> str:
+    import hashlib
+
+    digest = hashlib.sha1(usedforsecurity=False)
+    with told(path), path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""``caffe-fcn doctor``: what it says is what is here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from command import Ran
+
+Cli = Callable[..., Ran]
+
+
+def test_it_finds_caffe_and_every_part(cli: Cli, caffe_bin: Path) -> None:
+    ran = cli("doctor", "--json", "--caffe", caffe_bin)
+    assert ran.status == 0
+    report = json.loads(ran.out)
+    assert report["caffe"]["path"] == str(caffe_bin)
+    assert report["caffe"]["version"] == "1.0.0"
+    assert report["caffe"]["devices"] == "CPU only"
+    assert report["caffe"]["pycaffe"] == [str(caffe_bin.with_name("pycaffe"))]
+    for name in ("protobuf", "numpy", "lmdb", "pillow", "click", "rich"):
+        assert report["required"][name] == metadata.version(name)
+    assert {"torch", "hdf5", "safetensors", "viz", "onnx"} <= report["extras"].keys()
+
+
+def test_every_extra_that_is_not_here_gets_a_suggestion(cli: Cli) -> None:
+    report = json.loads(cli("doctor", "--json").out)
+    for extra, parts in report["extras"].items():
+        suggested = any(f"caffe-fcn[{extra}]" in text for text in report["suggestions"])
+        assert suggested != all(parts.values())
+
+
+def test_people_get_the_same_as_lines(cli: Cli, caffe_bin: Path) -> None:
+    ran = cli("doctor", "--caffe", caffe_bin)
+    lines = {line[:12].strip(): line[12:].strip() for line in ran.out.splitlines()}
+    assert lines["Caffe"] == f"1.0.0, CPU only: {caffe_bin} (--caffe)"
+    assert lines["numpy"] == metadata.version("numpy")
+
+
+def test_without_caffe_it_says_how_to_get_it(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAFFE_BIN", raising=False)
+    monkeypatch.setenv("CAFFE_PREFIX", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ran = cli("doctor", "--json")
+    report = json.loads(ran.out)
+    assert ran.status == 0
+    assert report["caffe"] is None
+    assert any("scripts/install_caffe.sh" in text for text in report["suggestions"])

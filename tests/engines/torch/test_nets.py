@@ -1,0 +1,101 @@
+"""Whole nets in the torch engine against real Caffe: random ones, the catalogue's and the reference's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from caffe_worker import CaffeWorker
+from hypothesis import HealthCheck, assume, given, settings
+from random_nets import nets
+from small_nets import inputs_of, small
+from torch_judge import assert_as_caffe, parsed, random_inputs
+
+from caffe_fcn import proto
+from caffe_fcn.net.layer_types import pooling_windows
+from caffe_fcn.net.shapes import infer
+from caffe_fcn.netspec import build, catalogue
+
+pytestmark = pytest.mark.numerics
+
+random_ones = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@random_ones
+@given(text=nets())
+def test_random_nets_make_the_blobs_and_gradients_of_real_caffe(caffe: CaffeWorker, text: str) -> None:
+    assume(not has_empty_windows(text))
+    assert_as_caffe(caffe, "force_backward: true\n" + text, random_inputs(text), backward="ArgMax" not in text)
+
+
+@random_ones
+@given(text=nets())
+def test_random_nets_train_as_in_real_caffe(caffe: CaffeWorker, text: str) -> None:
+    assume(not has_empty_windows(text))
+    assume("Dropout" not in text and "ArgMax" not in text)
+    assert_as_caffe(caffe, "force_backward: true\n" + text, random_inputs(text), "TRAIN")
+
+
+def has_empty_windows(text: str) -> bool:
+    """Whether a pooling's last window lies beyond the image, where Caffe writes to memory that is not its own."""
+    found = infer(parsed(text))
+    return any(
+        (pooled - 1) * window.stride >= size + window.pad
+        for node in found.graph.nodes
+        if node.type == "Pooling"
+        for window, size, pooled in zip(
+            pooling_windows(node.layer),
+            found.blobs[node.bottoms[0].name][2:],
+            found.blobs[node.tops[0].name][2:],
+            strict=False,
+        )
+    )
+
+
+OWN_SIZES = {
+    "triangles": {"data": (2, 1, 32, 32), "label": (2, 1, 32, 32)},
+    "m2nist-cnn": {"data": (2, 1, 28, 28), "label": (2,)},
+    "m2nist-fcn": {"data": (2, 1, 64, 84), "label": (2, 1, 64, 84)},
+}
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_every_net_of_the_catalogue_computes_and_learns_as_in_real_caffe(caffe: CaffeWorker, name: str) -> None:
+    classes = catalogue()[name].classes
+    fewer = {"classes": [min(count, 7) for count in classes]} if max(classes) > 10 else {}
+    judge(caffe, small(build(name, "train", **fewer), "train", OWN_SIZES.get(name)))
+
+
+def test_fcn_alexnet_learns_as_in_real_caffe(caffe: CaffeWorker) -> None:
+    """With all its convolutions, and a sixteenth of fc6 and fc7."""
+    judge(caffe, small(build("voc-fcn-alexnet", "train"), "train", wide=1000))
+
+
+REFERENCE = [
+    ("bvlc_alexnet/deploy", {"data": (2, 3, 227, 227)}),
+    ("bvlc_alexnet/train_val", {"data": (2, 3, 227, 227), "label": (2,)}),
+    ("bvlc_googlenet/deploy", {"data": (2, 3, 224, 224)}),
+    ("bvlc_reference_caffenet/deploy", {"data": (2, 3, 227, 227)}),
+    ("bvlc_reference_caffenet/train_val", {"data": (2, 3, 227, 227), "label": (2,)}),
+    ("voc-fcn-alexnet/train", None),
+    ("voc-fcn16s/train", None),
+    ("voc-fcn32s/val", None),
+    ("voc-fcn8s/deploy", None),
+    ("voc-fcn8s/train", None),
+    ("voc-fcn8s-atonce/train", None),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs"), REFERENCE)
+def test_nets_of_the_reference_compute_and_learn_as_in_real_caffe(
+    caffe: CaffeWorker, shared: Path, name: str, inputs: dict[str, tuple[int, ...]] | None
+) -> None:
+    phase = "train" if "train" in name else "val" if "val" in name else "deploy"
+    judge(caffe, small(proto.read_net(shared / "reference" / f"{name}.prototxt"), phase, inputs))
+
+
+def judge(caffe: CaffeWorker, net: proto.NetParameter) -> None:
+    inputs = inputs_of(net)
+    learns = any(layer.type.endswith("Loss") for layer in net.layer)
+    # gradients of images and labels are asked for by nobody
+    assert_as_caffe(caffe, proto.to_text(net), inputs, backward=learns, but={f"grad/{name}" for name in inputs})

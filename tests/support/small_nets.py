@@ -1,0 +1,59 @@
+"""Large nets made small, so that real Caffe and the torch engine run them in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from caffe_fcn import proto
+from caffe_fcn.net.graph import split
+from caffe_fcn.net.shapes import infer
+
+Shape = tuple[int, ...]
+
+
+def small(
+    net: proto.NetParameter, phase: str, inputs: Mapping[str, Shape] | None = None, wide: int = 64
+) -> proto.NetParameter:
+    """The net of a phase, fed by Input layers, its layers of ``wide`` outputs or more a sixteenth as wide.
+
+    ``inputs`` are shapes of what its sources make, where that is no image of 97x101.
+    """
+    found = infer(net, phase, size=(97, 101), inputs=inputs)
+    result = split(net, phase)
+    layers = [layer for layer in result.layer if layer.bottom]
+    sources = [top for layer in result.layer if not layer.bottom for top in layer.top]
+    del result.layer[:]
+    for name in sources:
+        shape = proto.BlobShape(dim=found.blobs[name])
+        result.layer.add(name=name, type="Input", top=[name]).input_param.shape.append(shape)
+    result.layer.extend(layers)
+    for layer in result.layer:
+        layer.ClearField("include")  # what is in this phase stays in
+        layer.ClearField("exclude")
+        for param in (layer.convolution_param, layer.inner_product_param):
+            if param.num_output >= wide:
+                param.num_output //= 16
+    return result
+
+
+def inputs_of(net: proto.NetParameter) -> dict[str, np.ndarray]:
+    """Values like those of images, and labels of which some are to be ignored."""
+    random = np.random.RandomState(0)
+    found = infer(net).blobs
+    classes = {
+        layer.bottom[1]: (found[layer.bottom[0]][1], layer.loss_param.HasField("ignore_label"))
+        for layer in net.layer
+        if layer.type == "SoftmaxWithLoss"
+    }
+    made = {}
+    for name in (layer.name for layer in net.layer if layer.type == "Input"):
+        values = random.normal(0, 60, found[name])
+        if name in classes:
+            count, ignores = classes[name]
+            values = random.randint(0, count, found[name])
+            if ignores:
+                values[random.random_sample(found[name]) < 0.1] = 255
+        made[name] = values.astype(np.float32)
+    return made
