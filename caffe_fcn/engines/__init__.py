@@ -74,9 +74,9 @@ def load(
     loaded: Engine
     with file_to_load(net, weights, "deploy" in stages) as (path, remark):
         if found is None:
-            from caffe_fcn.engines.torch.forward import Forward
+            from caffe_fcn.engines.torch.forward import TorchEngine
 
-            loaded = Forward(path, weights, stages, gpu, blobs, precision)
+            loaded = TorchEngine(path, weights, stages, gpu, blobs, precision)
         else:
             from caffe_fcn.engines import caffe as real
 
@@ -108,9 +108,9 @@ def train(
     check_precision(precision, found)
     training: Running
     if found is None:
-        from caffe_fcn.engines.torch.training.launcher import Training
+        from caffe_fcn.engines.torch.training.launcher import TorchTraining
 
-        training = Training(solver, weights, snapshot, gpu, log, nproc, precision)
+        training = TorchTraining(solver, weights, snapshot, gpu, log, nproc, precision)
     else:
         from caffe_fcn.engines import caffe as real
 

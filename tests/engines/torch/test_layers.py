@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
-from layer_texts import STEPS, given_input, layer, recurrent
+from prototxts import STEPS, given_input, layer, recurrent
 from torch_judge import assert_as_caffe, random_inputs
 
 pytestmark = pytest.mark.numerics

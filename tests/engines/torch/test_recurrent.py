@@ -8,7 +8,7 @@ import numpy as np
 import outlines
 import pytest
 from caffe_worker import PyCaffe
-from layer_texts import STEPS, recurrent
+from prototxts import STEPS, recurrent
 from torch_judge import parsed
 from trainings import caffe_train, losses, torch_train
 

@@ -12,7 +12,9 @@ from small_nets import small
 from torch_judge import difference, parsed, torch
 
 from caffe_fcn import proto
-from caffe_fcn.engines.torch import Net, frames, interpolation
+from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
+from caffe_fcn.engines.torch.rewrites.upscore_fusion import CroppedUpscore
 from caffe_fcn.netspec import build, catalogue
 
 pytestmark = pytest.mark.numerics
@@ -62,8 +64,8 @@ def assert_same(quick: Mapping[str, torch.Tensor], literal: Mapping[str, torch.T
         assert difference(quick[name].detach().numpy(), blob.detach().numpy()) <= ALLOWED, name
 
 
-def steps_of(net: Net) -> set[type]:
-    return {type(step.layer) for program in net._programs.values() for step in program}
+def operations_of(net: Net) -> set[type]:
+    return {type(each.operation) for program in net._programs.values() for each in program}
 
 
 IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-cnn", "m2nist-fcn")]
@@ -77,9 +79,10 @@ def test_every_net_scores_the_same_for_each_image_of_any_size(name: str) -> None
         random = np.random.RandomState(number)
         inputs = {n: random.normal(0, 60, (1, c, height, width)).astype(np.float32) for n, c in fed.items()}
         assert_same(quick.forward(**inputs), literal.forward(**inputs))
-    assert interpolation.Interpolation in steps_of(quick)
-    assert (frames.Framed in steps_of(quick)) == (name != "nyud-fcn32s-color-d")  # whose inputs are concatenated first
-    assert steps_of(literal).isdisjoint({interpolation.Interpolation, frames.Framed})
+    assert CroppedUpscore in operations_of(quick)
+    inputs_are_concatenated = name == "nyud-fcn32s-color-d"
+    assert (BorderCache in operations_of(quick)) == (not inputs_are_concatenated)
+    assert operations_of(literal).isdisjoint({CroppedUpscore, BorderCache})
 
 
 FRAMED = """
@@ -177,8 +180,8 @@ def test_an_upscore_and_its_crop_are_two_products(data: st.DataObject) -> None:
     quick, literal = pair(parsed(text))
     inputs = {"x": np.random.RandomState(0).normal(size=(2, 3, 9, 8)), "as": np.zeros((1, 5, 6, 7))}
     assert_same(quick.forward(**inputs), literal.forward(**inputs))
-    assert interpolation.Interpolation in steps_of(quick)
-    assert quick._programs[next(iter(quick._programs))][0].layer._taps() is not None
+    assert CroppedUpscore in operations_of(quick)
+    assert quick._programs[next(iter(quick._programs))][0].operation._find_taps() is not None
     for net in (quick, literal):  # no interpolation any more
         net.params["up"][0].copy_(torch.randn(net.params["up"][0].shape, generator=torch.Generator().manual_seed(0)))
     assert_same(quick.forward(**inputs), literal.forward(**inputs))
@@ -195,7 +198,7 @@ def test_the_gradient_behind_an_upscore_is_the_literal_one() -> None:
         bottom = torch.tensor(x, requires_grad=True)
         net.forward(**{"x": bottom, "as": reference})["crop"].square().sum().backward()
         grads.append(bottom.grad.numpy())
-        assert (interpolation.Interpolation in steps_of(net)) == (not literal)
+        assert (CroppedUpscore in operations_of(net)) == (not literal)
     assert difference(*grads) <= ALLOWED
 
 
@@ -203,5 +206,5 @@ def test_an_upscore_that_learns_stays_a_layer() -> None:
     net = Net(parsed(upscore(4, 2, 0, 1, "offset: 1", False, lr_mult=1)), "train")
     x = np.ones((2, 3, 9, 8), np.float32)
     net.forward(**{"x": x, "as": np.zeros((1, 5, 6, 7))})["crop"].sum().backward()
-    assert interpolation.Interpolation not in steps_of(net)
+    assert CroppedUpscore not in operations_of(net)
     assert net.params["up"][0].grad.abs().sum() > 0

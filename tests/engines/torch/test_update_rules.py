@@ -12,7 +12,7 @@ import pytest
 from exact_gradients import assert_same_histories, assert_same_updates
 from trainings import SOLVERS, caffe_train, torch_train
 
-from caffe_fcn.engines.torch.training import state
+from caffe_fcn.engines.torch.training import solver_state
 from caffe_fcn.errors import EngineError
 
 UPDATES = 3
@@ -27,7 +27,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def histories(path: Path) -> list[np.ndarray]:
-    return [np.array(history.loaded()) for history in state.read(path).histories]
+    return [np.array(history.loaded()) for history in solver_state.read(path).histories]
 
 
 BEGUN = [
