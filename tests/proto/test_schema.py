@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import reference
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from caffe_fcn.proto import schema
@@ -67,17 +67,18 @@ def test_both_schemas_read_the_same_net_in_one_process(caffe_pb2: Any) -> None:
     assert schema.NetParameter.FromString(theirs.SerializeToString()) == ours
 
 
-def test_every_field_of_the_published_facts_is_ours(shared: Path) -> None:
-    published = json.loads((shared / "facts/caffe_schema.json").read_text())
+def test_every_field_of_the_published_facts_is_ours() -> None:
     ours = facts(own_file())
     labels = {"optional": 1, "required": 2, "repeated": 3}
-    for message, fields in published["messages"].items():
-        for name, field in fields.items():
-            number, label, _, kind, default, packed = ours.pop(f"{message}.{name}")
-            assert (number, label, packed) == (field["number"], labels[field["label"]], field.get("packed", False))
-            assert not kind or kind == field["type"]
-            assert default == field.get("default", "") or float(default) == float(field["default"])
-    assert ours == published["enums"]
+    for field in reference.rows("schema.csv"):
+        number, label, _, kind, default, packed = ours.pop(f"{field['message']}.{field['field']}")
+        assert (number, label, packed) == (int(field["number"]), labels[field["label"]], field["packed"] == "packed")
+        assert not kind or kind == field["type"]
+        assert default == field["default"] or float(default) == float(field["default"])
+    enums: dict[str, dict[str, int]] = {}
+    for row in reference.rows("enums.csv"):
+        enums.setdefault(row["enum"], {})[row["value"]] = int(row["number"])
+    assert ours == enums
 
 
 def test_the_descriptor_is_the_one_that_protoc_makes_of_caffe_proto(tmp_path: Path) -> None:
