@@ -90,8 +90,8 @@ def _is_per_channel(node: Node) -> bool:
         param = node.layer.batch_norm_param
         return not param.HasField("use_global_stats") or bool(param.use_global_stats)
     if node.type == "Scale":
-        param = node.layer.scale_param
-        return len(node.bottoms) == 1 and param.axis == 1 and param.num_axes == 1
+        scale = node.layer.scale_param
+        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
     return False
 
 

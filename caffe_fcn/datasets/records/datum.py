@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from caffe_fcn.proto import Datum
+
 Array: TypeAlias = "NDArray[Any]"
 
 # The keys of Datum.channels, height, width, data; and what follows the bytes of an image: encoded is true.
@@ -56,7 +58,7 @@ def _shape_and_key(shape: tuple[int, int, int]) -> bytes:
     return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA))
 
 
-def parse(record: bytes, where: str) -> Any:
+def parse(record: bytes, where: str) -> Datum:
     """The Datum in ``record``; raises `DatasetError` at ``where``."""
     from google.protobuf.message import DecodeError
 
@@ -68,7 +70,7 @@ def parse(record: bytes, where: str) -> Any:
         raise DatasetError(where, "is no Datum", "build the data set again") from error
 
 
-def array(datum: Any, where: str) -> Array:
+def array(datum: Datum, where: str) -> Array:
     """C x H x W, as Caffe's Data layer puts it into a blob: uint8, or float32 for float_data.
 
     Raises `DatasetError` at ``where`` for an image that does not decode or data that don't fill the shape.
@@ -85,7 +87,7 @@ def array(datum: Any, where: str) -> Array:
     return values.reshape(shape)
 
 
-def shape(datum: Any, where: str) -> tuple[int, ...]:
+def shape(datum: Datum, where: str) -> tuple[int, ...]:
     """C x H x W, of an encoded record from its header; raises `DatasetError` at ``where``."""
     if not datum.encoded:
         return datum.channels, datum.height, datum.width
@@ -93,7 +95,7 @@ def shape(datum: Any, where: str) -> tuple[int, ...]:
     return len(images.mode_in_caffe(header)), header.height, header.width
 
 
-def encoding(datum: Any) -> str:
+def encoding(datum: Datum) -> str:
     """How a record holds its array: raw, float, or the format of an image file."""
     if not datum.encoded:
         return "raw" if datum.data else "float"
