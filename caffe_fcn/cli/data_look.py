@@ -130,7 +130,7 @@ def explore(
     names = [split] if split else list(reading.splits(folder))
     workers = workers or os.cpu_count() or 1
     pairs = {found.split: found for found in (reading.open(folder, name) for name in names or [""])}
-    with progress("records") as show, files.together():
+    with progress("records") as show, files.write_together():
 
         def views(name: str, number: int) -> list[View]:
             told = None if show is None else lambda done, total: show(f"drawing {name}", done, total)
@@ -143,7 +143,7 @@ def explore(
             first = next(iter(pairs))
             from PIL import Image
 
-            with files.atomic(sheet) as file:
+            with files.atomic_write(sheet) as file:
                 Image.fromarray(explore.sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
     for path in filter(None, (output, sheet)):
         echo(str(path))

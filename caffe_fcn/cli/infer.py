@@ -81,7 +81,7 @@ def infer(
             tell(note)
             tell(f"{image}: {remark}" if remark else "")
             note = ""
-            with files.new_folder(output), files.together():
+            with files.make_folder(output), files.write_together():
                 summary = _write(found, target, colours, names)
             echo(f"{target}: {summary}")
 
@@ -122,5 +122,5 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
 
 
 def _save(image: Image, path: Path) -> None:
-    with files.atomic(path) as file:
+    with files.atomic_write(path) as file:
         image.save(file, "PNG")

@@ -54,7 +54,7 @@ class Description:
         known = asdict(self)
         content = {"version": _VERSION, **known.pop("unknown"), **known}
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        with files.atomic(folder / FILE) as file:
+        with files.atomic_write(folder / FILE) as file:
             # A path that is not UTF-8 has lone surrogates, for which this writes JSON's own escapes.
             file.write((_flat_lists(text) + "\n").encode("utf-8", "backslashreplace"))
 
@@ -67,7 +67,7 @@ def read(folder: Path) -> Description | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise files.failure(path, error) from error
+        raise files.to_file_error(path, error) from error
     if not stat.S_ISREG(kind):
         raise FileError(path, "is no regular file", "remove it, or name another folder")
     try:

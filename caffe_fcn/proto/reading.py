@@ -77,7 +77,7 @@ def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[Unk
 def _read(path: PathLike, kinds: tuple[Any, ...], allow_unknown: bool, notes: list[UnknownField] | None) -> Any:
     """A message of whichever of ``kinds`` the content is."""
     source = "<stdin>" if str(path) == "-" else str(path)
-    with files.told(source), _open(path) as file:
+    with files.naming_errors(source), _open(path) as file:
         head = file.read(_HEAD)
         _refuse_marks(head, source)
         if is_binary(head):

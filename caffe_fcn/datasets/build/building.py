@@ -193,7 +193,7 @@ def _measure(folder: Path, about: Description, found: Mapping[str, reading.Paths
 
 
 def _leave(folder: Path, name: str, content: bytes) -> str:
-    with files.atomic(folder / name) as file:
+    with files.atomic_write(folder / name) as file:
         file.write(content)
     return name
 

@@ -37,10 +37,10 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     place = root / FOLDER
     if place.exists():
         raise FileError(place, "is there already", "remove it to have it written anew")
-    files.sweep(place)
+    files.remove_leftovers(place)
     growing = files.temporary_name(place)
     try:
-        with files.told(place), files.together():
+        with files.naming_errors(place), files.write_together():
             lists = {path: _unpack(path, growing, progress) for path in databases}
             for path, names in lists.items():
                 # ImageData wants a number behind each name, the image's class: a segmentation net silences it.

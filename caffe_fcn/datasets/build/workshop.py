@@ -36,7 +36,7 @@ def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) ->
     """
     _check_free(folder, databases)
     place = folder / WORKSHOP
-    with files.new_folder(place), files.told(place), (place / "lock").open("w") as lock:
+    with files.make_folder(place), files.naming_errors(place), (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

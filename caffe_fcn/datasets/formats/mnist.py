@@ -63,7 +63,7 @@ def sources(folder: str | os.PathLike[str], part: str = "train") -> list[dict[st
 
 def idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """The array in an IDX file of bytes that should have so many dimensions; raises `FileError`."""
-    with files.told(path), path.open("rb") as raw:
+    with files.naming_errors(path), path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.GzipFile(fileobj=raw) if zipped else raw as file:

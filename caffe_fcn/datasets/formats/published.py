@@ -170,7 +170,7 @@ def _table(layout: Layout, params: dict[str, str]) -> Any:
         return None
     where = params[layout.folders[-1]]
     try:
-        with files.told(where):
+        with files.naming_errors(where):
             return layout.table(params)
     except ValueError as error:
         raise DatasetError(where, f"its lists of class names don't fit: {error}", "fetch them again") from error

@@ -60,7 +60,7 @@ def build(
 
     def finish(folder: Path) -> None:
         for name, array in zip((GRID_FILE, GRID_LABEL_FILE), grid_pair(grid, size, seed), strict=True):
-            with files.atomic(folder / name) as file:
+            with files.atomic_write(folder / name) as file:
                 images.picture(array[None]).save(file, "PNG")
 
     return building.build(output, splits, about, way, finish)

@@ -281,7 +281,7 @@ def _told(path: Path, writing: bool = False) -> Iterator[None]:
 
     from caffe_fcn import files
 
-    with files.told(path):
+    with files.naming_errors(path):
         try:
             yield
         except lmdb.Error as error:

@@ -98,7 +98,7 @@ class Tar:
 
         self.path = Path(path)
         self._members: dict[str, tuple[int, int]] = {}
-        with files.told(path):
+        with files.naming_errors(path):
             self._file = self.path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
             try:
@@ -133,7 +133,7 @@ class Tar:
             raise Fault("broken", self.where(name), "is not in the tar", "check the tar")
         offset, size = self._members[name]
         _check_size(self.where(name), size)
-        with files.told(self.path):
+        with files.naming_errors(self.path):
             return os.pread(self._file.fileno(), size, offset)
 
     def expect(self, name: str) -> None:
@@ -158,7 +158,7 @@ def read_file(path: str, where: str | None = None) -> bytes:
     try:
         return _content(path, where)
     except OSError as error:
-        told = files.failure(where, error)
+        told = files.to_file_error(where, error)
         raise Fault("broken", told.where, told.what, told.mend) from error
 
 

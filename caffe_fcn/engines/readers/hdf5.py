@@ -146,7 +146,7 @@ def _open(name: str) -> Any:
     import h5py
 
     where = stores.escape_name(name)
-    with files.told(where):
+    with files.naming_errors(where):
         if not Path(name).exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not Path(name).is_file():
