@@ -84,7 +84,7 @@ def datum_shape(record: Any, source: str) -> Shape:
     """C x H x W of a Datum; of an encoded one from the image's header."""
     from caffe_fcn.datasets.records import datum
 
-    return datum.shape(record, f"{source}, record 0")
+    return datum.read_shape(record, f"{source}, record 0")
 
 
 def _batch(layer: LayerParameter, batch: int, channels: int, height: int, width: int) -> list[Shape]:

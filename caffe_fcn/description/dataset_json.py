@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn import files
-from caffe_fcn.description import fields as description_fields
+from caffe_fcn import files, strict_json
+from caffe_fcn.description.dataset_fields import check_description
 from caffe_fcn.errors import FileError
 
 FILE = "dataset.json"
@@ -71,8 +71,8 @@ def read(folder: Path) -> Description | None:
     if not stat.S_ISREG(kind):
         raise FileError(path, "is no regular file", "remove it, or name another folder")
     try:
-        content = description_fields.load(files.read_bytes(path))
-        description_fields.check_description(content)
+        content = strict_json.parse(files.read_bytes(path))
+        check_description(content)
     except ValueError as error:
         mend = "correct it, or build the data set again in another folder"
         raise FileError(path, f"is no description of a data set: {error}", mend) from error

@@ -29,10 +29,10 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """The content of a file; raises `Fault` where it is missing."""
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         """Let the system fetch a file that will be read soon, while others are worked on."""
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         """How messages call the file."""
 
 
@@ -76,9 +76,9 @@ class Folder:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        return read_file(self._prefix + name, self.where(name))
+        return read_file(self._prefix + name, self.locate(name))
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         with suppress(OSError):  # reading it will tell
             file = _open(self._prefix + name)
             try:
@@ -86,7 +86,7 @@ class Folder:
             finally:
                 os.close(file)
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         return escape_name(self._prefix + name)
 
 
@@ -130,17 +130,17 @@ class Tar:
 
     def read(self, name: str) -> bytes:
         if name not in self._members:
-            raise Fault("broken", self.where(name), "is not in the tar", "check the tar")
+            raise Fault("broken", self.locate(name), "is not in the tar", "check the tar")
         offset, size = self._members[name]
-        _check_size(self.where(name), size)
+        _check_size(self.locate(name), size)
         with files.naming_errors(self.path):
             return os.pread(self._file.fileno(), size, offset)
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         if name in self._members:
             _fetch(self._file.fileno(), *self._members[name])
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         return f"{self.path}:{name}"
 
 
