@@ -81,7 +81,7 @@ def write(name: str | Net, folder: str | os.PathLike[str], **options: Any) -> li
     messages = files(name, **options)
     into = Path(folder)
     prefix = into / cast(SolverParameter, messages["solver.prototxt"]).snapshot_prefix
-    with disk.new_folder(into), disk.new_folder(prefix.parent), disk.together():
+    with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
         for file, message in messages.items():
             disk.write_text(into / file, proto.to_text(message))
     return [into / file for file in messages]

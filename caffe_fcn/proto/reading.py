@@ -85,7 +85,7 @@ def _read(
 ) -> Message:
     """A message of whichever of ``kinds`` the content is."""
     source = "<stdin>" if str(path) == "-" else str(path)
-    with files.told(source), _open(path) as file:
+    with files.naming_errors(source), _open(path) as file:
         head = file.read(_HEAD)
         _refuse_marks(head, source)
         if is_binary(head):

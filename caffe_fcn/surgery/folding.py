@@ -55,7 +55,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [

@@ -66,9 +66,9 @@ PUBLISHED = {
 
 
 def test_the_palette_of_voc_is_the_published_one() -> None:
-    assert dict(zip(voc.classes.VOC, palette.voc(), strict=False)) == PUBLISHED
-    assert palette.voc()[255] == (224, 224, 192)
-    assert len(set(palette.voc())) == 256
+    assert dict(zip(voc.classes.VOC, palette.make_voc_palette(), strict=False)) == PUBLISHED
+    assert palette.make_voc_palette()[255] == (224, 224, 192)
+    assert len(set(palette.make_voc_palette())) == 256
 
 
 def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
     if not path.is_file():
         pytest.skip("../shared/data/voc-demo is not here")
     flat = Image.open(path).getpalette()
-    assert flat == [value for colour in palette.voc() for value in colour][: len(flat or ())]
+    assert flat == [value for colour in palette.make_voc_palette() for value in colour][: len(flat or ())]
 
 
 def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_voc_label_with_another_palette_is_a_fault(tmp_path: Path) -> None:
     made.voc(tmp_path / "VOC2012", SPLITS)
     path = tmp_path / "VOC2012" / "SegmentationClass" / "2008_000008.png"
     image = Image.open(path)
-    image.putpalette([255 - value for colour in palette.voc() for value in colour])
+    image.putpalette([255 - value for colour in palette.make_voc_palette() for value in colour])
     image.save(path)
     with pytest.raises(Fault, match="2008_000008") as raised:
         voc.build(tmp_path / "set", tmp_path / "VOC2012")
@@ -217,7 +217,7 @@ def test_nyud_with_hha_and_the_logarithm_of_depth(tmp_path: Path) -> None:
     names = datasets.open(tmp_path / "set").names
     for kind in ("hha", "depth"):
         for name, value in zip(names, database.Database(tmp_path / "set" / f"train_{kind}"), strict=True):
-            array = datum.array(datum.parse(value, ""), "")
+            array = datum.to_array(datum.parse(value, ""), "")
             if kind == "hha":
                 assert (array == known[name][kind].transpose(2, 0, 1)).all()
             else:
@@ -231,7 +231,7 @@ def test_siftflow_with_semantic_and_geometric_labels(tmp_path: Path) -> None:
     assert_is(tmp_path / "set", "train", known, splits["trainval"], "sem")
     names = datasets.open(tmp_path / "set").names
     for name, value in zip(names, database.Database(tmp_path / "set" / "train_geo"), strict=True):
-        assert (datum.array(datum.parse(value, ""), "")[0] == known[name]["geo"]).all()
+        assert (datum.to_array(datum.parse(value, ""), "")[0] == known[name]["geo"]).all()
 
 
 def test_pascal_context_maps_459_classes_to_59(tmp_path: Path) -> None:

@@ -61,5 +61,5 @@ class DatabaseReader(Reader):
 
     def _pixels(self, record: Datum, where: str) -> Array:
         if self._colour is None or not record.encoded:
-            return datum.array(record, where)
+            return datum.to_array(record, where)
         return decoded(record.data, where, self._colour)
