@@ -23,6 +23,7 @@ from itertools import pairwise, zip_longest
 from typing import Any
 
 from caffe_fcn.proto import TEST, TRAIN, NetParameter
+from caffe_fcn.proto.copying import copy_message
 
 ABSENT = "absent"
 
@@ -96,7 +97,7 @@ def _as_written(net: Any) -> list[Any]:
     kept = []
     for layer in net.layer:
         if not _is_implicit_split(layer):
-            kept.append(type(layer).FromString(layer.SerializeToString()))
+            kept.append(copy_message(layer))
             kept[-1].bottom[:] = [copies.get(blob, blob) for blob in layer.bottom]
             if phase:
                 kept[-1].ClearField("phase")
