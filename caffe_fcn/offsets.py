@@ -27,6 +27,7 @@ from caffe_fcn.net.layer_types.shaping import crop_map
 from caffe_fcn.net.layer_types.site import image_axis
 from caffe_fcn.net.shapes import row_of
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import copy_message
 
 _IMAGE_AXES = 2  # H and W
 
@@ -127,8 +128,7 @@ def crops(net: NetParameter, phase: str | None = None) -> list[Crop]:
 
 def fixed(net: NetParameter) -> NetParameter:
     """A copy of the net, all its phases together, with every Crop offset put right."""
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     right: dict[str, Crop] = {}
     for phase in PHASES:
         right |= {crop.layer: crop for crop in crops(net, phase)}

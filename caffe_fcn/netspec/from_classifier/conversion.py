@@ -30,12 +30,13 @@ from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn
 from caffe_fcn.netspec.building import build
 from caffe_fcn.netspec.catalogue import ALEXNET_SOLVER
-from caffe_fcn.netspec.convolutionize import convolutionize, drop
+from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.fields import is_foreign
 from caffe_fcn.netspec.from_classifier import anatomy
 from caffe_fcn.netspec.plan import IMAGENET_MEAN, DataSet, Net, Trunk
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
 from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto.copying import bypass_layers
 from caffe_fcn.proto.schema import Message
 
 STRIDES = (32, 16, 8)
@@ -57,7 +58,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> Net:
     except DatasetError as error:
         raise NetError(error.where, error.what, "name the deploy net, which says its input's size") from error
     body = convolutionize(deploy, only=parts.dense)
-    drop(body, parts.ending)
+    bypass_layers(body, parts.ending)
     found = anatomy.trunk_of(body, parts)
     replay = _replay(found, body, parts.image, parts.classifier)
     trunk = Trunk(name, replay, replay.pad, found.stride, _skips(name, found, stride))
