@@ -70,7 +70,7 @@ def fold_mean(
     param = power.layer.power_param if power else None
     scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
     shift = tuple(offset - scale * each for each in mean) or (offset,)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
         if power:
             layers = [layer for layer in layers if layer.name != power.name]
