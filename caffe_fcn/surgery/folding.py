@@ -17,6 +17,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer, Weights, place
@@ -55,7 +56,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [
@@ -90,8 +91,8 @@ def _is_per_channel(node: Node) -> bool:
         param = node.layer.batch_norm_param
         return not param.HasField("use_global_stats") or bool(param.use_global_stats)
     if node.type == "Scale":
-        param = node.layer.scale_param
-        return len(node.bottoms) == 1 and param.axis == 1 and param.num_axes == 1
+        scale = node.layer.scale_param
+        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
     return False
 
 
@@ -187,16 +188,11 @@ def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:
 
 def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains: each host makes, under the chain's last name, what the chain made."""
-    result = NetParameter()
-    result.CopyFrom(net)
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
-    kept = [layer for layer in result.layer if layer.name not in gone]
-    for layer in kept:
+    result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))
+    for layer in result.layer:
         if layer.name in hosts:
             layer.top[0] = hosts[layer.name]
             getattr(layer, _HOSTS[layer.type]).ClearField("bias_term")
-    layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
-    del result.layer[:]
-    result.layer.extend(layers)
     return result

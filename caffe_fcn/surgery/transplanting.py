@@ -24,6 +24,7 @@ from caffe_fcn.net.graph import SOURCES, Node
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
+from caffe_fcn.proto.copying import without_blobs
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
 from caffe_fcn.weights import fillers, interpolation
@@ -345,10 +346,7 @@ def _interpolated(node: Node, shape: Shape) -> Tensor:
 
 
 def _definition(layer: LayerParameter) -> bytes:
-    bare = LayerParameter()
-    bare.CopyFrom(layer)
-    bare.ClearField("blobs")
-    return bytes(bare.SerializeToString())
+    return bytes(without_blobs(layer).SerializeToString())
 
 
 def _refuse(report: Report, donors: Sequence[Donor], strict: bool) -> None:

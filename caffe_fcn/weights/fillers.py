@@ -44,7 +44,8 @@ def filler_of(layer: LayerParameter, index: int, shape: Shape) -> FillerParamete
     """The filler of a layer's parameter: the one that the prototxt names, or what Caffe takes instead."""
     if layer.type in _RECURRENT:
         name = "bias_filler" if len(shape) == 1 else "weight_filler"
-        return getattr(layer.recurrent_param, name)
+        recurrent: FillerParameter = getattr(layer.recurrent_param, name)
+        return recurrent
     if layer.type not in _FILLERS:
         return FillerParameter(type="constant")
     message, names = _FILLERS[layer.type]
@@ -52,7 +53,8 @@ def filler_of(layer: LayerParameter, index: int, shape: Shape) -> FillerParamete
         names = names[1:]
     param = getattr(layer, message)
     if param.HasField(names[index]):
-        return getattr(param, names[index])
+        filler: FillerParameter = getattr(param, names[index])
+        return filler
     return FillerParameter(type="constant", value=_DEFAULTS.get((layer.type, names[index]), 0.0))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.files import PathLike, atomic
+from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import BlobProto
 from caffe_fcn.weights import caffemodel, npz
@@ -55,7 +55,7 @@ def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) 
     if suffix not in SUFFIXES:
         raise WeightsError(path, f"no format of means has the suffix {suffix!r}", f"{' and '.join(SUFFIXES)} do")
     mean = mean.astype("<f4")
-    with atomic(path) as out:
+    with atomic_write(path) as out:
         if suffix == ".npy":
             np.save(out, np.ascontiguousarray(mean))
         else:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from caffe_fcn import strict_json
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights.layers import Layer, Weights
 from caffe_fcn.weights.naming import layers_of, names_of
@@ -38,8 +39,8 @@ def read(file: SourceFile) -> Weights:
     if length > _LONGEST_HEADER:
         raise WeightsError(file.path, f"has a header of {length} bytes, more than {_LONGEST_HEADER}", _BROKEN)
     try:
-        header = json.loads(file.read(_LENGTH, length).decode(), object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
+        header = strict_json.parse(file.read(_LENGTH, length))
+    except ValueError as error:
         raise WeightsError(file.path, f"its header is no JSON: {error}", _BROKEN) from error
     begin = _LENGTH + length
     stretches: dict[str, Stretch] = {}
@@ -62,13 +63,6 @@ def _check_places(file: SourceFile, data: int, stretches: dict[str, Stretch]) ->
         end += stretch.size
     if end != len(file):
         raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", _BROKEN)
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name stands twice")
-    return result
 
 
 def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, Stretch]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.errors import FileError, WeightsError
-from caffe_fcn.files import told
+from caffe_fcn.files import naming_errors
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SourceFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._window, self._begin = b"", 0
-        with told(path):
+        with naming_errors(path):
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise FileError(path, "is no regular file", "name a weights file")
             self._file: IO[bytes] = self.path.open("rb", buffering=0)
@@ -89,7 +89,7 @@ class SourceFile:
     def read(self, begin: int, size: int) -> bytes:
         """``size`` bytes from ``begin``; raises `FileError` where the file has become shorter."""
         parts = []
-        with told(self.path):
+        with naming_errors(self.path):
             while size > 0 and (part := os.pread(self.fileno(), size, begin)):
                 parts.append(part)
                 begin, size = begin + len(part), size - len(part)
