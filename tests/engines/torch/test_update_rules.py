@@ -22,7 +22,7 @@ UPDATES = 3
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the net of exact gradients."""
     monkeypatch.chdir(tmp_path)
-    exact_gradients.make(tmp_path)
+    exact_gradients.write_files(tmp_path)
     return tmp_path
 
 
