@@ -20,7 +20,7 @@ _STATES = (".solverstate", ".h5")
 
 def require_file(path: PathLike) -> Path:
     """Return the absolute path; raise `FileError` if the file cannot be read."""
-    with files.told(path), Path(path).open("rb"):
+    with files.naming_errors(path), Path(path).open("rb"):
         return Path(path).absolute()
 
 
@@ -29,7 +29,7 @@ def require_weights(path: PathLike) -> Path:
 
     Text is refused here because Caffe reads many a text without complaint, as weights that have no layers.
     """
-    with files.told(path), Path(path).open("rb") as file:
+    with files.naming_errors(path), Path(path).open("rb") as file:
         head = file.read(_HEAD)
     if not is_binary(head):
         raise FileError(path, "is text and holds no weights" if head else "is empty", "name a .caffemodel")

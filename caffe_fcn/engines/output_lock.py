@@ -34,13 +34,13 @@ def lock_output(path: Path, setting: str) -> Iterator[None]:
     Raises `FileError` if another process has the lock, or the folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
-    with files.told(path):
+    with files.naming_errors(path):
         descriptor = _open_and_lock(lock)
     if descriptor is None:
         owner = _describe_owner(lock)
         raise FileError(path, f"another training writes there: {owner}", f"wait for it, or name another {setting}")
     try:
-        with files.told(lock):
+        with files.naming_errors(lock):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         yield

@@ -71,7 +71,7 @@ def wake_on_signals() -> Iterator[int]:
 @contextmanager
 def open_log(path: Path, append: bool) -> Iterator[IO[bytes]]:
     """Yield the log file, opened for writing; raise `FileError` if it cannot be opened."""
-    with files.told(path):
+    with files.naming_errors(path):
         file = cast(IO[bytes], path.open("ab" if append else "wb"))
     try:
         yield file

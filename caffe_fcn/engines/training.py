@@ -73,7 +73,7 @@ class Training(ABC):
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
         self.prefix = _resolve_snapshot_prefix(param, path, self.folder)
-        with files.new_folder(self.prefix.parent):
+        with files.make_folder(self.prefix.parent):
             pass  # Caffe does not make it
         self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
         self._resources = ExitStack()
@@ -171,7 +171,7 @@ class Training(ABC):
     def _lines(self) -> Iterator[str]:
         """Yield the log line by line, and write it to its file."""
         for raw in self._raw_lines():
-            with files.told(self.log):
+            with files.naming_errors(self.log):
                 self._log_file.write(raw)
                 self._log_file.flush()
             line = raw.decode(errors="replace")
