@@ -7,11 +7,11 @@ are relative to the working directory, as Caffe takes them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, MissingExtraError, NetError
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto import Datum, LayerParameter
 
 Shape = tuple[int, ...]
 
@@ -67,7 +67,7 @@ def hdf5_data(layer: LayerParameter) -> list[Shape]:
         return [(param.batch_size, *file[top].shape[1:]) for top in layer.top]
 
 
-def first_record(source: str) -> Any:
+def first_record(source: str) -> Datum:
     """The first Datum of an LMDB; raises `FileError` for what is none, `DatasetError` for what is empty."""
     from caffe_fcn.datasets.records import datum
     from caffe_fcn.datasets.records.database import Database
@@ -80,7 +80,7 @@ def first_record(source: str) -> Any:
     return datum.parse(records[0], f"{source}, record 0")
 
 
-def datum_shape(record: Any, source: str) -> Shape:
+def datum_shape(record: Datum, source: str) -> Shape:
     """C x H x W of a Datum; of an encoded one from the image's header."""
     from caffe_fcn.datasets.records import datum
 

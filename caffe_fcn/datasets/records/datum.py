@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from caffe_fcn.proto import Datum
+
 Array: TypeAlias = "NDArray[Any]"
 
 # The keys of Datum.channels, height, width, data; and what follows the bytes of an image: encoded is true.
-_CHANNELS, _HEIGHT, _WIDTH = (wire.key(number, wire.VARINT) for number in (1, 2, 3))
-_DATA, _ENCODED = wire.key(4, wire.BYTES), wire.key(7, wire.VARINT) + b"\x01"
+_CHANNELS, _HEIGHT, _WIDTH = (wire.encode_key(number, wire.VARINT) for number in (1, 2, 3))
+_DATA, _ENCODED = wire.encode_key(4, wire.BYTES), wire.encode_key(7, wire.VARINT) + b"\x01"
 
 
 def pack_raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
@@ -56,7 +58,7 @@ def _shape_and_key(shape: tuple[int, int, int]) -> bytes:
     return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA))
 
 
-def parse(record: bytes, where: str) -> Any:
+def parse(record: bytes, where: str) -> Datum:
     """The Datum in ``record``; raises `DatasetError` at ``where``."""
     from google.protobuf.message import DecodeError
 
@@ -68,7 +70,7 @@ def parse(record: bytes, where: str) -> Any:
         raise DatasetError(where, "is no Datum", "build the data set again") from error
 
 
-def to_array(datum: Any, where: str) -> Array:
+def to_array(datum: Datum, where: str) -> Array:
     """C x H x W, as Caffe's Data layer puts it into a blob: uint8, or float32 for float_data.
 
     Raises `DatasetError` at ``where`` for an image that does not decode or data that don't fill the shape.
@@ -85,7 +87,7 @@ def to_array(datum: Any, where: str) -> Array:
     return values.reshape(shape)
 
 
-def read_shape(datum: Any, where: str) -> tuple[int, ...]:
+def read_shape(datum: Datum, where: str) -> tuple[int, ...]:
     """C x H x W, of an encoded record from its header; raises `DatasetError` at ``where``."""
     if not datum.encoded:
         return datum.channels, datum.height, datum.width
@@ -93,7 +95,7 @@ def read_shape(datum: Any, where: str) -> tuple[int, ...]:
     return len(images.choose_mode(header)), header.height, header.width
 
 
-def describe_encoding(datum: Any) -> str:
+def describe_encoding(datum: Datum) -> str:
     """How a record holds its array: raw, float, or the format of an image file."""
     if not datum.encoded:
         return "raw" if datum.data else "float"
