@@ -25,6 +25,7 @@ from typing import Any, Literal
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe_fcn.proto import TEST, TRAIN, FillerParameter, LayerParameter, NetParameter, SolverParameter
+from caffe_fcn.proto.copying import copy_message
 from caffe_fcn.proto.schema import (
     ConvolutionParameter,
     CropParameter,
@@ -108,7 +109,7 @@ def _as_written(net: NetParameter) -> list[LayerParameter]:
     kept = []
     for layer in net.layer:
         if not _is_implicit_split(layer):
-            kept.append(type(layer).FromString(layer.SerializeToString()))
+            kept.append(copy_message(layer))
             kept[-1].bottom[:] = [copies.get(blob, blob) for blob in layer.bottom]
             if phase:
                 kept[-1].ClearField("phase")

@@ -101,8 +101,8 @@ class NetDesign:
     ``bilinear`` gives every class an upsampling kernel of its own, which Caffe fills. ``classes_in_names`` puts a
     number of classes other than PASCAL VOC's into the names of the layers whose shape depends on it, so that
     fine-tuning from the nets of DIGITS leaves these layers out. ``filler`` initializes the backbone for training from
-    scratch. ``digits_form`` gives the net the form of NVIDIA DIGITS in every phase. ``all_in_one`` also writes it as one
-    net for all phases.
+    scratch. ``digits_form`` gives the net the form of NVIDIA DIGITS in every phase. ``all_in_one`` also writes it as
+    one net for all phases.
     """
 
     name: str

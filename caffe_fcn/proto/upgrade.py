@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.proto.copying import replace_layers
 from caffe_fcn.proto.schema import LayerParameter, Message, NetParameter, SolverParameter, V1LayerParameter
 
 
@@ -322,12 +323,10 @@ def _inputs_to_layer(net: NetParameter, notes: list[str]) -> None:
         mend = "one input_shape, or four input_dim, for each input"
         raise NetError(f"input {names[0]!r}", f"{len(names)} inputs, {len(dims) or len(shapes)} dimensions", mend)
     else:
-        others = list(net.layer)
-        del net.layer[:]
-        layer = net.layer.add(name="input", type="Input", top=names)
+        layer = LayerParameter(name="input", type="Input", top=names)
         for shape in shapes:
             layer.input_param.shape.add(dim=shape)
-        net.layer.extend(others)
+        replace_layers(net, [layer, *net.layer])
     for field in ("input", "input_shape", "input_dim"):
         net.ClearField(field)
 

@@ -29,12 +29,13 @@ from caffe_fcn.net.layer_types import windows
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn, solvers
 from caffe_fcn.netspec.assign import is_foreign
-from caffe_fcn.netspec.convolutionize import convolutionize, drop
+from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.design import IMAGENET_MEAN, Backbone, DataSet, NetDesign
 from caffe_fcn.netspec.from_classifier.parts import BackboneLayers, Parts, find_backbone, find_parts
 from caffe_fcn.netspec.prototxts import build
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
 from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto.copying import bypass_layers
 from caffe_fcn.proto.schema import Message
 
 FCN_STRIDES = (32, 16, 8)
@@ -57,7 +58,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     except DatasetError as error:
         raise NetError(error.where, error.what, "name the deploy net, which says its input's size") from error
     body = convolutionize(deploy, only=parts.dense)
-    drop(body, parts.ending)
+    bypass_layers(body, parts.ending)
     found = find_backbone(body, parts)
     replay = _make_replay(found, body, parts)
     backbone = Backbone(name, replay, replay.pad, found.stride, _name_skips(name, found, stride))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, upgrade_net
+from caffe_fcn.proto.copying import copy_message
 
 
 def nets_of(solver: SolverParameter) -> list[NetParameter]:
@@ -34,8 +35,7 @@ def nets_of(solver: SolverParameter) -> list[NetParameter]:
 
 def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
     """A copy of a net in a phase; what the net says of its state goes before, and what the solver says before that."""
-    copy = NetParameter()
-    copy.CopyFrom(net)
+    copy = copy_message(net)
     upgrade_net(copy)
     merged = NetState(phase=phase)
     merged.MergeFrom(net.state)
