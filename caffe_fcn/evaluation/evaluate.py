@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
 from caffe_fcn.evaluation.scoring_net import make_scoring_net
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 _MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
@@ -64,7 +65,7 @@ def evaluate(
     pairs: Pairs,
     settings: Settings = Settings(),
     engine: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: TaskProgress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Score a net on a split of a data set; ``options`` go to `engines.load`.
