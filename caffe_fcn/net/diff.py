@@ -25,13 +25,7 @@ from typing import Any, Literal
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe_fcn.proto import TEST, TRAIN, FillerParameter, LayerParameter, NetParameter, SolverParameter
-from caffe_fcn.proto.schema import (
-    ConvolutionParameter,
-    CropParameter,
-    Message,
-    NetStateRule,
-    PoolingParameter,
-)
+from caffe_fcn.proto.schema import ConvolutionParameter, CropParameter, Message, NetStateRule, PoolingParameter
 
 ABSENT = "absent"
 
