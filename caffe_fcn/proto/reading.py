@@ -330,4 +330,4 @@ def _stripped(data: wire.Buffer, begin: int, end: int, blobs: int, v0: int | Non
 
 
 def _delimited(number: int, value: bytes) -> bytes:
-    return wire.key(number, wire.BYTES) + wire.encode_varint(len(value)) + value
+    return wire.encode_key(number, wire.BYTES) + wire.encode_varint(len(value)) + value

@@ -16,7 +16,7 @@ from caffe_fcn.proto.copying import bypass_layers, copy_message
 from caffe_fcn.surgery.edits import Edit, shifted, swapped, to_grey, with_depth
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, place
+from caffe_fcn.weights.layers import Layer, locate
 
 # Ways to change what the first convolution reads
 CHANNELS = {"bgrd": with_depth, "grey": to_grey, "swap": swapped}
@@ -103,7 +103,7 @@ def _edited(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) 
     channels: dict[str, int] = {}  # of blobs
     for layer in layers:
         if layer.name in edits:
-            tensors = edits[layer.name].apply(layer.tensors, place(path, layer.name))
+            tensors = edits[layer.name].apply(layer.tensors, locate(path, layer.name))
             for bottom in LayerParameter.FromString(layer.definition).bottom:
                 channels[bottom] = tensors[0].shape[1]
             layer = replace(layer, tensors=tensors)

@@ -20,8 +20,8 @@ from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, Weights, place
-from caffe_fcn.weights.tensors import Made, Shape, Tensor, from_array
+from caffe_fcn.weights.layers import Layer, Weights, locate
+from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, from_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,26 +99,26 @@ def _is_per_channel(node: Node) -> bool:
 def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
-    where = place(weights.path, host.name)
+    where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, _HOSTS[host.type]).num_output
     factor = np.ones(outputs)
-    shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
     if _outputs(kernel.shape, host.layer) != outputs:
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
         raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
     for node in chain:
         rule, least, most = _RULES[node.type]
-        tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
+        tensors = [tensor.load().ravel() for tensor in weights[node.name]]
         if not least <= len(tensors) <= most:
             raise WeightsError(
-                place(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
+                locate(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
             )
         for tensor in tensors[:_PER_CHANNEL]:
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
-                raise WeightsError(place(weights.path, node.name), what, _OTHER_NET)
+                raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
         by, plus = rule(node.layer, tensors)
         factor, shift = factor * by, shift * by + plus
     return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
@@ -170,7 +170,7 @@ def _multiplied(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
             yield (chunk * factor[spread(which)]).astype("f4").tobytes()
             at += len(chunk)
 
-    return Tensor(kernel.shape, "float32", (Made(4 * kernel.count, values, kernel.files),))
+    return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
 def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:

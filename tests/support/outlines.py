@@ -127,4 +127,4 @@ def catalogue_net(folder: Path, count: int) -> Path:
 def weights(path: Path) -> dict[tuple[str, int], np.ndarray]:
     """All parameters in a weights file."""
     with open_weights(path) as opened:
-        return {(layer, index): np.array(tensor.loaded()) for layer, index, tensor in opened}
+        return {(layer, index): np.array(tensor.load()) for layer, index, tensor in opened}

@@ -202,7 +202,7 @@ def save(path: Path, net: NetParameter, values: dict[str, list[np.ndarray]]) -> 
 
 def load(path: Path) -> dict[str, list[np.ndarray]]:
     with surgery.open_weights(path) as weights:
-        return {each.name: [t.loaded() for t in each.tensors] for each in weights.layers if each.tensors}
+        return {each.name: [t.load() for t in each.tensors] for each in weights.layers if each.tensors}
 
 
 def fates(report: surgery.Report) -> dict[tuple[str, int], str]:
@@ -301,7 +301,7 @@ def test_a_matrix_is_transposed_in_blocks(tmp_path, monkeypatch):
     matrix = RNG.normal(size=(37, 53)).astype("f4")
     for block in (1, 150, 1000, 1 << 20):
         monkeypatch.setattr(fitting, "_BLOCK", block)
-        np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).loaded(), matrix.T)
+        np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).load(), matrix.T)
 
 
 @pytest.mark.numerics

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Array: TypeAlias = "NDArray[Any]"
 
 # The keys of Datum.channels, height, width, data; and what follows the bytes of an image: encoded is true.
-_CHANNELS, _HEIGHT, _WIDTH = (wire.key(number, wire.VARINT) for number in (1, 2, 3))
-_DATA, _ENCODED = wire.key(4, wire.BYTES), wire.key(7, wire.VARINT) + b"\x01"
+_CHANNELS, _HEIGHT, _WIDTH = (wire.encode_key(number, wire.VARINT) for number in (1, 2, 3))
+_DATA, _ENCODED = wire.encode_key(4, wire.BYTES), wire.encode_key(7, wire.VARINT) + b"\x01"
 
 
 def pack_raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffe_fcn import proto
-from caffe_fcn.engines import checks
+from caffe_fcn.engines.arguments import require_weights
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.errors import EngineError, nearest
 from caffe_fcn.files import PathLike
@@ -39,7 +39,7 @@ class TorchEngine:
     ) -> None:
         message = proto.read_net(net)
         if weights:
-            checks.weights(weights)
+            require_weights(weights)
         self.name = str(net)
         state = NetState(phase=TEST, stage=stages)
         self._net = Net(message, state, weights, device=_choose_device(gpu), precision=precision)

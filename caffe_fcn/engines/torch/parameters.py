@@ -23,7 +23,7 @@ from caffe_fcn.net.shapes import Shapes
 from caffe_fcn.net.sharing import Key
 from caffe_fcn.weights import Tensor as Handle
 from caffe_fcn.weights import fillers, open_weights
-from caffe_fcn.weights.layers import Weights, place
+from caffe_fcn.weights.layers import Weights, locate
 
 
 class Learnable(NamedTuple):
@@ -100,13 +100,13 @@ class Parameters:
                     continue
                 if len(expected) != len(layer.tensors):
                     raise WeightsError(
-                        place(weights.path, layer.name),
+                        locate(weights.path, layer.name),
                         f"has {len(layer.tensors)} parameters, in the net {len(expected)}",
                         _MEND,
                     )
                 for index, (handle, shape) in enumerate(zip(layer.tensors, expected, strict=True)):
                     if _pad_to_four_axes(handle.shape) != _pad_to_four_axes(shape):
-                        where = place(weights.path, layer.name, index)
+                        where = locate(weights.path, layer.name, index)
                         raise WeightsError(where, f"is {dims(handle.shape)}, in the net {dims(shape)}", _MEND)
                     found[self._owners[layer.name, index]] = handle
         return found
@@ -121,7 +121,7 @@ def _pad_to_four_axes(shape: Shape) -> Shape:
 
 
 def _fill(node: Node, index: int, shape: Shape, seed: int) -> Handle:
-    return fillers.filled(fillers.filler_of(node.layer, index, shape), shape, node.name, index, seed)
+    return fillers.fill(fillers.find_filler(node.layer, index, shape), shape, node.name, index, seed)
 
 
 def load_into(tensor: Tensor, handle: Handle) -> Tensor:

@@ -20,7 +20,9 @@ from typing import IO
 
 import caffe_fcn
 from caffe_fcn.engines import log as glog
-from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, Running, check_gpus
+from caffe_fcn.engines.arguments import check_gpus
+from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter
@@ -31,14 +33,14 @@ _GRACE = 5  # seconds that the worker which they lost has to report why
 _MOST_READERS = 4  # processes that read ahead for a worker: more read faster than a net learns
 
 
-class TorchTraining(Running):
+class TorchTraining(Training):
     """A running training by torch; takes the arguments of `caffe.CaffeTraining`, and more.
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
     ``precision`` is that of `torch.Net`.
     """
 
-    _tolerant = False
+    _allows_unknown_fields = False
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class TorchTraining(Running):
         self._where, self._precision = str(solver), precision
         self._first_output = _WorkerOutput()
         self._ends: list[tuple[int, int]] = []  # index and exit status of each child that ended, in that order
-        path = self._solver_file()
+        path = self._write_solver()
         children = [
             Child(self._make_command(path, device, len(devices)), {**rank, "PYTHONPATH": _find_python_path()}, SIGNALS)
             for device, rank in zip(devices, _make_environments(len(devices)), strict=True)
@@ -100,11 +102,11 @@ class TorchTraining(Running):
             for other in self._processes:
                 other.kill()
 
-    def _witness(self, line: str) -> None:
+    def _observe(self, line: str) -> None:
         self._first_output.read_line(line)
 
     def _failure(self) -> EngineError | None:
-        if {*self._statuses()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self.interrupted else {0}):
+        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self.interrupted else {0}):
             return None
         while len(self._ends) < len(self._processes):  # the watching threads are about to add the others
             time.sleep(0.01)
@@ -134,7 +136,7 @@ class _WorkerOutput:
                 self.read_line(line.decode(errors="replace"))
 
     def read_line(self, line: str) -> None:
-        severity, message = glog.split(line.rstrip("\n"))
+        severity, message = glog.parse_line(line.rstrip("\n"))
         if severity == "F":
             self.fatal = message
         elif not severity and message.strip():

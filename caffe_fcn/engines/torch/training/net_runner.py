@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.readers.ahead import Ahead, Batch
+from caffe_fcn.engines.readers.prefetch import Batch, Prefetcher
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.engines.torch.training.distributed import ProcessGroup
@@ -55,14 +55,14 @@ class NetRunner:
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
-        self._ahead = Ahead(present, state.phase == TRAIN, options.seed, options.workers, options.arrays)
+        self._prefetcher = Prefetcher(present, state.phase == TRAIN, options.seed, options.workers, options.arrays)
         self._tops = {layer.name: list(layer.top) for layer in present.layer}
         self._seed = options.seed
         self._group = options.group
         self._batches: Iterator[Batch] | None = None
         self._inputs: dict[str, Array] = {}  # the last batch, by blob
         self.next_batch = next_batch
-        first = self._name_blobs({name: reader.batch(next_batch) for name, reader in self._ahead.readers.items()})
+        first = self._name_blobs({name: reader.batch(next_batch) for name, reader in self._prefetcher.readers.items()})
         shapes = {top: array.shape for top, array in first.items()}
         self.net = Net(message, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
 
@@ -83,11 +83,11 @@ class NetRunner:
 
     def close(self) -> None:
         """End the processes that read ahead."""
-        self._ahead.close()
+        self._prefetcher.close()
 
     def _run(self, number: int) -> dict[str, Tensor]:
         if self._batches is None:
-            self._batches = self._ahead.batches(number, self._group.count)
+            self._batches = self._prefetcher.batches(number, self._group.count)
         self._inputs = self._name_blobs(next(self._batches))
         self.net.random.manual_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
         return self.net.forward(**self._inputs)
