@@ -26,6 +26,8 @@ from caffe_fcn import files as disk
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net import padding
+from caffe_fcn.net.crops import has_crops
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.netspec.catalogue import NETS
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import IMAGENET_MEAN, PHASES, Net, Plan
@@ -93,7 +95,7 @@ def _built(plan: Plan) -> NetParameter:
     net = n.to_proto()
     if plan.net.filler:
         for layer in net.layer:
-            if layer.type == "Convolution" and not layer.name.startswith("score"):
+            if layer_type(layer.type).kind is Kind.CONVOLUTION and not layer.name.startswith("score"):
                 layer.convolution_param.weight_filler.type = plan.net.filler
     return net
 
@@ -142,7 +144,7 @@ def _settled(net: Net, options: Mapping[str, Any]) -> dict[str, Any]:
         return dict(options)
     draft = _planned(net, "deploy", {**options, "pad": _WIDE})
     built = _built(draft)
-    if all(layer.type != "Crop" for layer in built.layer):
+    if not has_crops(built):
         raise NetError(net.name, "has no Crop that a padding would have to fit", "give pad a number")
     smallest = (1, 1) if options.get("size") is None else draft.size
     return {**options, "pad": padding.plan(built, smallest).pad}

@@ -137,13 +137,12 @@ def _upgraded(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
 
 def _modern(tensor: Tensor, kind: str, index: int) -> Tensor:
     """A parameter of four axes as its layer has it today: real Caffe forgives the old shape only in the old fields."""
-    axes = 1 if index else _WEIGHT_AXES.get(kind, 4)
+    from caffe_fcn.net.layer_types import Kind, layer_type  # files of today's format do without the table
+
+    axes = 1 if index else 2 if layer_type(kind).kind is Kind.INNER_PRODUCT else 4
     if len(tensor.shape) != 4 or set(tensor.shape[:-axes]) - {1}:
         return tensor
     return tensor.reshaped(tensor.shape[-axes:])
-
-
-_WEIGHT_AXES = {"InnerProduct": 2}
 
 
 class _Spans:

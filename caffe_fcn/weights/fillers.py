@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.proto import FillerParameter, LayerParameter
 from caffe_fcn.weights.interpolation import kernel
 from caffe_fcn.weights.tensors import CHUNK, Made, Shape, Tensor
@@ -23,37 +24,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Layer type -> its parameter message, and the fillers of its parameters in Caffe's order. Types that are not
-# here start at zero (BatchNorm's statistics, Parameter).
-_FILLERS = {
-    "Bias": ("bias_param", ["filler"]),
-    "Convolution": ("convolution_param", ["weight_filler", "bias_filler"]),
-    "Deconvolution": ("convolution_param", ["weight_filler", "bias_filler"]),
-    "Embed": ("embed_param", ["weight_filler", "bias_filler"]),
-    "InnerProduct": ("inner_product_param", ["weight_filler", "bias_filler"]),
-    "PReLU": ("prelu_param", ["filler"]),
-    "Scale": ("scale_param", ["filler", "bias_filler"]),
-}
-_RECURRENT = {"LSTM", "RNN"}
-
-# What stands in where a layer names no filler; zero elsewhere (scale_layer.cpp, prelu_layer.cpp).
-_DEFAULTS = {("Scale", "filler"): 1.0, ("PReLU", "filler"): 0.25}
-
 
 def filler_of(layer: LayerParameter, index: int, shape: Shape) -> FillerParameter:
     """The filler of a layer's parameter: the one that the prototxt names, or what Caffe takes instead."""
-    if layer.type in _RECURRENT:
-        name = "bias_filler" if len(shape) == 1 else "weight_filler"
-        return getattr(layer.recurrent_param, name)
-    if layer.type not in _FILLERS:
+    row = layer_type(layer.type)
+    fields = row.fillers(layer)
+    if index >= len(fields):  # BatchNorm's statistics, Parameter: they start at zero
         return FillerParameter(type="constant")
-    message, names = _FILLERS[layer.type]
-    if len(layer.bottom) > 1 and layer.type == "Scale":  # its scale is its second bottom, only the bias is its own
-        names = names[1:]
-    param = getattr(layer, message)
-    if param.HasField(names[index]):
-        return getattr(param, names[index])
-    return FillerParameter(type="constant", value=_DEFAULTS.get((layer.type, names[index]), 0.0))
+    param, field = getattr(layer, row.param_name), fields[index]
+    if param.HasField(field.field):
+        return getattr(param, field.field)
+    return FillerParameter(type="constant", value=field.default)
 
 
 def filled(filler: FillerParameter, shape: Shape, layer: str, index: int, seed: int = 0) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn import proto
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.engines.torch import frames, interpolation
 from caffe_fcn.engines.torch.memory import keep_pages
 from caffe_fcn.engines.torch.parameters import Learnable, Parameters
@@ -27,16 +28,14 @@ from caffe_fcn.engines.torch.program import Rewrite, Step, program
 from caffe_fcn.engines.torch.registry import Layer, State, class_of
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, filtered, split
-from caffe_fcn.net.layer_types import Shape, Site
+from caffe_fcn.net.graph import Blob, Graph, Node, filtered, split
+from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, row_of, shapes_of
 from caffe_fcn.proto import TRAIN, NetParameter, NetState
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
-
-_MADE = ("DummyData", "Parameter")  # sources that are layers here
 
 
 class Net:
@@ -190,7 +189,7 @@ class Net:
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):
             return
-        shapes = shapes_of(self.graph, inputs=inputs)
+        shapes = shapes_of(self.graph, inputs=inputs, data_shapes=read_record_shapes)
         for node in self.graph.nodes:
             before, now = self._shapes.params[node.name], shapes.params[node.name]
             if before != now:
@@ -215,7 +214,7 @@ def _phase_of(phase: str | NetState) -> int:
 
 
 def _is_fed(node: Node) -> bool:
-    return not node.bottoms and node.type in SOURCES - {*_MADE}
+    return origin_of(node.layer) not in (None, Origin.FILLERS)  # fillers fill blobs in a layer of this engine
 
 
 def _site(node: Node, shapes: Shapes) -> Site:
@@ -225,7 +224,8 @@ def _site(node: Node, shapes: Shapes) -> Site:
 
 def _first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[str, Shape] | None) -> Shapes:
     def untold(node: Node) -> bool:
-        shapeless = node.type == "Python" or (node.type == "Input" and not node.layer.input_param.shape)
-        return _is_fed(node) and shapeless and any(top.name not in (inputs or {}) for top in node.tops)
+        nobody_knows = origin_of(node.layer) in (Origin.CODE, Origin.INPUT) and lacks_shapes(node.layer)
+        return nobody_knows and any(top.name not in (inputs or {}) for top in node.tops)
 
-    return shapes_of(graph, size or (ANY_SIZE if any(map(untold, graph.nodes)) else None), inputs)
+    size = size or (ANY_SIZE if any(map(untold, graph.nodes)) else None)
+    return shapes_of(graph, size, inputs, read_record_shapes)

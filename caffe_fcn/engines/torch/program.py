@@ -17,6 +17,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Computes, Layer
 from caffe_fcn.net.graph import Blob, Graph
+from caffe_fcn.net.layer_types import is_loss
 
 
 @dataclass(eq=False)
@@ -62,7 +63,7 @@ def program(
     steps = []
     for node in graph.nodes:
         if node.bottoms:
-            weights = list(node.layer.loss_weight) or [float(node.type.endswith("Loss"))]
+            weights = list(node.layer.loss_weight) or [float(is_loss(node.type))]
             cut = [index for index, wanted in enumerate(node.layer.propagate_down) if not wanted]
             steps.append(Step(layers[node.name], node.bottoms, node.tops, weights, cut))
     _overwrite(steps, kept)

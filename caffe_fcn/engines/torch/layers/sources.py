@@ -25,7 +25,7 @@ class DummyData(Layer):
         self.fillers = given * tops if len(given) == 1 else given
         if len(self.fillers) != tops:
             site.fail(f"has {len(given)} data_filler for {tops} tops", "give one, or one each")
-        self.shapes = LAYER_TYPES["DummyData"].tops(site)
+        self.shapes = LAYER_TYPES[site.layer.type].tops(site)
         self.passes = count()
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
