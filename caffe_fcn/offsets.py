@@ -23,6 +23,7 @@ from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, split
 from caffe_fcn.net.shapes import row_of
 from caffe_fcn.net.walk import Alignment, align, map_of
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import copy_message
 
 __all__ = [
     "Crop",
@@ -99,8 +100,7 @@ def _align_tops(top_from: Any, top_to: Any) -> Alignment:
 
 def correct_crops(net: NetParameter) -> NetParameter:
     """A copy of the net, all its phases together, in which every Crop has the offset that follows from the net."""
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     right: dict[str, Crop] = {}
     for phase in PHASES:
         right |= {crop.layer: crop for crop in crops(net, phase)}

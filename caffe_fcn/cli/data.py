@@ -14,12 +14,12 @@ import click
 from caffe_fcn.cli import Group, data_look
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import progress
+from caffe_fcn.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.build.building import Way
     from caffe_fcn.datasets.build.forms import Form
-    from caffe_fcn.description.dataset import Description
+    from caffe_fcn.description.dataset_json import Description
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -57,7 +57,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
         from caffe_fcn.datasets.build.building import Way
 
-        with progress() as show:
+        with show_progress() as show:
             way = Way(workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show)
             try:
                 about = function(output=output, way=way, **rest)
@@ -242,7 +242,7 @@ def folder(
 
     map, names = palette.read(colours) if colours else (None, None)
     return folder.build(
-        classes=class_files.named(classes) if classes else names,
+        classes=class_files.parse_names(classes) if classes else names,
         colours=map,
         ignore=None if ignore < 0 else ignore,
         form=form,

@@ -66,10 +66,10 @@ def infer(
     """
     from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import predict
-    from caffe_fcn.evaluation.fitting import fit
+    from caffe_fcn.evaluation.output_size import match_sizes
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
-    colours = palettes.filled(of_values) or palettes.voc()
+    colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
     targets = _targets(images, output)
     blobs = [blob] if blob else []
     with engines.load(
@@ -77,22 +77,22 @@ def infer(
     ) as loaded:
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
-            found, remark = fit(predict(loaded, image, mean, scale, blob), loaded, net, blob)
+            found, remark = match_sizes(predict(loaded, image, mean, scale, blob), loaded, net, blob)
             tell(note)
             tell(f"{image}: {remark}" if remark else "")
             note = ""
-            with files.new_folder(output), files.together():
+            with files.make_folder(output), files.write_together():
                 summary = _write(found, target, colours, names)
             echo(f"{target}: {summary}")
 
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
     """A file for each image; raises where two would be one, or one would replace an image, or is no image."""
-    from caffe_fcn.datasets.records.images import header
+    from caffe_fcn.datasets.records.images import open_header
 
     targets = [output / f"{Path(image).stem}.png" for image in images]
     for number, (image, target) in enumerate(zip(images, targets, strict=True)):
-        header(files.read_bytes(image), image)
+        open_header(files.read_bytes(image), image)
         if target in targets[:number]:
             first = images[targets.index(target)]
             raise DatasetError(image, f"has the name of {first}, and both would be {target}", "use two folders")
@@ -106,13 +106,13 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
     import numpy as np
     from PIL import Image
 
-    from caffe_fcn.viz.labels import label_image, overlay
+    from caffe_fcn.viz.labels import make_label_image, overlay_colours
 
     if found.classes == 1:
         _save(Image.fromarray(found.pixels), target)
         return f"grey {found.pixels.min()} to {found.pixels.max()}"
-    _save(label_image(found.pixels, colours), target)
-    overlaid = overlay(found.image, found.pixels, colours)
+    _save(make_label_image(found.pixels, colours), target)
+    overlaid = overlay_colours(found.image, found.pixels, colours)
     _save(Image.fromarray(overlaid), target.with_name(f"{target.stem}_overlay.png"))
     values, counts = np.unique(found.pixels, return_counts=True)
     shares = sorted(zip(-counts / counts.sum(), values.tolist(), strict=True))
@@ -122,5 +122,5 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
 
 
 def _save(image: Image, path: Path) -> None:
-    with files.atomic(path) as file:
+    with files.atomic_write(path) as file:
         image.save(file, "PNG")

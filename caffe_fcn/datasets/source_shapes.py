@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, MissingExtraError, NetError
 from caffe_fcn.net.layer_types import Origin, Shape, layer_type
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto import Datum, LayerParameter
 
 
 def read_record_shapes(layer: LayerParameter) -> list[Shape]:
@@ -43,7 +43,7 @@ def _read_database(layer: LayerParameter) -> list[Shape]:
 def _read_image_list(layer: LayerParameter) -> list[Shape]:
     """The shape of a list's first image."""
     param = layer.image_data_param
-    with files.told(param.source), Path(param.source).open() as file:
+    with files.naming_errors(param.source), Path(param.source).open() as file:
         line = file.readline().strip()
     name = line.rpartition(" ")[0]
     if not name:
@@ -59,9 +59,9 @@ def _read_hdf5(layer: LayerParameter) -> list[Shape]:
     except ImportError as error:
         raise MissingExtraError(f"layer '{layer.name}' ({layer.type})", "hdf5") from error
     param = layer.hdf5_data_param
-    with files.told(param.source), Path(param.source).open() as lines:
+    with files.naming_errors(param.source), Path(param.source).open() as lines:
         name = lines.readline().strip()
-    with files.told(name), h5py.File(name, "r") as file:
+    with files.naming_errors(name), h5py.File(name, "r") as file:
         for top in layer.top:
             if top not in file:
                 _fail(layer, f"{name} has no data set '{top}'", f"it has {', '.join(file) or 'none'}")
@@ -75,7 +75,7 @@ _READ: dict[Origin | None, Callable[[LayerParameter], list[Shape]]] = {
 }
 
 
-def first_record(source: str) -> Any:
+def first_record(source: str) -> Datum:
     """The first Datum of an LMDB; raises `FileError` for what is not one, `DatasetError` for an empty one."""
     from caffe_fcn.datasets.records import datum
     from caffe_fcn.datasets.records.database import Database
@@ -88,17 +88,17 @@ def first_record(source: str) -> Any:
     return datum.parse(records[0], f"{source}, record 0")
 
 
-def datum_shape(record: Any, source: str) -> Shape:
+def datum_shape(record: Datum, source: str) -> Shape:
     """C x H x W of a Datum; of an encoded one from the image's header."""
     from caffe_fcn.datasets.records import datum
 
-    return datum.shape(record, f"{source}, record 0")
+    return datum.read_shape(record, f"{source}, record 0")
 
 
 def _image_size(path: str) -> tuple[int, int]:
     from PIL import Image, UnidentifiedImageError
 
-    with files.told(path):
+    with files.naming_errors(path):
         try:
             with Image.open(path) as image:
                 return int(image.width), int(image.height)

@@ -20,11 +20,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise, zip_longest
-from typing import Any
+from typing import Any, Literal
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, is_loss, layer_type
 from caffe_fcn.net.layer_types.row import as_it_is
-from caffe_fcn.proto import TEST, TRAIN, LayerParameter, NetParameter
+from caffe_fcn.proto import TEST, TRAIN, FillerParameter, LayerParameter, NetParameter, SolverParameter
+from caffe_fcn.proto.copying import copy_message
+from caffe_fcn.proto.schema import Message, NetStateRule
 
 ABSENT = "absent"
 
@@ -42,15 +46,16 @@ class Difference:
         return f"{self.where}: {self.field} is {self.a} | {self.b}"
 
 
-def differences(a: Any, b: Any) -> list[Difference]:
+def differences(a: NetParameter | SolverParameter, b: NetParameter | SolverParameter) -> list[Difference]:
     """All that ``a`` and ``b``, two NetParameters or two SolverParameters, differ in by meaning."""
-    kinds = a.DESCRIPTOR.name, b.DESCRIPTOR.name
-    if kinds[0] != kinds[1]:
-        return [Difference("file", "kind", *kinds)]
-    return _net_differences(a, b) if kinds[0] == "NetParameter" else _solver_differences(a, b)
+    if isinstance(a, NetParameter) and isinstance(b, NetParameter):
+        return _net_differences(a, b)
+    if isinstance(a, SolverParameter) and isinstance(b, SolverParameter):
+        return _solver_differences(a, b)
+    return [Difference("file", "kind", a.DESCRIPTOR.name, b.DESCRIPTOR.name)]
 
 
-def _solver_differences(a: Any, b: Any) -> list[Difference]:
+def _solver_differences(a: SolverParameter, b: SolverParameter) -> list[Difference]:
     found = _table_differences("solver", _flat(a), _flat(b))
     for field in ("net_param", "train_net_param", "test_net_param"):
         nets = [_nets(solver, field) for solver in (a, b)]
@@ -60,13 +65,15 @@ def _solver_differences(a: Any, b: Any) -> list[Difference]:
     return found
 
 
-def _nets(solver: Any, field: str) -> list[Any]:
+def _nets(
+    solver: SolverParameter, field: Literal["net_param", "train_net_param", "test_net_param"]
+) -> list[NetParameter]:
     if field == "test_net_param":
         return list(solver.test_net_param)
     return [getattr(solver, field)] if solver.HasField(field) else []
 
 
-def _net_differences(a: Any, b: Any) -> list[Difference]:
+def _net_differences(a: NetParameter, b: NetParameter) -> list[Difference]:
     found = _table_differences("net", _flat(a), _flat(b))
     phases = {_phase_of_all(net) for net in (a, b)} - {""}
     if len(phases) > 1:
@@ -83,13 +90,13 @@ def _net_differences(a: Any, b: Any) -> list[Difference]:
     return found + _order_differences(both)
 
 
-def _phase_of_all(net: Any) -> str:
+def _phase_of_all(net: NetParameter) -> str:
     """The phase that every layer names, as Caffe has it when it saves a net."""
     phases = {layer.phase if layer.HasField("phase") else None for layer in net.layer}
     return next((name for name, phase in (("TRAIN", TRAIN), ("TEST", TEST)) if phases == {phase}), "")
 
 
-def _as_written(net: Any) -> list[Any]:
+def _as_written(net: NetParameter) -> list[LayerParameter]:
     """The layers as a prototxt has them: without what Caffe adds by itself to a net that it saves."""
     copies = {top: layer.bottom[0] for layer in net.layer if _is_implicit_split(layer) for top in layer.top}
     phase = _phase_of_all(net)
@@ -98,14 +105,14 @@ def _as_written(net: Any) -> list[Any]:
     kept = []
     for layer in net.layer:
         if not _is_implicit_split(layer):
-            kept.append(type(layer).FromString(layer.SerializeToString()))
+            kept.append(copy_message(layer))
             kept[-1].bottom[:] = [copies.get(blob, blob) for blob in layer.bottom]
             if phase:
                 kept[-1].ClearField("phase")
     return kept
 
 
-def _is_implicit_split(layer: Any) -> bool:
+def _is_implicit_split(layer: LayerParameter) -> bool:
     """A Split as src/caffe/util/insert_splits.cpp names it."""
     names = [f"{layer.name}_{index}" for index in range(len(layer.top))]
     return layer.type == "Split" and layer.name.endswith("_split") and list(layer.top) == names
@@ -127,12 +134,12 @@ def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list
 class _Placed:
     """A layer, its table, and its place in the file."""
 
-    layer: Any
+    layer: LayerParameter
     table: dict[str, Any]
     place: int
 
 
-def _paired(a: Iterable[Any], b: Iterable[Any]) -> list[tuple[_Placed | None, _Placed | None]]:
+def _paired(a: Iterable[LayerParameter], b: Iterable[LayerParameter]) -> list[tuple[_Placed | None, _Placed | None]]:
     """Layers of one name (several, where phases have a variant each): equal ones first, then in order."""
     groups: dict[str, tuple[list[_Placed], list[_Placed]]] = defaultdict(lambda: ([], []))
     for side, layers in enumerate((a, b)):
@@ -183,7 +190,7 @@ def _turned(one: tuple[_Placed, _Placed], other: tuple[_Placed, _Placed]) -> boo
     return turned and not _exclusive(one[0].layer, other[0].layer)
 
 
-def _exclusive(x: Any, y: Any) -> bool:
+def _exclusive(x: LayerParameter, y: LayerParameter) -> bool:
     """No state of the net has both layers in it."""
     if x.include and y.include:
         return not any(_compatible(r, s) for r in x.include for s in y.include)
@@ -191,7 +198,7 @@ def _exclusive(x: Any, y: Any) -> bool:
     return bool(included.include) and all(any(_implies(r, s) for s in excluded.exclude) for r in included.include)
 
 
-def _compatible(r: Any, s: Any) -> bool:
+def _compatible(r: NetStateRule, s: NetStateRule) -> bool:
     """Some state matches both rules."""
     phases = {rule.phase for rule in (r, s) if rule.HasField("phase")}
     stages = not (set(r.stage) & set(s.not_stage) or set(s.stage) & set(r.not_stage))
@@ -200,7 +207,7 @@ def _compatible(r: Any, s: Any) -> bool:
     return len(phases) < 2 and stages and (least is None or most is None or least <= most)
 
 
-def _implies(r: Any, s: Any) -> bool:
+def _implies(r: NetStateRule, s: NetStateRule) -> bool:
     """Every state that matches rule ``r`` matches ``s``."""
     phase = not s.HasField("phase") or (r.HasField("phase") and r.phase == s.phase)
     stages = set(s.stage) <= set(r.stage) and set(s.not_stage) <= set(r.not_stage)
@@ -212,7 +219,7 @@ def _implies(r: Any, s: Any) -> bool:
 # A message as a table.
 
 
-def _flat(message: Any) -> dict[str, Any]:
+def _flat(message: Message) -> dict[str, Any]:
     kind = message.DESCRIPTOR.name
     table: dict[str, Any] = {}
     for field, value in message.ListFields():
@@ -266,7 +273,7 @@ _SETS = {
 }
 
 
-def _scalar(field: Any, value: Any) -> Any:
+def _scalar(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
         return field.enum_type.values_by_number[value].name
     if field.name == "param_str":
@@ -274,7 +281,7 @@ def _scalar(field: Any, value: Any) -> Any:
     return "nan" if value != value else value
 
 
-def _is_default(field: Any, value: Any) -> bool:
+def _is_default(field: FieldDescriptor, value: Any) -> bool:
     default = field.default_value
     if field.cpp_type == field.CPPTYPE_FLOAT:
         return bool(value == struct.unpack("<f", struct.pack("<f", default))[0])
@@ -292,7 +299,7 @@ def _literal(text: str) -> Any:
 # What else Caffe does not tell apart, by message.
 
 
-def _filler(table: dict[str, Any], filler: Any) -> None:
+def _filler(table: dict[str, Any], filler: FillerParameter) -> None:
     for name in set(table) - {"type"} - _FILLER_FIELDS.get(filler.type, set(table)):
         del table[name]
 
@@ -308,7 +315,7 @@ _FILLER_FIELDS = {
 }
 
 
-def _layer(table: dict[str, Any], layer: Any) -> None:
+def _layer(table: dict[str, Any], layer: LayerParameter) -> None:
     if tuple(layer.loss_weight) == (1.0,) if is_loss(layer.type) else not any(layer.loss_weight):
         table.pop("loss_weight", None)
     layer_type(layer.type).simplify(table, layer)

@@ -23,6 +23,7 @@ from caffe_fcn.net.layer_types import Kind
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import row_of, shapes_of
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import copy_message
 
 _MOST = 1024  # no net of this kind needs more; beyond it some other rule is broken
 _MEASURED_AT = (500, 500)
@@ -132,8 +133,7 @@ def prove(
 
 def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter:
     """A copy of the net in which these convolutions have another padding."""
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     for layer in result.layer:
         if layer.name in layers:
             layer.convolution_param.ClearField("pad_h")
@@ -159,8 +159,7 @@ def first_layers(graph: Graph) -> list[Node]:
 
 
 def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     offsets = {crop.layer: crop.computed for crop in right}
     for layer in result.layer:
         if layer.name in offsets:

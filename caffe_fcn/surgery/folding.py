@@ -18,11 +18,12 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.net.layer_types.row import Outputs
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, Weights, place
-from caffe_fcn.weights.tensors import Made, Shape, Tensor, from_array
+from caffe_fcn.weights.layers import Layer, Weights, locate
+from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, from_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [
@@ -88,12 +89,12 @@ def _is_per_channel(node: Node) -> bool:
 def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
-    where = place(weights.path, host.name)
+    where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, layer_type(host.type).param_name).num_output
     places = _outputs(host, kernel.shape)
     factor = np.ones(outputs)
-    shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
     if places is None or places.total != outputs:
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
@@ -103,15 +104,15 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
         if affine is None:
             continue
         least, most = affine.params
-        tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
+        tensors = [tensor.load().ravel() for tensor in weights[node.name]]
         if not least <= len(tensors) <= most:
             raise WeightsError(
-                place(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
+                locate(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
             )
         for tensor in tensors[:_PER_CHANNEL]:
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
-                raise WeightsError(place(weights.path, node.name), what, _OTHER_NET)
+                raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
         by, plus = affine.factors(node.layer, tensors)
         factor, shift = factor * by, shift * by + plus
     return _multiplied(kernel, factor, places), from_array(shift.astype("f4"))
@@ -138,21 +139,16 @@ def _multiplied(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
             yield (chunk * factor[outputs.of(which)]).astype("f4").tobytes()
             at += len(chunk)
 
-    return Tensor(kernel.shape, "float32", (Made(4 * kernel.count, values, kernel.files),))
+    return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
 def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains: each host makes, under the chain's last name, what the chain made."""
-    result = NetParameter()
-    result.CopyFrom(net)
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
-    kept = [layer for layer in result.layer if layer.name not in gone]
-    for layer in kept:
+    result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))
+    for layer in result.layer:
         if layer.name in hosts:
             layer.top[0] = hosts[layer.name]
             getattr(layer, layer_type(layer.type).param_name).ClearField("bias_term")
-    layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
-    del result.layer[:]
-    result.layer.extend(layers)
     return result

@@ -1,0 +1,143 @@
+"""An existing data set looked through: every record decoded, every check made, every fault named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffe_fcn import files
+from caffe_fcn.datasets.inspect.statistics import Statistics, check_finite, to_class_indices
+from caffe_fcn.datasets.parallel import map_in_order
+from caffe_fcn.datasets.records.faults import Fault, Rules
+from caffe_fcn.datasets.records.opening import Array, Pairs
+from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.progress import TaskProgress
+from caffe_fcn.proto import BlobProto
+
+_CHUNK = 16
+_KEPT = 100
+
+
+@dataclass
+class Findings:
+    """How often each check found something, and the first of its faults."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, faults: Iterator[Fault] | Sequence[Fault]) -> None:
+        """Count faults in, and keep them as long as there are few of their kind."""
+        for fault in faults:
+            self.counts[fault.check] += 1
+            if self.counts[fault.check] <= _KEPT:
+                self.faults.append(fault)
+
+
+def check_records(
+    pairs: Pairs, rules: Rules, workers: int = 1, progress: TaskProgress | None = None
+) -> tuple[Statistics, Findings]:
+    """Every record of a split, checked and measured; ``progress`` is called with the records done and all."""
+    figures, findings = Statistics(), Findings()
+    findings.add(_out_of_step(pairs))
+    total = len(pairs) if pairs.labels is None else min(len(pairs), len(pairs.labels))
+    channels = _channels(pairs)
+
+    def chunk(start: int) -> tuple[Statistics, list[Fault]]:
+        part = Statistics()
+        faults: list[Fault] = []
+        for index in range(start, min(start + _CHUNK, total)):
+            faults += _record(pairs, index, rules, channels, part)
+        return part, faults
+
+    for part, faults in map_in_order(chunk, range(0, total, _CHUNK), workers):
+        figures += part
+        findings.add([fault for fault in faults if fault.check not in rules.allow])
+        if progress:
+            progress(figures.count, total)
+    return figures, findings
+
+
+def check_mean(mean: Sequence[float], computed: Sequence[float] | None, where: str) -> Iterator[Fault]:
+    """Whether a mean (B, G, R) is nearer to the one of the data when it is read backwards."""
+    if computed is None or len(mean) != 3 or len(computed) != 3:
+        return
+    said, known = mean[0] - mean[2], computed[0] - computed[2]
+    if said * known < 0 and min(abs(said), abs(known)) > 1:  # then the squared distance falls by 2 |said known|
+        shown, right, data = (", ".join(f"{value:.1f}" for value in values) for values in (mean, mean[::-1], computed))
+        what = f"the mean {shown} looks RGB-ordered: the data have {data} (B, G, R)"
+        yield Fault("mean", where, what, f"write it as {right}")
+
+
+def read_mean(path: Path) -> list[float]:
+    """The mean of each channel of a mean.binaryproto; raises `FileError`."""
+    try:
+        blob = BlobProto.FromString(files.read_bytes(path))
+        values = np.array(blob.data, np.float32).reshape(blob.channels, -1)
+        return [float(mean) for mean in values.mean(axis=1)]
+    except (DecodeError, ValueError) as error:
+        raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
+
+
+def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:
+    try:
+        image, label = pairs[index]
+        check_finite(image, pairs.locate(pairs.images, index))
+    except Fault as fault:
+        yield fault
+        return
+    except DatasetError as error:
+        yield Fault("broken", error.where, error.what, error.mend)
+        return
+    where = pairs.locate(pairs.images, index)
+    if image.shape[0] == 4:
+        yield Fault("alpha", where, "has an alpha channel", "build the data set again without it")
+    elif channels is not None and image.shape[0] != channels:
+        yield Fault("channels", where, f"has {image.shape[0]} channels, and the first image {channels}")
+    if pairs.labels is None:
+        part.add(image, None)
+        return
+    yield from _label(label, image, pairs.locate(pairs.labels, index), rules, part)
+
+
+def _label(label: Array, image: Array, where: str, rules: Rules, part: Statistics) -> Iterator[Fault]:
+    if label.shape[0] != 1:
+        yield Fault("encoding", where, f"has {label.shape[0]} channels: colours, no classes", "write labels grey")
+        return
+    if label.shape[1:] != image.shape[1:]:
+        have, want = ("x".join(map(str, a.shape[1:])) for a in (label, image))
+        yield Fault("size", where, f"is {have}, and its image {want} (height x width)")
+    try:
+        values = to_class_indices(label[0], where)
+    except Fault as fault:
+        yield fault
+        return
+    part.add(image, values)
+    yield from rules.check_label(values, where)
+
+
+def _out_of_step(pairs: Pairs) -> Iterator[Fault]:
+    if pairs.labels is None:
+        return
+    where = str(pairs.labels.path)
+    if len(pairs.labels) != len(pairs.images):
+        yield Fault("step", where, f"has {len(pairs.labels)} records, and {pairs.images.path} {len(pairs.images)}")
+    for one, other in zip(pairs.images.keys(), pairs.labels.keys(), strict=False):
+        if one != other:
+            keys = " and ".join(repr(key.decode(errors="replace")) for key in (one, other))
+            yield Fault("step", where, f"has other keys than the images: {keys} meet", "build the data set again")
+            return
+
+
+def _channels(pairs: Pairs) -> int | None:
+    """The channels of the first image that can be read."""
+    for index in range(len(pairs)):
+        try:
+            return pairs.shape(index)[0]
+        except DatasetError:
+            continue
+    return None

@@ -1,0 +1,86 @@
+"""``dataset.json``: what a data set is, how it was made, and what is in it.
+
+The file stands beside the databases and is written last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from caffe_fcn import files, strict_json
+from caffe_fcn.description.dataset_fields import check_description
+from caffe_fcn.errors import FileError
+
+FILE = "dataset.json"
+MEAN_FILE = "mean.binaryproto"
+INFOGAIN_FILE = "infogain.binaryproto"
+
+_VERSION = 1
+
+
+@dataclass
+class Description:
+    """The content of ``dataset.json``. Colours are R, G, B; means are in Caffe's order, B, G, R."""
+
+    name: str
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each split: count, databases, what was skipped or allowed, the checksum of its sources, statistics."""
+    channels: int = 3
+    classes: list[str] | None = None
+    palette: list[list[int]] | None = None
+    ignore_label: int | None = None
+    labels: str = "classes"
+    """``classes``, or ``grey`` where a label is itself a picture, to be learnt by regression."""
+    mean: list[float] | None = None
+    """The mean of each channel over the first split."""
+    mean_file: str | None = None
+    """The mean image, where all images of the first split have one size."""
+    infogain_file: str | None = None
+    """The matrix of median-frequency weights over the first split, for InfogainLoss."""
+    seed: int | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    unknown: dict[str, Any] = field(default_factory=dict)
+    """Fields of a later version, which are kept as they are."""
+
+    def write(self, folder: Path) -> None:
+        """Write ``dataset.json`` into ``folder``."""
+        known = asdict(self)
+        content = {"version": _VERSION, **known.pop("unknown"), **known}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        with files.atomic_write(folder / FILE) as file:
+            # A path that is not UTF-8 has lone surrogates, for which this writes JSON's own escapes.
+            file.write((_flat_lists(text) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def read(folder: Path) -> Description | None:
+    """The description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
+    path = folder / FILE
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise files.to_file_error(path, error) from error
+    if not stat.S_ISREG(kind):
+        raise FileError(path, "is no regular file", "remove it, or name another folder")
+    try:
+        content = strict_json.parse(files.read_bytes(path))
+        check_description(content)
+    except ValueError as error:
+        mend = "correct it, or build the data set again in another folder"
+        raise FileError(path, f"is no description of a data set: {error}", mend) from error
+    known = {each.name for each in fields(Description)} - {"unknown"}
+    unknown = {name: value for name, value in content.items() if name not in known}
+    return Description(**{name: content[name] for name in known & content.keys()}, unknown=unknown)
+
+
+def _flat_lists(text: str) -> str:
+    """Lists that hold no others on one line: a palette is read by people too."""
+    return re.sub(r"\[\n[^\[\]{}]*\n\s*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)
