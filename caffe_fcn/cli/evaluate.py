@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option, tell
+from caffe_fcn.cli.params import MEAN, caffe_option, engine_option, json_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import progress
 from caffe_fcn.cli.tables import table
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 @caffe_option
 @precision_option
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), help="What to subtract from each channel (default: as NET says).")
+@click.option("--mean", type=MEAN, help="What to subtract from each channel (default: as NET says).")
 @click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that.")
 @click.option("--blob", default="", metavar="BLOB", help="The blob with the scores (default: the net's last output).")
 @click.option("--ignore", type=click.IntRange(0, 255), metavar="N", help="The label that does not count.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option, tell
+from caffe_fcn.cli.params import MEAN, caffe_option, engine_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import DatasetError
 
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     from caffe_fcn.datasets.records.palette import Colour
     from caffe_fcn.evaluation import Prediction
-
-
-class Numbers(Spelt):
-    """Numbers separated by commas."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(number) for number in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers such as 104.007,116.669,122.679", param, ctx)
 
 
 @click.command(cls=Command)
@@ -41,7 +29,7 @@ class Numbers(Spelt):
 @caffe_option
 @precision_option
 @click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), default="0", help="What to subtract from each channel (default: nothing).")
+@click.option("--mean", type=MEAN, default="0", help="What to subtract from each channel (default: nothing).")
 @click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that (default: 1).")
 @click.option("--blob", default="", metavar="BLOB", help="The blob with the scores (default: the net's last output).")
 @click.option("--palette", metavar="FILE", help="Colours, 'R G B' or 'R G B NAME' a line (default: PASCAL VOC's).")
