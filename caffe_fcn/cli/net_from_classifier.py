@@ -10,7 +10,7 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.net_build import classes_in
-from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, read_net, tell
+from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, print_note, read_net
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
@@ -76,7 +76,7 @@ def _check_stride(net: NetDesign, asked: str | None) -> None:
     what = f"the classifier's last features come at stride {net.stride}"
     if net.stride in FCN_STRIDES:
         raise NetError(f"--stride {asked}", what, f"take --stride {net.stride}")
-    tell(f"{what}, finer than --stride {asked}: so do the scores")
+    print_note(f"{what}, finer than --stride {asked}: so do the scores")
 
 
 def _explain(net: NetDesign, deploy: str, output: str) -> None:

@@ -12,10 +12,10 @@ from caffe_fcn.cli.params import (
     allow_unknown_option,
     json_option,
     phase_option,
+    print_note,
     read_net,
     size_option,
     stage_option,
-    tell,
 )
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show as show_table
@@ -45,7 +45,7 @@ def show(
     shapes = infer(definition, phase, stages, size or size_to_assume(definition, phase, stages))
     for node in untold_inputs(shapes.graph):
         name = node.layer.top[0]
-        tell(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
+        print_note(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
     fields = receptive_fields(shapes.graph)
     if as_json:
         echo(json.dumps(_document(shapes, fields), indent=2))

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from caffe_fcn import proto
 
 
-class Spelt(click.ParamType):  # type: ignore[type-arg]
+class SpelledType(click.ParamType):  # type: ignore[type-arg]
     """A type whose name ``--help`` shows as it is spelt here; click would write it in capitals."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return self.name
 
 
-class NumberList(Spelt):
+class NumberList(SpelledType):
     """Numbers with a separator between them, as a tuple.
 
     ``what`` describes a list in the message for what is not one, ``read`` reads one number and raises `ValueError` for
@@ -88,7 +88,7 @@ CLASS_COUNTS = NumberList("N[,N]", "number of classes such as 21, or 33,3 for tw
 CLASSES = NumberList("N|new,...", "list such as new,404,895", _read_class)
 
 
-class Renames(Spelt):
+class Renames(SpelledType):
     """``old=new,...`` as a dict; ``old=`` leaves a layer out."""
 
     name = "OLD=NEW,..."
@@ -105,7 +105,7 @@ class Renames(Spelt):
         return renames
 
 
-class Padding(Spelt):
+class Padding(SpelledType):
     """A whole number, or ``auto``."""
 
     name = "N|auto"
@@ -135,7 +135,7 @@ precision_option = click.option(
 caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
 
 
-def tell(note: str) -> None:
+def print_note(note: str) -> None:
     """Print a note on stderr, except with ``--quiet``."""
     if note and not Settings.quiet:
         echo(f"note: {note}", err=True)
@@ -147,11 +147,11 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
 
     notes: list[proto.UnknownField] = []
     net = proto.read_net(path, allow_unknown, notes)
-    tell_passed_over(notes)
+    report_unknown_fields(notes)
     return net
 
 
-def tell_passed_over(notes: list[proto.UnknownField], most: int = 20) -> None:
+def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:
     """Name on stderr what ``--allow-unknown`` passed over: the first ones, and how many more there are."""
     for note in notes[:most]:
         echo(f"note: {note}, passed over", err=True)

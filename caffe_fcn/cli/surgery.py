@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from caffe_fcn import surgery as library
-from caffe_fcn.cli import Group, Settings
+from caffe_fcn.cli import Group
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
@@ -24,6 +23,7 @@ from caffe_fcn.cli.params import (
     size_option,
 )
 from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import show
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import published
@@ -33,6 +33,8 @@ to_net_option = click.option("--to-net", required=True, metavar="NET", help="The
 output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The weights to write.")
 net_output_option = click.option("--net-output", required=True, metavar="FILE", help="The prototxt to write.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of random fillers (default: 0).")
+_MEGABYTE = 1_000_000
+
 strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
 
 
@@ -221,16 +223,13 @@ def _recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
 def _fetched(name: str, server: str) -> str:
     """Published weights in the user's cache; the fetch is shown on stderr."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "weights"
-    shown = -1
+    with show_progress("MB") as progress:
 
-    def progress(have: int, total: int) -> None:
-        nonlocal shown
-        percent = 100 * have // total if total else 0
-        if percent != shown and sys.stderr.isatty() and not Settings.quiet:
-            shown = percent
-            echo(f"\rfetching {name}: {have / 1e6:.0f} MB, {percent}%", err=True, nl=have == total)
+        def report(have: int, total: int) -> None:
+            if progress:
+                progress(f"fetching {name}", have // _MEGABYTE, total // _MEGABYTE)
 
-    return str(published.fetch(name, cache, server, progress))
+        return str(published.fetch(name, cache, server, report))
 
 
 @surgery.command()
