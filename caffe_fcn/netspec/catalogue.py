@@ -10,47 +10,25 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from caffe_fcn.datasets.reference_layers.published_sets import VOC_2012_COUNTS
 from caffe_fcn.netspec import fcn, small
-from caffe_fcn.netspec.plan import DataSet, Net, Reader
+from caffe_fcn.netspec.plan import DataSet, Net
 from caffe_fcn.netspec.trunks import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
 from caffe_fcn.proto import SolverParameter
 
-# Data sets: the blobs that their layers make, and the reference's layers that read them
+# Data sets, as the table of published sets has them
 
-_TRAINVAL_TEST = ("trainval", "test")
-
-_VOC = DataSet(
-    "voc",
-    module="voc_layers",
-    readers=(
-        Reader("SBDDSegDataLayer", {"sbdd_dir": "sbdd/dataset"}, "train", ("mean",)),
-        Reader("VOCSegDataLayer", {"voc_dir": "pascal/VOC2011"}, "seg11valid", ("mean",)),
-    ),
-)
-_NYUD = partial(
-    DataSet,
-    "nyud",
-    splits=_TRAINVAL_TEST,
-    module="nyud_layers",
-    readers=tuple(Reader("NYUDSegDataLayer", {"nyud_dir": "nyud"}, split, ("tops",)) for split in _TRAINVAL_TEST),
-)
-_SIFTFLOW = DataSet(
-    "siftflow",
-    labels=("sem", "geo"),
-    splits=_TRAINVAL_TEST,
-    module="siftflow_layers",
-    readers=tuple(Reader("SIFTFlowSegDataLayer", {"siftflow_dir": "sift-flow"}, split) for split in _TRAINVAL_TEST),
-)
-_CONTEXT_FOLDERS = {"voc_dir": "pascal", "context_dir": "pascal-context"}
-_CONTEXT = DataSet(
-    "pascalcontext",
-    module="pascalcontext_layers",
-    readers=tuple(Reader("PASCALContextSegDataLayer", _CONTEXT_FOLDERS, split) for split in ("train", "val")),
-)
-_SYNTHIA = DataSet("synthia", size=(720, 960))
-_TRIANGLES = DataSet("triangles", {"data": 1}, size=(32, 32), mean=(244.45,))
-_MNIST = DataSet("mnist", {"data": 1}, size=(28, 28), mean=(127.0,), scale=1 / 127, classified=True)
-_M2NIST = DataSet("m2nist", {"data": 1}, size=(64, 84), mean=(127.0,), scale=1 / 127)
+_VOC = DataSet.published("voc")
+_COLOR = DataSet.published("nyud", reads={"data": "color"})
+_HHA = DataSet.published("nyud", reads={"data": "hha"})
+_COLOR_D = DataSet.published("nyud", images={"color": 3, "depth": 1})
+_COLOR_HHA = DataSet.published("nyud", images={"color": 3, "hha": 3})
+_SIFTFLOW = DataSet.published("siftflow")
+_CONTEXT = DataSet.published("pascalcontext")
+_SYNTHIA = DataSet.published("synthia")
+_TRIANGLES = DataSet.published("triangles")
+_MNIST = DataSet.published("mnist")
+_M2NIST = DataSet.published("m2nist")
 
 # Solvers
 
@@ -66,23 +44,24 @@ _SNAPSHOT = {"snapshot": 4000, "snapshot_prefix": "snapshot/train"}
 
 
 def _voc_solver(base_lr: float, max_iter: int = 100000, **more: Any) -> Mapping[str, Any]:
-    return {**_REFERENCE, **_SNAPSHOT, "test_iter": [736], "base_lr": base_lr, "max_iter": max_iter, **more}
+    return {**_REFERENCE, **_SNAPSHOT, "test_iter": [_VOC.counts[1]], "base_lr": base_lr, "max_iter": max_iter, **more}
 
 
 def _nyud_solver(base_lr: float) -> Mapping[str, Any]:
-    return _voc_solver(base_lr, 300000, test_iter=[654], snapshot=2000)
+    return _voc_solver(base_lr, 300000, test_iter=[_COLOR.counts[1]], snapshot=2000)
 
 
 def _siftflow_solver(base_lr: float) -> Mapping[str, Any]:
-    return {**_REFERENCE, "test_iter": [200], "base_lr": base_lr, "max_iter": 300000}
+    return {**_REFERENCE, "test_iter": [_SIFTFLOW.counts[1]], "base_lr": base_lr, "max_iter": 300000}
 
 
 def _context_solver(base_lr: float) -> Mapping[str, Any]:
-    return _voc_solver(base_lr, 300000, test_iter=[5105])
+    return _voc_solver(base_lr, 300000, test_iter=[_CONTEXT.counts[1]])
 
 
-def _epochs(count: int, train: int, val: int, batch: int, **more: Any) -> Mapping[str, Any]:
-    """So many epochs, each with a validation and a snapshot, of so many images for training and validation."""
+def _epochs(count: int, images: tuple[int, int], batch: int, **more: Any) -> Mapping[str, Any]:
+    """A solver of ``count`` epochs, each with a validation and a snapshot; ``images`` train and validate."""
+    train, val = images
     epoch = -(-train // batch)
     turns = {"test_iter": [-(-val // batch)], "test_interval": epoch, "snapshot": epoch, "max_iter": count * epoch}
     return {**_COMMON, **_SNAPSHOT, "momentum": 0.9, **turns, **more}
@@ -94,28 +73,26 @@ _ADAM = {**_CPU, "type": "Adam", "base_lr": 1e-3, "momentum2": 0.999}
 
 # Nets
 
-_voc = partial(Net, lay=fcn.one_head, dataset=_VOC, classes=(21,))
-_nyud = partial(Net, lay=fcn.one_head, classes=(40,))
-_siftflow = partial(Net, lay=fcn.two_heads, dataset=_SIFTFLOW, classes=(33, 3))
-_context = partial(Net, lay=fcn.one_head, dataset=_CONTEXT, classes=(60,), source="../../data")
+_voc = partial(Net, lay=fcn.one_head, dataset=_VOC, classes=_VOC.class_counts)
+_nyud = partial(Net, lay=fcn.one_head, classes=_COLOR.class_counts)
+_siftflow = partial(Net, lay=fcn.two_heads, dataset=_SIFTFLOW, classes=_SIFTFLOW.class_counts)
+_context = partial(Net, lay=fcn.one_head, dataset=_CONTEXT, classes=_CONTEXT.class_counts, source="../../data")
 _digits = partial(_voc, data="lmdb", digits=True, counted=True, all_in_one=True)
-_synthia = partial(_digits, dataset=_SYNTHIA, classes=(12,), filler="msra")
+_synthia = partial(_digits, dataset=_SYNTHIA, classes=_SYNTHIA.class_counts, filler="msra")
 _small = partial(Net, data="lmdb")
 
 ALEXNET_SOLVER = _voc_solver(1e-4, momentum=0.9, iter_size=20)
-_DIGITS_SOLVER = _epochs(10, 1464, 1449, 1, base_lr=1e-4)  # PASCAL VOC 2012
-_SYNTHIA_SOLVER = _epochs(10, 12066, 1341, 1, base_lr=1e-4)  # SYNTHIA-RAND-CVPR16, a tenth of it for validation
-_MNIST_SOLVER = _epochs(75, 60000, 10000, 512, **_ADAM)
+_DIGITS_SOLVER = _epochs(10, VOC_2012_COUNTS, 1, base_lr=1e-4)
+_SYNTHIA_SOLVER = _epochs(10, _SYNTHIA.counts, 1, base_lr=1e-4)
+_MNIST_SOLVER = _epochs(75, _MNIST.counts, 512, **_ADAM)
 # On a processor Adam brings the loss of triangles below a fifth of its start in about 400 iterations of 0.2 s. DIGITS
 # takes 150 epochs of plain SGD on a GPU: that is kept for the loss that only NVIDIA's Caffe has.
 _TRIANGLES_SOLVERS = {
-    "l2": {**_epochs(1, 9000, 1000, 4, **_ADAM), **_MINUTES, "base_lr": 3e-3},
-    "softmax": {**_epochs(1, 9000, 1000, 4, **_ADAM), **_MINUTES},
-    "l1": _epochs(150, 9000, 1000, 4, base_lr=1e-7, weight_decay=0),
+    "l2": {**_epochs(1, _TRIANGLES.counts, 4, **_ADAM), **_MINUTES, "base_lr": 3e-3},
+    "softmax": {**_epochs(1, _TRIANGLES.counts, 4, **_ADAM), **_MINUTES},
+    "l1": _epochs(150, _TRIANGLES.counts, 4, base_lr=1e-7, weight_decay=0),
 }
-_M2NIST_SOLVERS = dict.fromkeys(("published", "convolutionalized"), _epochs(200, 4000, 1000, 4, **_ADAM))
-_COLOR_D = _NYUD({"color": 3, "depth": 1})
-_COLOR_HHA = _NYUD({"color": 3, "hha": 3})
+_M2NIST_SOLVERS = dict.fromkeys(("published", "convolutionalized"), _epochs(200, _M2NIST.counts, 4, **_ADAM))
 
 NETS = (
     _voc("voc-fcn-alexnet", CAFFENET, 32, ALEXNET_SOLVER, normalize=True, all_in_one=True),
@@ -124,8 +101,8 @@ NETS = (
     _voc("voc-fcn8s", VGG16, 8, _voc_solver(1e-14)),
     _voc("voc-fcn8s-atonce", VGG16, 8, _voc_solver(1e-10, 300000), at_once=True),
     _voc("voc-fcn32s-googlenet", GOOGLENET, 32, _voc_solver(1e-10), bilinear=True),
-    _nyud("nyud-fcn32s-color", VGG16, 32, _nyud_solver(1e-10), _NYUD(reads={"data": "color"})),
-    _nyud("nyud-fcn32s-hha", VGG16, 32, _nyud_solver(1e-10), _NYUD(reads={"data": "hha"})),
+    _nyud("nyud-fcn32s-color", VGG16, 32, _nyud_solver(1e-10), _COLOR),
+    _nyud("nyud-fcn32s-hha", VGG16, 32, _nyud_solver(1e-10), _HHA),
     _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, _nyud_solver(1e-10), _COLOR_D, lay=fcn.bgrd),
     _nyud("nyud-fcn32s-color-hha", VGG16, 32, _nyud_solver(1e-12), _COLOR_HHA, lay=fcn.two_streams),
     _siftflow("siftflow-fcn32s", VGG16, 32, _siftflow_solver(1e-10)),
@@ -140,7 +117,7 @@ NETS = (
     _synthia("synthia-fcn8s", VGG16, 8, _SYNTHIA_SOLVER),
     _small("triangles", small.PATCHES, 16, _TRIANGLES_SOLVERS["l2"], _TRIANGLES, (2,), small.triangles,
            batch=4, choices={"loss": _TRIANGLES_SOLVERS}),
-    _small("m2nist-cnn", small.ENCODER, None, _MNIST_SOLVER, _MNIST, (10,), small.digit, batch=512),
-    _small("m2nist-fcn", small.ENCODER, 4, _M2NIST_SOLVERS["published"], _M2NIST, (10,), small.digits,
+    _small("m2nist-cnn", small.ENCODER, None, _MNIST_SOLVER, _MNIST, _MNIST.class_counts, small.digit, batch=512),
+    _small("m2nist-fcn", small.ENCODER, 4, _M2NIST_SOLVERS["published"], _M2NIST, _M2NIST.class_counts, small.digits,
            batch=4, choices={"variant": _M2NIST_SOLVERS}),
 )  # fmt: skip

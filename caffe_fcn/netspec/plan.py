@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
 
 PHASES = ("train", "val", "deploy", "all")
-IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)  # B, G, R
-
 
 _SKIPS = {16: "pool4", 8: "pool3"}
 
@@ -34,37 +33,46 @@ class Trunk:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A Python data layer of the reference: its class, the folders that it takes, the split, what else it takes."""
-
-    layer: str
-    folders: Mapping[str, str]
-    split: str
-    takes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class DataSet:
-    """A data set: the blobs that its layers make, and the layers of the reference that read it.
+    """A data set as one net sees it: the blobs that its layers make, and the layers of the reference that read it.
 
     ``images`` gives the channels of each image blob; the mean is that of the first, a colour image. ``reads`` has
-    what the reference's layer calls a blob by another name.
-    ``splits`` are the names of the training and the validation part. ``scale`` multiplies pixels once the mean
-    is gone. ``module`` has the Python data layers, ``readers``, one for training and one for validation. With
-    ``classified`` an image's label is a number in its own record.
+    what the reference's layer calls a blob by another name. ``class_counts`` has a number for each label blob.
+    ``splits`` are the names of the training and the validation part, and ``counts`` the images in each. ``scale``
+    multiplies pixels once the mean is subtracted. ``readers`` are a Python data layer and its split for training,
+    and those for validation. With ``classified`` an image's label is a number in its own record.
     """
 
     name: str
     images: Mapping[str, int] = field(default_factory=lambda: {"data": 3})
     labels: tuple[str, ...] = ("label",)
     reads: Mapping[str, str] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
     splits: tuple[str, str] = ("train", "val")
+    counts: tuple[int, int] = (0, 0)
     size: tuple[int, int] = (500, 500)
     mean: tuple[float, ...] = IMAGENET_MEAN
     scale: float = 1.0
     classified: bool = False
-    module: str = ""
-    readers: tuple[Reader, ...] = ()
+    readers: tuple[tuple[DataLayer, str], ...] = ()
+
+    @classmethod
+    def published(cls, name: str, **differences: Any) -> DataSet:
+        """The data set of a row of `published_sets`, but for what is different for one net."""
+        row = SETS[name]
+        facts = {
+            "images": row.images,
+            "labels": tuple(row.classes),
+            "class_counts": tuple(map(len, row.classes.values())),
+            "splits": row.splits,
+            "counts": row.counts,
+            "size": row.size,
+            "mean": row.mean,
+            "scale": row.scale,
+            "classified": row.classified,
+            "readers": tuple((LAYERS[source], split) for source, split in row.readers),
+        }
+        return cls(name, **{**facts, **differences})
 
     @property
     def tops(self) -> list[str]:

@@ -24,7 +24,7 @@ from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.errors import DatasetError, FileError
 
 CLASSES = 5
-VOC_FLAT = [value for colour in palette.voc() for value in colour]
+VOC_FLAT = [value for colour in palette.voc_palette() for value in colour]
 
 
 class Source:
@@ -158,7 +158,7 @@ def test_caffe_weighs_classes_by_the_infogain_matrix(source: Source, tmp_path: P
 
 def test_labels_of_all_three_encodings_mean_the_same_classes(source: Source, tmp_path: Path) -> None:
     made = [source.build(tmp_path / "palette")]
-    colours = dict(enumerate(palette.voc()))
+    colours = dict(enumerate(palette.voc_palette()))
     for name, label in source.classes.items():
         Image.fromarray(label).save(source.labels / f"{name}.png")
     made.append(source.build(tmp_path / "grey"))
@@ -434,8 +434,8 @@ def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_pa
     for name, label in source.classes.items():
         paletted(label).convert("RGB").save(source.labels / f"{name}.png")
     names = ["sky", "sea", "land", "tree", "cloud"]
-    lines = ["{} {} {} {}".format(*colour, name) for colour, name in zip(palette.voc(), names, strict=False)]
-    lines.append("255: {} {} {}".format(*palette.voc()[255]))
+    lines = ["{} {} {} {}".format(*colour, name) for colour, name in zip(palette.voc_palette(), names, strict=False)]
+    lines.append("255: {} {} {}".format(*palette.voc_palette()[255]))
     (tmp_path / "colours.txt").write_text("\n".join(lines))
     command = [sys.executable, "-m", "caffe_fcn", "data", "folder", "--images", "images", "--labels", "labels"]
     done = subprocess.run(

@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Path:
         height, width = random.integers(30, 60, 2)
         Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8)).save(root / f"images/{number}.jpg")
         label = Image.fromarray(random.integers(0, 21, (height, width), np.uint8), "P")
-        label.putpalette([value for colour in palette.voc() for value in colour])
+        label.putpalette([value for colour in palette.voc_palette() for value in colour])
         label.save(root / f"labels/{number}.png")
     folder.build(root / "set", root / "images", root / "labels", val_percent=40)
     return root

@@ -160,7 +160,7 @@ def test_weights_are_those_of_the_definition() -> None:
 
 def colour_label() -> bytes:
     label = Image.fromarray(labels(1)[0][0], "P")
-    label.putpalette([value for colour in palette.voc() for value in colour])
+    label.putpalette([value for colour in palette.voc_palette() for value in colour])
     return encoded(label)
 
 

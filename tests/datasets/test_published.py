@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import published_sets as made
+import published_samples as made
 import pytest
 from PIL import Image
 
@@ -18,6 +18,7 @@ from caffe_fcn.datasets.build.building import Way
 from caffe_fcn.datasets.formats import published, synthia, voc
 from caffe_fcn.datasets.records import database, datum, palette
 from caffe_fcn.datasets.records.faults import Fault
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 
 SPLITS = {"train": ["2007_000032", "2008_000008", "2009_000001"], "val": ["2007_000033", "2010_000002"]}
@@ -64,9 +65,9 @@ PUBLISHED = {
 
 
 def test_the_palette_of_voc_is_the_published_one() -> None:
-    assert dict(zip(voc.classes.VOC, palette.voc(), strict=False)) == PUBLISHED
-    assert palette.voc()[255] == (224, 224, 192)
-    assert len(set(palette.voc())) == 256
+    assert dict(zip(SETS["voc"].classes["label"], palette.voc_palette(), strict=False)) == PUBLISHED
+    assert palette.voc_palette()[255] == (224, 224, 192)
+    assert len(set(palette.voc_palette())) == 256
 
 
 def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
@@ -74,7 +75,7 @@ def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
     if not path.is_file():
         pytest.skip("../shared/data/voc-demo is not here")
     flat = Image.open(path).getpalette()
-    assert flat == [value for colour in palette.voc() for value in colour][: len(flat or ())]
+    assert flat == [value for colour in palette.voc_palette() for value in colour][: len(flat or ())]
 
 
 def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_a_voc_label_with_another_palette_is_a_fault(tmp_path: Path) -> None:
     made.voc(tmp_path / "VOC2012", SPLITS)
     path = tmp_path / "VOC2012" / "SegmentationClass" / "2008_000008.png"
     image = Image.open(path)
-    image.putpalette([255 - value for colour in palette.voc() for value in colour])
+    image.putpalette([255 - value for colour in palette.voc_palette() for value in colour])
     image.save(path)
     with pytest.raises(Fault, match="2008_000008") as raised:
         voc.build(tmp_path / "set", tmp_path / "VOC2012")
@@ -186,7 +187,7 @@ def test_a_broken_mat_is_a_fault_that_names_it(tmp_path: Path) -> None:
 
 
 def test_synthia_has_twelve_classes_counting_void(tmp_path: Path) -> None:
-    colours = np.array(list(palette.SYNTHIA.values()), np.uint8)
+    colours = np.array(SETS["synthia"].palette, np.uint8)
     known = {}
     for number in range(5):
         image = made.photo(tmp_path / "RGB" / f"{number}.png", number)
@@ -194,7 +195,7 @@ def test_synthia_has_twelve_classes_counting_void(tmp_path: Path) -> None:
         (tmp_path / "GT").mkdir(exist_ok=True)
         Image.fromarray(colours[known[str(number)]["label"]]).save(tmp_path / "GT" / f"{number}.png")
     about = synthia.build(tmp_path / "set", tmp_path, val_percent=40)
-    assert about.classes == list(palette.SYNTHIA) and len(about.classes) == 12
+    assert about.classes == list(SETS["synthia"].classes["label"]) and len(about.classes) == 12
     assert about.palette == colours.tolist()
     train, val = (datasets.open(tmp_path / "set", split).names for split in ("train", "val"))
     assert len(val) == 2 and sorted(train + val) == sorted(known)
@@ -244,10 +245,10 @@ def test_the_class_names_are_the_published_ones(shared: Path, name: str) -> None
     text = (shared / "reference" / "classes" / name).read_text()
     lines = [line.split(":")[-1].strip() for line in text.splitlines()]
     ours = {
-        "nyud.txt": voc.classes.NYUD,
-        "pascal-voc.txt": voc.classes.VOC,
-        "pascal-context-59.txt": voc.classes.PASCAL_CONTEXT,
-        "sift-flow.txt": tuple(f"{i:02} {name}" for i, name in enumerate(voc.classes.SIFT_FLOW, 1)),
+        "nyud.txt": SETS["nyud"].classes["label"],
+        "pascal-voc.txt": SETS["voc"].classes["label"],
+        "pascal-context-59.txt": SETS["pascalcontext"].classes["label"],
+        "sift-flow.txt": tuple(f"{i:02} {name}" for i, name in enumerate(SETS["siftflow"].classes["sem"], 1)),
     }[name]
     start = lines.index(ours[0])
     assert tuple(lines[start : start + len(ours)]) == ours

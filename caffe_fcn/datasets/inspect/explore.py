@@ -146,7 +146,7 @@ def _colours(pairs: Pairs) -> Sequence[palette.Colour]:
     if about is not None and about.labels == "grey":
         return [(value, value, value) for value in range(256)]
     given = [(r, g, b) for r, g, b in about.palette] if about is not None and about.palette else []
-    return [*given, *palette.voc()[len(given) :]]
+    return [*given, *palette.voc_palette()[len(given) :]]
 
 
 def _split(name: str, pairs: Pairs, shown: Sequence[View], progress: Progress | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def png(seed: int, mode: str = "RGB", most: int = 256) -> bytes:
     pixels = random.integers(0, most, (*SIZE, 3) if mode in ("RGB", "RGBA") else SIZE).astype(np.uint8)
     image = Image.fromarray(pixels)
     if mode == "P":
-        image.putpalette([value for colour in palette.voc() for value in colour])
+        image.putpalette([value for colour in palette.voc_palette() for value in colour])
     out = io.BytesIO()
     image.convert(mode).save(out, "PNG")
     return out.getvalue()
@@ -53,7 +53,7 @@ def _sets() -> list[Files]:
 
 
 def _colours() -> bytes:
-    lines = [f"{r} {g} {b} class{number}" for number, (r, g, b) in enumerate(palette.voc(3))]
+    lines = [f"{r} {g} {b} class{number}" for number, (r, g, b) in enumerate(palette.voc_palette(3))]
     return "\n".join([*lines, "255: 224 224 192", ""]).encode()
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
-from caffe_fcn.datasets.records import classes, palette
+from caffe_fcn.datasets.records import palette
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 
 SIFT = "spatial_envelope_256x256_static_8outdoorcategories"
 VOID = 255
@@ -52,7 +53,7 @@ def voc(root: Path, splits: dict[str, list[str]], seed: int = 0) -> Known:
         image = photo(root / "JPEGImages" / f"{name}.jpg", number)
         classes_ = label(image, 21, number)
         paletted = Image.fromarray(classes_, "P")
-        paletted.putpalette([value for colour in palette.voc() for value in colour])
+        paletted.putpalette([value for colour in palette.voc_palette() for value in colour])
         (root / "SegmentationClass").mkdir(exist_ok=True)
         paletted.save(root / "SegmentationClass" / f"{name}.png")
         known[name] = {"data": image, "label": classes_}
@@ -110,7 +111,7 @@ def siftflow(root: Path, splits: dict[str, list[str]]) -> Known:
 
 def pascal_context(voc_dir: Path, context_dir: Path, splits: dict[str, list[str]]) -> Known:
     """Of 459 classes of which some are no class of the task: those become 0."""
-    task = list(classes.PASCAL_CONTEXT[1:])
+    task = list(SETS["pascalcontext"].classes["label"][1:])
     every = [f"other{i}" for i in range(400)] + [_as_in_the_long_list(name) for name in task]
     order = np.random.default_rng(5).permutation(len(every))
     every = [every[i] for i in order]
