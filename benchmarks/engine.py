@@ -200,9 +200,9 @@ def with_weights(net: NetParameter, path: Path) -> None:
     layers = []
     for node in shapes.graph.nodes:
         tensors = [
-            interpolation.weights(shape)
+            interpolation.make_weights(shape)
             if node.type == "Deconvolution"
-            else fillers.filled(FillerParameter(type="msra" if len(shape) > 1 else "constant"), shape, node.name, index)
+            else fillers.fill(FillerParameter(type="msra" if len(shape) > 1 else "constant"), shape, node.name, index)
             for index, shape in enumerate(shapes.params[node.name])
         ]
         layers.append(Layer(node.name, tuple(tensors), node.type, node.layer.SerializeToString()))

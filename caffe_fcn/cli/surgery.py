@@ -186,7 +186,7 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
 @click.option("--weights", multiple=True, metavar="W", help="The weights that it wants; published ones are fetched.")
 @click.option("-o", "--output", metavar="FILE", help="The weights to write.")
 @click.option("--to-net", metavar="NET", help="A variant of the recipe's net, with other classes for instance.")
-@click.option("--from", "place", default=published.PLACE, metavar="URL", help="Where published weights are.")
+@click.option("--from", "server", default=published.SERVER, metavar="URL", help="Where published weights are.")
 @click.option("--list", "listed", is_flag=True, help="All recipes: what they want, what they leave to training.")
 @strict_option
 @seed_option
@@ -199,7 +199,7 @@ def recipe(
     weights: tuple[str, ...],
     output: str | None,
     to_net: str | None,
-    place: str,
+    server: str,
     listed: bool,
     as_json: bool,
     **options: Any,
@@ -218,7 +218,7 @@ def recipe(
     if not weights:
         if not chosen.published:
             raise click.UsageError(f"recipe '{name}' needs --weights: {' and '.join(chosen.wants)}", ctx)
-        weights = (_fetched(chosen.published, place),)
+        weights = (_fetched(chosen.published, server),)
     variant = read_net(to_net, False) if to_net else None
     _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {chosen.trains}", err=True)
@@ -234,7 +234,7 @@ def _recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
     }
 
 
-def _fetched(name: str, place: str) -> str:
+def _fetched(name: str, server: str) -> str:
     """Published weights in the user's cache; the fetch is shown on stderr."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "weights"
     shown = -1
@@ -246,7 +246,7 @@ def _fetched(name: str, place: str) -> str:
             shown = percent
             echo(f"\rfetching {name}: {have / 1e6:.0f} MB, {percent}%", err=True, nl=have == total)
 
-    return str(published.fetch(name, cache, place, progress))
+    return str(published.fetch(name, cache, server, progress))
 
 
 @surgery.command()

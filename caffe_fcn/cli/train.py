@@ -18,7 +18,7 @@ from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import echo, printable
 from caffe_fcn.engines.events import Event, Step, Test
-from caffe_fcn.engines.running import Running
+from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
 from caffe_fcn.viz.loss_curve import draw_loss
@@ -59,7 +59,7 @@ def train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
         history = _history_before(training) if snapshot else History()
-        with training.signals_passed_on(noticed=_tell(training)), _display(training) as display:
+        with training.forward_signals(on_interrupt=_tell(training)), _display(training) as display:
             for event in training:
                 history.add(event)
                 display(event)
@@ -68,7 +68,7 @@ def train(
     return 130 if training.interrupted else 0
 
 
-def _tell(training: Running) -> Callable[[], None]:
+def _tell(training: Training) -> Callable[[], None]:
     def tell() -> None:
         line = "killing it" if training.interrupted else "stopping with a snapshot (again to kill it)"
         os.write(2, f"\n{line}\n".encode())  # a signal may come in the middle of a buffered write
@@ -76,7 +76,7 @@ def _tell(training: Running) -> Callable[[], None]:
     return tell
 
 
-def _history_before(training: Running) -> History:
+def _history_before(training: Training) -> History:
     """What a resumed training's log tells of the time before."""
     try:
         return read_log(training.log)
@@ -84,7 +84,7 @@ def _history_before(training: Running) -> History:
         return History()
 
 
-def _report(training: Running, history: History) -> None:
+def _report(training: Training, history: History) -> None:
     """What the training left, on stdout."""
     losses = history.losses()
     if losses:
@@ -106,7 +106,7 @@ def _short(path: Path) -> str:
 
 
 @contextmanager
-def _display(training: Running) -> Iterator[Callable[[Event], None]]:
+def _display(training: Training) -> Iterator[Callable[[Event], None]]:
     """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
     if Settings.quiet or not training.leads:
         yield lambda event: None
@@ -120,7 +120,7 @@ def _display(training: Running) -> Iterator[Callable[[Event], None]]:
 class _Lines:
     """A line for every event, and the training's notes before the first."""
 
-    def __init__(self, training: Running) -> None:
+    def __init__(self, training: Training) -> None:
         self._total = training.max_iter
         self._notes = training.notes
         self._start: tuple[int, float] | None = None  # the first iteration seen, and when
@@ -152,7 +152,7 @@ class _Lines:
 class _Bar(_Lines):
     """A bar that every step moves; all else is printed above it."""
 
-    def __init__(self, bar: Progress, training: Running) -> None:
+    def __init__(self, bar: Progress, training: Training) -> None:
         super().__init__(training)
         self._bar = bar
         self._task = bar.add_task("starting", total=training.max_iter, text="")

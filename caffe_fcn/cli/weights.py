@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from caffe_fcn import surgery
+from caffe_fcn import weights as library
 from caffe_fcn.cli import Group
 from caffe_fcn.cli.params import Size, json_option
 from caffe_fcn.cli.printing import echo
@@ -28,8 +28,8 @@ def weights() -> None:
 @json_option
 def info(file: str, check: bool, as_json: bool) -> int:
     """Layers, parameters, shapes and types of W; without --check only headers are read."""
-    with surgery.open_weights(file) as opened:
-        bad = list(surgery.not_finite(opened)) if check else []
+    with library.open_weights(file) as opened:
+        bad = list(library.find_non_finite(opened)) if check else []
         if as_json:
             echo(json.dumps(_document(opened, bad if check else None), indent=2))
             return int(bool(bad))
@@ -47,7 +47,7 @@ def info(file: str, check: bool, as_json: bool) -> int:
     return int(bool(bad))
 
 
-def _document(opened: surgery.Weights, bad: list[surgery.NotFinite] | None) -> dict[str, Any]:
+def _document(opened: library.Weights, bad: list[library.NonFinite] | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "file": str(opened.path),
         "format": opened.format,
@@ -79,8 +79,8 @@ def _document(opened: surgery.Weights, bad: list[surgery.NotFinite] | None) -> d
 @json_option
 def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
     """The largest difference of every parameter of A and B; exit status 1 if any differs."""
-    with surgery.open_weights(a) as ours, surgery.open_weights(b) as theirs:
-        found = list(surgery.differences(ours, theirs))
+    with library.open_weights(a) as ours, library.open_weights(b) as theirs:
+        found = list(library.compare(ours, theirs))
     differ = [each for each in found if not _same(each, tolerance)]
     if as_json:
         echo(json.dumps({"same": not differ, "parameters": [_difference(each) for each in found]}, indent=2))
@@ -94,7 +94,7 @@ def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
     return int(bool(differ))
 
 
-def _same(each: surgery.Difference, tolerance: float) -> bool:
+def _same(each: library.Difference, tolerance: float) -> bool:
     return each.shapes[0] == each.shapes[1] and each.largest is not None and each.largest <= tolerance
 
 
@@ -102,7 +102,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
     return "none" if shape is None else dims(shape)
 
 
-def _difference(each: surgery.Difference) -> dict[str, Any]:
+def _difference(each: library.Difference) -> dict[str, Any]:
     a, b = (None if shape is None else list(shape) for shape in each.shapes)
     largest = "inf" if each.largest == math.inf else each.largest  # JSON has no infinity
     return {"layer": each.layer, "index": each.index, "a": a, "b": b, "largest": largest}
@@ -118,9 +118,9 @@ def convert(source: str, target: str, half: bool) -> None:
     Between .binaryproto and .npy it converts an image mean.
     """
     if Path(target).suffix in (".binaryproto", ".npy"):
-        surgery.write_mean(target, surgery.read_mean(source))
+        library.write_mean(target, library.read_mean(source))
     else:
-        surgery.convert(source, target, half)
+        library.convert(source, target, half)
     echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
 
 
@@ -134,10 +134,10 @@ def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
     MEAN is a .binaryproto, an .npy, or numbers such as 104.007,116.669,122.679 (B,G,R); --size makes an image.
     """
     numbers = _numbers(mean)
-    values = surgery.read_mean(mean) if numbers is None else surgery.mean_of(numbers)
-    echo(",".join(f"{value:.9g}" for value in surgery.per_channel(values)))
+    values = library.read_mean(mean) if numbers is None else library.make_mean(numbers)
+    echo(",".join(f"{value:.9g}" for value in library.average_channels(values)))
     if output:
-        surgery.write_mean(output, values, size)
+        library.write_mean(output, values, size)
     elif size:
         raise click.UsageError("--size needs -o FILE")
 

@@ -36,7 +36,7 @@ def _corner(engine: Engine, net: str | os.PathLike[str], blob: str) -> tuple[int
     """The pixel of the image on which the first of the answer lies; None where not each lies on a pixel of its own."""
     try:
         definition = proto.read_net(net)
-        maps = offsets.between(definition, blob or engine.outputs[-1], input_of(engine)[0], "deploy").maps
+        maps = offsets.coord_map_between(definition, blob or engine.outputs[-1], input_of(engine)[0], "deploy").maps
     except CaffeFcnError:  # what an engine runs need not be traceable: behind a layer of a fork, say
         return None
     shifts = [each.shift for each in (maps * 2)[:2]]

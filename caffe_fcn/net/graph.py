@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.proto import TEST, TRAIN
+from caffe_fcn.proto.copying import replace_layers, with_layers
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter, NetParameter
+    from caffe_fcn.proto.schema import NetStateRule
 
 # The names people use for the state of a net -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
@@ -56,14 +58,8 @@ def filtered(net: NetParameter, phase: int, level: int = 0, stages: Iterable[str
 
     Raises `NetError` for a layer with both include and exclude rules.
     """
-    from caffe_fcn.proto import NetParameter
-
     present = set(stages)
-    result = NetParameter()
-    result.CopyFrom(net)
-    del result.layer[:]
-    result.layer.extend(layer for layer in net.layer if _is_in(layer, phase, level, present))
-    return result
+    return with_layers(net, (layer for layer in net.layer if _is_in(layer, phase, level, present)))
 
 
 def _is_in(layer: LayerParameter, phase: int, level: int, stages: set[str]) -> bool:
@@ -74,7 +70,7 @@ def _is_in(layer: LayerParameter, phase: int, level: int, stages: set[str]) -> b
     return not any(_meets(rule, phase, level, stages) for rule in layer.exclude)
 
 
-def _meets(rule: NetParameter, phase: int, level: int, stages: set[str]) -> bool:
+def _meets(rule: NetStateRule, phase: int, level: int, stages: set[str]) -> bool:
     return (
         (not rule.HasField("phase") or rule.phase == phase)
         and (not rule.HasField("min_level") or level >= rule.min_level)
@@ -94,9 +90,7 @@ def _replace_data_layers(net: NetParameter) -> None:
             kept.append(layer)
             continue
         kept += [LayerParameter(name=top, type="Input", top=[top]) for top in layer.top if top in read]
-    layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
-    del net.layer[:]
-    net.layer.extend(layers)
+    replace_layers(net, kept)
 
 
 def _feed_data(net: NetParameter) -> None:

@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from caffe_fcn.errors import NetError, OffsetError
+from caffe_fcn.net.crops import Crop, FractionError, crops
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import row_of, shapes_of
-from caffe_fcn.offsets import Crop, FractionError, crops
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import copy_message
 
 _MOST = 1024  # no net of this kind needs more; beyond it some other rule is broken
 _MEASURED_AT = (500, 500)
@@ -131,8 +132,7 @@ def prove(
 
 def with_padding(net: NetParameter, layers: list[str], pad: int) -> NetParameter:
     """A copy of the net in which these convolutions have another padding."""
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     for layer in result.layer:
         if layer.name in layers:
             layer.convolution_param.ClearField("pad_h")
@@ -157,8 +157,7 @@ def first_layers(graph: Graph) -> list[Node]:
 
 
 def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     offsets = {crop.layer: crop.computed for crop in right}
     for layer in result.layer:
         if layer.name in offsets:

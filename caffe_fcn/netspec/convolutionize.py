@@ -19,6 +19,7 @@ from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.net.shapes import Shapes, infer
 from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
+from caffe_fcn.proto.copying import bypass_layers, copy_message
 
 PHASES = ("deploy", "train", "val")
 
@@ -41,30 +42,13 @@ def convolutionize(
     names = {layer.name for layer in net.layer if layer.type == "InnerProduct" and (only is None or layer.name in only)}
     plan = _Plan(names)
     plan.infer(net, size)
-    result = NetParameter()
-    result.CopyFrom(net)
+    result = copy_message(net)
     for layer in result.layer:
         if layer.type == "InnerProduct" and layer.name in names:
             _to_convolution(layer, plan.kernels[layer.name])
-    drop(result, plan.flattening)
+    bypass_layers(result, plan.flattening)
     _rename(result, names, rename or {})
     return result
-
-
-def drop(net: NetParameter, names: Container[str]) -> None:
-    """Leave layers of one bottom and one top out, in place: who read their top reads their bottom."""
-    alias: dict[str, str] = {}
-    kept = []
-    for layer in net.layer:
-        layer.bottom[:] = [alias.get(blob, blob) for blob in layer.bottom]
-        if layer.name in names:
-            alias[layer.top[0]] = layer.bottom[0]
-        else:
-            layer.top[:] = [alias.get(blob, blob) for blob in layer.top]
-            kept.append(layer)
-    copies = NetParameter(layer=kept)
-    del net.layer[:]
-    net.layer.extend(copies.layer)
 
 
 class _Plan:

@@ -51,7 +51,7 @@ def check(data: Bytes, message: str, begin: int, end: int, depth: int = 0) -> No
         else:
             position = field.begin
             while position < field.end:
-                _, position = wire.varint(data, position, field.end)
+                _, position = wire.read_varint(data, position, field.end)
 
 
 @cache

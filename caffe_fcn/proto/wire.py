@@ -83,13 +83,13 @@ def walk(data: Bytes, begin: int = 0, end: int | None = None, depth: int = 0) ->
 
 def _field(data: Bytes, start: int, limit: int) -> Field:
     """The field at ``start``; of a group only the key that starts or ends it."""
-    key, position = varint(data, start, limit, _KEY)
+    key, position = read_varint(data, start, limit, _KEY)
     number, kind, value = key >> 3, key & 7, 0
     first = position
     if kind == VARINT:
-        value, position = varint(data, position, limit)
+        value, position = read_varint(data, position, limit)
     elif kind == BYTES:
-        length, first = varint(data, position, limit, _LENGTH)
+        length, first = read_varint(data, position, limit, _LENGTH)
         position = first + length
     elif kind in _FIXED:
         position += _FIXED[kind]
@@ -135,7 +135,7 @@ _KEY = _Size(5, 2**32 - 1, "a key")
 _LENGTH = _Size(5, 2**35 - 1, "a length")
 
 
-def varint(data: Bytes, position: int, limit: int, size: _Size = _VALUE) -> tuple[int, int]:
+def read_varint(data: Bytes, position: int, limit: int, size: _Size = _VALUE) -> tuple[int, int]:
     """The varint at ``position`` and the position behind it; raises `WireError`."""
     value = shift = 0
     start = position
@@ -155,8 +155,8 @@ def varint(data: Bytes, position: int, limit: int, size: _Size = _VALUE) -> tupl
     raise WireError(f"the data ends inside {size.what}", start)
 
 
-def key(number: int, kind: int) -> bytes:
-    """The encoded key of a field."""
+def encode_key(number: int, kind: int) -> bytes:
+    """The key of a field."""
     return encode_varint(number << 3 | kind)
 
 
@@ -168,3 +168,8 @@ def encode_varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def encode_bytes(number: int, value: bytes) -> bytes:
+    """A whole field of bytes, a string or a message."""
+    return encode_key(number, BYTES) + encode_varint(len(value)) + value

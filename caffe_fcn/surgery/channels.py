@@ -12,10 +12,11 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import SOURCES, Graph, Node, split
 from caffe_fcn.net.layer_types import windows
 from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto.copying import bypass_layers, copy_message
 from caffe_fcn.surgery.edits import Edit, shifted, swapped, to_grey, with_depth
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, place
+from caffe_fcn.weights.layers import Layer, locate
 
 # Ways to change what the first convolution reads
 CHANNELS = {"bgrd": with_depth, "grey": to_grey, "swap": swapped}
@@ -70,12 +71,14 @@ def fold_mean(
     param = power.layer.power_param if power else None
     scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
     shift = tuple(offset - scale * each for each in mean) or (offset,)
-    with open_weights(weights) as opened, files.together():
+    raw = copy_message(deploy)
+    bypass_layers(raw, {power.name} if power else ())
+    with open_weights(weights) as opened, files.write_together():
         layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
         if power:
             layers = [layer for layer in layers if layer.name != power.name]
         save_weights(output, layers, opened.head)
-        files.write_text(net_output, proto.to_text(_without(deploy, power, conv) if power else deploy))
+        files.write_text(net_output, proto.to_text(raw))
     border = max(math.ceil(window.pad / window.stride) for window in windows(conv.layer))
     return FoldedMean(conv.name, scale, shift, border, power.name if power else "")
 
@@ -94,25 +97,13 @@ def _first(graph: Graph) -> tuple[Node, Node | None]:
     raise NetError("net", "has no convolution", "name a net with one")
 
 
-def _without(net: NetParameter, power: Node, conv: Node) -> NetParameter:
-    result = NetParameter()
-    result.CopyFrom(net)
-    for place_in_net, layer in enumerate(result.layer):
-        if layer.name == conv.name:
-            layer.bottom[0] = power.bottoms[0].name
-        if layer.name == power.name:
-            gone = place_in_net
-    del result.layer[gone]
-    return result
-
-
 def _edited(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) -> list[Layer]:
     """The layers with some edited; an Input that the file describes follows their number of channels."""
     result = []
     channels: dict[str, int] = {}  # of blobs
     for layer in layers:
         if layer.name in edits:
-            tensors = edits[layer.name].apply(layer.tensors, place(path, layer.name))
+            tensors = edits[layer.name].apply(layer.tensors, locate(path, layer.name))
             for bottom in LayerParameter.FromString(layer.definition).bottom:
                 channels[bottom] = tensors[0].shape[1]
             layer = replace(layer, tensors=tensors)

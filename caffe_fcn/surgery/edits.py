@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.weights.tensors import Piece, Tensor, from_array, zeros
+from caffe_fcn.weights.tensors import Segment, Tensor, from_array, make_zeros
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,15 +41,15 @@ def chosen(rows: Sequence[int | None]) -> Edit:
 
 def _rows(tensor: Tensor, rows: Sequence[int | None], where: str) -> Tensor:
     classes = tensor.shape[0] if tensor.shape else 0
-    pieces: list[Piece] = []
+    segments: list[Segment] = []
     for row in rows:
         if row is not None and not 0 <= row < classes:
             raise WeightsError(where, f"has no class {row}", f"it has {classes}, counted from 0")
         if row is None:
-            pieces.append(zeros(tensor.count // max(classes, 1), tensor.dtype))
+            segments.append(make_zeros(tensor.count // max(classes, 1), tensor.dtype))
         else:
-            pieces += tensor.rows(row, row + 1).pieces
-    return Tensor((len(rows), *tensor.shape[1:]), tensor.dtype, tuple(pieces))
+            segments += tensor.take_rows(row, row + 1).segments
+    return Tensor((len(rows), *tensor.shape[1:]), tensor.dtype, tuple(segments))
 
 
 def with_depth() -> Edit:
@@ -116,4 +116,4 @@ def _convolution(tensors: Tensors, where: str) -> list[NDArray[Any]]:
 def _loaded(tensor: Tensor, where: str) -> NDArray[Any]:
     if tensor.count > _SMALL or len(tensor.shape) not in (1, _CONVOLUTION_AXES):
         raise WeightsError(where, f"is {dims(tensor.shape)}", "name the convolution that reads the image")
-    return tensor.loaded()
+    return tensor.load()

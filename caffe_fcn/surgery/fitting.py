@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
-from caffe_fcn.weights.tensors import Made, Piece, Shape, Tensor, zeros
+from caffe_fcn.weights.tensors import GeneratedSegment, Segment, Shape, Tensor, make_zeros
 
 COPIED, RESHAPED = "copied", "reshaped"
 
@@ -66,10 +66,10 @@ def transposed(matrix: Tensor) -> Tensor:
         import numpy as np
 
         for left in range(0, columns, width):
-            slabs = (matrix.rows(top, min(top + height, rows)) for top in range(0, rows, height))
-            yield np.concatenate([slab.loaded()[:, left : left + width] for slab in slabs]).T.tobytes()
+            slabs = (matrix.take_rows(top, min(top + height, rows)) for top in range(0, rows, height))
+            yield np.concatenate([slab.load()[:, left : left + width] for slab in slabs]).T.tobytes()
 
-    return Tensor((columns, rows), matrix.dtype, (Made(matrix.nbytes, blocks, matrix.files),))
+    return Tensor((columns, rows), matrix.dtype, (GeneratedSegment(matrix.nbytes, blocks, matrix.files),))
 
 
 def _is_turned(site: Site, shape: Shape) -> bool:
@@ -134,14 +134,14 @@ def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) ->
     groups = fewer * (wanted[1] // shape[1])
     if shape[0] % groups or (source.layer.type and source.layer.convolution_param.group != groups):
         return None
-    pieces: list[Piece] = []
+    segments: list[Segment] = []
     per_group, kernel = shape[0] // groups, math.prod(shape[2:])
     for row in range(shape[0]):
         before = row // per_group % (groups // fewer) * shape[1]
         after = wanted[1] - before - shape[1]
-        pieces += [zeros(before * kernel, tensor.dtype), *tensor.rows(row, row + 1).pieces]
-        pieces.append(zeros(after * kernel, tensor.dtype))
-    return Fit(Tensor(wanted, tensor.dtype, tuple(pieces)), RESHAPED, f"{groups} groups to {fewer}, zeros between")
+        segments += [make_zeros(before * kernel, tensor.dtype), *tensor.take_rows(row, row + 1).segments]
+        segments.append(make_zeros(after * kernel, tensor.dtype))
+    return Fit(Tensor(wanted, tensor.dtype, tuple(segments)), RESHAPED, f"{groups} groups to {fewer}, zeros between")
 
 
 _RULES: list[Callable[[Tensor, Site, Site, Shape], Fit | None]] = [

@@ -17,10 +17,11 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.surgery.transplanting import net_of
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, Weights, place
-from caffe_fcn.weights.tensors import Made, Shape, Tensor, from_array
+from caffe_fcn.weights.layers import Layer, Weights, locate
+from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, from_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [
@@ -90,34 +91,34 @@ def _is_per_channel(node: Node) -> bool:
         param = node.layer.batch_norm_param
         return not param.HasField("use_global_stats") or bool(param.use_global_stats)
     if node.type == "Scale":
-        param = node.layer.scale_param
-        return len(node.bottoms) == 1 and param.axis == 1 and param.num_axes == 1
+        scale = node.layer.scale_param
+        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
     return False
 
 
 def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
-    where = place(weights.path, host.name)
+    where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, _HOSTS[host.type]).num_output
     factor = np.ones(outputs)
-    shift = rest[0].loaded().astype("f8").ravel() if rest else np.zeros(outputs)
+    shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
     if _outputs(kernel.shape, host.layer) != outputs:
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
         raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
     for node in chain:
         rule, least, most = _RULES[node.type]
-        tensors = [tensor.loaded().ravel() for tensor in weights[node.name]]
+        tensors = [tensor.load().ravel() for tensor in weights[node.name]]
         if not least <= len(tensors) <= most:
             raise WeightsError(
-                place(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
+                locate(weights.path, node.name), f"has {len(tensors)} parameters", "BVLC's form is needed"
             )
         for tensor in tensors[:_PER_CHANNEL]:
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
-                raise WeightsError(place(weights.path, node.name), what, _OTHER_NET)
+                raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
         by, plus = rule(node.layer, tensors)
         factor, shift = factor * by, shift * by + plus
     return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
@@ -169,7 +170,7 @@ def _multiplied(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
             yield (chunk * factor[spread(which)]).astype("f4").tobytes()
             at += len(chunk)
 
-    return Tensor(kernel.shape, "float32", (Made(4 * kernel.count, values, kernel.files),))
+    return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
 def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:
@@ -187,16 +188,11 @@ def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:
 
 def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains: each host makes, under the chain's last name, what the chain made."""
-    result = NetParameter()
-    result.CopyFrom(net)
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
-    kept = [layer for layer in result.layer if layer.name not in gone]
-    for layer in kept:
+    result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))
+    for layer in result.layer:
         if layer.name in hosts:
             layer.top[0] = hosts[layer.name]
             getattr(layer, _HOSTS[layer.type]).ClearField("bias_term")
-    layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
-    del result.layer[:]
-    result.layer.extend(layers)
     return result

@@ -24,11 +24,12 @@ from caffe_fcn.net.graph import SOURCES, Node
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
+from caffe_fcn.proto.copying import without_blobs
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.surgery.fitting import COPIED, RESHAPED, Fit, MisfitError, fit
 from caffe_fcn.weights import fillers, interpolation
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, place
+from caffe_fcn.weights.layers import Layer, locate
 from caffe_fcn.weights.tensors import Shape, Tensor
 
 FILLED, DROPPED, MISSING = "filled", "dropped", "missing"
@@ -152,7 +153,7 @@ class _Source:
         self._sites = self._known_sites(donor.net)
         self.edits = donor.edits
         for name, edit in donor.edits.items():
-            tensors = edit.apply(self.layers[name].tensors, place(self.path, name))
+            tensors = edit.apply(self.layers[name].tensors, locate(self.path, name))
             self.layers[name] = replace(self.layers[name], tensors=tensors)
 
     def site(self, name: str) -> Site:
@@ -195,7 +196,7 @@ class _Source:
             self.layers[name] = replace(layer, tensors=tuple(tensors))
 
     def _foreign(self, name: str, what: str) -> WeightsError:
-        return WeightsError(place(self.path, name), f"has {what}", "name the net of these weights as --from-net")
+        return WeightsError(locate(self.path, name), f"has {what}", "name the net of these weights as --from-net")
 
 
 def _sites(shapes: Shapes) -> dict[str, Site]:
@@ -279,7 +280,7 @@ class _Plan:
     def _decide(self, node: Node, index: int) -> tuple[Parameter, Tensor]:
         shape = self._shapes.params[node.name][index]
         if node.name in self._interpolate and index == 0:
-            return Parameter(node.name, index, shape, FILLED, interpolation.told(shape)), _interpolated(node, shape)
+            return Parameter(node.name, index, shape, FILLED, interpolation.describe(shape)), _interpolated(node, shape)
         sharers = self._sharers.get((node.name, index), [(node.name, index)])
         for name, place_there in sorted(sharers, key=lambda sharer: sharer != (node.name, index)):
             found = self._found(name, place_there)
@@ -302,7 +303,7 @@ class _Plan:
             if layer is None or index >= len(layer.tensors):
                 continue
             tensor = layer.tensors[index]
-            where = place(source.path, layer.name, index)
+            where = locate(source.path, layer.name, index)
             try:
                 fitted = fit(tensor, source.site(layer.name), target, shape)
             except MisfitError as error:
@@ -324,31 +325,28 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, st
     A Deconvolution without a filler starts at zero in Caffe, and makes a net whose output is zero for ever;
     that of an FCN is meant to interpolate.
     """
-    filler = fillers.filler_of(node.layer, index, shape)
+    filler = fillers.find_filler(node.layer, index, shape)
     reason = f"filler {filler.type}" + (f" {filler.value:g}" if filler.type == "constant" else "")
     if node.type == "Deconvolution" and index == 0 and not node.layer.convolution_param.HasField("weight_filler"):
-        why_not = interpolation.refusal(shape, node.layer.convolution_param.num_output)
+        why_not = interpolation.explain_misfit(shape, node.layer.convolution_param.num_output)
         if not why_not:
-            return interpolation.weights(shape), interpolation.told(shape)
+            return interpolation.make_weights(shape), interpolation.describe(shape)
         reason = f"zero: it has no filler, and {why_not}"
-    return fillers.filled(filler, shape, node.name, index, seed), reason
+    return fillers.fill(filler, shape, node.name, index, seed), reason
 
 
 def _interpolated(node: Node, shape: Shape) -> Tensor:
     if node.type != "Deconvolution":
         raise NetError(node, "only a Deconvolution interpolates", "name an upscore layer")
-    if why_not := interpolation.refusal(shape, node.layer.convolution_param.num_output):
+    if why_not := interpolation.explain_misfit(shape, node.layer.convolution_param.num_output):
         raise NetError(
             node, f"cannot interpolate: {why_not}", "give it a square kernel, and as many channels as classes"
         )
-    return interpolation.weights(shape)
+    return interpolation.make_weights(shape)
 
 
 def _definition(layer: LayerParameter) -> bytes:
-    bare = LayerParameter()
-    bare.CopyFrom(layer)
-    bare.ClearField("blobs")
-    return bytes(bare.SerializeToString())
+    return bytes(without_blobs(layer).SerializeToString())
 
 
 def _refuse(report: Report, donors: Sequence[Donor], strict: bool) -> None:

@@ -32,7 +32,7 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import SOURCES, Graph, split
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.net.shapes import infer, row_of
-from caffe_fcn.offsets import between
+from caffe_fcn.offsets import coord_map_between
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.tensors import Shape
 
@@ -210,9 +210,9 @@ def _set_padding(layer: LayerParameter, model: LayerParameter) -> None:
     for name in ("pad", "pad_h", "pad_w"):
         layer.convolution_param.ClearField(name)
     layer.convolution_param.pad.extend(model.convolution_param.pad)
-    for name in ("pad_h", "pad_w"):
-        if model.convolution_param.HasField(name):
-            setattr(layer.convolution_param, name, getattr(model.convolution_param, name))
+    for side in ("pad_h", "pad_w"):
+        if model.convolution_param.HasField(side):
+            setattr(layer.convolution_param, side, getattr(model.convolution_param, side))
 
 
 def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: NetParameter) -> str:
@@ -226,7 +226,7 @@ def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: Net
 
 def _stride(net: NetParameter, blob: str) -> int:
     """How far the image moves under the blob from one value to the next."""
-    scales = {axis.scale for axis in between(net, blob, net.layer[0].top[0]).maps}
+    scales = {axis.scale for axis in coord_map_between(net, blob, net.layer[0].top[0]).maps}
     stride = scales.pop()
     if scales or stride.denominator != 1:
         raise NetError(f"blob '{blob}'", f"moves by {stride} pixels", "one whole stride for both axes can be compared")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from caffe_fcn import files
-from caffe_fcn.engines import caffe
 from caffe_fcn.engines.events import Event, Snapshot, Step, Test
+from caffe_fcn.engines.log import read_events
 from caffe_fcn.errors import FileError
 
 
@@ -62,8 +62,8 @@ def read_log(path: str | os.PathLike[str]) -> History:
 
     Raises `FileError` where the file cannot be read or tells of no training.
     """
-    with files.told(path), Path(path).open(errors="replace") as lines:
-        history = History.of(caffe.events(lines))
+    with files.naming_errors(path), Path(path).open(errors="replace") as lines:
+        history = History.of(read_events(lines))
     if not (history.steps or history.tests):
         raise FileError(path, "tells of no training", "name what 'caffe train' writes to stderr")
     return history

@@ -1,21 +1,21 @@
-from .comparison import Difference, NotFinite, differences, not_finite
+from .comparison import Difference, NonFinite, compare, find_non_finite
 from .formats import convert, open_weights, save_weights
 from .layers import Layer, Weights
-from .means import mean_of, per_channel, read_mean, write_mean
+from .means import average_channels, make_mean, read_mean, write_mean
 from .tensors import Tensor
 
 __all__ = [
     "Difference",
     "Layer",
-    "NotFinite",
+    "NonFinite",
     "Tensor",
     "Weights",
+    "average_channels",
+    "compare",
     "convert",
-    "differences",
-    "mean_of",
-    "not_finite",
+    "find_non_finite",
+    "make_mean",
     "open_weights",
-    "per_channel",
     "read_mean",
     "save_weights",
     "write_mean",

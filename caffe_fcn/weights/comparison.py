@@ -1,4 +1,4 @@
-"""Looking at the numbers: what two weights files differ in, and what is not finite. In chunks, never whole."""
+"""The numbers in weights files: how those of two files differ, and which are not finite. They are read in chunks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Difference:
     """A parameter in two files: its shape in each (None where it is missing) and the largest difference.
 
-    ``largest`` is None where the numbers cannot be compared, and infinite where one is NaN and the other is not.
+    ``largest`` is None where the numbers cannot be compared, and infinite where only one of two is NaN.
     """
 
     layer: str
@@ -32,7 +32,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class NotFinite:
+class NonFinite:
     """How many values of a parameter are NaN and infinite."""
 
     layer: str
@@ -41,18 +41,18 @@ class NotFinite:
     inf: int
 
 
-def differences(a: Weights, b: Weights) -> Iterator[Difference]:
-    """Every parameter of either file, in the order of ``a``, then those that only ``b`` has."""
+def compare(a: Weights, b: Weights) -> Iterator[Difference]:
+    """The difference of every parameter: those of ``a`` in its order, then those that only ``b`` has."""
     ours, theirs = ({(layer, index): tensor for layer, index, tensor in weights} for weights in (a, b))
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         one, other = ours.get(key), theirs.get(key)
         largest = None
         if one and other and one.count == other.count:
-            largest = max((_largest(x, y) for x, y in _side_by_side(one, other)), default=0.0)
+            largest = max((_find_largest_gap(x, y) for x, y in _pair_chunks(one, other)), default=0.0)
         yield Difference(*key, (one.shape if one else None, other.shape if other else None), largest)
 
 
-def not_finite(weights: Weights) -> Iterator[NotFinite]:
+def find_non_finite(weights: Weights) -> Iterator[NonFinite]:
     """The parameters that hold NaN or infinities."""
     import numpy as np
 
@@ -62,10 +62,10 @@ def not_finite(weights: Weights) -> Iterator[NotFinite]:
             nan += int(np.isnan(values).sum())
             inf += int(np.isinf(values).sum())
         if nan or inf:
-            yield NotFinite(layer, index, nan, inf)
+            yield NonFinite(layer, index, nan, inf)
 
 
-def _largest(x: NDArray[Any], y: NDArray[Any]) -> float:
+def _find_largest_gap(x: NDArray[Any], y: NDArray[Any]) -> float:
     import numpy as np
 
     x, y = x.astype(np.float64), y.astype(np.float64)
@@ -74,7 +74,7 @@ def _largest(x: NDArray[Any], y: NDArray[Any]) -> float:
     return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
-def _side_by_side(a: Tensor, b: Tensor) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _pair_chunks(a: Tensor, b: Tensor) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """The values of both in chunks of equal length."""
     streams = [a.numbers(), b.numbers()]
     held: list[Any] = [next(stream, None) for stream in streams]

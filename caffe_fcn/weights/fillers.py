@@ -1,7 +1,7 @@
-"""Caffe's fillers (include/caffe/filler.hpp), in chunks and reproducible.
+"""Caffe's fillers (include/caffe/filler.hpp): the values that parameters start with, in chunks and reproducible.
 
-Every parameter has a random stream of its own, seeded by its layer's name and its index, so that its values
-do not depend on which others were filled before it.
+Every parameter has a random stream of its own, seeded by its layer's name and its index. So its values do not depend
+on the parameters that were filled before it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import FillerParameter, LayerParameter
-from caffe_fcn.weights.interpolation import kernel
-from caffe_fcn.weights.tensors import CHUNK, Made, Shape, Tensor
+from caffe_fcn.weights.interpolation import make_kernel
+from caffe_fcn.weights.tensors import CHUNK, GeneratedSegment, Shape, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Layer type -> its parameter message, and the fillers of its parameters in Caffe's order. Types that are not
-# here start at zero (BatchNorm's statistics, Parameter).
+# Layer type -> its parameter message, and the fillers of its parameters in Caffe's order. The parameters of other types
+# start at zero (BatchNorm's statistics, Parameter).
 _FILLERS = {
     "Bias": ("bias_param", ["filler"]),
     "Convolution": ("convolution_param", ["weight_filler", "bias_filler"]),
@@ -36,49 +36,61 @@ _FILLERS = {
 }
 _RECURRENT = {"LSTM", "RNN"}
 
-# What stands in where a layer names no filler; zero elsewhere (scale_layer.cpp, prelu_layer.cpp).
+# The constant for a parameter whose layer names no filler, where it is not zero (scale_layer.cpp, prelu_layer.cpp).
 _DEFAULTS = {("Scale", "filler"): 1.0, ("PReLU", "filler"): 0.25}
 
 
-def filler_of(layer: LayerParameter, index: int, shape: Shape) -> FillerParameter:
-    """The filler of a layer's parameter: the one that the prototxt names, or what Caffe takes instead."""
+def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParameter:
+    """The filler of a layer's parameter: the one in the prototxt, or Caffe's default.
+
+    >>> find_filler(LayerParameter(type="PReLU"), 0, (64,)).value
+    0.25
+    """
     if layer.type in _RECURRENT:
         name = "bias_filler" if len(shape) == 1 else "weight_filler"
-        return getattr(layer.recurrent_param, name)
+        recurrent: FillerParameter = getattr(layer.recurrent_param, name)
+        return recurrent
     if layer.type not in _FILLERS:
         return FillerParameter(type="constant")
     message, names = _FILLERS[layer.type]
-    if len(layer.bottom) > 1 and layer.type == "Scale":  # its scale is its second bottom, only the bias is its own
+    if layer.type == "Scale" and len(layer.bottom) > 1:  # the scale is the second bottom, the bias the only parameter
         names = names[1:]
     param = getattr(layer, message)
     if param.HasField(names[index]):
-        return getattr(param, names[index])
+        filler: FillerParameter = getattr(param, names[index])
+        return filler
     return FillerParameter(type="constant", value=_DEFAULTS.get((layer.type, names[index]), 0.0))
 
 
-def filled(filler: FillerParameter, shape: Shape, layer: str, index: int, seed: int = 0) -> Tensor:
-    """A parameter of ``shape`` (float32) as ``filler`` makes it; raises `NetError` where it does not apply."""
+def fill(filler: FillerParameter, shape: Shape, layer: str, index: int, seed: int = 0) -> Tensor:
+    """A float32 parameter of ``shape`` with the values that ``filler`` makes.
+
+    ``layer`` (a name) and ``index`` say which parameter it is. Raises `NetError` where the filler does not apply.
+
+    >>> fill(FillerParameter(type="constant", value=0.5), (2,), "conv1", 1).array().tolist()
+    [0.5, 0.5]
+    """
     where = f"layer '{layer}', parameter {index}"
-    if filler.type not in _KINDS:
-        mend = nearest(filler.type, _KINDS) or f"one of {', '.join(_KINDS)}"
+    if filler.type not in _FILLS:
+        mend = nearest(filler.type, _FILLS) or f"one of {', '.join(_FILLS)}"
         raise NetError(where, f"Caffe has no filler {filler.type!r}", mend)
     if filler.sparse < -1 or (filler.sparse >= 0 and filler.type != "gaussian"):
         raise NetError(where, f"sparse {filler.sparse} of filler '{filler.type}'", "only gaussian can be sparse")
     if filler.type == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
         raise NetError(where, f"a bilinear filler needs a square kernel, {dims(shape)} has none", "or another filler")
     stream = [seed, zlib.crc32(layer.encode()), index]
-    make = partial(_KINDS[filler.type], filler, shape, stream)
-    return Tensor(shape, "float32", (Made(4 * math.prod(shape), make),))
+    generate = partial(_FILLS[filler.type], filler, shape, stream)
+    return Tensor(shape, "float32", (GeneratedSegment(4 * math.prod(shape), generate),))
 
 
 def _constant(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
     value = struct.pack("<f", filler.value)
-    for size in _sizes(math.prod(shape)):
+    for size in _split(math.prod(shape)):
         yield value * size
 
 
 def _bilinear(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    taps = struct.pack(f"<{shape[2] * shape[3]}f", *(tap for line in kernel(shape[2]) for tap in line))
+    taps = struct.pack(f"<{shape[2] * shape[3]}f", *(tap for line in make_kernel(shape[2]) for tap in line))
     for _ in range(shape[0] * shape[1]):
         yield taps
 
@@ -88,41 +100,41 @@ def _uniform(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterat
 
 
 def _xavier(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    bound = math.sqrt(3 / _fan(filler, shape))
+    bound = math.sqrt(3 / _compute_fan(filler, shape))
     return _uniform_between(-bound, bound, shape, stream)
 
 
 def _uniform_between(low: float, high: float, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    random = _random(stream)
-    for size in _sizes(math.prod(shape)):
-        yield _bytes(low + (high - low) * random.random(size))
+    random = _make_generator(stream)
+    for size in _split(math.prod(shape)):
+        yield _encode(low + (high - low) * random.random(size))
 
 
 def _gaussian(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    random = _random(stream)
-    kept = filler.sparse / max(_axis(shape, 0), 1)  # the share of weights that are not zero: `sparse` per output
-    for size in _sizes(math.prod(shape)):
+    random = _make_generator(stream)
+    kept = filler.sparse / max(_side(shape, 0), 1)  # the share of weights that are not zero: `sparse` for each output
+    for size in _split(math.prod(shape)):
         values = filler.mean + filler.std * random.standard_normal(size)
-        yield _bytes(values if filler.sparse < 0 else values * (random.random(size) < kept))
+        yield _encode(values if filler.sparse < 0 else values * (random.random(size) < kept))
 
 
 def _msra(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    random, deviation = _random(stream), math.sqrt(2 / _fan(filler, shape))
-    for size in _sizes(math.prod(shape)):
-        yield _bytes(deviation * random.standard_normal(size))
+    random, deviation = _make_generator(stream), math.sqrt(2 / _compute_fan(filler, shape))
+    for size in _split(math.prod(shape)):
+        yield _encode(deviation * random.standard_normal(size))
 
 
 def _positive_unitball(filler: FillerParameter, shape: Shape, stream: list[int]) -> Iterator[bytes]:
-    """Uniform values scaled so that each output's sum to 1: made once for the sum and once more for good."""
+    """Uniform values, scaled so that those of each output sum to 1; they are made once for the sum, and once again."""
     row = math.prod(shape[1:])
-    for output in range(_axis(shape, 0)):
-        first, again = _random([*stream, output]), _random([*stream, output])
-        total = sum(float(first.random(size).sum()) for size in _sizes(row))
-        for size in _sizes(row):
-            yield _bytes(again.random(size) / total)
+    for output in range(_side(shape, 0)):
+        first, again = _make_generator([*stream, output]), _make_generator([*stream, output])
+        total = sum(float(first.random(size).sum()) for size in _split(row))
+        for size in _split(row):
+            yield _encode(again.random(size) / total)
 
 
-_KINDS: dict[str, Callable[[FillerParameter, Shape, list[int]], Iterator[bytes]]] = {
+_FILLS: dict[str, Callable[[FillerParameter, Shape, list[int]], Iterator[bytes]]] = {
     "bilinear": _bilinear,
     "constant": _constant,
     "gaussian": _gaussian,
@@ -133,28 +145,28 @@ _KINDS: dict[str, Callable[[FillerParameter, Shape, list[int]], Iterator[bytes]]
 }
 
 
-def _fan(filler: FillerParameter, shape: Shape) -> float:
+def _compute_fan(filler: FillerParameter, shape: Shape) -> float:
     count = math.prod(shape)
-    fan_in, fan_out = count / _axis(shape, 0), count / _axis(shape, 1)
+    fan_in, fan_out = count / _side(shape, 0), count / _side(shape, 1)
     return {0: fan_in, 1: fan_out, 2: (fan_in + fan_out) / 2}[filler.variance_norm]
 
 
-def _axis(shape: Shape, axis: int) -> int:
+def _side(shape: Shape, axis: int) -> int:
     return shape[axis] if axis < len(shape) else 1
 
 
-def _sizes(count: int) -> Iterator[int]:
-    """``count`` values in chunks; random values are made as float64, twice as wide as they are stored."""
+def _split(count: int) -> Iterator[int]:
+    """The sizes of the chunks of ``count`` values; random values are made as float64, wider than they are stored."""
     step = CHUNK // 8
     for begin in range(0, count, step):
         yield min(step, count - begin)
 
 
-def _random(stream: list[int]) -> np.random.Generator:
+def _make_generator(stream: list[int]) -> np.random.Generator:
     import numpy as np
 
     return np.random.default_rng(stream)
 
 
-def _bytes(values: NDArray[np.float64]) -> bytes:
+def _encode(values: NDArray[np.float64]) -> bytes:
     return values.astype("<f4").tobytes()

@@ -1,8 +1,8 @@
-"""Weights files of all formats: opened by what they contain, written by their suffix.
+"""Weights files of all formats: the content tells the format of a file that is read, the suffix that of a new one.
 
 | suffix | what it is | module |
 |---|---|---|
-| ``.caffemodel`` | Caffe's NetParameter, of any age | `caffemodel` |
+| ``.caffemodel`` | Caffe's NetParameter, of any age | `caffemodel`, `caffemodel_writing` |
 | ``.caffemodel.h5``, ``.h5``, ``.hdf5`` | Caffe's HDF5 layout | `hdf5` |
 | ``.npz`` | numpy arrays named ``LAYER/INDEX`` | `npz` |
 | ``.safetensors`` | the same names | `safetensors` |
@@ -16,18 +16,26 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.files import PathLike, atomic
+from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto.wire import is_binary
-from caffe_fcn.weights import caffemodel, hdf5, npz, safetensors
-from caffe_fcn.weights.layers import Layer, Weights, place
-from caffe_fcn.weights.tensors import Sink, SourceFile, shape_refusal
+from caffe_fcn.weights import caffemodel, caffemodel_writing, hdf5, npz, safetensors
+from caffe_fcn.weights.layers import Layer, Weights, locate
+from caffe_fcn.weights.output_file import OutputFile
+from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.tensors import explain_bad_shape
 
 
 def open_weights(path: PathLike) -> Weights:
-    """The layers of a weights file and handles on their parameters; only headers are read.
+    """The layers of a weights file, with handles on their parameters; only headers are read.
 
-    Raises `WeightsError` or `FileError` for a file that is missing, empty, damaged or no weights.
+    >>> import numpy as np
+    >>> np.savez("small.npz", **{"conv1/0": np.zeros((8, 3, 5, 5), "f4"), "conv1/1": np.zeros(8, "f4")})
+    >>> with open_weights("small.npz") as weights:
+    ...     [(layer, index, tensor.shape) for layer, index, tensor in weights]
+    [('conv1', 0, (8, 3, 5, 5)), ('conv1', 1, (8,))]
+
+    Raises `WeightsError` or `FileError` for a file that is missing, empty, damaged or not a weights file.
     """
     file = SourceFile(path)
     if not len(file):
@@ -51,16 +59,16 @@ def open_weights(path: PathLike) -> Weights:
 def save_weights(path: PathLike, layers: Sequence[Layer], head: bytes = b"") -> None:
     """Write ``layers`` in the format that the suffix names, in one pass and atomically.
 
-    The bytes of parameters go from file to file inside the kernel; memory stays below a few `CHUNK`. Like
-    `cp`, this does not wait for the disk. Raises `WeightsError` where the format cannot hold the layers,
+    The kernel copies the bytes of parameters from file to file; memory stays below a few `CHUNK`. Like `cp`,
+    this does not wait for the disk. Raises `WeightsError` where the format cannot hold the layers,
     `FileError` where the disk is full or a source changed meanwhile.
     """
-    write = _writer_of(path)
+    write = _find_writer(path)
     for layer in layers:
         for index, tensor in enumerate(layer.tensors):
-            if refusal := shape_refusal(tensor.shape):
-                raise WeightsError(place(path, layer.name, index), refusal, "")
-    with atomic(path, wait=False) as file:
+            if reason := explain_bad_shape(tensor.shape):
+                raise WeightsError(locate(path, layer.name, index), reason, "")
+    with atomic_write(path, wait=False) as file:
         write(file, path, layers, head)
         for source in {file for layer in layers for tensor in layer.tensors for file in tensor.files}:
             source.check_unchanged()
@@ -69,21 +77,20 @@ def save_weights(path: PathLike, layers: Sequence[Layer], head: bytes = b"") -> 
 def convert(source: PathLike, target: PathLike, half: bool = False) -> None:
     """Write the weights of ``source`` in the format that ``target``'s suffix names.
 
-    Values keep their type, but float16 becomes float32 in a ``.caffemodel``, where only NVIDIA's Caffe and
-    OpenCV read it, unless ``half``, which makes all float16. Raises `WeightsError` where a value does not
-    fit float16.
+    Values keep their type, except that float16 becomes float32 in a ``.caffemodel``: only NVIDIA's Caffe and OpenCV
+    read float16 there. ``half`` makes all values float16; raises `WeightsError` where one does not fit it.
     """
     with open_weights(source) as weights:
-        to_caffemodel = _writer_of(target) is _write_caffemodel
+        to_caffemodel = _find_writer(target) is _write_caffemodel
 
-        def typed(dtype: str) -> str:
+        def choose_dtype(dtype: str) -> str:
             return "float16" if half else "float32" if to_caffemodel and dtype == "float16" else dtype
 
         layers = [
             replace(
                 layer,
                 tensors=tuple(
-                    tensor.cast(typed(tensor.dtype), place(source, layer.name, index))
+                    tensor.cast(choose_dtype(tensor.dtype), locate(source, layer.name, index))
                     for index, tensor in enumerate(layer.tensors)
                 ),
             )
@@ -95,7 +102,7 @@ def convert(source: PathLike, target: PathLike, half: bool = False) -> None:
 _Writer: TypeAlias = Callable[[IO[bytes], PathLike, Sequence[Layer], bytes], None]
 
 
-def _writer_of(path: PathLike) -> _Writer:
+def _find_writer(path: PathLike) -> _Writer:
     suffix = Path(path).suffix
     if suffix not in _WRITERS:
         known = ", ".join(_WRITERS)
@@ -104,9 +111,9 @@ def _writer_of(path: PathLike) -> _Writer:
 
 
 def _write_caffemodel(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
-    sink = Sink(out.fileno())
-    caffemodel.write(sink, path, layers, head)
-    sink.flush()
+    output = OutputFile(out.fileno())
+    caffemodel_writing.write(output, path, layers, head)
+    output.flush()
 
 
 def _write_hdf5(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
@@ -118,9 +125,9 @@ def _write_npz(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: by
 
 
 def _write_safetensors(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
-    sink = Sink(out.fileno())
-    safetensors.write(sink, path, layers)
-    sink.flush()
+    output = OutputFile(out.fileno())
+    safetensors.write(output, path, layers)
+    output.flush()
 
 
 _WRITERS: dict[str, _Writer] = {

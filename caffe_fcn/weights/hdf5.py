@@ -1,10 +1,9 @@
 """Caffe's HDF5 weights (``.caffemodel.h5``): ``/data/LAYER/INDEX``, one contiguous data set each.
 
-HDF5 lays the file out and tells where each data set lies; the bytes then go there as they go anywhere else,
-moved by the kernel. Read back, a data set is a stretch of the file. Only those that somebody compressed
-pass through h5py, slab by slab.
+HDF5 lays the file out and tells where each data set lies; the kernel then copies the bytes there. Read back, a data
+set is a segment of the file. Only compressed data sets pass through h5py, slab by slab.
 
-Source: Net::ToHDF5 and CopyTrainedLayersFromHDF5 in src/caffe/net.cpp. The file keeps no order of layers.
+Source: Net::ToHDF5 and CopyTrainedLayersFromHDF5 in src/caffe/net.cpp. The file does not keep the order of the layers.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from caffe_fcn.errors import MissingExtraError, WeightsError
-from caffe_fcn.weights.layers import Layer, Weights, place
+from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.npz import DENSEST
+from caffe_fcn.weights.output_file import OutputFile
+from caffe_fcn.weights.source_file import SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
-    Made,
-    Piece,
+    FileSegment,
+    GeneratedSegment,
+    Segment,
     Shape,
-    Sink,
-    SourceFile,
-    Stretch,
     Tensor,
-    shape_refusal,
+    explain_bad_shape,
 )
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -53,44 +52,44 @@ def read(file: SourceFile) -> Weights:
     h5py = _h5py(file.path)
     try:
         with h5py.File(file.path, "r") as content:
-            if not isinstance(data := owned(content, "data", str(file.path)), h5py.Group):
+            if not isinstance(data := get_member(content, "data", str(file.path)), h5py.Group):
                 raise WeightsError(file.path, "has no group 'data'", "name a weights file that Caffe wrote")
-            layers = tuple(_layer(file, name, owned(data, name, place(file.path, name))) for name in data)
+            layers = tuple(_read_layer(file, name, get_member(data, name, locate(file.path, name))) for name in data)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(file.path, f"HDF5 cannot read it: {error}", _BROKEN) from error
     return Weights(file, "hdf5", layers)
 
 
-def owned(group: Any, name: str, where: str) -> Any:
-    """A member of a group; links that lead elsewhere, to other files above all, are refused."""
+def get_member(group: Any, name: str, where: str) -> Any:
+    """A member of a group, or None; raises `WeightsError` for a link, which may lead to another file."""
     if group.get(name, getlink=True).__class__.__name__ not in ("HardLink", "NoneType"):
         raise WeightsError(where, f"'{name}' is a link", "weights lie in the file itself")
     return group.get(name)
 
 
-def _layer(file: SourceFile, name: str, group: Any) -> Layer:
-    where = place(file.path, name)
+def _read_layer(file: SourceFile, name: str, group: Any) -> Layer:
     if not hasattr(group, "keys"):
-        raise WeightsError(where, "is no group", _BROKEN)
+        raise WeightsError(locate(file.path, name), "is no group", _BROKEN)
     tensors = []
     for index in range(len(group)):
-        data = owned(group, str(index), place(file.path, name, index))
+        where = locate(file.path, name, index)
+        data = get_member(group, str(index), where)
         if not hasattr(data, "shape"):
-            raise WeightsError(place(file.path, name, index), "is not there, or no data set", "a layer that shares it?")
-        tensors.append(tensor(file, data, place(file.path, name, index)))
+            raise WeightsError(where, "is not there, or no data set", "a layer that shares it?")
+        tensors.append(open_tensor(file, data, where))
     return Layer(name, tuple(tensors))
 
 
-def tensor(file: SourceFile, data: Any, where: str) -> Tensor:
-    """A handle on an open data set of the file; raises `WeightsError` at ``where`` for one that holds no floats."""
+def open_tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+    """A handle on a data set of the file; raises `WeightsError` at ``where`` for a data set without floats."""
     dtype = data.dtype.name
     if dtype not in ITEM_SIZES:
         raise WeightsError(where, f"holds {dtype}", "weights are float16, float32 or float64")
     if data.is_virtual or data.external:
         raise WeightsError(where, "lies in another file", "weights lie in the file itself")
     shape: Shape = tuple(data.shape or ())
-    if refusal := shape_refusal(shape) if data.shape is not None else "has no values":
-        raise WeightsError(where, refusal, _BROKEN)
+    if reason := explain_bad_shape(shape) if data.shape is not None else "has no values":
+        raise WeightsError(where, reason, _BROKEN)
     size = math.prod(shape) * ITEM_SIZES[dtype]
     if not size:
         return Tensor(shape, dtype, ())
@@ -98,15 +97,15 @@ def tensor(file: SourceFile, data: Any, where: str) -> Tensor:
     if begin is not None and data.chunks is None and data.dtype.byteorder in "=<|":
         if data.id.get_storage_size() != size or begin + size > len(file):
             raise WeightsError(where, f"needs {size} bytes and has fewer", _BROKEN)
-        return Tensor(shape, dtype, (Stretch(file, begin, size),))
+        return Tensor(shape, dtype, (FileSegment(file, begin, size),))
     if not _is_complete(data):
         raise WeightsError(where, f"declares {size} bytes that are not there", _BROKEN)
     grid = data.chunks or (1,) * len(shape)
-    axis = _slab_axis(shape, grid, data.dtype.itemsize)
+    axis = _find_slab_axis(shape, grid, data.dtype.itemsize)
     if axis is None:
         what = f"is compressed so that more than {_LARGEST_SLAB} bytes must be unpacked together"
         raise WeightsError(where, what, "write it uncompressed, or in chunks of one row")
-    return Tensor(shape, dtype, (_slabs(file, data.name, dtype, size, axis, grid, where),))
+    return Tensor(shape, dtype, (_read_slabs(file, data.name, dtype, size, axis, grid, where),))
 
 
 def _is_complete(data: Any) -> bool:
@@ -119,11 +118,11 @@ def _is_complete(data: Any) -> bool:
     return bool(data.id.get_num_chunks() == chunks and stored * DENSEST >= data.nbytes)
 
 
-def _slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
-    """The axis along which a data set is read in slabs: each of whole chunks, and all of the axes behind it.
+def _find_slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
+    """The axis along which a data set is read in slabs of whole chunks, each with all of the axes behind it.
 
-    The slabs must come in storage order, so that no chunk may be longer than one along the axes before it.
-    None where the slabs would be too large; without an axis there is one value, and one slab.
+    The slabs must come in storage order, so that along the axes before it no chunk may be longer than one.
+    None where the slabs would be too large; a data set without axes has one value, and one slab.
     """
     for axis, chunk in enumerate(grid):
         if min(chunk, shape[axis]) * math.prod(shape[axis + 1 :]) * item <= _LARGEST_SLAB:
@@ -133,7 +132,7 @@ def _slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
     return None if grid else 0
 
 
-def _slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Piece:
+def _read_slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Segment:
     """The values of a compressed or byte-swapped data set, in slabs of whole chunks, so that each is unpacked once."""
 
     def values() -> Iterator[bytes]:
@@ -141,18 +140,18 @@ def _slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: 
         try:
             with h5py.File(file.path, "r") as content:
                 data = content[name]
-                for part in _parts(data.shape, axis, grid, item):
+                for part in _locate_slabs(data.shape, axis, grid, item):
                     slab = data[part].astype(f"<f{item}", copy=False).ravel()
                     for begin in range(0, len(slab), CHUNK // item):
                         yield slab[begin : begin + CHUNK // item].tobytes()
         except (OSError, RuntimeError, KeyError) as error:
             raise WeightsError(where, f"HDF5 cannot read it: {error}", _BROKEN) from error
 
-    return Made(size, values, frozenset((file,)))
+    return GeneratedSegment(size, values, frozenset((file,)))
 
 
-def _parts(shape: Shape, axis: int, grid: Shape, item: int) -> Iterator[tuple[int | slice, ...]]:
-    """Where the slabs along an axis lie, in storage order; small ones together, about `CHUNK` bytes."""
+def _locate_slabs(shape: Shape, axis: int, grid: Shape, item: int) -> Iterator[tuple[int | slice, ...]]:
+    """The indexes of the slabs along an axis, in storage order; small slabs are joined to about `CHUNK` bytes."""
     if not shape:
         yield ()
         return
@@ -167,7 +166,7 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
     """Write Caffe's layout to ``out``; raises `WeightsError` for names that it cannot hold."""
     h5py = _h5py(path)
     places: list[tuple[int, Tensor]] = []
-    with h5py.File(out, "w") as content:  # our file, not its name: a full disk is then our OSError
+    with h5py.File(out, "w") as content:  # our file and not its name: a full disk then raises our OSError
         data = content.create_group("data")
         for layer in layers:
             if not layer.tensors:
@@ -180,21 +179,21 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
                 or layer.name in data
             ):
                 what = "Caffe's HDF5 layout cannot hold this name: Caffe neither saves nor loads it"
-                raise WeightsError(place(path, layer.name), what, "rename the layer, or keep .caffemodel")
+                raise WeightsError(locate(path, layer.name), what, "rename the layer, or keep .caffemodel")
             group = data.create_group(layer.name)
             for index, tensor in enumerate(layer.tensors):
-                begin = _allocated(h5py, group, str(index), tensor)
+                begin = _allocate(h5py, group, str(index), tensor)
                 if begin is not None:
                     places.append((begin, tensor))
     out.flush()
     for begin, tensor in places:
         os.lseek(out.fileno(), begin, os.SEEK_SET)
-        sink = Sink(out.fileno())
-        sink.pour(tensor)
-        sink.flush()
+        output = OutputFile(out.fileno())
+        output.write_tensor(tensor)
+        output.flush()
 
 
-def _allocated(h5py: Any, group: Any, name: str, tensor: Tensor) -> int | None:
+def _allocate(h5py: Any, group: Any, name: str, tensor: Tensor) -> int | None:
     """Make room for a contiguous data set; returns where it begins."""
     space = h5py.h5s.create_simple(tensor.shape) if tensor.shape else h5py.h5s.create(h5py.h5s.SCALAR)
     layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

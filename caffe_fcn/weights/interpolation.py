@@ -12,21 +12,25 @@ import struct
 from collections.abc import Iterator
 
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.weights.tensors import Made, Shape, Tensor, zeros
+from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, make_zeros
 
 
-def kernel(size: int) -> list[list[float]]:
-    """The ``size`` x ``size`` interpolation kernel, enlarging by (size + 1) // 2."""
+def make_kernel(size: int) -> list[list[float]]:
+    """The ``size`` x ``size`` interpolation kernel, which enlarges by (size + 1) // 2.
+
+    >>> make_kernel(4)[1]
+    [0.1875, 0.5625, 0.5625, 0.1875]
+    """
     factor = (size + 1) // 2
     centre = factor - 1 if size % 2 else factor - 0.5
     line = [1 - abs(x - centre) / factor for x in range(size)]
     return [[y * x for x in line] for y in line]
 
 
-def refusal(shape: Shape, channels: int) -> str:
-    """Why weights of ``shape`` (channels in, channels out / group, height, width) cannot interpolate, or nothing.
+def explain_misfit(shape: Shape, channels: int) -> str:
+    """Why weights of ``shape`` cannot interpolate; an empty string where they can.
 
-    ``channels`` is the number of outputs.
+    ``shape`` is (channels in, channels out / group, height, width), ``channels`` the number of outputs.
     """
     if len(shape) != 4 or shape[2] != shape[3]:
         return f"kernel {dims(shape[2:])} is not square"
@@ -35,22 +39,22 @@ def refusal(shape: Shape, channels: int) -> str:
     return ""
 
 
-def told(shape: Shape) -> str:
-    """What reports say of a layer that interpolates."""
+def describe(shape: Shape) -> str:
+    """What a report says of an interpolating layer's weights."""
     return f"interpolation kernel {dims(shape[2:])}"
 
 
-def weights(shape: Shape) -> Tensor:
-    """Interpolation weights (C, C / group, k, k) for a Deconvolution, dense or grouped, that `refusal` has nothing
-    against."""
+def make_weights(shape: Shape) -> Tensor:
+    """Interpolation weights (C, C / group, k, k) for a Deconvolution, dense or grouped, for which `explain_misfit`
+    finds no reason against them."""
     channels, width, size, _ = shape
-    taps = struct.pack(f"<{size * size}f", *(tap for line in kernel(size) for tap in line))
+    taps = struct.pack(f"<{size * size}f", *(tap for line in make_kernel(size) for tap in line))
 
-    def rows() -> Iterator[bytes]:
+    def generate() -> Iterator[bytes]:
         for channel in range(channels):
             before = channel % width
-            yield from zeros(before * size * size).chunks()
+            yield from make_zeros(before * size * size).chunks()
             yield taps
-            yield from zeros((width - before - 1) * size * size).chunks()
+            yield from make_zeros((width - before - 1) * size * size).chunks()
 
-    return Tensor(shape, "float32", (Made(channels * width * len(taps), rows),))
+    return Tensor(shape, "float32", (GeneratedSegment(channels * width * len(taps), generate),))

@@ -1,4 +1,4 @@
-"""What a weights file holds: layers with their parameters, as handles."""
+"""The contents of a weights file: layers, with handles on their parameters."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffe_fcn.errors import WeightsError, nearest
-from caffe_fcn.weights.tensors import SourceFile, Tensor
+from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.tensors import Tensor
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's parameters in Caffe's order, and how the file describes the layer, where it does.
+    """A layer's parameters in Caffe's order, and its type and definition where the file has them.
 
-    ``definition`` is a serialized LayerParameter of the current format without its blobs. It is kept as
-    bytes because forks of Caffe give some of its fields other meanings.
+    ``definition`` is a serialized LayerParameter of the current format without its blobs. It stays bytes because
+    forks of Caffe give some of its fields other meanings.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Layer:
 class Weights:
     """An open weights file; usable as a context manager, which closes it.
 
-    ``head`` is what a caffemodel says of the net apart from its layers, as serialized NetParameter.
+    ``head`` is a caffemodel's serialized NetParameter without its layers.
     """
 
     file: SourceFile
@@ -38,7 +39,7 @@ class Weights:
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
+        """The file's path."""
         return self.file.path
 
     @property
@@ -47,13 +48,13 @@ class Weights:
         return sum(tensor.count for _, _, tensor in self)
 
     def __iter__(self) -> Iterator[tuple[str, int, Tensor]]:
-        """Every parameter: its layer's name, its index there, its handle."""
+        """Every parameter: the name of its layer, its index in the layer, its handle."""
         for layer in self.layers:
             for index, tensor in enumerate(layer.tensors):
                 yield layer.name, index, tensor
 
     def __getitem__(self, name: str) -> tuple[Tensor, ...]:
-        """The parameters of a layer; raises `WeightsError` with the nearest name."""
+        """The parameters of a layer; raises `WeightsError`, with the nearest name, where it has none."""
         for layer in self.layers:
             if layer.name == name and layer.tensors:
                 return layer.tensors
@@ -67,6 +68,6 @@ class Weights:
         self.file.close()
 
 
-def place(path: object, layer: str, index: int | None = None) -> str:
-    """A parameter as errors name it."""
+def locate(path: object, layer: str, index: int | None = None) -> str:
+    """The name of a layer, or of one of its parameters, in errors."""
     return f"{path}, layer '{layer}'" + ("" if index is None else f", parameter {index}")

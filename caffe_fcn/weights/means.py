@@ -1,7 +1,7 @@
 """The mean that is subtracted from images: one number per channel, or an image.
 
-Caffe keeps an image of means as a BlobProto (``.binaryproto``), numpy as ``.npy``; prototxts and people
-write three numbers, B,G,R.
+Caffe keeps an image of means in a file with a BlobProto (``.binaryproto``), numpy in an ``.npy`` file; a prototxt has
+one number per channel: B, G, R.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.files import PathLike, atomic
+from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.proto import BlobProto
-from caffe_fcn.weights import caffemodel, npz
-from caffe_fcn.weights.tensors import SourceFile, Stretch, Tensor
+from caffe_fcn.weights import npz
+from caffe_fcn.weights.blobs import read_blob
+from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.tensors import FileSegment, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,29 +24,29 @@ if TYPE_CHECKING:
 
     Mean = NDArray[np.float32]
 
-
 SUFFIXES = (".binaryproto", ".npy")
 
 
 def read_mean(path: PathLike) -> Mean:
     """The mean in a ``.binaryproto`` or ``.npy`` file, (C,) or (C, H, W) float32.
 
-    Raises `WeightsError` where the file holds no such array.
+    Raises `WeightsError` where the file holds anything else.
     """
     file = SourceFile(path)
     head = file.read(0, min(npz.LONGEST_HEADER, len(file)))
-    tensor = _numpy(file, head) if head.startswith(b"\x93NUMPY") else caffemodel.read_blob(file)
+    tensor = _read_npy(file, head) if head.startswith(npz.NUMPY) else read_blob(file)
     shape = tensor.shape[1:] if len(tensor.shape) == 4 and tensor.shape[0] == 1 else tensor.shape
     if len(shape) not in (1, 3) or not tensor.count:
         raise WeightsError(path, f"holds {dims(tensor.shape)}", "a mean is C values, or an image C x H x W")
-    values: Mean = tensor.cast("float32", str(path)).loaded().reshape(shape)
+    values: Mean = tensor.cast("float32", str(path)).load().reshape(shape)
     return values
 
 
 def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) -> None:
-    """Write a mean as the suffix of ``path`` says; ``size`` (H, W) makes an image of one number per channel.
+    """Write a mean in the format that the suffix of ``path`` names.
 
-    A ``.binaryproto`` is 1 x C x H x W, in the old form of shapes, as Caffe's compute_image_mean writes it.
+    ``size`` (H, W) makes an image of a mean of one number per channel.
+    A ``.binaryproto`` is 1 x C x H x W in the old fields of a shape, as Caffe's compute_image_mean writes it.
     """
     import numpy as np
 
@@ -55,32 +56,34 @@ def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) 
     if suffix not in SUFFIXES:
         raise WeightsError(path, f"no format of means has the suffix {suffix!r}", f"{' and '.join(SUFFIXES)} do")
     mean = mean.astype("<f4")
-    with atomic(path) as out:
+    with atomic_write(path) as out:
         if suffix == ".npy":
             np.save(out, np.ascontiguousarray(mean))
         else:
+            from caffe_fcn.proto import BlobProto
+
             channels, height, width = mean.shape if mean.ndim == 3 else (len(mean), 1, 1)
             blob = BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
             out.write(blob.SerializeToString())
 
 
-def mean_of(numbers: Sequence[float]) -> Mean:
+def make_mean(numbers: Sequence[float]) -> Mean:
     """A mean of one number per channel, (C,)."""
     import numpy as np
 
     return np.array(numbers, np.float32)
 
 
-def per_channel(mean: Mean) -> list[float]:
-    """One number per channel: the mean over the image."""
+def average_channels(mean: Mean) -> list[float]:
+    """One number per channel: the average over the image."""
     import numpy as np
 
     return [float(value) for value in mean.reshape(len(mean), -1).mean(axis=1, dtype=np.float64)]
 
 
-def _numpy(file: SourceFile, head: bytes) -> Tensor:
+def _read_npy(file: SourceFile, head: bytes) -> Tensor:
     shape, dtype, begin = npz.parse_header(head, str(file.path))
-    tensor = Tensor(shape, dtype, (Stretch(file, begin, len(file) - begin),))
+    tensor = Tensor(shape, dtype, (FileSegment(file, begin, len(file) - begin),))
     if tensor.nbytes != len(file) - begin:
         raise WeightsError(
             file.path, f"{dims(shape)} needs {tensor.nbytes} bytes, it has {len(file) - begin}", npz.BROKEN

@@ -1,7 +1,7 @@
 """Weights as numpy's ``.npz``: a zip of ``.npy`` files named ``LAYER/INDEX``.
 
-A member that is stored, as `numpy.savez` does, is a stretch of the file; one that is compressed is unpacked
-as it is read. Numpy's headers are parsed by numpy, never anything pickled.
+A member that is stored, as `numpy.savez` stores it, is a segment of the file; a compressed one is unpacked while it is
+read. Nothing pickled is read: the headers are parsed here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,25 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
+from caffe_fcn.weights.array_names import group_by_layer, name_arrays
 from caffe_fcn.weights.layers import Layer, Weights
-from caffe_fcn.weights.naming import layers_of, names_of
-from caffe_fcn.weights.tensors import CHUNK, ITEM_SIZES, Made, Piece, Shape, SourceFile, Stretch, Tensor, shape_refusal
+from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.tensors import (
+    CHUNK,
+    ITEM_SIZES,
+    FileSegment,
+    GeneratedSegment,
+    Segment,
+    Shape,
+    Tensor,
+    explain_bad_shape,
+)
 
 if TYPE_CHECKING:
     import zipfile
 
 MAGIC = b"PK\x03\x04"
-EMPTY = b"PK\x05\x06"  # of a zip without members
+EMPTY = b"PK\x05\x06"  # how a zip without members begins
 NUMPY = b"\x93NUMPY"
 
 LONGEST_HEADER = 1 << 12
@@ -30,7 +40,7 @@ _LONGEST_NAME = (1 << 16) - 1 - len(".npy")  # a zip counts a name's bytes in 16
 _LENGTH_OF_LENGTH = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}  # bytes, by the version of the format
 # A single byte order in the name means the machine's own, which is little-endian wherever this runs.
 _DTYPES = {f"{order}f{size}": name for order in "<=" for name, size in ITEM_SIZES.items()}
-DENSEST = 1032  # deflate makes no more than this of a byte: a member that declares more is not there
+DENSEST = 1032  # deflate packs at most so many bytes into one: a member that declares more is damaged
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
 BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
@@ -46,21 +56,21 @@ def read(file: SourceFile) -> Weights:
                 name = info.filename.removesuffix(".npy")
                 if name in tensors:
                     raise WeightsError(file.path, f"has two arrays '{name}'", BROKEN)
-                tensors[name] = _tensor(file, archive, info)
-    except _unreadable() as error:
+                tensors[name] = _read_tensor(file, archive, info)
+    except _zip_errors() as error:
         raise WeightsError(file.path, f"is no zip that can be read: {error}", BROKEN) from error
-    return Weights(file, "npz", layers_of(file.path, tensors))
+    return Weights(file, "npz", group_by_layer(file.path, tensors))
 
 
-def _unreadable() -> tuple[type[Exception], ...]:
-    """What zipfile raises for a zip that is none, or no longer."""
+def _zip_errors() -> tuple[type[Exception], ...]:
+    """The errors that zipfile raises for a file that is not a zip, or a damaged one."""
     import zipfile
     import zlib
 
     return zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError
 
 
-def _tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
+def _read_tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
     import zipfile
 
     where = f"{file.path}, array '{info.filename}'"
@@ -73,17 +83,17 @@ def _tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -
     size = math.prod(shape) * ITEM_SIZES[dtype]
     if info.file_size != header + size:
         raise WeightsError(where, f"needs {header + size} bytes, it has {info.file_size}", BROKEN)
-    piece: Piece = Made(size, lambda: _unpacked(file, info, header, where), frozenset((file,)))
+    segment: Segment = GeneratedSegment(size, lambda: _unpack(file, info, header, where), frozenset((file,)))
     if info.compress_type == zipfile.ZIP_STORED:
         signature, name, extra = _LOCAL_HEADER.unpack(file.read(info.header_offset, _LOCAL_HEADER.size))
         begin = info.header_offset + _LOCAL_HEADER.size + name + extra + header
         if signature != MAGIC or begin + size > len(file):
             raise WeightsError(where, "does not lie where the zip says", BROKEN)
-        piece = Stretch(file, begin, size)
-    return Tensor(shape, dtype, (piece,))
+        segment = FileSegment(file, begin, size)
+    return Tensor(shape, dtype, (segment,))
 
 
-def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) -> Iterator[bytes]:
+def _unpack(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) -> Iterator[bytes]:
     import zipfile
 
     try:
@@ -93,14 +103,14 @@ def _unpacked(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) 
             while left > 0 and (chunk := member.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-    except _unreadable() as error:
+    except _zip_errors() as error:
         raise WeightsError(where, f"cannot be unpacked: {error}", BROKEN) from error
     if left:
         raise WeightsError(where, f"ends {left} bytes early", BROKEN)
 
 
 # numpy's header is the text of a Python dict. It is parsed by this grammar and not by Python, whose parsers raise
-# whatever they like for thousands of brackets. A list describes a structured type.
+# various errors for thousands of brackets. A list describes a structured type.
 _ENTRY = re.compile(
     r"""\s* (['"]) (?P<key> descr | fortran_order | shape) \1 \s* : \s*
     (?: (['"]) (?P<text> [^'"\\]*) \3 | (?P<flag> True | False) | \( (?P<sides> [^()]*) \) | (?P<list> \[ .* ) )
@@ -111,7 +121,7 @@ _SIDE = re.compile(r"\s*(\d{1,39})L?\s*")  # Python 2 wrote its long integers wi
 
 
 def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
-    """Shape, type and length of an ``.npy`` header; raises `WeightsError` for what holds no plain floats."""
+    """Shape, type and length of an ``.npy`` header; raises `WeightsError` unless the array is one of plain floats."""
     size = _LENGTH_OF_LENGTH.get(data[6:8])
     begin = len(NUMPY) + 2 + (size or 0)
     if not data.startswith(NUMPY) or size is None or len(data) < begin:
@@ -119,7 +129,7 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
     end = begin + int.from_bytes(data[begin - size : begin], "little")
     if end > LONGEST_HEADER:
         raise WeightsError(where, f"has a header of {end} bytes, more than {LONGEST_HEADER}", BROKEN)
-    entries = _entries(data[begin:end].decode("latin-1")) if end <= len(data) else {}
+    entries = _parse_entries(data[begin:end].decode("latin-1")) if end <= len(data) else {}
     if entries.keys() != {"descr", "fortran_order", "shape"}:
         raise WeightsError(where, "has a damaged header", BROKEN)
     kind, fortran, sides = (entries[key] for key in ("descr", "fortran_order", "shape"))
@@ -127,42 +137,42 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
         raise WeightsError(where, "holds records", "weights are plain arrays of float16, float32 or float64")
     if kind["text"] not in _DTYPES:
         raise WeightsError(where, f"holds {kind['text']}", "weights are little-endian float16, float32 or float64")
-    shape = _shape(sides["sides"])
+    shape = _parse_shape(sides["sides"])
     if shape is None or not fortran["flag"]:
         raise WeightsError(where, "has a damaged header", BROKEN)
-    if refusal := shape_refusal(shape):
-        raise WeightsError(where, refusal, BROKEN)
+    if reason := explain_bad_shape(shape):
+        raise WeightsError(where, reason, BROKEN)
     if fortran["flag"] == "True" and len(shape) > 1:
         raise WeightsError(where, "has its axes in Fortran's order", "save numpy.ascontiguousarray of it")
     return shape, _DTYPES[kind["text"]], end
 
 
-def _entries(text: str) -> dict[str, re.Match[str]]:
-    """The entries of a header; none where it is damaged."""
+def _parse_entries(text: str) -> dict[str, re.Match[str]]:
+    """The entries of a header, by key; empty where the header is damaged."""
     text = text.strip()
     if not (text.startswith("{") and text.endswith("}")):
         return {}
     text, at, entries = text[1:-1].rstrip(), 0, {}
     while at < len(text) and (match := _ENTRY.match(text, at)):
         entries[match["key"]] = match
-        if match["list"]:  # what it describes is not needed to refuse it
+        if match["list"]:  # its contents are not needed to refuse it
             return dict.fromkeys(("descr", "fortran_order", "shape"), match)
         at = match.end()
     return entries if at == len(text) else {}
 
 
-def _shape(text: str | None) -> Shape | None:
-    """The numbers between the brackets of a tuple; None where there are other things."""
+def _parse_shape(text: str | None) -> Shape | None:
+    """The shape between the brackets of a tuple; None where there is anything but numbers."""
     if text is None or not text.strip():
         return None if text is None else ()
     parts = text.rstrip().removesuffix(",").split(",")
     matches = [_SIDE.fullmatch(part) for part in parts]
-    if len(matches) == 1 and "," not in text:  # (3) is a number
+    if len(matches) == 1 and "," not in text:  # (3) is a number, not a tuple
         return None
     return None if None in matches else tuple(int(match[1]) for match in matches if match)
 
 
-def header_of(tensor: Tensor) -> bytes:
+def _make_header(tensor: Tensor) -> bytes:
     """The ``.npy`` header of a tensor."""
     from numpy.lib import format as npy
 
@@ -174,13 +184,13 @@ def header_of(tensor: Tensor) -> bytes:
 
 
 def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
-    """Write an uncompressed ``.npz``. Its checksums need every byte: they pass through in chunks.
+    """Write an uncompressed ``.npz``; for its checksums every byte passes through this process, in chunks.
 
     Raises `WeightsError` for names that it cannot hold.
     """
     import zipfile
 
-    named = list(names_of(path, layers))
+    named = list(name_arrays(path, layers))
     for name, _ in named:
         if len(name.encode()) > _LONGEST_NAME:
             raise WeightsError(path, f"a name of {len(name)} characters is too long for .npz", "write .safetensors")
@@ -188,6 +198,6 @@ def write(out: IO[bytes], path: object, layers: Sequence[Layer]) -> None:
         for name, tensor in named:
             info = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(info, "w", force_zip64=True) as member:
-                member.write(header_of(tensor))
+                member.write(_make_header(tensor))
                 for chunk in tensor.chunks():
                     member.write(chunk)

@@ -1,25 +1,24 @@
 """Published classifiers: where their weights are, and fetching them.
 
-A fetch that breaks off keeps what came, and the next one goes on from there. A file is taken for the published
-one when its SHA-1 says so, and not before.
+A fetch that breaks off keeps what has arrived, and the next one continues from there. Only its SHA-1 tells that a file
+is the published one.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import FileError, nearest
-from caffe_fcn.files import told
+from caffe_fcn.files import PathLike, naming_errors
 from caffe_fcn.weights.tensors import CHUNK
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-PLACE = "http://dl.caffe.berkeleyvision.org"
+SERVER = "http://dl.caffe.berkeleyvision.org"
 
 # name -> the SHA-1 of NAME.caffemodel
 PUBLISHED = {
@@ -30,48 +29,48 @@ PUBLISHED = {
 
 _PATIENCE = 30  # seconds without a byte
 
-Progress = Callable[[int, int], None]  # bytes that are here, bytes in all (0 where the server does not say)
+Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0 where the server does not say)
 
 
-def fetch(name: str, folder: str | os.PathLike[str], place: str = PLACE, progress: Progress | None = None) -> Path:
-    """The published weights ``name`` in ``folder``, fetched from ``place`` unless they are there.
+def fetch(name: str, folder: PathLike, server: str = SERVER, progress: Progress | None = None) -> Path:
+    """The path of the published weights ``name`` in ``folder``, fetched from ``server`` unless they are there.
 
-    Raises `FileError` for a name that is not published, a server that cannot be reached or a file that is not
-    the published one.
+    Raises `FileError` for a name that is not published, a server that cannot be reached, or a file that is not the
+    published one.
     """
     if name not in PUBLISHED:
         raise FileError(name, "is not published", nearest(name, PUBLISHED) or f"one of {', '.join(PUBLISHED)}")
     target = Path(folder) / f"{name}.caffemodel"
     if target.exists():
         return target
-    with told(folder):
+    with naming_errors(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
-    url = f"{place.rstrip('/')}/{target.name}"
+    url = f"{server.rstrip('/')}/{target.name}"
     part = target.with_suffix(".caffemodel.part")
     _download(url, part, progress)
-    if _sha1(part) != PUBLISHED[name]:
+    if _compute_sha1(part) != PUBLISHED[name]:
         part.unlink()
         raise FileError(
-            url, "is not the published file: its SHA-1 differs", "fetch it elsewhere and name it as --weights"
+            url, "is not the published file: its SHA-1 differs", "fetch it elsewhere and name it as `weights`"
         )
-    with told(target):
+    with naming_errors(target):
         part.replace(target)
     return target
 
 
 def _download(url: str, part: Path, progress: Progress | None) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    with _reached(url), _opened(url, have) as response:
-        if response is None:  # all of it is here
+    have = part.stat().st_size if part.exists() else 0  # bytes
+    with _naming_url(url), _open_url(url, have) as response:
+        if response is None:  # all of it has arrived before
             return
         resumed = response.status == 206
         have = have if resumed else 0
         total = have + int(response.headers.get("Content-Length") or 0)
-        with told(part):
+        with naming_errors(part):
             file = part.open("ab" if resumed else "wb")
         with file:
             for block in iter(lambda: response.read(CHUNK), b""):
-                with told(part):
+                with naming_errors(part):
                     file.write(block)
                 have += len(block)
                 if progress:
@@ -81,7 +80,7 @@ def _download(url: str, part: Path, progress: Progress | None) -> None:
 
 
 @contextmanager
-def _reached(url: str) -> Iterator[None]:
+def _naming_url(url: str) -> Iterator[None]:
     from http.client import HTTPException
 
     try:
@@ -91,12 +90,12 @@ def _reached(url: str) -> Iterator[None]:
     except (OSError, HTTPException, ValueError) as error:
         reason = str(getattr(error, "reason", "") or error).lower()
         raise FileError(
-            url, f"cannot be fetched: {reason}", "name a file you have as --weights, or run again"
+            url, f"cannot be fetched: {reason}", "name a file you have as `weights`, or run again"
         ) from error
 
 
 @contextmanager
-def _opened(url: str, begin: int) -> Iterator[HTTPResponse | None]:
+def _open_url(url: str, begin: int) -> Iterator[HTTPResponse | None]:
     import urllib.error
     import urllib.request
 
@@ -112,11 +111,11 @@ def _opened(url: str, begin: int) -> Iterator[HTTPResponse | None]:
         yield None
 
 
-def _sha1(path: Path) -> str:
+def _compute_sha1(path: Path) -> str:
     import hashlib
 
     digest = hashlib.sha1(usedforsecurity=False)
-    with told(path), path.open("rb") as file:
+    with naming_errors(path), path.open("rb") as file:
         while block := file.read(CHUNK):
             digest.update(block)
     return digest.hexdigest()

@@ -11,67 +11,62 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from caffe_fcn import strict_json
 from caffe_fcn.errors import WeightsError
+from caffe_fcn.weights.array_names import group_by_layer, name_arrays
 from caffe_fcn.weights.layers import Layer, Weights
-from caffe_fcn.weights.naming import layers_of, names_of
-from caffe_fcn.weights.tensors import ITEM_SIZES, Shape, Sink, SourceFile, Stretch, Tensor, shape_refusal
+from caffe_fcn.weights.output_file import OutputFile
+from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.tensors import ITEM_SIZES, FileSegment, Shape, Tensor, explain_bad_shape
 
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
-# The format's own limit is 100 MB, of which JSON's parser can make 3 GB. This is the room of 100,000 parameters.
-_LONGEST_HEADER = 10_000_000
-_LONGEST_OF_ALL = 100_000_000
+_LONGEST_ALLOWED = 100_000_000  # by the format; JSON's parser can make 3 GB of it
+_LONGEST_HEADER = 10_000_000  # that is read: room for 100,000 parameters
 _BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def matches(head: bytes) -> bool:
-    """Whether a file beginning so is a safetensors file."""
-    return head[_LENGTH : _LENGTH + 1] == b"{" and int.from_bytes(head[:_LENGTH], "little") <= _LONGEST_OF_ALL
+    """Whether a file that begins with ``head`` is a safetensors file."""
+    return head[_LENGTH : _LENGTH + 1] == b"{" and int.from_bytes(head[:_LENGTH], "little") <= _LONGEST_ALLOWED
 
 
 def read(file: SourceFile) -> Weights:
     """The layers of a ``.safetensors`` file; raises `WeightsError` naming the array."""
     length = int.from_bytes(file.read(0, _LENGTH), "little")
     if _LENGTH + length > len(file):
-        raise WeightsError(file.path, f"has a header of {length} bytes and ends before that", _BROKEN)
+        raise WeightsError(file.path, f"has a header of {length} bytes and ends before it does", _BROKEN)
     if length > _LONGEST_HEADER:
         raise WeightsError(file.path, f"has a header of {length} bytes, more than {_LONGEST_HEADER}", _BROKEN)
     try:
-        header = json.loads(file.read(_LENGTH, length).decode(), object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
+        header = strict_json.parse(file.read(_LENGTH, length))
+    except ValueError as error:
         raise WeightsError(file.path, f"its header is no JSON: {error}", _BROKEN) from error
     begin = _LENGTH + length
-    stretches: dict[str, Stretch] = {}
+    segments: dict[str, FileSegment] = {}
     tensors: dict[str, Tensor] = {}
     for name, entry in header.items():
         if name != "__metadata__":
-            shape, dtype, stretches[name] = _parse_entry(file, begin, name, entry)
-            tensors[name] = Tensor(shape, dtype, (stretches[name],))
-    _check_places(file, begin, stretches)
-    return Weights(file, "safetensors", layers_of(file.path, tensors))
+            shape, dtype, segments[name] = _parse_entry(file, begin, name, entry)
+            tensors[name] = Tensor(shape, dtype, (segments[name],))
+    _check_places(file, begin, segments)
+    return Weights(file, "safetensors", group_by_layer(file.path, tensors))
 
 
-def _check_places(file: SourceFile, data: int, stretches: dict[str, Stretch]) -> None:
-    """The format wants arrays that lie one behind the other, from the header to the end of the file."""
+def _check_places(file: SourceFile, data: int, segments: dict[str, FileSegment]) -> None:
+    """Raise `WeightsError` unless the arrays lie one behind the other, from the header to the end of the file."""
     end = data
-    for name, stretch in sorted(stretches.items(), key=lambda item: (item[1].begin, item[1].size)):
-        if stretch.begin != end:
-            what = "overlaps another" if stretch.begin < end else f"leaves {stretch.begin - end} bytes before it"
+    for name, segment in sorted(segments.items(), key=lambda item: (item[1].begin, item[1].size)):
+        if segment.begin != end:
+            what = "overlaps another" if segment.begin < end else f"leaves {segment.begin - end} bytes before it"
             raise WeightsError(f"{file.path}, array '{name}'", what, _BROKEN)
-        end += stretch.size
+        end += segment.size
     if end != len(file):
         raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", _BROKEN)
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name stands twice")
-    return result
-
-
-def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, Stretch]:
+def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, FileSegment]:
     """The shape and the type of an array, and where its bytes are."""
     where = f"{file.path}, array '{name}'"
     match entry:
@@ -84,27 +79,27 @@ def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Sh
             raise WeightsError(where, "its entry in the header makes no sense", _BROKEN)
     if kind not in _DTYPES:
         raise WeightsError(where, f"holds {kind!r}", f"weights are {', '.join(_DTYPES)}")
-    if refusal := shape_refusal(shape):
-        raise WeightsError(where, refusal, _BROKEN)
+    if reason := explain_bad_shape(shape):
+        raise WeightsError(where, reason, _BROKEN)
     size = math.prod(shape) * ITEM_SIZES[_DTYPES[kind]]
     if not 0 <= begin <= end <= len(file) - data or end - begin != size:
         raise WeightsError(where, f"needs {size} bytes, the header gives it {begin} to {end}", _BROKEN)
-    return tuple(shape), _DTYPES[kind], Stretch(file, data + begin, size)
+    return tuple(shape), _DTYPES[kind], FileSegment(file, data + begin, size)
 
 
-def write(sink: Sink, path: object, layers: Sequence[Layer]) -> None:
+def write(output: OutputFile, path: object, layers: Sequence[Layer]) -> None:
     """Write a safetensors file; raises `WeightsError` for names that it cannot hold."""
     header: dict[str, Any] = {"__metadata__": {"format": "caffe"}}
     end = 0
-    for name, tensor in names_of(path, layers):
+    for name, tensor in name_arrays(path, layers):
         begin, end = end, end + tensor.nbytes
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % _LENGTH)
     if len(text) > _LONGEST_HEADER:
         raise WeightsError(path, f"would have a header of {len(text)} bytes, more than {_LONGEST_HEADER}", "write .npz")
-    sink.reserve(_LENGTH + len(text) + end)
-    sink.write(len(text).to_bytes(_LENGTH, "little") + text)
+    output.reserve(_LENGTH + len(text) + end)
+    output.write(len(text).to_bytes(_LENGTH, "little") + text)
     for layer in layers:
         for tensor in layer.tensors:
-            sink.pour(tensor)
+            output.write_tensor(tensor)

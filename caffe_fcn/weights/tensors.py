@@ -1,28 +1,23 @@
 """A parameter as a handle: its shape, its type, and where its bytes are.
 
-The bytes are a run of pieces: stretches of a file, which the kernel moves from file to file without
-their passing through this process, and bytes made on the way, chunk by chunk. So a layer of 400 MB
-costs a few numbers until somebody asks for it, and reshaping, taking rows and joining are arithmetic
-on positions. Numbers appear only on demand: `Tensor.array` maps them, `Tensor.chunks` bounds them.
+The bytes are a row of segments. A `FileSegment` lies in a file, and the kernel copies it into another file without
+its passing through this process; a `GeneratedSegment` is computed when it is read, chunk by chunk. So a layer of
+400 MB costs a few numbers until somebody asks for its values, and reshaping, taking rows and joining are arithmetic
+on positions. `Tensor.array` gives the values as a map of the file, `Tensor.chunks` in parts of bounded size.
 
-Bytes are little-endian throughout, as in all the formats that hold them.
+All bytes are little-endian, as in all the formats that hold them.
 """
 
 from __future__ import annotations
 
-import errno
 import math
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from caffe_fcn.errors import FileError, WeightsError
-from caffe_fcn.files import told
+from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
+from caffe_fcn.weights.source_file import SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +30,7 @@ CHUNK = 1 << 20
 ITEM_SIZES = {"float16": 2, "float32": 4, "float64": 8}
 
 
-def shape_refusal(shape: Sequence[int]) -> str:
+def explain_bad_shape(shape: Sequence[int]) -> str:
     """Why Caffe has no blob of this shape, or an empty string. Source: Blob::Reshape in src/caffe/blob.cpp."""
     if len(shape) > MOST_AXES:
         return f"has {len(shape)} axes, and Caffe's blobs have at most {MOST_AXES}"
@@ -50,70 +45,8 @@ def shape_refusal(shape: Sequence[int]) -> str:
     return ""
 
 
-class SourceFile:
-    """A file read by position; nothing of it is held but a window of a few kilobytes.
-
-    Reading by position and not through a map: a file that another process cuts short while we look at it
-    is an error here, where a map would kill the process.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._window, self._begin = b"", 0
-        with told(path):
-            if not stat.S_ISREG(self.path.stat().st_mode):
-                raise FileError(path, "is no regular file", "name a weights file")
-            self._file: IO[bytes] = self.path.open("rb", buffering=0)
-            self._status = os.fstat(self.fileno())
-
-    def fileno(self) -> int:
-        """The descriptor, for the kernel's copying."""
-        return self._file.fileno()
-
-    def mapped(self, dtype: str, begin: int, shape: Shape) -> NDArray[Any]:
-        """A read-only map of an array in the file; raises `FileError` where the file has changed."""
-        import numpy as np
-
-        self.check_unchanged()
-        return np.memmap(self._file, _little(dtype), "r", begin, shape)
-
-    def __len__(self) -> int:
-        return self._status.st_size
-
-    def __getitem__(self, position: int, /) -> int:
-        index = position - self._begin
-        if not 0 <= index < len(self._window):
-            self._window, self._begin, index = self.read(position, min(4096, len(self) - position)), position, 0
-        return self._window[index]
-
-    def read(self, begin: int, size: int) -> bytes:
-        """``size`` bytes from ``begin``; raises `FileError` where the file has become shorter."""
-        parts = []
-        with told(self.path):
-            while size > 0 and (part := os.pread(self.fileno(), size, begin)):
-                parts.append(part)
-                begin, size = begin + len(part), size - len(part)
-        if size > 0:
-            raise self.changed()
-        return b"".join(parts)
-
-    def check_unchanged(self) -> None:
-        """Raise `FileError` if somebody wrote to the file since it was opened."""
-        now = os.fstat(self.fileno())
-        if (now.st_size, now.st_mtime_ns) != (self._status.st_size, self._status.st_mtime_ns):
-            raise self.changed()
-
-    def changed(self) -> FileError:
-        """The error for a file that is not what it was when it was opened."""
-        return FileError(self.path, "changed while it was read", "wait until its writer is done, then run again")
-
-    def close(self) -> None:
-        """Close the file; its tensors can no longer be read."""
-        self._file.close()
-
-
 @dataclass(frozen=True)
-class Stretch:
+class FileSegment:
     """``size`` bytes of a file, from ``begin`` on."""
 
     file: SourceFile
@@ -130,51 +63,59 @@ class Stretch:
         for begin in range(self.begin, self.begin + self.size, CHUNK):
             yield self.file.read(begin, min(CHUNK, self.begin + self.size - begin))
 
-    def part(self, begin: int, end: int) -> Stretch:
-        """The bytes from ``begin`` to ``end``, counted from its own beginning."""
-        return Stretch(self.file, self.begin + begin, end - begin)
+    def cut(self, begin: int, end: int) -> FileSegment:
+        """The bytes from ``begin`` to ``end``, counted from the segment's own beginning."""
+        return FileSegment(self.file, self.begin + begin, end - begin)
 
 
 @dataclass(frozen=True)
-class Made:
-    """``size`` bytes that ``make`` yields in chunks of whole elements, the same each time it is called.
+class GeneratedSegment:
+    """``size`` bytes that ``generate`` yields in chunks of whole values, the same ones each time.
 
-    ``files`` are those that it reads.
+    ``files`` are the files that it reads.
     """
 
     size: int
-    make: Callable[[], Iterator[bytes]]
+    generate: Callable[[], Iterator[bytes]]
     files: frozenset[SourceFile] = frozenset()
 
     def chunks(self) -> Iterator[bytes]:
-        """Its bytes, in the chunks of ``make``."""
-        return self.make()
+        """Its bytes, in the chunks that ``generate`` yields."""
+        return self.generate()
 
-    def part(self, begin: int, end: int) -> Made:
-        """The bytes from ``begin`` to ``end``: those before are made and passed over."""
+    def cut(self, begin: int, end: int) -> GeneratedSegment:
+        """The bytes from ``begin`` to ``end``; those before them are generated, too, and skipped."""
 
-        def make() -> Iterator[bytes]:
+        def generate() -> Iterator[bytes]:
             at = 0
-            for chunk in self.make():
+            for chunk in self.generate():
                 if at + len(chunk) > begin:
                     yield chunk[max(begin - at, 0) : end - at]
                 at += len(chunk)
                 if at >= end:
                     return
 
-        return Made(end - begin, make, self.files)
+        return GeneratedSegment(end - begin, generate, self.files)
 
 
-Piece: TypeAlias = Stretch | Made
+Segment: TypeAlias = FileSegment | GeneratedSegment
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A handle on one parameter: ``shape``, ``dtype`` (float16, float32 or float64) and its pieces in order."""
+    """A handle on one parameter: its shape, its type (float16, float32 or float64) and its segments in order.
+
+    >>> import numpy as np
+    >>> weights = from_array(np.arange(6, dtype="float32").reshape(2, 3))
+    >>> weights.shape, weights.dtype, weights.count
+    ((2, 3), 'float32', 6)
+    >>> weights.take_rows(1, 2).reshaped((3, 1)).array().tolist()
+    [[3.0], [4.0], [5.0]]
+    """
 
     shape: Shape
     dtype: str
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def count(self) -> int:
@@ -194,37 +135,37 @@ class Tensor:
     def reshaped(self, shape: Shape) -> Tensor:
         """The same values in another shape of the same count."""
         if math.prod(shape) != self.count:
-            raise ValueError(f"{dims(self.shape)} has not the values of {dims(shape)}")
-        return Tensor(shape, self.dtype, self.pieces)
+            raise ValueError(f"{dims(self.shape)} has not as many values as {dims(shape)}")
+        return Tensor(shape, self.dtype, self.segments)
 
-    def part(self, begin: int, end: int, shape: Shape) -> Tensor:
+    def take(self, begin: int, end: int, shape: Shape) -> Tensor:
         """The values from ``begin`` to ``end`` in storage order, as a tensor of ``shape``."""
-        return Tensor(shape, self.dtype, tuple(self._cut(begin * self.item_size, end * self.item_size)))
+        return Tensor(shape, self.dtype, tuple(self._cut_segments(begin * self.item_size, end * self.item_size)))
 
-    def rows(self, begin: int, end: int) -> Tensor:
+    def take_rows(self, begin: int, end: int) -> Tensor:
         """The rows ``begin`` to ``end`` along the first axis."""
         row = math.prod(self.shape[1:])
-        return self.part(begin * row, end * row, (end - begin, *self.shape[1:]))
+        return self.take(begin * row, end * row, (end - begin, *self.shape[1:]))
 
-    def _cut(self, begin: int, end: int) -> Iterator[Piece]:
+    def _cut_segments(self, begin: int, end: int) -> Iterator[Segment]:
         at = 0
-        for piece in self.pieces:
-            first, last = max(begin - at, 0), min(end - at, piece.size)
-            if first == 0 and last == piece.size:
-                yield piece
+        for segment in self.segments:
+            first, last = max(begin - at, 0), min(end - at, segment.size)
+            if first == 0 and last == segment.size:
+                yield segment
             elif first < last:
-                yield piece.part(first, last)
-            at += piece.size
+                yield segment.cut(first, last)
+            at += segment.size
 
     @property
     def files(self) -> frozenset[SourceFile]:
         """The files from which its bytes come."""
-        return frozenset[SourceFile]().union(*(piece.files for piece in self.pieces))
+        return frozenset[SourceFile]().union(*(segment.files for segment in self.segments))
 
     def chunks(self) -> Iterator[bytes]:
-        """Its bytes in order, about `CHUNK` at a time, each chunk whole elements."""
-        for piece in self.pieces:
-            yield from piece.chunks()
+        """Its bytes in order, about `CHUNK` at a time, in chunks of whole values."""
+        for segment in self.segments:
+            yield from segment.chunks()
 
     def numbers(self) -> Iterator[NDArray[Any]]:
         """Its values in order as flat arrays of its own type, about `CHUNK` bytes each."""
@@ -234,17 +175,17 @@ class Tensor:
             yield np.frombuffer(chunk, _little(self.dtype))
 
     def array(self) -> NDArray[Any]:
-        """Its values as an array, read-only; mapped from the file, not copied, where they lie in one stretch.
+        """Its values as a read-only array; where they are one segment of a file, a map of it and no copy.
 
-        A map of a file that somebody cuts short while the array is in use ends the process: the array is
-        for looking at numbers, and what moves them uses `chunks`.
+        Cutting the file short while the map is in use ends the process: the array is for looking at
+        numbers, and what moves them uses `chunks`.
         """
-        if len(self.pieces) == 1 and isinstance(piece := self.pieces[0], Stretch) and piece.size:
-            return piece.file.mapped(self.dtype, piece.begin, self.shape)
-        return self.loaded()
+        if len(self.segments) == 1 and isinstance(segment := self.segments[0], FileSegment) and segment.size:
+            return segment.file.map_array(_little(self.dtype), segment.begin, self.shape)
+        return self.load()
 
-    def loaded(self) -> NDArray[Any]:
-        """Its values as an array in memory, for parameters that are known to be small."""
+    def load(self) -> NDArray[Any]:
+        """Its values as an array in memory; for parameters that are known to be small."""
         import numpy as np
 
         return np.frombuffer(b"".join(self.chunks()), _little(self.dtype)).reshape(self.shape)
@@ -254,9 +195,9 @@ class Tensor:
         if dtype == self.dtype:
             return self
         size = self.count * ITEM_SIZES[dtype]
-        return Tensor(self.shape, dtype, (Made(size, lambda: self._cast(dtype, where), self.files),))
+        return Tensor(self.shape, dtype, (GeneratedSegment(size, lambda: self._cast_chunks(dtype, where), self.files),))
 
-    def _cast(self, dtype: str, where: str) -> Iterator[bytes]:
+    def _cast_chunks(self, dtype: str, where: str) -> Iterator[bytes]:
         import numpy as np
 
         for values in self.numbers():
@@ -270,16 +211,16 @@ class Tensor:
 def from_array(values: NDArray[Any]) -> Tensor:
     """A tensor of an array in memory (a small one: a mean, a first convolution, a bias)."""
     data = values.astype(_little(values.dtype.name), order="C").tobytes()
-    return Tensor(values.shape, values.dtype.name, (Made(len(data), lambda: iter((data,))),))
+    return Tensor(values.shape, values.dtype.name, (GeneratedSegment(len(data), lambda: iter((data,))),))
 
 
-def zeros(count: int, dtype: str = "float32") -> Piece:
-    """So many zeros."""
+def make_zeros(count: int, dtype: str = "float32") -> Segment:
+    """A segment of ``count`` zeros."""
     size = count * ITEM_SIZES[dtype]
-    return Made(size, lambda: _zeros(size))
+    return GeneratedSegment(size, lambda: _zero_chunks(size))
 
 
-def _zeros(size: int) -> Iterator[bytes]:
+def _zero_chunks(size: int) -> Iterator[bytes]:
     block = bytes(min(size, CHUNK))
     for begin in range(0, size, CHUNK):
         yield block[: size - begin]
@@ -287,102 +228,3 @@ def _zeros(size: int) -> Iterator[bytes]:
 
 def _little(dtype: str) -> str:
     return f"<f{ITEM_SIZES[dtype]}"
-
-
-class Sink:
-    """A file being written from front to back: own bytes are gathered, stretches are moved by the kernel."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._out = descriptor
-        self._gathered = bytearray()
-
-    def reserve(self, size: int) -> None:
-        """Make room for all that will be written: a disk too full for it says so now, and writing is faster.
-
-        Raises `OSError` where the disk is full; a file system that cannot reserve goes without.
-        """
-        if size and hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(self._out, 0, size)
-            except OSError as error:
-                if error.errno not in _CANNOT_RESERVE:
-                    raise
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        self._gathered += data
-        if len(self._gathered) >= CHUNK:
-            self.flush()
-
-    def pour(self, tensor: Tensor) -> None:
-        """Append a tensor's bytes; raises `FileError` where a source has changed."""
-        for piece in tensor.pieces:
-            if isinstance(piece, Stretch) and piece.size > _SMALL:
-                self.flush()
-                _move(piece, self._out)
-            else:
-                for chunk in piece.chunks():
-                    self.write(chunk)
-
-    def flush(self) -> None:
-        """Hand what was gathered to the kernel."""
-        with memoryview(self._gathered) as view:
-            at = 0
-            while at < len(view):
-                at += os.write(self._out, view[at:])
-        self._gathered.clear()
-
-
-_CANNOT_RESERVE = {errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESPIPE}
-_SMALL = 1 << 16  # below this, two system calls cost more than the bytes
-
-
-def _move(stretch: Stretch, out: int) -> None:
-    done = 0
-    for way in _KERNEL_COPIES:
-        with suppress(OSError):  # not on this kernel, or not between these file systems: the next way, from here on
-            for moved in way(stretch.part(done, stretch.size), out):
-                done += moved
-    for chunk in stretch.part(done, stretch.size).chunks():
-        at = 0
-        while at < len(chunk):
-            at += os.write(out, chunk[at:])
-
-
-# What is written at a time begins and ends at a multiple of this in the file: then the system's cache takes it in
-# pieces larger than a page, and a copy takes a fifth less than copy_file_range's, which are of 64 kB anywhere.
-_SPLICED = 1 << 19
-
-
-def _splice(stretch: Stretch, out: int) -> Iterator[int]:
-    import fcntl
-
-    drain, pipe = os.pipe()
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 2 * _SPLICED)
-        begin, end, at = stretch.begin, stretch.begin + stretch.size, os.lseek(out, 0, os.SEEK_CUR)
-        while begin < end:
-            size = min(end - begin, _SPLICED - at % _SPLICED)
-            waiting = os.splice(stretch.file.fileno(), pipe, size, offset_src=begin)
-            if not waiting:
-                return
-            begin, at = begin + waiting, at + waiting
-            while waiting:
-                moved = os.splice(drain, out, waiting)
-                waiting -= moved
-                yield moved
-    finally:
-        os.close(drain)
-        os.close(pipe)
-
-
-def _copy_file_range(stretch: Stretch, out: int) -> Iterator[int]:
-    begin, end = stretch.begin, stretch.begin + stretch.size
-    while moved := os.copy_file_range(stretch.file.fileno(), out, end - begin, begin):
-        begin += moved
-        yield moved
-
-
-_KERNEL_COPIES = [
-    way for name, way in (("splice", _splice), ("copy_file_range", _copy_file_range)) if hasattr(os, name)
-]

@@ -105,7 +105,7 @@ def test_small_nets_lie_on_the_image_at_their_own_padding_and_crop_at_others(
     name, options, own = asked
     usual = netspec.build(name, "deploy", **options)
     assert "Crop" not in {layer.type for layer in usual.layer}
-    along = offsets.between(usual, "data", "score")
+    along = offsets.coord_map_between(usual, "data", "score")
     assert [(each.scale, each.shift) for each in along.maps] == [(1, 0)] * len(along.maps)
     padded = netspec.build(name, "deploy", pad=own + extra, **options)
     assert [list(crop.computed) for crop in offsets.crops(padded)] in ([[extra]], [[extra, extra]])

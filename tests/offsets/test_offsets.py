@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+import reference
 from caffe_worker import CaffeWorker
 
 from caffe_fcn import offsets, proto
 from caffe_fcn.errors import NetError, OffsetError
-from caffe_fcn.net import padding
+from caffe_fcn.net import padding, walk
 from caffe_fcn.net.geometry import exact
 from caffe_fcn.net.graph import Graph
 from caffe_fcn.net.receptive_fields import receptive_fields
@@ -25,10 +24,9 @@ def net(text: str) -> proto.NetParameter:
     return result
 
 
-def test_the_published_table_row_for_row(shared: Path) -> None:
-    definition = proto.read_net(shared / "reference/voc-fcn-alexnet/train.prototxt")
-    with (shared / "facts/offset_table_fcn_alexnet.csv").open() as file:
-        published = list(csv.DictReader(file))
+def test_the_published_table_row_for_row() -> None:
+    definition = reference.net("voc-fcn-alexnet", "train")
+    published = reference.rows("offset_table_fcn_alexnet.csv")
     assert [row.as_json() for row in offsets.table(definition)] == published
 
 
@@ -42,8 +40,8 @@ def test_the_published_table_row_for_row(shared: Path) -> None:
         ("voc-fcn8s-atonce", {"score_pool4c": 5, "score_pool3c": 9, "score": 31}),
     ],
 )
-def test_the_published_crop_offsets(shared: Path, name: str, published: dict[str, int]) -> None:
-    definition = proto.read_net(shared / "reference" / name / "train.prototxt")
+def test_the_published_crop_offsets(name: str, published: dict[str, int]) -> None:
+    definition = reference.net(name, "train")
     assert {crop.layer: set(crop.computed) for crop in offsets.crops(definition)} == {
         layer: {offset} for layer, offset in published.items()
     }
@@ -51,14 +49,13 @@ def test_the_published_crop_offsets(shared: Path, name: str, published: dict[str
 
 
 @pytest.mark.parametrize("wrong", [0, 4, 30])
-def test_fix_puts_every_crop_right_whatever_was_declared(shared: Path, wrong: int) -> None:
-    reference = proto.read_net(shared / "reference/voc-fcn8s/train.prototxt")
-    broken = proto.read_net(shared / "reference/voc-fcn8s/train.prototxt")
+def test_fix_puts_every_crop_right_whatever_was_declared(wrong: int) -> None:
+    published, broken = (reference.net("voc-fcn8s", "train") for _ in range(2))
     for layer in broken.layer:
         if layer.type == "Crop":
             layer.crop_param.offset[:] = [wrong]
     assert not all(crop.ok for crop in offsets.crops(broken))
-    assert offsets.fixed(broken) == reference
+    assert offsets.correct_crops(broken) == published
 
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 64 dim: 64 } } }\n'
@@ -87,7 +84,7 @@ def test_each_axis_has_its_own_offset() -> None:
     # closed form: H: pad 7 - (3-1)/2 = 6; W: (9 - 2)/2 * 2 + 1 = 8
     assert offsets.crop_offset(definition, "d", "data") == [6, 8]
     assert offsets.crops(definition)[0].as_json()["computed"] == ["6", "8"]
-    assert list(offsets.fixed(definition).layer[-1].crop_param.offset) == [6, 8]
+    assert list(offsets.correct_crops(definition).layer[-1].crop_param.offset) == [6, 8]
 
 
 def test_dilation_counts_as_a_wider_kernel() -> None:
@@ -123,7 +120,7 @@ PADDED = INPUT + window("Convolution", "c", "data", "kernel_size: [3, 5] pad: 4"
 def test_a_crop_may_begin_before_the_coordinates(given: str, expected: tuple[int, ...]) -> None:
     definition = net(PADDED + cropped("c").replace("axis: 2", given))
     assert offsets.crops(definition)[0].computed == expected
-    fixed = offsets.fixed(definition)
+    fixed = offsets.correct_crops(definition)
     assert offsets.crops(fixed)[0].ok
     assert tuple(fixed.layer[-1].crop_param.offset) == expected
 
@@ -142,7 +139,7 @@ def test_a_crop_to_a_size_begins_where_it_says() -> None:
     (crop,) = offsets.crops(definition)
     assert (crop.computed, crop.ok, crop.derived) == ((0, 1, 2), True, False)
     # pool(i) looks at crop(2i + 1), that is c(2i + 2) and c(2i + 3), and c(j) at data(2j - 1)
-    assert offsets.between(definition, "pool", "data").maps == ((4, 3), (4, 5))
+    assert offsets.coord_map_between(definition, "pool", "data").maps == ((4, 3), (4, 5))
     rows, columns = receptive_fields(Graph(definition))["pool"]
     assert (rows.size, rows.stride, rows.centre) == (7, 4, 3)
     assert (columns.size, columns.stride, columns.centre) == (7, 4, 5)
@@ -236,8 +233,8 @@ def test_a_misaligned_trunk_does_not_matter_to_what_is_cropped_behind_it() -> No
 
 def test_a_map_between_blobs_goes_both_ways() -> None:
     definition = net(INPUT + window("Pooling", "p", "data", "kernel_size: 3 stride: 2", "pooling_param"))
-    there = offsets.between(definition, "data", "p")
-    back = offsets.between(definition, "p", "data")
+    there = offsets.coord_map_between(definition, "data", "p")
+    back = offsets.coord_map_between(definition, "p", "data")
     assert (there.maps[0].scale, there.maps[0].shift) == (Fraction(1, 2), Fraction(-1, 2))
     assert there.maps[0].then(back.maps[0]) == (1, 0)
     assert exact(each.shift for each in back.maps) == "1"
@@ -261,14 +258,14 @@ def chain_with_skips(length: int) -> proto.NetParameter:
 
 def test_the_walk_stays_between_the_two_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    real = offsets._step
+    real = walk.map_of
 
     def counted(*arguments: object) -> object:
         nonlocal steps
         steps += 1
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(offsets, "_step", counted)
+    monkeypatch.setattr(walk, "map_of", counted)
     found = offsets.crops(chain_with_skips(4000))
     assert {crop.computed for crop in found} == {(1,)}
     assert steps < 4 * len(found), "linear in layers: a few steps for each crop"
@@ -321,7 +318,7 @@ def test_an_offset_is_never_larger_than_caffes_integers() -> None:
     pad = "kernel_size: 1 pad: 1073741823"
     text = "".join(window("Convolution", b, a, pad) for a, b in pairwise(["data", "a", "b", "c", "d", "e"]))
     with pytest.raises(OffsetError, match=r"the offset is 5368709115 .Caffe's integers end at 2147483647"):
-        offsets.fixed(net(INPUT + text + cropped("e")))
+        offsets.correct_crops(net(INPUT + text + cropped("e")))
 
 
 def test_a_pyramid_has_as_many_levels_as_a_blob_can_hold() -> None:

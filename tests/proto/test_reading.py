@@ -209,7 +209,7 @@ def test_a_binary_net_nested_deeply_ends_in_a_net_or_a_line(tmp_path: Path) -> N
 def proto_field(number: int, value: bytes) -> bytes:
     from caffe_fcn.proto import wire
 
-    return wire.key(number, wire.BYTES) + wire.encode_varint(len(value)) + value
+    return wire.encode_key(number, wire.BYTES) + wire.encode_varint(len(value)) + value
 
 
 def test_a_type_that_protobuf_drops_from_a_binary_net_is_told(cli: Callable, tmp_path: Path) -> None:

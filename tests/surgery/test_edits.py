@@ -46,7 +46,7 @@ def save(path: Path, net: NetParameter, values: dict[str, list[np.ndarray]]) -> 
 
 def load(path: Path) -> dict[str, list[np.ndarray]]:
     with surgery.open_weights(path) as weights:
-        return {layer.name: [t.loaded() for t in layer.tensors] for layer in weights.layers if layer.tensors}
+        return {layer.name: [t.load() for t in layer.tensors] for layer in weights.layers if layer.tensors}
 
 
 def forward(pycaffe, folder: Path, *data: np.ndarray) -> list[np.ndarray]:

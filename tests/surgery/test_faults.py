@@ -42,7 +42,7 @@ MODEL = small_model()
 
 def whole(path: Path) -> list[tuple[str, int, tuple[int, ...], bytes]]:
     with surgery.open_weights(path) as weights:
-        return [(layer, index, tensor.shape, tensor.loaded().tobytes()) for layer, index, tensor in weights]
+        return [(layer, index, tensor.shape, tensor.load().tobytes()) for layer, index, tensor in weights]
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +125,23 @@ def declared(count: int) -> bytes:
 
 def layer_of(blob: bytes, length: int | None = None) -> bytes:
     layer = NetParameter().layer.add(name="conv").SerializeToString()
-    layer += wire.key(7, 2) + wire.encode_varint(len(blob) if length is None else length) + blob
-    return wire.key(100, 2) + wire.encode_varint(len(layer) if length is None else length) + layer
+    layer += wire.encode_key(7, 2) + wire.encode_varint(len(blob) if length is None else length) + blob
+    return wire.encode_key(100, 2) + wire.encode_varint(len(layer) if length is None else length) + layer
 
 
 LIES = {
     "10^9 values": layer_of(declared(10**9)),
     "10^18 values": layer_of(bytes(BlobProto(shape={"dim": [10**9, 10**9]}, data=[1]).SerializeToString())),
     "a blob of 10^9 bytes": layer_of(declared(4), 10**9),
-    "values of 10^9 bytes": layer_of(wire.key(5, 2) + wire.encode_varint(10**9) + b"1234"),
+    "values of 10^9 bytes": layer_of(wire.encode_key(5, 2) + wire.encode_varint(10**9) + b"1234"),
     "a negative dimension": layer_of(bytes(BlobProto(shape={"dim": [-1]}, data=[1]).SerializeToString())),
     "a negative old dimension": layer_of(bytes(BlobProto(num=-3, channels=1, height=1, width=1).SerializeToString())),
     "33 axes": layer_of(bytes(BlobProto(shape={"dim": [1] * 33}, data=[1]).SerializeToString())),
-    "half a float": layer_of(wire.key(5, 2) + b"\x06123456"),
+    "half a float": layer_of(wire.encode_key(5, 2) + b"\x06123456"),
     "raw data of no type": layer_of(
-        wire.key(12, 2) + b"\x04abcd" + bytes(BlobProto(shape={"dim": [1]}).SerializeToString())
+        wire.encode_key(12, 2) + b"\x04abcd" + bytes(BlobProto(shape={"dim": [1]}).SerializeToString())
     ),
-    "raw integers": layer_of(wire.key(10, 0) + b"\x03" + wire.key(12, 2) + b"\x04abcd"),
+    "raw integers": layer_of(wire.encode_key(10, 0) + b"\x03" + wire.encode_key(12, 2) + b"\x04abcd"),
     "an npz of 10^9 values": b"",
     "a safetensors header of 10^9 bytes": (10**8 - 1).to_bytes(8, "little") + b"{",
     "safetensors beyond the file": (
@@ -184,7 +184,7 @@ def test_a_source_that_changes_while_it_is_read_is_an_error(tmp_path):
             surgery.save_weights(tmp_path / "out.caffemodel", weights.layers, weights.head)
         with path.open("r+b") as file:
             file.truncate(40)
-        for read in (weights["fc"][0].array, weights["fc"][0].loaded):
+        for read in (weights["fc"][0].array, weights["fc"][0].load):
             with pytest.raises(FileError, match="changed while it was read"):
                 read()
     assert [each.name for each in tmp_path.iterdir()] == ["w.caffemodel"]

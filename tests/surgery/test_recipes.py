@@ -48,7 +48,7 @@ def trunk(net: NetParameter) -> NetParameter:
 
 def load(path: Path) -> dict[str, list[np.ndarray]]:
     with surgery.open_weights(path) as weights:
-        return {layer.name: [tensor.loaded() for tensor in layer.tensors] for layer in weights.layers if layer.tensors}
+        return {layer.name: [tensor.load() for tensor in layer.tensors] for layer in weights.layers if layer.tensors}
 
 
 HEADS = ("score", "upscore", "scale_pool")

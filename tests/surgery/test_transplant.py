@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 
 from caffe_fcn import netspec, surgery
 from caffe_fcn.errors import CaffeFcnError, WeightsError
@@ -41,10 +42,10 @@ def convolutional(net: NetParameter, size: int) -> NetParameter:
 
 
 @pytest.fixture(scope="module")
-def alexnet(pycaffe, shared: Path, tmp_path_factory) -> dict[str, Path]:
+def alexnet(pycaffe, tmp_path_factory) -> dict[str, Path]:
     """AlexNet's deploy net at batch 1, and weights that real Caffe saved for it."""
     folder = tmp_path_factory.mktemp("alexnet")
-    net = read_net(shared / "reference/bvlc_alexnet/deploy.prototxt")
+    net = reference.net("bvlc_alexnet", "deploy")
     net.layer[0].input_param.shape[0].dim[0] = 1
     paths = {"net": folder / "alexnet.prototxt", "weights": folder / "alexnet.caffemodel"}
     write(net, paths["net"])
@@ -201,7 +202,7 @@ def save(path: Path, net: NetParameter, values: dict[str, list[np.ndarray]]) -> 
 
 def load(path: Path) -> dict[str, list[np.ndarray]]:
     with surgery.open_weights(path) as weights:
-        return {each.name: [t.loaded() for t in each.tensors] for each in weights.layers if each.tensors}
+        return {each.name: [t.load() for t in each.tensors] for each in weights.layers if each.tensors}
 
 
 def fates(report: surgery.Report) -> dict[tuple[str, int], str]:
@@ -300,7 +301,7 @@ def test_a_matrix_is_transposed_in_blocks(tmp_path, monkeypatch):
     matrix = RNG.normal(size=(37, 53)).astype("f4")
     for block in (1, 150, 1000, 1 << 20):
         monkeypatch.setattr(fitting, "_BLOCK", block)
-        np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).loaded(), matrix.T)
+        np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).load(), matrix.T)
 
 
 @pytest.mark.numerics

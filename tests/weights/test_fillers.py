@@ -18,7 +18,7 @@ SHAPE = (50, 20, 5, 7)
 
 
 def filled(shape: tuple[int, ...] = SHAPE, seed: int = 0, layer: str = "x", **filler: object) -> np.ndarray:
-    return fillers.filled(FillerParameter(**filler), shape, layer, 0, seed).loaded()
+    return fillers.fill(FillerParameter(**filler), shape, layer, 0, seed).load()
 
 
 FAN_IN, FAN_OUT = 20 * 5 * 7, 50 * 5 * 7
@@ -118,14 +118,14 @@ def described(kind: str, **fields: object) -> LayerParameter:
     ],
 )
 def test_a_layer_starts_with_the_filler_that_caffe_takes(layer, index, shape, value):
-    filler = fillers.filler_of(layer, index, shape)
-    assert (fillers.filled(filler, shape, "x", index).loaded() == value).all()
+    filler = fillers.find_filler(layer, index, shape)
+    assert (fillers.fill(filler, shape, "x", index).load() == value).all()
 
 
 def test_a_scale_by_its_second_bottom_has_only_its_bias():
     layer = described("Scale", scale_param={"bias_term": True, "filler": CONSTANT})
     layer.bottom.append("factor")
-    assert fillers.filler_of(layer, 0, (3,)).value == 0
+    assert fillers.find_filler(layer, 0, (3,)).value == 0
 
 
 @pytest.mark.numerics
@@ -151,7 +151,7 @@ def test_the_interpolation_kernel_is_real_caffes_bilinear_filler_for_every_size(
     )
     for k in sizes:
         expected = theirs[f"up{k}"]
-        np.testing.assert_allclose(interpolation.weights((2, 1, k, k)).loaded(), expected, atol=1e-6)
+        np.testing.assert_allclose(interpolation.make_weights((2, 1, k, k)).load(), expected, atol=1e-6)
         np.testing.assert_allclose(filled((2, 1, k, k), type="bilinear"), expected, atol=1e-6)
 
 
@@ -159,8 +159,8 @@ def test_the_interpolation_kernel_is_real_caffes_bilinear_filler_for_every_size(
 @settings(max_examples=60, deadline=None)
 def test_each_class_is_interpolated_into_itself_and_into_no_other(size, channels, grouped):
     shape = (channels, 1 if grouped else channels, size, size)
-    values = interpolation.weights(shape).loaded()
-    kernel = np.array(interpolation.kernel(size), "f4")
+    values = interpolation.make_weights(shape).load()
+    kernel = np.array(interpolation.make_kernel(size), "f4")
     for source in range(channels):
         for target in range(shape[1]):
             expected = kernel if grouped or source == target else np.zeros_like(kernel)
@@ -172,7 +172,7 @@ def test_each_class_is_interpolated_into_itself_and_into_no_other(size, channels
 def test_enlarging_a_constant_by_the_kernels_factor_gives_the_constant(factor):
     """The taps that meet in one output pixel sum to 1: the kernel neither darkens nor brightens."""
     for size in (2 * factor - 1, 2 * factor):
-        kernel = np.array(interpolation.kernel(size))
+        kernel = np.array(interpolation.make_kernel(size))
         if (size + 1) // 2 == factor:
             sums = [[kernel[y::factor, x::factor].sum() for x in range(factor)] for y in range(factor)]
             np.testing.assert_allclose(sums, 1)
@@ -187,5 +187,5 @@ def test_enlarging_a_constant_by_the_kernels_factor_gives_the_constant(factor):
     ],
 )
 def test_what_cannot_interpolate_says_why(shape, channels, told):
-    assert told in interpolation.refusal(shape, channels)
-    assert not interpolation.refusal((2, 1, 4, 4), 2)
+    assert told in interpolation.explain_misfit(shape, channels)
+    assert not interpolation.explain_misfit((2, 1, 4, 4), 2)

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from caffe_fcn import surgery
 from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.proto import BlobProto, NetParameter, V1LayerParameter, wire
-from caffe_fcn.weights import tensors
+from caffe_fcn.weights import output_file, tensors
+from caffe_fcn.weights.source_file import SourceFile
 
 NET = """
     name: "small"
@@ -185,12 +186,12 @@ VALUES = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) - 7.5
 
 
 def unpacked(number: int, kind: int, values: np.ndarray) -> bytes:
-    return b"".join(wire.key(number, kind) + value.tobytes() for value in values.ravel())
+    return b"".join(wire.encode_key(number, kind) + value.tobytes() for value in values.ravel())
 
 
 def _raw(dtype: str, kind: int) -> bytes:
     data = VALUES.astype(dtype).tobytes()
-    raw = wire.key(10, 0) + bytes([kind]) + wire.key(12, 2) + wire.encode_varint(len(data)) + data
+    raw = wire.encode_key(10, 0) + bytes([kind]) + wire.encode_key(12, 2) + wire.encode_varint(len(data)) + data
     return raw + BlobProto(shape={"dim": VALUES.shape}).SerializeToString()
 
 
@@ -217,8 +218,8 @@ SPELLINGS = {
 def test_every_spelling_of_a_blob_holds_the_same_values(tmp_path, spelling):
     inner = SPELLINGS[spelling]
     layer = NetParameter().layer.add(name="conv").SerializeToString()
-    layer += wire.key(7, 2) + wire.encode_varint(len(inner)) + inner
-    (tmp_path / "w.caffemodel").write_bytes(wire.key(100, 2) + wire.encode_varint(len(layer)) + layer)
+    layer += wire.encode_key(7, 2) + wire.encode_varint(len(inner)) + inner
+    (tmp_path / "w.caffemodel").write_bytes(wire.encode_key(100, 2) + wire.encode_varint(len(layer)) + layer)
     found = arrays(tmp_path / "w.caffemodel")
     np.testing.assert_array_equal(found["conv", 0], VALUES)
     for suffix in (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors"):
@@ -241,7 +242,7 @@ def test_converting_keeps_every_byte_of_data_and_all_that_the_file_says_of_its_n
     layer.convolution_param.num_output = 2
     layer.blobs.append(blob(np.arange(3, dtype=np.float32)))
     weird = b"\x01\x00\x80\x7f\xff\xff\xff\xff\x00\x00\x00\x80"  # a signalling NaN, a NaN, minus zero
-    nvidia = wire.key(13, 0) + b"\x01"  # default_forward_math
+    nvidia = wire.encode_key(13, 0) + b"\x01"  # default_forward_math
     data = net.SerializeToString().replace(np.arange(3, dtype=np.float32).tobytes(), weird) + nvidia
     (tmp_path / "a.caffemodel").write_bytes(data)
     surgery.convert(tmp_path / "a.caffemodel", tmp_path / "b.caffemodel")
@@ -347,10 +348,10 @@ def test_real_caffe_itself_can_save_no_such_name_and_passes_over_it_when_it_load
 def test_a_file_above_two_gigabytes_is_read_where_protobuf_gives_up(tmp_path):
     count = (2**31 + 2**20) // 4
     shape = BlobProto(shape={"dim": [count]}).SerializeToString()
-    inner = shape + wire.key(5, 2) + wire.encode_varint(4 * count)
+    inner = shape + wire.encode_key(5, 2) + wire.encode_varint(4 * count)
     layer = NetParameter().layer.add(name="huge").SerializeToString()
-    layer += wire.key(7, 2) + wire.encode_varint(len(inner) + 4 * count) + inner
-    head = wire.key(100, 2) + wire.encode_varint(len(layer) + 4 * count) + layer
+    layer += wire.encode_key(7, 2) + wire.encode_varint(len(inner) + 4 * count) + inner
+    head = wire.encode_key(100, 2) + wire.encode_varint(len(layer) + 4 * count) + layer
     with (tmp_path / "huge.caffemodel").open("wb") as file:  # a hole: it takes no room on the disk
         file.write(head)
         file.truncate(len(head) + 4 * count)
@@ -381,21 +382,21 @@ def test_ten_thousand_layers_are_no_more_work_than_their_bytes(tmp_path):
 
 @pytest.mark.parametrize("ways", [["_splice"], ["_copy_file_range"], []])
 @pytest.mark.parametrize("ahead", [0, 1, 4095, 1 << 19])
-def test_stretches_of_any_place_and_length_arrive_whichever_way_the_kernel_knows(tmp_path, monkeypatch, ways, ahead):
-    monkeypatch.setattr(tensors, "_KERNEL_COPIES", [getattr(tensors, way) for way in ways])
+def test_segments_of_any_place_and_length_arrive_whichever_way_the_kernel_copies(tmp_path, monkeypatch, ways, ahead):
+    monkeypatch.setattr(output_file, "_KERNEL_COPIES", [getattr(output_file, way) for way in ways])
     content = np.random.default_rng(ahead).bytes(3_000_001)
     (tmp_path / "source").write_bytes(content)
-    source = tensors.SourceFile(tmp_path / "source")
-    stretches = [(1, 100_000), (7, 2_999_988), (1 << 19, 1 << 20), (2_000_000, 1_000_001)]
+    source = SourceFile(tmp_path / "source")
+    segments = [(1, 100_000), (7, 2_999_988), (1 << 19, 1 << 20), (2_000_000, 1_000_001)]
     with (tmp_path / "target").open("wb") as out:
-        sink = tensors.Sink(out.fileno())
-        sink.write(bytes(ahead))
-        for begin, size in stretches:
-            piece = tensors.Stretch(source, begin, size)
-            sink.pour(tensors.Tensor((size // 4,), "float32", (piece,)))
-            sink.write(b"between")
-        sink.flush()
-    expected = bytes(ahead) + b"".join(content[begin : begin + size] + b"between" for begin, size in stretches)
+        output = output_file.OutputFile(out.fileno())
+        output.write(bytes(ahead))
+        for begin, size in segments:
+            segment = tensors.FileSegment(source, begin, size)
+            output.write_tensor(tensors.Tensor((size // 4,), "float32", (segment,)))
+            output.write(b"between")
+        output.flush()
+    expected = bytes(ahead) + b"".join(content[begin : begin + size] + b"between" for begin, size in segments)
     assert (tmp_path / "target").read_bytes() == expected
 
 
@@ -533,7 +534,7 @@ def test_real_caffe_takes_and_refuses_the_same_shapes(pycaffe, tmp_path):
         count=len(SHAPES),
     )
     assert [bool(found[str(at)]) for at in range(len(SHAPES))] == [caffe_takes(sides) for sides in SHAPES]
-    assert [not tensors.shape_refusal(sides) for sides in SHAPES] == [caffe_takes(sides) for sides in SHAPES]
+    assert [not tensors.explain_bad_shape(sides) for sides in SHAPES] == [caffe_takes(sides) for sides in SHAPES]
 
 
 def test_differences_are_told_per_parameter(tmp_path):
@@ -674,7 +675,7 @@ def test_large_values_lie_on_the_cache_lines_of_their_source_wherever_they_come_
         surgery.save_weights(tmp_path / "out.caffemodel", source.layers[::-1])
         with surgery.open_weights(tmp_path / "out.caffemodel") as target:
             for name in ("a", "b"):
-                (there,), (here,) = source[name][0].pieces, target[name][0].pieces
+                (there,), (here,) = source[name][0].segments, target[name][0].segments
                 assert (there.begin - here.begin) % 64 == 0
     parsed = NetParameter.FromString((tmp_path / "out.caffemodel").read_bytes())
     assert [layer.SerializeToString() for layer in parsed.layer] == [

@@ -170,7 +170,7 @@ def test_hdf5_chunks_that_need_more_than_the_memory_for_them_are_refused(tmp_pat
         file.create_dataset("data/conv/0", data=np.ones((16, 64), "<f4"), chunks=chunks, compression="gzip")
     if taken:
         with surgery.open_weights(tmp_path / "w.h5") as weights:
-            assert weights["conv"][0].loaded().sum() == 16 * 64
+            assert weights["conv"][0].load().sum() == 16 * 64
     else:
         with pytest.raises(WeightsError, match=r"layer 'conv', parameter 0: .* must be unpacked together"):
             surgery.open_weights(tmp_path / "w.h5")

@@ -46,7 +46,7 @@ class Server(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def place(monkeypatch) -> Iterator[str]:
+def server(monkeypatch) -> Iterator[str]:
     monkeypatch.setitem(published.PUBLISHED, NAME, hashlib.sha1(CONTENT).hexdigest())
     Server.content, Server.ranges, Server.breaks_after, Server.asked = CONTENT, True, None, []
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
@@ -55,10 +55,10 @@ def place(monkeypatch) -> Iterator[str]:
         server.shutdown()
 
 
-def test_weights_are_fetched_once(place, tmp_path):
+def test_weights_are_fetched_once(server, tmp_path):
     seen = []
     for _ in range(2):
-        path = published.fetch(NAME, tmp_path / "cache", place, lambda have, total: seen.append((have, total)))
+        path = published.fetch(NAME, tmp_path / "cache", server, lambda have, total: seen.append((have, total)))
         assert path.read_bytes() == CONTENT
     assert Server.asked == [None]
     assert seen[-1] == (len(CONTENT), len(CONTENT))
@@ -66,25 +66,25 @@ def test_weights_are_fetched_once(place, tmp_path):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_fetch_that_broke_off_goes_on_from_there_where_the_server_can(place, tmp_path, ranges):
+def test_a_fetch_that_broke_off_goes_on_from_there_where_the_server_can(server, tmp_path, ranges):
     Server.breaks_after, Server.ranges = 1_500_000, ranges
     with pytest.raises(FileError, match=r"run again"):
-        published.fetch(NAME, tmp_path, place)
+        published.fetch(NAME, tmp_path, server)
     kept = (tmp_path / f"{NAME}.caffemodel.part").stat().st_size
     assert 0 < kept <= 1_500_000
-    assert published.fetch(NAME, tmp_path, place).read_bytes() == CONTENT
+    assert published.fetch(NAME, tmp_path, server).read_bytes() == CONTENT
     assert Server.asked == [None, f"bytes={kept}-"]
 
 
-def test_a_part_that_is_all_there_is_checked_and_taken(place, tmp_path):
+def test_a_part_that_is_all_there_is_checked_and_taken(server, tmp_path):
     (tmp_path / f"{NAME}.caffemodel.part").write_bytes(CONTENT)
-    assert published.fetch(NAME, tmp_path, place).read_bytes() == CONTENT
+    assert published.fetch(NAME, tmp_path, server).read_bytes() == CONTENT
 
 
-def test_what_is_not_the_published_file_is_refused_and_not_kept(place, tmp_path):
+def test_what_is_not_the_published_file_is_refused_and_not_kept(server, tmp_path):
     Server.content = CONTENT[:-1] + b"?"
     with pytest.raises(FileError, match="its SHA-1 differs"):
-        published.fetch(NAME, tmp_path, place)
+        published.fetch(NAME, tmp_path, server)
     assert list(tmp_path.iterdir()) == []
 
 

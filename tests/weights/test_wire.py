@@ -22,7 +22,7 @@ INT_MAX = 2**31 - 1
 
 
 def field(number: int, kind: int, content: bytes) -> bytes:
-    return wire.key(number, kind) + (wire.encode_varint(len(content)) if kind == wire.BYTES else b"") + content
+    return wire.encode_key(number, kind) + (wire.encode_varint(len(content)) if kind == wire.BYTES else b"") + content
 
 
 def small_net() -> NetParameter:
@@ -60,12 +60,12 @@ SNIPPETS = [
     *(bytes([number << 3 | kind]) for number in range(8) for kind in range(8)),
     *(b"\x80" * count + b"\x01" for count in (4, 5, 9, 10)),
     *(b"\xff" * count + b"\x0f" for count in (4, 9)),
-    field(2, 3, b"\x08\x01") + wire.key(2, 4),
-    wire.key(5, 5) + b"\x00\x00\x80\x3f",
+    field(2, 3, b"\x08\x01") + wire.encode_key(2, 4),
+    wire.encode_key(5, 5) + b"\x00\x00\x80\x3f",
     field(5, 2, b"\x00\x00\x80\x3f"),
     field(7, 2, field(1, 0, b"\x03")),
     field(7, 2, b"\x0a\x02\x01\x02"),
-    wire.key(1, 0) + b"\x02",
+    wire.encode_key(1, 0) + b"\x02",
 ]
 
 
@@ -104,7 +104,7 @@ def messages(depth: int) -> st.SearchStrategy[bytes]:
         st.builds(field, numbers, st.just(wire.BYTES), inner),
         st.builds(field, numbers, st.just(wire.FIXED32), st.binary(min_size=4, max_size=4)),
         st.builds(field, numbers, st.just(wire.FIXED64), st.binary(min_size=8, max_size=8)),
-        st.builds(lambda number, body: wire.key(number, 3) + body + wire.key(number, 4), numbers, inner),
+        st.builds(lambda number, body: wire.encode_key(number, 3) + body + wire.encode_key(number, 4), numbers, inner),
     )
     return st.lists(one, max_size=4).map(b"".join)
 
@@ -159,7 +159,7 @@ def expected(net: NetParameter) -> list[tuple[str, int, np.ndarray]] | None:
 def read(path: Path) -> list[tuple[str, int, np.ndarray]] | None:
     try:
         with surgery.open_weights(path) as weights:
-            return [(layer, index, tensor.loaded()) for layer, index, tensor in weights]
+            return [(layer, index, tensor.load()) for layer, index, tensor in weights]
     except CaffeFcnError as error:
         assert "\n" not in str(error)
         passed_over_by_python(parsed(path.read_bytes()) is not None, error)
@@ -185,7 +185,7 @@ def nvidias(net: NetParameter) -> bool:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(models)
-@example(field(100, 2, field(1, 2, b"a")) + field(2, 3, b"") + wire.key(2, 4))
+@example(field(100, 2, field(1, 2, b"a")) + field(2, 3, b"") + wire.encode_key(2, 4))
 @example(in_a_blob(field(6, 2, b"1234567")))
 @example(in_a_blob(field(7, 0, b"\x07") + field(5, 2, b"1234")))
 @example(in_a_blob(field(1, 0, wire.encode_varint(2**32 + 1)) + field(4, 0, b"\x00")))
@@ -244,7 +244,7 @@ def test_the_check_without_protobuf_refuses_what_protobuf_refuses(data, name):
 def test_a_field_of_number_0_in_a_group_is_refused_as_caffes_protobuf_refuses_it(caffe_prefix, tmp_path):
     for name, inner in (("number 1", b"\x08\x00"), ("number 0", b"\x00\x00")):
         path = tmp_path / name
-        path.write_bytes(old_net(1).SerializeToString() + wire.key(130, 3) + inner + wire.key(130, 4))
+        path.write_bytes(old_net(1).SerializeToString() + wire.encode_key(130, 3) + inner + wire.encode_key(130, 4))
         tool = [caffe_prefix / "bin" / "upgrade_net_proto_binary", path, tmp_path / "out"]
         taken = b"Failed to parse" not in subprocess.run(tool, capture_output=True).stderr
         assert taken == (name == "number 1")
@@ -269,7 +269,7 @@ def test_names_that_are_not_utf8_are_a_line_in_models_of_all_ages(tmp_path):
 
 
 def test_what_protobuf_keeps_as_unknown_is_kept_when_a_model_is_converted(tmp_path):
-    stray = field(1, 0, b"\x05") + field(9, 3, b"\x08\x01") + wire.key(9, 4)
+    stray = field(1, 0, b"\x05") + field(9, 3, b"\x08\x01") + wire.encode_key(9, 4)
     layer = field(100, 2, field(1, 2, b"a") + stray + field(7, 2, field(5, 2, b"1234")))
     (tmp_path / "w.caffemodel").write_bytes(stray + layer)
     surgery.convert(tmp_path / "w.caffemodel", tmp_path / "out.caffemodel")

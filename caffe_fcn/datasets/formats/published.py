@@ -20,11 +20,11 @@ from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.pairs import checksum, shuffled
 from caffe_fcn.datasets.formats.voc import MatLabels
-from caffe_fcn.datasets.records import datum, images, stores
+from caffe_fcn.datasets.records import datum, images, source_files
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.reference_layers import decoders
 from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS, DataLayer, Top
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
@@ -99,7 +99,7 @@ class _Maker:
         size: tuple[int, ...] | None = None
         for name, top in self.tops.items():
             path = top.path.format(name=self.names[index], **self.params)
-            data = stores.read_file(path)
+            data = source_files.read_file(path)
             sources.append(data)
             values[top.database], found, passed = self._record(name, top, data, path)
             size = size or found
@@ -117,12 +117,12 @@ class _Maker:
         decode = decoders.DECODERS[top.decoder]
         if top.kind == "label":
             label, rules = MatLabels(decode, self.table)(data, path), self.rules[name]
-            return self.form.label(label, rules.ignore or 0), label.shape, rules.judge(rules.label(label, path))
-        images.load(images.header(data, path), path)  # for its guards and its errors
+            return self.form.label(label, rules.ignore or 0), label.shape, rules.enforce(rules.check_label(label, path))
+        images.load(images.open_header(data, path), path)  # for its guards and its errors
         array = decode(io.BytesIO(data), None)
         if top.kind == "depth":
-            return datum.floats(np.log(array.astype(np.float32))[None]), array.shape, ()
-        return datum.raw(np.ascontiguousarray(array.transpose(2, 0, 1))), array.shape[:2], ()
+            return datum.pack_floats(np.log(array.astype(np.float32))[None]), array.shape, ()
+        return datum.pack_raw(np.ascontiguousarray(array.transpose(2, 0, 1))), array.shape[:2], ()
 
 
 def _read_names(layer: DataLayer, params: Mapping[str, str]) -> list[str]:
@@ -139,7 +139,7 @@ def _make_table(layer: DataLayer, params: dict[str, str]) -> Any:
         return None
     where = params[list(layer.folders)[-1]]
     try:
-        with files.told(where):
+        with files.naming_errors(where):
             return decoders.TABLES[layer.table](params)
     except ValueError as error:
         raise DatasetError(where, f"its lists of class names don't fit: {error}", "fetch them again") from error

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from caffe_fcn import files
-from caffe_fcn.datasets.reference_layers.published_sets import voc_palette as voc_palette
+from caffe_fcn.datasets.reference_layers.published_sets import make_voc_palette as make_voc_palette
 from caffe_fcn.errors import FileError
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | N
     return colours, list(names.values()) if names and all(names.values()) else None
 
 
-def filled(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
+def fill_gaps(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
     """A colour for each value up to the highest: those that are missing are VOC's."""
-    default = voc_palette()
+    default = make_voc_palette()
     return tuple(colours.get(value, default[value]) for value in range(max(colours, default=-1) + 1))
 
 
@@ -56,7 +56,7 @@ def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uin
     """A label H x W in its colours, H x W x 3 (R, G, B); values without a colour take that of VOC."""
     import numpy as np
 
-    table = np.array(voc_palette(), np.uint8)
+    table = np.array(make_voc_palette(), np.uint8)
     if colours:
         table[: len(colours)] = colours
     return table[label]

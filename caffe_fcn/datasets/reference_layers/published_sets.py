@@ -93,7 +93,7 @@ class PublishedSet(NamedTuple):
         return self.read_from or (own if self.layer else ())
 
 
-def voc_palette(count: int = 256) -> Tuple[Colour, ...]:
+def make_voc_palette(count: int = 256) -> Tuple[Colour, ...]:
     """PASCAL VOC's palette, of up to 256 colours.
 
     Bits 0, 1, 2 of the index go to bit 7 of R, G, B, the next three to bit 6, and the last two to bit 5 of R and G.
@@ -129,7 +129,7 @@ _SIFT_FLOW_CLASSES = _names(
     "mountain, person, plant, pole, river, road, rock, sand, sea, sidewalk, sign, sky, staircase, streetlight, sun,"
     "tree, window"
 )
-_VOC_COLOURS = voc_palette()
+_VOC_COLOURS = make_voc_palette()
 _SYNTHIA_COLOURS = {
     "void": (0, 0, 0),
     "sky": (128, 128, 128),

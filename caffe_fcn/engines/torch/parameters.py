@@ -23,7 +23,7 @@ from caffe_fcn.net.shapes import Shapes
 from caffe_fcn.net.sharing import Key
 from caffe_fcn.weights import Tensor as Handle
 from caffe_fcn.weights import fillers, open_weights
-from caffe_fcn.weights.layers import Weights, place
+from caffe_fcn.weights.layers import Weights, locate
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -101,13 +101,13 @@ class Parameters:
                     continue
                 if len(wanted) != len(layer.tensors):
                     raise WeightsError(
-                        place(weights.path, layer.name),
+                        locate(weights.path, layer.name),
                         f"has {len(layer.tensors)} parameters, in the net {len(wanted)}",
                         _MEND,
                     )
                 for index, (handle, shape) in enumerate(zip(layer.tensors, wanted, strict=True)):
                     if _legacy(handle.shape) != _legacy(shape):
-                        where = place(weights.path, layer.name, index)
+                        where = locate(weights.path, layer.name, index)
                         raise WeightsError(where, f"is {dims(handle.shape)}, in the net {dims(shape)}", _MEND)
                     found[self._owners[layer.name, index]] = handle
         return found
@@ -122,7 +122,7 @@ def _legacy(shape: Shape) -> Shape:
 
 
 def _filled(node: Node, index: int, shape: Shape, seed: int) -> Handle:
-    return fillers.filled(fillers.filler_of(node.layer, index, shape), shape, node.name, index, seed)
+    return fillers.fill(fillers.find_filler(node.layer, index, shape), shape, node.name, index, seed)
 
 
 def loaded(handle: Handle, into: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def test_to_resume_is_to_have_never_stopped(place: Path, kind: str, form: str) -
     states = [state.read(place / f"{name}_iter_9.solverstate{end}") for name in ("snap", "again")]
     assert states[0].position == states[1].position
     for one, other in zip(*(each.histories for each in states), strict=True):
-        assert (one.loaded() == other.loaded()).all()
+        assert (one.load() == other.load()).all()
 
 
 @pytest.mark.caffe

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from caffe_fcn.errors import CaffeFcnError, WeightsError
 from caffe_fcn.proto import message
-from caffe_fcn.proto.wire import BYTES, encode_varint, key
+from caffe_fcn.proto.wire import BYTES, encode_key, encode_varint
 
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 h5py = pytest.importorskip("h5py", reason="needs the extra 'hdf5'")
@@ -39,7 +39,7 @@ def whole(position: bytes = b'{"seed": 7, "passes": [3, 1]}') -> bytes:
     """A state as Caffe writes it, by protobuf, and where the data are."""
     made = message("SolverState")(iter=3, learned_net="w.caffemodel", current_step=1)
     made.history.add(data=[1, 2, 3]).shape.dim.extend([1, 3])
-    return made.SerializeToString() + key(1000, BYTES) + encode_varint(len(position)) + position
+    return made.SerializeToString() + encode_key(1000, BYTES) + encode_varint(len(position)) + position
 
 
 def whole_hdf5(**other: Any) -> bytes:
@@ -63,7 +63,7 @@ def test_states_that_protobuf_and_h5py_write_are_read(tmp_path: Path) -> None:
         (tmp_path / "s.solverstate").write_bytes(data)
         read = state.read(tmp_path / "s.solverstate")
         assert (read.iteration, read.step, read.position) == (3, 1, state.Position(7, (3, 1)))
-        assert read.histories[0].loaded().size == 3
+        assert read.histories[0].load().size == 3
 
 
 @pytest.mark.parametrize("name", POSITIONS)
@@ -108,7 +108,7 @@ def test_a_damaged_state_is_one_line(tmp_path_factory: pytest.TempPathFactory, d
     path.write_bytes(content)
     try:
         for history in state.read(path).histories:
-            history.loaded()
+            history.load()
     except CaffeFcnError as error:
         assert "\n" not in str(error)
 

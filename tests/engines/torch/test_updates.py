@@ -27,7 +27,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def histories(path: Path) -> list[np.ndarray]:
-    return [np.array(history.loaded()) for history in state.read(path).histories]
+    return [np.array(history.load()) for history in state.read(path).histories]
 
 
 BEGUN = [

@@ -202,7 +202,7 @@ def _changed_hdf5(random: Random, data: bytes) -> bytes:
 
 
 def _readable(weights: Any) -> Values:
-    return {f"{layer}\0{index}": np.array(tensor.loaded()) for layer, index, tensor in weights}
+    return {f"{layer}\0{index}": np.array(tensor.load()) for layer, index, tensor in weights}
 
 
 def read(path: Path) -> Values:
@@ -455,7 +455,7 @@ def _state_stays(inputs: Path, outputs: Path) -> None:
         state.write(outputs / name, known)
         again = state.read(outputs / name)
         for mine, other in zip(known.histories, again.histories, strict=True):
-            if not np.array_equal(mine.loaded(), other.loaded(), equal_nan=True) or mine.shape != other.shape:
+            if not np.array_equal(mine.load(), other.load(), equal_nan=True) or mine.shape != other.shape:
                 raise ValueChanged(f"{name} has another history")
         if (known.iteration, known.weights, known.step, known.position) != (
             again.iteration, again.weights, again.step, again.position,

@@ -31,7 +31,7 @@ class DummyData(Layer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         seed = self.state.random.initial_seed() % 2**32 + next(self.passes)
         return [
-            torch.from_numpy(np.array(fillers.filled(filler, shape, self.name, top, seed).loaded()))
+            torch.from_numpy(np.array(fillers.fill(filler, shape, self.name, top, seed).load()))
             for top, (filler, shape) in enumerate(zip(self.fillers, self.shapes, strict=True))
         ]
 

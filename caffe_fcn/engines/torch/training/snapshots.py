@@ -14,7 +14,7 @@ from caffe_fcn.proto import NetParameter
 from caffe_fcn.weights import Tensor as Handle
 from caffe_fcn.weights import save_weights
 from caffe_fcn.weights.layers import Layer
-from caffe_fcn.weights.tensors import CHUNK, Made
+from caffe_fcn.weights.tensors import CHUNK, GeneratedSegment
 
 
 def save(net: Net, path: Path) -> None:
@@ -25,7 +25,7 @@ def save(net: Net, path: Path) -> None:
 
 def handle(tensor: torch.Tensor) -> Handle:
     """A handle on a tensor's values, which are fetched from its device when they are asked for."""
-    return Handle(tuple(tensor.shape), "float32", (Made(4 * tensor.numel(), partial(_chunks, tensor)),))
+    return Handle(tuple(tensor.shape), "float32", (GeneratedSegment(4 * tensor.numel(), partial(_chunks, tensor)),))
 
 
 def _chunks(tensor: torch.Tensor) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, upgrade_net
+from caffe_fcn.proto.copying import copy_message
 
 
 def nets_of(solver: SolverParameter) -> list[NetParameter]:
@@ -34,8 +35,7 @@ def nets_of(solver: SolverParameter) -> list[NetParameter]:
 
 def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
     """A copy of a net in a phase; what the net says of its state goes before, and what the solver says before that."""
-    copy = NetParameter()
-    copy.CopyFrom(net)
+    copy = copy_message(net)
     upgrade_net(copy)
     merged = NetState(phase=phase)
     merged.MergeFrom(net.state)
@@ -46,7 +46,8 @@ def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
 
 def _complaints(solver: SolverParameter) -> Iterator[tuple[str, str]]:
     """What makes no sense, and how to mend it."""
-    named = [bool(solver.net), bool(solver.train_net), *map(solver.HasField, ("net_param", "train_net_param"))]
+    within = [solver.HasField("net_param"), solver.HasField("train_net_param")]
+    named = [bool(solver.net), bool(solver.train_net), *within]
     own = len(solver.test_net) + len(solver.test_net_param)
     has_common = bool(solver.net) or solver.HasField("net_param")
     tests, states = len(solver.test_iter), len(solver.test_state)

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import MissingExtraError, WeightsError
-from caffe_fcn.files import atomic
+from caffe_fcn.files import atomic_write
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, VARINT
 from caffe_fcn.weights import Tensor as Handle
-from caffe_fcn.weights import caffemodel, hdf5
-from caffe_fcn.weights.tensors import Sink, SourceFile
+from caffe_fcn.weights import hdf5
+from caffe_fcn.weights.blobs import encode_blob_head, read_blob
+from caffe_fcn.weights.output_file import OutputFile
+from caffe_fcn.weights.source_file import SourceFile
 
 _MOST_HISTORIES = 1 << 20
 _LONGEST = 1 << 16  # of a file's name, and of a position
@@ -70,7 +72,7 @@ class SolverState:
 
 def write(path: Path, state: SolverState) -> None:
     """Write a solver state, as HDF5 where the name ends in ``.h5``; raises `FileError`."""
-    with atomic(path, wait=False) as file:
+    with atomic_write(path, wait=False) as file:
         (_write_hdf5 if path.suffix == ".h5" else _write_binary)(file, state)
 
 
@@ -90,25 +92,25 @@ _ITER, _LEARNED_NET, _HISTORY, _CURRENT_STEP, _POSITION = 1, 2, 3, 4, 1000
 
 
 def _write_binary(file: Any, state: SolverState) -> None:
-    sink = Sink(file.fileno())
-    _write_number(sink, _ITER, state.iteration)
-    _write_text(sink, _LEARNED_NET, state.weights)
+    output = OutputFile(file.fileno())
+    _write_number(output, _ITER, state.iteration)
+    _write_text(output, _LEARNED_NET, state.weights)
     for handle in state.histories:
-        sink.write(caffemodel.blob_head(_HISTORY, handle))
-        sink.pour(handle)
-    _write_number(sink, _CURRENT_STEP, state.step)
+        output.write(encode_blob_head(_HISTORY, handle))
+        output.write_tensor(handle)
+    _write_number(output, _CURRENT_STEP, state.step)
     if state.position is not None:
-        _write_text(sink, _POSITION, state.position.to_json())
-    sink.flush()
+        _write_text(output, _POSITION, state.position.to_json())
+    output.flush()
 
 
-def _write_number(sink: Sink, number: int, value: int) -> None:
-    sink.write(wire.key(number, VARINT) + wire.encode_varint(value))
+def _write_number(output: OutputFile, number: int, value: int) -> None:
+    output.write(wire.encode_key(number, VARINT) + wire.encode_varint(value))
 
 
-def _write_text(sink: Sink, number: int, text: str) -> None:
+def _write_text(output: OutputFile, number: int, text: str) -> None:
     data = text.encode()
-    sink.write(wire.key(number, BYTES) + wire.encode_varint(len(data)) + data)
+    output.write(wire.encode_key(number, BYTES) + wire.encode_varint(len(data)) + data)
 
 
 def _read_binary(file: SourceFile) -> SolverState:
@@ -122,7 +124,7 @@ def _read_binary(file: SourceFile) -> SolverState:
             elif field.number in texts and field.kind == BYTES and field.end - field.begin < _LONGEST:
                 texts[field.number] = file.read(field.begin, field.end - field.begin)
             elif field.number == _HISTORY and field.kind == BYTES and len(histories) < _MOST_HISTORIES:
-                histories.append(caffemodel.read_blob(file, field))
+                histories.append(read_blob(file, field))
             elif field.number <= _CURRENT_STEP:
                 raise wire.WireError(f"field {field.number} is not a solver state's", field.start)
         position = Position.from_json(texts[_POSITION]) if texts[_POSITION] else None
@@ -161,7 +163,7 @@ def _write_hdf5(file: Any, state: SolverState) -> None:
         content["current_step"] = np.array([state.step], np.int32)
         group = content.create_group("history")
         for number, handle in enumerate(state.histories):
-            group[str(number)] = handle.loaded()
+            group[str(number)] = handle.load()
         if state.position is not None:
             content.attrs["caffe_fcn"] = state.position.to_json()
 
@@ -169,9 +171,9 @@ def _write_hdf5(file: Any, state: SolverState) -> None:
 def _read_hdf5(file: SourceFile) -> SolverState:
     try:
         with _h5py(file.path).File(file.path, "r") as content:
-            group = hdf5.owned(content, "history", str(file.path))
+            group = hdf5.get_member(content, "history", str(file.path))
             places = [(str(number), f"{file.path}, history {number}") for number in range(len(group))]
-            histories = [hdf5.tensor(file, hdf5.owned(group, name, where), where) for name, where in places]
+            histories = [hdf5.open_tensor(file, hdf5.get_member(group, name, where), where) for name, where in places]
             iteration, step = (int(content[name][0]) for name in ("iter", "current_step"))
             if content["learned_net"].nbytes > _LONGEST:
                 raise ValueError("the name of its weights has no end")
