@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option, tell
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
-from caffe_fcn.cli.tables import table
+from caffe_fcn.cli.tables import format_table
 from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evaluate(
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
     with show_progress("images") as show:
         found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
-    tell(found.note)
+    print_note(found.note)
     echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
 
 
@@ -96,8 +96,10 @@ def _text(found: Evaluation, above: float | None) -> str:
         *([] if above is None else [(f"IU of masks above {above:g}", found.overlap)]),
     ]
     each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
-    totals = table(["measure", "%"], [[name, _percent(value)] for name, value in rows], right=[1])
-    classes = table(["class", "accuracy %", "IU %"], [[name, _percent(a), _percent(b)] for name, a, b in each], [1, 2])
+    totals = format_table(["measure", "%"], [[name, _percent(value)] for name, value in rows], right=[1])
+    classes = format_table(
+        ["class", "accuracy %", "IU %"], [[name, _percent(a), _percent(b)] for name, a, b in each], [1, 2]
+    )
     return f"{found.images} images\n{totals}\n\n{classes}"
 
 

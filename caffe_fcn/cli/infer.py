@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caffe_fcn import engines, files
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option, tell
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def infer(
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
             found, remark = match_sizes(predict(loaded, image, mean, scale, blob), loaded, net, blob)
-            tell(note)
-            tell(f"{image}: {remark}" if remark else "")
+            print_note(note)
+            print_note(f"{image}: {remark}" if remark else "")
             note = ""
             with files.make_folder(output), files.write_together():
                 summary = _write(found, target, colours, names)

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from caffe_fcn import netspec, proto
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Figures, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import PHASES, Net
@@ -28,7 +28,7 @@ def list_nets(as_json: bool) -> None:
         echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
     rows = [(net.name, net.trunk.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
-    show(("name", "backbone", "stride", "classes", "data set"), rows)
+    print_table(("name", "backbone", "stride", "classes", "data set"), rows)
 
 
 def _as_json(net: Net) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Settings
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.net.graph import PHASES
 
@@ -97,12 +96,6 @@ precision_option = click.option(
     "--precision", default="float32", metavar="float32|tf32|bf16", help="How exactly torch multiplies."
 )
 caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
-
-
-def tell(note: str) -> None:
-    """A note on stderr, unless that is to be quiet."""
-    if note and not Settings.quiet:
-        echo(f"note: {note}", err=True)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:

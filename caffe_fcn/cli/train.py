@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn import engines
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
-from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
 from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.training import Training
@@ -108,7 +108,7 @@ def _short(path: Path) -> str:
 @contextmanager
 def _display(training: Training) -> Iterator[Callable[[Event], None]]:
     """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
-    if Settings.quiet or not training.leads:
+    if Verbosity.quiet or not training.leads:
         yield lambda event: None
     elif sys.stderr.isatty():
         with make_bars() as bars:
