@@ -23,15 +23,15 @@ from caffe_fcn.cli.streams import flush_stdout, open_streams
 from caffe_fcn.errors import CaffeFcnError
 
 _COMMANDS = {
-    "data": ("data", "data", "Data sets as LMDB pairs: built, checked, looked at."),
-    "doctor": ("doctor", "doctor", "What is installed: Caffe, torch, optional parts."),
-    "evaluate": ("evaluate", "evaluate", "How good a net is: pixel accuracy, mean accuracy, IU."),
-    "infer": ("infer", "infer", "Label images and colour overlays from a trained net."),
+    "data": ("data", "data", "Build, check and explore data sets, as pairs of LMDBs."),
+    "doctor": ("doctor", "doctor", "Show what is installed: Caffe, torch, optional packages."),
+    "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),
+    "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
-    "offsets": ("offsets", "offsets", "The scale/offset table and every Crop."),
-    "surgery": ("surgery", "surgery", "Weights of a classifier into an FCN."),
-    "train": ("train", "train", "Train with real Caffe, or with torch."),
-    "weights": ("weights", "weights", "Look at, compare and convert weights files."),
+    "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),
+    "surgery": ("surgery", "surgery", "Move the weights of a classifier into an FCN."),
+    "train": ("train", "train", "Train a net with real Caffe or with torch."),
+    "weights": ("weights", "weights", "Show, compare and convert weights files."),
 }
 
 
