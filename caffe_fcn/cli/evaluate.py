@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option
+from caffe_fcn.cli.params import (
+    MEAN,
+    blob_option,
+    caffe_option,
+    engine_option,
+    gpu_option,
+    json_option,
+    precision_option,
+    scale_option,
+)
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import format_table
@@ -28,28 +36,14 @@ if TYPE_CHECKING:
 @engine_option
 @caffe_option
 @precision_option
-@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), help="The mean to subtract (default: as NET says).")
+@gpu_option
+@click.option("--mean", type=MEAN, help="The mean to subtract from each channel (default: as NET says).")
+@scale_option
+@blob_option
 @click.option(
-    "--scale",
-    type=float,
-    default=1.0,
-    metavar="X",
-    help="The factor to multiply by after that.",
+    "--ignore", type=click.IntRange(0, 255), metavar="N", help="The label to ignore (default: the data set's)."
 )
-@click.option("--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the last output).")
-@click.option(
-    "--ignore",
-    type=click.IntRange(0, 255),
-    metavar="N",
-    help="The label to ignore (default: the data set's).",
-)
-@click.option(
-    "--above",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Also the IoU of masks whose probability is above P.",
-)
+@click.option("--above", type=click.FloatRange(0, 1), metavar="P", help="Also the IoU of masks of probability above P.")
 def evaluate(
     net: str,
     weights: str,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from caffe_fcn import engines, files
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import (
+    MEAN,
+    blob_option,
+    caffe_option,
+    engine_option,
+    gpu_option,
+    precision_option,
+    scale_option,
+)
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.errors import DatasetError
 
@@ -20,18 +28,6 @@ if TYPE_CHECKING:
     from caffe_fcn.evaluation import Prediction
 
 
-class Numbers(Spelt):
-    """Numbers separated by commas."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(number) for number in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers such as 104.007,116.669,122.679", param, ctx)
-
-
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
 @click.argument("weights", metavar="W")
@@ -40,17 +36,11 @@ class Numbers(Spelt):
 @engine_option
 @caffe_option
 @precision_option
-@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), default="0", help="The mean to subtract (default: 0).")
-@click.option(
-    "--scale", type=float, default=1.0, metavar="X", help="The factor to multiply by after that (default: 1)."
-)
-@click.option("--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the last output).")
-@click.option(
-    "--palette",
-    metavar="FILE",
-    help="Colours as lines 'R G B' or 'R G B NAME' (default: PASCAL VOC's).",
-)
+@gpu_option
+@click.option("--mean", type=MEAN, default="0", help="The mean to subtract from each channel (default: 0).")
+@scale_option
+@blob_option
+@click.option("--palette", metavar="FILE", help="Colours as lines 'R G B' or 'R G B NAME' (default: PASCAL VOC's).")
 def infer(
     net: str,
     weights: str,

@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn import proto
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import allow_unknown_option, json_option, tell_passed_over
+from caffe_fcn.cli.params import allow_unknown_option, json_option, report_unknown_fields
 from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.net.diff import differences
 
@@ -38,5 +38,5 @@ def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
 def _read(path: str, allow_unknown: bool) -> proto.NetParameter | proto.SolverParameter:
     notes: list[proto.UnknownField] = []
     message = proto.read_net_or_solver(path, allow_unknown, notes)
-    tell_passed_over(notes)
+    report_unknown_fields(notes)
     return message

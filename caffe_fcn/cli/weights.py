@@ -11,7 +11,7 @@ import click
 
 from caffe_fcn import weights as library
 from caffe_fcn.cli.commands import Group
-from caffe_fcn.cli.params import Size, json_option
+from caffe_fcn.cli.params import MEAN, Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net.geometry import dims
@@ -133,17 +133,10 @@ def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
 
     MEAN is a .binaryproto, an .npy, or numbers such as 104.007,116.669,122.679 (B,G,R); --size makes an image.
     """
-    numbers = _numbers(mean)
+    numbers = MEAN.parse(mean)
     values = library.read_mean(mean) if numbers is None else library.make_mean(numbers)
     echo(",".join(f"{value:.9g}" for value in library.average_channels(values)))
     if output:
         library.write_mean(output, values, size)
     elif size:
         raise click.UsageError("--size needs -o FILE")
-
-
-def _numbers(text: str) -> list[float] | None:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return None
