@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Command, tables
+from caffe_fcn.cli import tables
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
@@ -141,7 +142,7 @@ def _show(seen: Overview, checked: bool) -> None:
         held = [known[kind] for kind in ("images", "labels") if kind in known]
         shapes = " ".join(f"{'x'.join(map(str, kind['first']))} {kind['encoding']}" for kind in held if "first" in kind)
         rows.append((name, known["records"], shapes, split.skipped, _faults(split.findings)))
-    tables.show(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
+    tables.print_table(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
     about = seen.about
     if about is not None and about.mean is not None:
         echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
@@ -171,7 +172,7 @@ def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
         name = names[value] if names and value < len(names) else ""
         weight = f"{weights[value]:.4g}" if value < len(weights) else ""
         rows.append((value, name, count, f"{count / labelled:.2%}", weight))
-    tables.show(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
+    tables.print_table(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
     echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from caffe_fcn import netspec, proto
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import CLASS_COUNTS, MEAN, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
@@ -29,7 +29,7 @@ def list_nets(as_json: bool) -> None:
         echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
     rows = [(net.name, net.backbone.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
-    show(("name", "backbone", "stride", "classes", "data set"), rows)
+    print_table(("name", "backbone", "stride", "classes", "data set"), rows)
 
 
 def _as_json(net: NetDesign) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from caffe_fcn import netspec
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import classes_in
 from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, print_note, read_net
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -65,7 +65,7 @@ def from_classifier(
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
         echo(path)
-    if not Settings.quiet:
+    if not Verbosity.quiet:
         _explain(net, deploy, output)
 
 

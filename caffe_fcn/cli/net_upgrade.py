@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from caffe_fcn import proto
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import allow_unknown_option, report_unknown_fields
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import FileError

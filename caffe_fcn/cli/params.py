@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Settings
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.net.graph import PHASES
 
@@ -115,34 +114,37 @@ class Padding(SpelledType):
 
 
 phase_option = click.option(
-    "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="Of which phase (default: deploy)."
+    "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="The phase of the net (default: deploy)."
 )
-stage_option = click.option("--stage", "stages", multiple=True, help="A further stage that is set; repeatable.")
-size_option = click.option("--size", type=Size(), help="The image's size, instead of what the net says.")
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+stage_option = click.option("--stage", "stages", multiple=True, help="A further stage of the net; may be repeated.")
+size_option = click.option("--size", type=Size(), help="The size of the image, in place of the net's own.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
-    help="Pass over fields, and engines, that BVLC Caffe's schema does not have. Other unknown values, such as a "
-    "type, stay errors: another would stand in their place.",
+    help="Pass over fields and engines that the schema of BVLC Caffe does not have. Unknown values of other fields "
+    "stay errors, because a default would take their place.",
 )
 engine_option = click.option(
-    "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is here)."
+    "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
 )
 precision_option = click.option(
-    "--precision", default="float32", metavar="float32|tf32|bf16", help="How exactly torch multiplies."
+    "--precision", default="float32", metavar="float32|tf32|bf16", help="The precision in which torch multiplies."
 )
-caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
-
-
-def print_note(note: str) -> None:
-    """Print a note on stderr, except with ``--quiet``."""
-    if note and not Settings.quiet:
-        echo(f"note: {note}", err=True)
+caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder it is installed in.")
+gpu_option = click.option(
+    "--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU that runs the net (default: the CPU)."
+)
+scale_option = click.option(
+    "--scale", type=float, default=1.0, metavar="X", help="The factor to multiply by after that (default: 1)."
+)
+blob_option = click.option(
+    "--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the net's last output)."
+)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """The net; notes on stderr name the fields that were passed over."""
+    """Read a net; notes on stderr name the fields that were passed over."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []

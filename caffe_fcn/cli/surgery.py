@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from caffe_fcn import surgery as library
-from caffe_fcn.cli import Group
+from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
@@ -24,7 +24,7 @@ from caffe_fcn.cli.params import (
 )
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import published
 
@@ -164,7 +164,7 @@ def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, 
 def fold(net: str, weights: str, net_output: str, output: str) -> None:
     """BatchNorm and Scale folded into the layers before them."""
     folded = library.fold(read_net(net, False), weights, net_output, output)
-    show(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
+    print_table(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
 
 
 @surgery.command()
@@ -196,7 +196,7 @@ def recipe(
         return
     if listed:
         rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
-        show(("recipe", "net", "wants", "leaves to training"), rows)
+        print_table(("recipe", "net", "wants", "leaves to training"), rows)
         return
     if not name or not output:
         raise click.UsageError("needs NAME and -o FILE, or --list", ctx)
@@ -285,7 +285,7 @@ def verify(
         "  of that, what the surgery changed",
         f"  of that, padding inside the net ({_few(result.padded)})",
     )[: 1 if result.no_windows else None]
-    show(
+    print_table(
         (f"largest difference in '{result.blob}', relative", ""),
         [(text, f"{figure:.3g}") for text, figure in zip(said, figures.values(), strict=False)],
         right=(1,),
@@ -306,7 +306,7 @@ def _show(report: library.Report, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(_document(report), indent=2))
         return
-    show(
+    print_table(
         ("layer", "parameter", "shape", "fate", "reason"),
         [(each.layer, each.index, dims(each.shape), each.fate, each.reason) for each in report.parameters],
         right=(1,),
