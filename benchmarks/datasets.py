@@ -202,7 +202,7 @@ def photos(root: Path, count: int) -> Path:
         areas = Image.fromarray(random.integers(0, 21, (6, 8), np.uint8), "P").resize(
             (500, 375), Image.Resampling.NEAREST
         )
-        areas.putpalette([value for colour in palette.voc() for value in colour])
+        areas.putpalette([value for colour in palette.make_voc_palette() for value in colour])
         areas.save(root / "labels" / f"{number:06}.png")
     for number in range(DISTINCT, count):
         for kind, ending in (("images", "jpg"), ("labels", "png")):

@@ -1,13 +1,13 @@
 """Files that appear whole or not at all.
 
-An output goes to a temporary name beside its target, is flushed to the disk, and is then renamed over
-the target: a reader sees the old file or the new one. The temporary carries the process's number, so
-that what a killed run left behind can be told from what a living one is writing, and the next run that
-writes the same target removes it.
+An output is written under a temporary name beside its target, flushed to the disk, and then renamed over the
+target: a reader sees the old file or the new one. The temporary name ends with the number of the process, which
+distinguishes the leftovers of a killed run from the output of a running one. The next run that writes the same
+target removes such leftovers.
 
-A target that is a link is followed first: the file that it names is replaced, the link stays. What cannot be
-replaced by renaming (a device, a FIFO, a descriptor of this process such as /dev/stdout) gets the bytes when
-all of them are there.
+Where the target is a link, the file that it points to is replaced and the link stays. A target that cannot be
+replaced by renaming (a device, a FIFO, a descriptor of this process such as /dev/stdout) receives the bytes once
+all of them have been gathered.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from caffe_fcn.errors import FileError
 PathLike: TypeAlias = str | os.PathLike[str]
 
 _MARK = ".caffe-fcn-tmp-"
-_MOST_LINKS = 40  # that lead to one another, as many as Linux follows
+_MOST_LINKS = 40  # in one chain: the limit of Linux
 _BLOCK = 1 << 20
 
 
 @contextmanager
-def atomic(target: PathLike, wait: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file, read too, that replaces ``target`` when the block ends, and vanishes when the block fails.
+def atomic_write(target: PathLike, wait: bool = True) -> Iterator[IO[bytes]]:
+    """Open a binary file, also for reading, that replaces ``target`` when the block ends and is removed when it fails.
 
-    With ``wait`` the bytes are on the disk before the rename, and survive a power cut; without, they are with
-    the kernel, as after `cp`, which is for large files that a second run makes again. Inside `together` the rename
-    waits for the end of that block.
-    Raises `FileError` where the folder does not exist, is not writable, or the disk is full.
+    With ``wait`` the bytes are on the disk before the rename, and survive a power cut. Without, they are in the
+    kernel's cache, as after `cp`; that is for large files that a second run can make again. Inside a
+    `write_together` block, the rename waits for the end of that block.
+    Raises `FileError` where the folder does not exist or is not writable, or the disk is full.
     """
     path = Path(target)
-    with told(path):
-        output = _output(path, wait)
+    with naming_errors(path):
+        output = _choose_output(path, wait)
         file = output.open()
     try:
-        with told(path):
+        with naming_errors(path):
             yield file
             file.flush()
             if wait and isinstance(output, _Replacement):
                 os.fsync(file.fileno())
             file.close()
-        with together() as outputs:
+        with write_together() as outputs:
             outputs.append(output)
     except BaseException:
         with suppress(OSError):  # closing flushes, which fails once more on a full disk
@@ -62,10 +62,10 @@ def atomic(target: PathLike, wait: bool = True) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def together() -> Iterator[list[_Replacement | _Stream]]:
-    """Outputs that appear all or none: what `atomic` writes inside the block gets into place when the block ends.
+def write_together() -> Iterator[list[_Replacement | _Stream]]:
+    """Make all outputs of the block appear, or none: `atomic_write` renames them when the block ends.
 
-    A block inside another one belongs to it. Raises `FileError` where two outputs have one target.
+    A block inside another one joins the outer one. Raises `FileError` where two outputs have the same target.
     """
     outer = _PENDING.get()
     if outer is not None:
@@ -75,8 +75,9 @@ def together() -> Iterator[list[_Replacement | _Stream]]:
     token = _PENDING.set(outputs)
     try:
         yield outputs
-        for output in sorted(outputs, key=lambda each: isinstance(each, _Replacement)):  # a reader may have gone away
-            with told(output.target):
+        # Streams first: where their reader has gone, no file is replaced.
+        for output in sorted(outputs, key=lambda each: isinstance(each, _Replacement)):
+            with naming_errors(output.target):
                 output.finish()
     finally:
         _PENDING.reset(token)
@@ -85,13 +86,13 @@ def together() -> Iterator[list[_Replacement | _Stream]]:
 
 
 @contextmanager
-def new_folder(path: PathLike) -> Iterator[None]:
-    """Make a folder and its parents; those that the block leaves empty because it fails go again."""
-    with told(path):
+def make_folder(path: PathLike) -> Iterator[None]:
+    """Make a folder and its parents; where the block fails, remove those of them that are still empty."""
+    with naming_errors(path):
         place = Path(os.path.realpath(path))  # a link that leads nowhere yet gets its folder
         made = [each for each in (place, *place.parents) if not each.exists()]
     try:
-        with told(path):
+        with naming_errors(path):
             place.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -102,35 +103,32 @@ def new_folder(path: PathLike) -> Iterator[None]:
 
 
 def write_text(target: PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically; names of files that are not UTF-8 keep their bytes."""
-    with atomic(target) as file:
+    """Write ``text`` as UTF-8, atomically; file names in it that are not UTF-8 keep their bytes."""
+    with atomic_write(target) as file:
         file.write(text.encode(errors="surrogateescape"))
 
 
 def read_bytes(source: PathLike) -> bytes:
-    """The whole of a (small) file; raises `FileError` where it cannot be read."""
-    with told(source):
+    """Return the content of a (small) file; raises `FileError` where it cannot be read."""
+    with naming_errors(source):
         return Path(source).read_bytes()
 
 
 @contextmanager
-def told(path: PathLike) -> Iterator[None]:
-    """Turn the operating system's errors inside the block into `FileError` naming ``path``.
-
-    So does memory that does not suffice for what is in the file.
-    """
+def naming_errors(path: PathLike) -> Iterator[None]:
+    """Turn operating system errors inside the block, and lack of memory, into a `FileError` that names ``path``."""
     if "\0" in os.fspath(path):
         raise FileError(path, "has a zero byte in its name", "check the path")
     try:
         yield
     except OSError as error:
-        raise failure(path, error) from error
+        raise to_file_error(path, error) from error
     except MemoryError as error:
         raise FileError(path, "does not fit into memory", "free some memory, or name a smaller file") from error
 
 
-def failure(path: PathLike, error: OSError) -> FileError:
-    """What the operating system's error at ``path`` means to the user."""
+def to_file_error(path: PathLike, error: OSError) -> FileError:
+    """Convert an operating system error at ``path`` to a `FileError` that says what to do."""
     mend = {
         FileNotFoundError: "check the path",
         PermissionError: "check the permissions",
@@ -149,17 +147,17 @@ _BY_NUMBER = {
 
 
 def temporary_name(path: Path) -> Path:
-    """The name beside ``path`` under which this process writes it; short, whatever the length of ``path``'s own."""
+    """Return the name beside ``path`` under which this process writes it; its length does not depend on ``path``."""
     return path.with_name(f"{_family(path)}{os.getpid()}")
 
 
-def sweep(path: Path) -> None:
-    """Remove what killed runs left beside ``path`` (files or folders of processes that no longer live)."""
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files and folders of ``path`` whose processes no longer run."""
     for left in path.parent.glob(f"{_family(path)}*"):
         number = left.name.rpartition("-")[2]
-        if number.isdigit() and int(number) != os.getpid() and not _alive(int(number)):
+        if number.isdigit() and int(number) != os.getpid() and not _is_running(int(number)):
             if left.is_dir():
-                import shutil  # of use seldom, and it brings all compressions with it
+                import shutil  # seldom needed, and it imports every compression module
 
                 shutil.rmtree(left, ignore_errors=True)
             else:
@@ -167,15 +165,15 @@ def sweep(path: Path) -> None:
 
 
 def _family(path: Path) -> str:
-    """What the names of all temporaries of ``path`` begin with."""
-    import hashlib  # it loads OpenSSL, which commands that write nothing need not wait for
+    """Return the prefix of all temporary names of ``path``."""
+    import hashlib  # loads OpenSSL, which would slow down commands that write nothing
 
     return f"{_MARK}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
 
 
 @dataclass(frozen=True)
 class _Replacement:
-    """A file that is written beside ``place`` and renamed over it; ``target`` is what the user calls it."""
+    """A file written beside ``place`` and renamed over it; ``target`` is the path that the user gave."""
 
     target: Path
     place: Path
@@ -186,7 +184,7 @@ class _Replacement:
         return temporary_name(self.place)
 
     def open(self) -> IO[bytes]:
-        sweep(self.place)
+        remove_leftovers(self.place)
         return self.temporary.open("w+b")
 
     def finish(self) -> None:
@@ -195,24 +193,24 @@ class _Replacement:
             _sync_folder(self.place.parent)
 
     def discard(self) -> None:
-        with suppress(OSError):  # it is in its place already, or the disk takes nothing any more
+        with suppress(OSError):  # renamed already, or the disk no longer responds
             self.temporary.unlink()
 
 
 @dataclass
 class _Stream:
-    """A device, a FIFO or an open descriptor: bytes are gathered in a file, for writers that seek, then sent."""
+    """A device, a FIFO or an open descriptor: the bytes are gathered in a file, since writers may seek, then copied."""
 
     target: Path
     place: Path | int
     temporary: str = ""
 
     def open(self) -> IO[bytes]:
-        import tempfile  # of use seldom
+        import tempfile  # seldom needed
 
         descriptor, self.temporary = tempfile.mkstemp(prefix=_MARK)
         os.close(descriptor)
-        return open(self.temporary, "w+b")  # noqa: PTH123 - some writers want the name of what they write
+        return open(self.temporary, "w+b")  # noqa: PTH123 - some writers need the name of the file
 
     def finish(self) -> None:
         descriptor = os.dup(self.place) if isinstance(self.place, int) else os.open(self.place, os.O_WRONLY)
@@ -228,8 +226,8 @@ class _Stream:
 _PENDING: ContextVar[list[_Replacement | _Stream] | None] = ContextVar("pending", default=None)
 
 
-def _output(target: Path, wait: bool) -> _Replacement | _Stream:
-    """How ``target`` is written; raises `FileError` for a folder, and for what is written already."""
+def _choose_output(target: Path, wait: bool) -> _Replacement | _Stream:
+    """Choose how to write ``target``; raises `FileError` for a folder, and where another output has the same target."""
     place = _follow(target)
     if any(each.place == place for each in _PENDING.get() or ()):
         raise FileError(target, "is named for two outputs", "name two files")
@@ -245,10 +243,10 @@ def _output(target: Path, wait: bool) -> _Replacement | _Stream:
 
 
 def _follow(path: Path) -> Path | int:
-    """The path, no link itself, that ``path`` leads to in the end, or the descriptor of this process.
+    """Follow links from ``path``; return the path at their end, or the number of an open descriptor of this process.
 
-    A descriptor is not followed to its file: that may be a pipe without a name, and where it is a file, what was
-    written to it before belongs to it.
+    A descriptor is not followed to its file: the file may be a pipe without a name, and a regular file must keep
+    what was written to it before.
     """
     place = path
     for _ in range(_MOST_LINKS):
@@ -265,12 +263,12 @@ def _follow(path: Path) -> Path | int:
 _DESCRIPTOR = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd/(?P<number>\d+)")
 
 
-def _alive(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it lives and belongs to somebody else
+    except OSError:  # it runs under another user
         return True
     return True
 
@@ -278,7 +276,7 @@ def _alive(pid: int) -> bool:
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some file systems refuse to sync a folder; the rename stands all the same
+        with suppress(OSError):  # some file systems cannot sync a folder; the rename is done in any case
             os.fsync(handle)
     finally:
         os.close(handle)

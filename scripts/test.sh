@@ -24,4 +24,4 @@ PYTHONPATH=$oldest python -m pytest -p no:cacheprovider -k "not time_and_memory"
 ./scripts/test_numerics.sh --short
 
 say "all tests"
-python -m pytest -p no:cacheprovider -n 2 "$@"
+python -m pytest -p no:cacheprovider -n 2 -rs "$@" # -rs: what was skipped, and why

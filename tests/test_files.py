@@ -24,7 +24,7 @@ from caffe_fcn.errors import FileError
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     target.write_text("old")
-    with pytest.raises(ZeroDivisionError), files.atomic(target) as file:
+    with pytest.raises(ZeroDivisionError), files.atomic_write(target) as file:
         file.write(b"new")
         raise ZeroDivisionError
     assert target.read_text() == "old"
@@ -32,7 +32,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"no space left.*free some space"), files.told("out"):
+    with pytest.raises(FileError, match=r"no space left.*free some space"), files.naming_errors("out"):
         Path("/dev/full").write_bytes(b"x")
     target = tmp_path / "out"
     code = "import resource, signal, sys\nfrom caffe_fcn import files\n"
@@ -46,7 +46,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     code = "import sys, time\nfrom caffe_fcn import files\n"
-    code += "with files.atomic(sys.argv[1]) as file:\n"
+    code += "with files.atomic_write(sys.argv[1]) as file:\n"
     code += "    file.write(b'x'); file.flush(); print('on', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code, target], stdout=subprocess.PIPE)
     assert process.stdout and process.stdout.readline()
@@ -177,11 +177,11 @@ def test_a_reader_that_goes_away_is_told(tmp_path: Path) -> None:
 
 
 def test_outputs_that_belong_together_appear_together(tmp_path: Path) -> None:
-    with pytest.raises(FileError), files.together():
+    with pytest.raises(FileError), files.write_together():
         files.write_text(tmp_path / "a", "x")
         files.write_text(tmp_path / "no" / "b", "x")
     assert not list(tmp_path.iterdir())
-    with files.together():
+    with files.write_together():
         files.write_text(tmp_path / "a", "x")
         files.write_text(tmp_path / "b", "x")
         assert not (tmp_path / "a").exists()
@@ -189,7 +189,7 @@ def test_outputs_that_belong_together_appear_together(tmp_path: Path) -> None:
 
 
 def test_one_target_for_two_outputs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="is named for two outputs"), files.together():
+    with pytest.raises(FileError, match="is named for two outputs"), files.write_together():
         files.write_text(tmp_path / "a", "x")
         files.write_text(tmp_path / "." / "a", "y")
     assert not list(tmp_path.iterdir())
@@ -274,7 +274,7 @@ def test_a_folder_that_cannot_be_is_told_and_leaves_no_empty_ones(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="not a directory"):
         triangles.build(tmp_path / "file" / "set", count=10)
-    with pytest.raises(ZeroDivisionError), files.new_folder(tmp_path / "a" / "b"):
+    with pytest.raises(ZeroDivisionError), files.make_folder(tmp_path / "a" / "b"):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -231,7 +231,7 @@ def _run(arguments: list[str] | None) -> int:
 def _describe(where: str, error: OSError) -> str:
     from caffe_fcn import files  # of use on the way out alone
 
-    return _one_line(str(files.failure(where, error)))
+    return _one_line(str(files.to_file_error(where, error)))
 
 
 def _detail(error: MemoryError) -> str:

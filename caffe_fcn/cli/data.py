@@ -19,7 +19,7 @@ from caffe_fcn.cli.progress import progress
 if TYPE_CHECKING:
     from caffe_fcn.datasets.build.building import Way
     from caffe_fcn.datasets.build.forms import Form
-    from caffe_fcn.description.dataset import Description
+    from caffe_fcn.description.dataset_json import Description
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -242,7 +242,7 @@ def folder(
 
     map, names = palette.read(colours) if colours else (None, None)
     return folder.build(
-        classes=class_files.named(classes) if classes else names,
+        classes=class_files.parse_names(classes) if classes else names,
         colours=map,
         ignore=None if ignore < 0 else ignore,
         form=form,

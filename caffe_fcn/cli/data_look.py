@@ -16,8 +16,8 @@ from caffe_fcn.cli.progress import progress
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.inspect.explore import View
-    from caffe_fcn.datasets.inspect.inspection import Findings
     from caffe_fcn.datasets.inspect.overview import Overview
+    from caffe_fcn.datasets.inspect.record_checks import Findings
 
 _WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one a core).")
 _SHOWN = 20
@@ -60,10 +60,10 @@ def info(
     """What a data set holds: ours, DIGITS', or a single LMDB of convert_imageset."""
     from caffe_fcn.datasets.inspect import overview
 
-    seen = overview.look(folder)
+    seen = overview.summarize(folder)
     if check:
         with progress("records") as show:
-            rules = overview.rules(seen, classes, ignore, allow)
+            rules = overview.make_rules(seen, classes, ignore, allow)
             overview.check(seen, rules, mean, workers or os.cpu_count() or 1, show)
     if as_json:
         echo(json.dumps(seen.as_json(), indent=1))
@@ -123,28 +123,28 @@ def explore(
     """Look at a data set: images, labels in their colours, overlays, legend and class histogram."""
     from caffe_fcn import files
     from caffe_fcn.datasets.inspect import explore
-    from caffe_fcn.datasets.records import reading
+    from caffe_fcn.datasets.records import opening
 
     if output is None and sheet is None:
         raise click.UsageError("name what to write: -o PAGE.html, --sheet SHEET.png, or both")
-    names = [split] if split else list(reading.splits(folder))
+    names = [split] if split else list(opening.splits(folder))
     workers = workers or os.cpu_count() or 1
-    pairs = {found.split: found for found in (reading.open(folder, name) for name in names or [""])}
-    with progress("records") as show, files.together():
+    pairs = {found.split: found for found in (opening.open(folder, name) for name in names or [""])}
+    with progress("records") as show, files.write_together():
 
         def views(name: str, number: int) -> list[View]:
             told = None if show is None else lambda done, total: show(f"drawing {name}", done, total)
-            return explore.views(pairs[name], number, side, workers, told)
+            return explore.make_views(pairs[name], number, side, workers, told)
 
         if output is not None:
             shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
-            files.write_text(output, explore.page(shown, folder.resolve().name, show))
+            files.write_text(output, explore.render_page(shown, folder.resolve().name, show))
         if sheet is not None:
             first = next(iter(pairs))
             from PIL import Image
 
-            with files.atomic(sheet) as file:
-                Image.fromarray(explore.sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
+            with files.atomic_write(sheet) as file:
+                Image.fromarray(explore.render_sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
     for path in filter(None, (output, sheet)):
         echo(str(path))
 

@@ -56,11 +56,11 @@ def evaluate(
     is above P, intersection over union summed over four images at a time.
     """
     from caffe_fcn import evaluation
-    from caffe_fcn.datasets.records import reading
+    from caffe_fcn.datasets.records import opening
 
-    named = split or ("val" if "val" in reading.splits(data) else None)
+    named = split or ("val" if "val" in opening.splits(data) else None)
     settings = evaluation.Settings(mean or (), scale, blob, ignore, above)
-    pairs = reading.open(data, named)
+    pairs = opening.open(data, named)
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
     with progress("images") as show:
         each = None if show is None else lambda done, total: show("scoring", done, total)

@@ -69,7 +69,7 @@ def infer(
     from caffe_fcn.evaluation.fitting import fit
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
-    colours = palettes.filled(of_values) or palettes.voc()
+    colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
     targets = _targets(images, output)
     blobs = [blob] if blob else []
     with engines.load(
@@ -81,18 +81,18 @@ def infer(
             tell(note)
             tell(f"{image}: {remark}" if remark else "")
             note = ""
-            with files.new_folder(output), files.together():
+            with files.make_folder(output), files.write_together():
                 summary = _write(found, target, colours, names)
             echo(f"{target}: {summary}")
 
 
 def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
     """A file for each image; raises where two would be one, or one would replace an image, or is no image."""
-    from caffe_fcn.datasets.records.images import header
+    from caffe_fcn.datasets.records.images import open_header
 
     targets = [output / f"{Path(image).stem}.png" for image in images]
     for number, (image, target) in enumerate(zip(images, targets, strict=True)):
-        header(files.read_bytes(image), image)
+        open_header(files.read_bytes(image), image)
         if target in targets[:number]:
             first = images[targets.index(target)]
             raise DatasetError(image, f"has the name of {first}, and both would be {target}", "use two folders")
@@ -122,5 +122,5 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
 
 
 def _save(image: Image, path: Path) -> None:
-    with files.atomic(path) as file:
+    with files.atomic_write(path) as file:
         image.save(file, "PNG")

@@ -14,7 +14,7 @@ from caffe_fcn.cli import Command
 from caffe_fcn.cli.params import Figures, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import show
-from caffe_fcn.description import dataset as description
+from caffe_fcn.description import dataset_json
 from caffe_fcn.netspec.data import KINDS
 from caffe_fcn.netspec.plan import PHASES, Net
 
@@ -98,8 +98,8 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
 
 def classes_in(source: str) -> int | None:
     """How many classes the data set says that it has, if ``source`` is one of ``caffe-fcn data``."""
-    about = description.read(Path(source))
+    about = dataset_json.read(Path(source))
     if about is None or not about.classes:
         return None
-    echo(f"note: {len(about.classes)} classes, as {Path(source) / description.FILE} says", err=True)
+    echo(f"note: {len(about.classes)} classes, as {Path(source) / dataset_json.FILE} says", err=True)
     return len(about.classes)

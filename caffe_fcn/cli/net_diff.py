@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -36,7 +35,7 @@ def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
     return 1 if found else 0
 
 
-def _read(path: str, allow_unknown: bool) -> Any:
+def _read(path: str, allow_unknown: bool) -> proto.NetParameter | proto.SolverParameter:
     notes: list[proto.UnknownField] = []
     message = proto.read_net_or_solver(path, allow_unknown, notes)
     tell_passed_over(notes)

@@ -13,7 +13,7 @@ from caffe_fcn.cli import Command
 from caffe_fcn.cli.params import allow_unknown_option, tell_passed_over
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import FileError
-from caffe_fcn.files import told
+from caffe_fcn.files import naming_errors
 
 
 @click.command(cls=Command)
@@ -49,7 +49,7 @@ def _is_binary(path: str) -> bool:
     if path == "-":
         stdin = getattr(sys.stdin, "buffer", None)
         return isinstance(stdin, io.BufferedReader) and proto.is_binary(stdin.peek(4096))
-    with told(path):
+    with naming_errors(path):
         if not Path(path).is_file():  # a pipe gives its bytes once, and they are the reader's
             return False
         with Path(path).open("rb") as file:

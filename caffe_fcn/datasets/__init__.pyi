@@ -2,7 +2,7 @@ from .build.building import Way
 from .build.forms import Form
 from .description import Description
 from .formats import folder, m2nist, published, synthia, triangles, voc
-from .records.reading import Pairs, open, splits
+from .records.opening import Pairs, open, splits
 
 __all__ = [
     "Description",

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 _AHEAD = 3  # chunks a worker may be ahead of the one that takes the results: enough to keep it busy
 
 
-def in_order(
+def map_in_order(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, chunk: int = 1
 ) -> Iterator[Result]:
     """``map(function, items)`` by ``workers`` threads; an error is raised where its item's turn comes.

@@ -7,11 +7,11 @@ are relative to the working directory, as Caffe takes them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, MissingExtraError, NetError
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto import Datum, LayerParameter
 
 Shape = tuple[int, ...]
 
@@ -33,7 +33,7 @@ def image_data(layer: LayerParameter) -> list[Shape]:
     channels = 3 if param.is_color else 1
     if param.new_height and param.new_width:
         return _batch(layer, param.batch_size, channels, param.new_height, param.new_width)
-    with files.told(param.source), Path(param.source).open() as file:
+    with files.naming_errors(param.source), Path(param.source).open() as file:
         line = file.readline().strip()
     name = line.rpartition(" ")[0]
     if not name:
@@ -58,16 +58,16 @@ def hdf5_data(layer: LayerParameter) -> list[Shape]:
     except ImportError as error:
         raise MissingExtraError(f"layer '{layer.name}' (HDF5Data)", "hdf5") from error
     param = layer.hdf5_data_param
-    with files.told(param.source), Path(param.source).open() as lines:
+    with files.naming_errors(param.source), Path(param.source).open() as lines:
         name = lines.readline().strip()
-    with files.told(name), h5py.File(name, "r") as file:
+    with files.naming_errors(name), h5py.File(name, "r") as file:
         for top in layer.top:
             if top not in file:
                 _fail(layer, f"{name} has no data set '{top}'", f"it has {', '.join(file) or 'none'}")
         return [(param.batch_size, *file[top].shape[1:]) for top in layer.top]
 
 
-def first_record(source: str) -> Any:
+def first_record(source: str) -> Datum:
     """The first Datum of an LMDB; raises `FileError` for what is none, `DatasetError` for what is empty."""
     from caffe_fcn.datasets.records import datum
     from caffe_fcn.datasets.records.database import Database
@@ -80,11 +80,11 @@ def first_record(source: str) -> Any:
     return datum.parse(records[0], f"{source}, record 0")
 
 
-def datum_shape(record: Any, source: str) -> Shape:
+def datum_shape(record: Datum, source: str) -> Shape:
     """C x H x W of a Datum; of an encoded one from the image's header."""
     from caffe_fcn.datasets.records import datum
 
-    return datum.shape(record, f"{source}, record 0")
+    return datum.read_shape(record, f"{source}, record 0")
 
 
 def _batch(layer: LayerParameter, batch: int, channels: int, height: int, width: int) -> list[Shape]:
@@ -95,7 +95,7 @@ def _batch(layer: LayerParameter, batch: int, channels: int, height: int, width:
 def _image_size(path: str) -> tuple[int, int]:
     from PIL import Image, UnidentifiedImageError
 
-    with files.told(path):
+    with files.naming_errors(path):
         try:
             with Image.open(path) as image:
                 return int(image.width), int(image.height)

@@ -12,13 +12,13 @@ from caffe_fcn.proto import is_binary
 
 def readable(path: PathLike) -> Path:
     """The path as absolute; raises `FileError` where it is no file that can be read."""
-    with files.told(path), Path(path).open("rb"):
+    with files.naming_errors(path), Path(path).open("rb"):
         return Path(path).absolute()
 
 
 def weights(path: PathLike) -> Path:
     """As `readable`, and `FileError` for a text: Caffe reads many a text as weights without a layer."""
-    with files.told(path), Path(path).open("rb") as file:
+    with files.naming_errors(path), Path(path).open("rb") as file:
         head = file.read(4096)
     if not is_binary(head):
         raise FileError(path, "is text and holds no weights" if head else "is empty", "name a .caffemodel")

@@ -33,12 +33,12 @@ def claim(path: Path, what: str) -> Iterator[None]:
     Raises `FileError` where it is claimed, or its folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
-    with files.told(path):
+    with files.naming_errors(path):
         descriptor = _open_and_lock(lock)
     if descriptor is None:
         raise FileError(path, f"another training writes there: {_owner(lock)}", f"wait for it, or name another {what}")
     try:
-        with files.told(lock):
+        with files.naming_errors(lock):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         yield

@@ -67,7 +67,7 @@ class Running(ABC):
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
         self.prefix = _snapshot_prefix(param, path, self.folder)
-        with files.new_folder(self.prefix.parent):
+        with files.make_folder(self.prefix.parent):
             pass  # Caffe makes none
         self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
         self._resources = ExitStack()
@@ -164,7 +164,7 @@ class Running(ABC):
     def _lines(self) -> Iterator[str]:
         """The log, line by line, as it goes into the file."""
         for raw in self._raw_lines():
-            with files.told(self.log):
+            with files.naming_errors(self.log):
                 self._file.write(raw)
                 self._file.flush()
             line = raw.decode(errors="replace")
@@ -280,7 +280,7 @@ def _temporary_file() -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _log_file(path: Path, mode: str) -> Iterator[IO[bytes]]:
-    with files.told(path):
+    with files.naming_errors(path):
         file = cast(IO[bytes], path.open(mode))
     try:
         yield file

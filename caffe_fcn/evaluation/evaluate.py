@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import engines, proto
-from caffe_fcn.datasets.records.reading import Pairs
+from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.engines import Engine
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError, EngineError
@@ -86,9 +86,9 @@ def evaluate(
     ):
         for index in range(len(pairs)):
             image, label = pairs[index]
-            _check(loaded, image, label, pairs.where(pairs.images, index))
-            score = score_of(loaded, transform(image, None, pairs.where(pairs.images, index)), settings.blob)
-            counter.add(label[0], score, pairs.where(pairs.labels, index))
+            _check(loaded, image, label, pairs.locate(pairs.images, index))
+            score = score_of(loaded, transform(image, None, pairs.locate(pairs.images, index)), settings.blob)
+            counter.add(label[0], score, pairs.locate(pairs.labels, index))
             if progress:
                 progress(index + 1, len(pairs))
     return counter.evaluation(loaded.note)

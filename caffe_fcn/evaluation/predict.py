@@ -68,8 +68,8 @@ def score_of(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDA
 def read(path: str | os.PathLike[str], channels: int) -> NDArray[np.uint8]:
     """An image file as C x H x W with one channel (grey) or three (blue first)."""
     where = str(path)
-    picture = images.load(images.header(files.read_bytes(path), where), where)
-    return images.planes(np.asarray(picture.convert("L" if channels == 1 else "RGB")))
+    picture = images.load(images.open_header(files.read_bytes(path), where), where)
+    return images.to_planes(np.asarray(picture.convert("L" if channels == 1 else "RGB")))
 
 
 def input_of(engine: Engine) -> tuple[str, int]:

@@ -20,10 +20,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, zip_longest
-from typing import Any
+from typing import Any, Literal
 
-from caffe_fcn.proto import TEST, TRAIN, NetParameter
+from google.protobuf.descriptor import FieldDescriptor
+
+from caffe_fcn.proto import TEST, TRAIN, FillerParameter, LayerParameter, NetParameter, SolverParameter
 from caffe_fcn.proto.copying import copy_message
+from caffe_fcn.proto.schema import (
+    ConvolutionParameter,
+    CropParameter,
+    Message,
+    NetStateRule,
+    PoolingParameter,
+)
 
 ABSENT = "absent"
 
@@ -41,15 +50,16 @@ class Difference:
         return f"{self.where}: {self.field} is {self.a} | {self.b}"
 
 
-def differences(a: Any, b: Any) -> list[Difference]:
+def differences(a: NetParameter | SolverParameter, b: NetParameter | SolverParameter) -> list[Difference]:
     """All that ``a`` and ``b``, two NetParameters or two SolverParameters, differ in by meaning."""
-    kinds = a.DESCRIPTOR.name, b.DESCRIPTOR.name
-    if kinds[0] != kinds[1]:
-        return [Difference("file", "kind", *kinds)]
-    return _net_differences(a, b) if kinds[0] == "NetParameter" else _solver_differences(a, b)
+    if isinstance(a, NetParameter) and isinstance(b, NetParameter):
+        return _net_differences(a, b)
+    if isinstance(a, SolverParameter) and isinstance(b, SolverParameter):
+        return _solver_differences(a, b)
+    return [Difference("file", "kind", a.DESCRIPTOR.name, b.DESCRIPTOR.name)]
 
 
-def _solver_differences(a: Any, b: Any) -> list[Difference]:
+def _solver_differences(a: SolverParameter, b: SolverParameter) -> list[Difference]:
     found = _table_differences("solver", _flat(a), _flat(b))
     for field in ("net_param", "train_net_param", "test_net_param"):
         nets = [_nets(solver, field) for solver in (a, b)]
@@ -59,13 +69,15 @@ def _solver_differences(a: Any, b: Any) -> list[Difference]:
     return found
 
 
-def _nets(solver: Any, field: str) -> list[Any]:
+def _nets(
+    solver: SolverParameter, field: Literal["net_param", "train_net_param", "test_net_param"]
+) -> list[NetParameter]:
     if field == "test_net_param":
         return list(solver.test_net_param)
     return [getattr(solver, field)] if solver.HasField(field) else []
 
 
-def _net_differences(a: Any, b: Any) -> list[Difference]:
+def _net_differences(a: NetParameter, b: NetParameter) -> list[Difference]:
     found = _table_differences("net", _flat(a), _flat(b))
     phases = {_phase_of_all(net) for net in (a, b)} - {""}
     if len(phases) > 1:
@@ -82,13 +94,13 @@ def _net_differences(a: Any, b: Any) -> list[Difference]:
     return found + _order_differences(both)
 
 
-def _phase_of_all(net: Any) -> str:
+def _phase_of_all(net: NetParameter) -> str:
     """The phase that every layer names, as Caffe has it when it saves a net."""
     phases = {layer.phase if layer.HasField("phase") else None for layer in net.layer}
     return next((name for name, phase in (("TRAIN", TRAIN), ("TEST", TEST)) if phases == {phase}), "")
 
 
-def _as_written(net: Any) -> list[Any]:
+def _as_written(net: NetParameter) -> list[LayerParameter]:
     """The layers as a prototxt has them: without what Caffe adds by itself to a net that it saves."""
     copies = {top: layer.bottom[0] for layer in net.layer if _is_implicit_split(layer) for top in layer.top}
     phase = _phase_of_all(net)
@@ -104,7 +116,7 @@ def _as_written(net: Any) -> list[Any]:
     return kept
 
 
-def _is_implicit_split(layer: Any) -> bool:
+def _is_implicit_split(layer: LayerParameter) -> bool:
     """A Split as src/caffe/util/insert_splits.cpp names it."""
     names = [f"{layer.name}_{index}" for index in range(len(layer.top))]
     return layer.type == "Split" and layer.name.endswith("_split") and list(layer.top) == names
@@ -126,12 +138,12 @@ def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list
 class _Placed:
     """A layer, its table, and its place in the file."""
 
-    layer: Any
+    layer: LayerParameter
     table: dict[str, Any]
     place: int
 
 
-def _paired(a: Iterable[Any], b: Iterable[Any]) -> list[tuple[_Placed | None, _Placed | None]]:
+def _paired(a: Iterable[LayerParameter], b: Iterable[LayerParameter]) -> list[tuple[_Placed | None, _Placed | None]]:
     """Layers of one name (several, where phases have a variant each): equal ones first, then in order."""
     groups: dict[str, tuple[list[_Placed], list[_Placed]]] = defaultdict(lambda: ([], []))
     for side, layers in enumerate((a, b)):
@@ -182,7 +194,7 @@ def _turned(one: tuple[_Placed, _Placed], other: tuple[_Placed, _Placed]) -> boo
     return turned and not _exclusive(one[0].layer, other[0].layer)
 
 
-def _exclusive(x: Any, y: Any) -> bool:
+def _exclusive(x: LayerParameter, y: LayerParameter) -> bool:
     """No state of the net has both layers in it."""
     if x.include and y.include:
         return not any(_compatible(r, s) for r in x.include for s in y.include)
@@ -190,7 +202,7 @@ def _exclusive(x: Any, y: Any) -> bool:
     return bool(included.include) and all(any(_implies(r, s) for s in excluded.exclude) for r in included.include)
 
 
-def _compatible(r: Any, s: Any) -> bool:
+def _compatible(r: NetStateRule, s: NetStateRule) -> bool:
     """Some state matches both rules."""
     phases = {rule.phase for rule in (r, s) if rule.HasField("phase")}
     stages = not (set(r.stage) & set(s.not_stage) or set(s.stage) & set(r.not_stage))
@@ -199,7 +211,7 @@ def _compatible(r: Any, s: Any) -> bool:
     return len(phases) < 2 and stages and (least is None or most is None or least <= most)
 
 
-def _implies(r: Any, s: Any) -> bool:
+def _implies(r: NetStateRule, s: NetStateRule) -> bool:
     """Every state that matches rule ``r`` matches ``s``."""
     phase = not s.HasField("phase") or (r.HasField("phase") and r.phase == s.phase)
     stages = set(s.stage) <= set(r.stage) and set(s.not_stage) <= set(r.not_stage)
@@ -211,7 +223,7 @@ def _implies(r: Any, s: Any) -> bool:
 # A message as a table.
 
 
-def _flat(message: Any) -> dict[str, Any]:
+def _flat(message: Message) -> dict[str, Any]:
     kind = message.DESCRIPTOR.name
     table: dict[str, Any] = {}
     for field, value in message.ListFields():
@@ -268,7 +280,7 @@ _SETS = {
 }
 
 
-def _scalar(field: Any, value: Any) -> Any:
+def _scalar(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
         return field.enum_type.values_by_number[value].name
     if field.name == "param_str":
@@ -276,7 +288,7 @@ def _scalar(field: Any, value: Any) -> Any:
     return "nan" if value != value else value
 
 
-def _is_default(field: Any, value: Any) -> bool:
+def _is_default(field: FieldDescriptor, value: Any) -> bool:
     default = field.default_value
     if field.cpp_type == field.CPPTYPE_FLOAT:
         return bool(value == struct.unpack("<f", struct.pack("<f", default))[0])
@@ -294,17 +306,17 @@ def _literal(text: str) -> Any:
 # What else Caffe does not tell apart, by message.
 
 
-def _convolution(table: dict[str, Any], param: Any) -> None:
+def _convolution(table: dict[str, Any], param: ConvolutionParameter) -> None:
     for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0), ("dilation", 1)):
         _one_spelling(table, param, name, default)
 
 
-def _pooling(table: dict[str, Any], param: Any) -> None:
+def _pooling(table: dict[str, Any], param: PoolingParameter) -> None:
     for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0)):
         _one_spelling(table, param, name, default)
 
 
-def _one_spelling(table: dict[str, Any], param: Any, name: str, default: int | None) -> None:
+def _one_spelling(table: dict[str, Any], param: Message, name: str, default: int | None) -> None:
     """``pad_h: 1 pad_w: 1``, ``pad: 1 pad: 1`` and ``pad: 1`` are one: a tuple, of one number where all axes agree."""
     stem = name.removesuffix("_size")
     given = table.pop(name, ())
@@ -319,13 +331,13 @@ def _one_spelling(table: dict[str, Any], param: Any, name: str, default: int | N
         table[name] = value
 
 
-def _crop(table: dict[str, Any], param: Any) -> None:
+def _crop(table: dict[str, Any], param: CropParameter) -> None:
     offset = table.pop("offset", ())
     if any(offset):
         table["offset"] = offset[:1] if len(set(offset)) == 1 else offset
 
 
-def _filler(table: dict[str, Any], filler: Any) -> None:
+def _filler(table: dict[str, Any], filler: FillerParameter) -> None:
     for name in set(table) - {"type"} - _FILLER_FIELDS.get(filler.type, set(table)):
         del table[name]
 
@@ -344,7 +356,7 @@ _FILLER_FIELDS = {
 def _axis(old: str) -> Callable[[dict[str, Any], Any], None]:
     """Concat and Slice: the older name of ``axis`` wins where it is given."""
 
-    def rule(table: dict[str, Any], param: Any) -> None:
+    def rule(table: dict[str, Any], param: Message) -> None:
         table.pop(old, None)
         if param.HasField(old):
             table.pop("axis", None)
@@ -354,7 +366,7 @@ def _axis(old: str) -> Callable[[dict[str, Any], Any], None]:
     return rule
 
 
-def _layer(table: dict[str, Any], layer: Any) -> None:
+def _layer(table: dict[str, Any], layer: LayerParameter) -> None:
     is_loss = layer.type.endswith("Loss")
     if tuple(layer.loss_weight) == (1.0,) if is_loss else not any(layer.loss_weight):
         table.pop("loss_weight", None)
@@ -362,8 +374,8 @@ def _layer(table: dict[str, Any], layer: Any) -> None:
         _BY_TYPE[layer.type](table, layer)
 
 
-def _normalized(default: str) -> Callable[[dict[str, Any], Any], None]:
-    def rule(table: dict[str, Any], layer: Any) -> None:
+def _normalized(default: str) -> Callable[[dict[str, Any], LayerParameter], None]:
+    def rule(table: dict[str, Any], layer: LayerParameter) -> None:
         loss = layer.loss_param
         mode = table.pop("loss_param.normalization", "VALID" if loss.HasField("normalization") else default)
         table.pop("loss_param.normalize", None)
@@ -374,22 +386,22 @@ def _normalized(default: str) -> Callable[[dict[str, Any], Any], None]:
     return rule
 
 
-def _scale(table: dict[str, Any], layer: Any) -> None:
+def _scale(table: dict[str, Any], layer: LayerParameter) -> None:
     if not layer.scale_param.HasField("filler"):
         table["scale_param.filler.value"] = 1.0
 
 
-def _prelu(table: dict[str, Any], layer: Any) -> None:
+def _prelu(table: dict[str, Any], layer: LayerParameter) -> None:
     if not layer.prelu_param.HasField("filler"):
         table["prelu_param.filler.value"] = 0.25
 
 
-def _batch_norm(table: dict[str, Any], layer: Any) -> None:
+def _batch_norm(table: dict[str, Any], layer: LayerParameter) -> None:
     for path in [path for path in table if path.startswith("param[") and path.endswith("_mult")]:
         del table[path]  # Caffe insists on zero
 
 
-def _eltwise(table: dict[str, Any], layer: Any) -> None:
+def _eltwise(table: dict[str, Any], layer: LayerParameter) -> None:
     coefficients = tuple(layer.eltwise_param.coeff) or (1.0,) * len(layer.bottom)
     if layer.propagate_down or len(coefficients) != len(layer.bottom):
         return
@@ -410,7 +422,7 @@ _RULES: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "SliceParameter": _axis("slice_dim"),
 }
 
-_BY_TYPE: dict[str, Callable[[dict[str, Any], Any], None]] = {
+_BY_TYPE: dict[str, Callable[[dict[str, Any], LayerParameter], None]] = {
     "BatchNorm": _batch_norm,
     "Eltwise": _eltwise,
     "InfogainLoss": _normalized("VALID"),

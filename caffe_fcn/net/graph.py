@@ -17,6 +17,7 @@ from caffe_fcn.proto.copying import replace_layers, with_layers
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter, NetParameter
+    from caffe_fcn.proto.schema import NetStateRule
 
 # The names people use for the state of a net -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
@@ -69,7 +70,7 @@ def _is_in(layer: LayerParameter, phase: int, level: int, stages: set[str]) -> b
     return not any(_meets(rule, phase, level, stages) for rule in layer.exclude)
 
 
-def _meets(rule: NetParameter, phase: int, level: int, stages: set[str]) -> bool:
+def _meets(rule: NetStateRule, phase: int, level: int, stages: set[str]) -> bool:
     return (
         (not rule.HasField("phase") or rule.phase == phase)
         and (not rule.HasField("min_level") or level >= rule.min_level)

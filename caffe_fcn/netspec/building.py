@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from caffe_fcn import files as disk
 from caffe_fcn import proto
@@ -80,8 +80,8 @@ def write(name: str | Net, folder: str | os.PathLike[str], **options: Any) -> li
     """
     messages = files(name, **options)
     into = Path(folder)
-    prefix = into / str(messages["solver.prototxt"].snapshot_prefix)
-    with disk.new_folder(into), disk.new_folder(prefix.parent), disk.together():
+    prefix = into / cast(SolverParameter, messages["solver.prototxt"]).snapshot_prefix
+    with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
         for file, message in messages.items():
             disk.write_text(into / file, proto.to_text(message))
     return [into / file for file in messages]

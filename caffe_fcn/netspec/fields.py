@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.text import message_fields
 
 # Messages that several layer types read beside their own.

@@ -15,19 +15,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeAlias, TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import checking, wire
-from caffe_fcn.proto.schema import NetParameter, SolverParameter
+from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
 from caffe_fcn.proto.text import UnknownField, is_repeated, message_fields, parse, top_level_fields
 from caffe_fcn.proto.upgrade import upgrade_message, upgrade_net, upgrade_solver
 from caffe_fcn.proto.wire import is_binary
+
+Kind = TypeVar("Kind", bound=Message)
+NetOrSolver: TypeAlias = type[NetParameter] | type[SolverParameter]
 
 _TEXT_LIMIT = 64 << 20  # the largest prototxt in the wild is below 1 MB
 _BINARY_LIMIT = 2 << 30  # protobuf's own
@@ -63,21 +66,26 @@ def read_net_or_solver(
     path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
 ) -> NetParameter | SolverParameter:
     """Whichever of the two the file's fields belong to; as `read_net`."""
-    message = _read(path, (NetParameter, SolverParameter), allow_unknown, notes)
+    found = _read(path, (NetParameter, SolverParameter), allow_unknown, notes)
+    message = cast("NetParameter | SolverParameter", found)
     if upgrade:
         upgrade_message(message)
     return message
 
 
-def read(path: PathLike, kind: Any, allow_unknown: bool = False, notes: list[UnknownField] | None = None) -> Any:
+def read(
+    path: PathLike, kind: type[Kind], allow_unknown: bool = False, notes: list[UnknownField] | None = None
+) -> Kind:
     """A message of class ``kind`` from a text or binary file; as `read_net`."""
-    return _read(path, (kind,), allow_unknown, notes)
+    return cast(Kind, _read(path, (kind,), allow_unknown, notes))
 
 
-def _read(path: PathLike, kinds: tuple[Any, ...], allow_unknown: bool, notes: list[UnknownField] | None) -> Any:
+def _read(
+    path: PathLike, kinds: tuple[type[Message], ...], allow_unknown: bool, notes: list[UnknownField] | None
+) -> Message:
     """A message of whichever of ``kinds`` the content is."""
     source = "<stdin>" if str(path) == "-" else str(path)
-    with files.told(source), _open(path) as file:
+    with files.naming_errors(source), _open(path) as file:
         head = file.read(_HEAD)
         _refuse_marks(head, source)
         if is_binary(head):
@@ -116,8 +124,8 @@ def _decode(content: bytes, source: str) -> str:
 
 
 def _from_text(
-    text: str, kinds: tuple[Any, ...], source: str, allow_unknown: bool, notes: list[UnknownField] | None
-) -> Any:
+    text: str, kinds: tuple[type[Message], ...], source: str, allow_unknown: bool, notes: list[UnknownField] | None
+) -> Message:
     kind = kinds[0] if len(kinds) == 1 else _kind_of_text(text) or NetParameter
     if not text.strip():
         raise PrototxtError(source, "is empty", f"a {kind.DESCRIPTOR.name} is expected here")
@@ -140,7 +148,7 @@ def _from_text(
 # solvers share the name `debug_info`, and some numbers.
 
 
-def _kind_of_text(text: str) -> Any:
+def _kind_of_text(text: str) -> NetOrSolver | None:
     """`NetParameter`, `SolverParameter`, or None where the text says neither."""
     names = set(top_level_fields(text))
     if names & {"layer", "layers"}:
@@ -148,7 +156,7 @@ def _kind_of_text(text: str) -> Any:
     return _likelier(*(len(names & message_fields(kind.DESCRIPTOR).keys()) for kind in (NetParameter, SolverParameter)))
 
 
-def _kind_of_binary(data: wire.Buffer) -> Any:
+def _kind_of_binary(data: wire.Buffer) -> NetOrSolver | None:
     """As `_kind_of_text`."""
     found = set()
     try:
@@ -162,13 +170,13 @@ def _kind_of_binary(data: wire.Buffer) -> Any:
     return _likelier(*(len(found & _wire_fields(kind)) for kind in (NetParameter, SolverParameter)))
 
 
-def _likelier(of_net: int, of_solver: int) -> Any:
+def _likelier(of_net: int, of_solver: int) -> NetOrSolver | None:
     if of_net == of_solver:
         return None
     return NetParameter if of_net > of_solver else SolverParameter
 
 
-def _wire_fields(kind: Any) -> set[tuple[int, int]]:
+def _wire_fields(kind: NetOrSolver) -> set[tuple[int, int]]:
     return {(field.number, _WIRE_KINDS.get(field.cpp_type, wire.VARINT)) for field in kind.DESCRIPTOR.fields}
 
 
@@ -180,7 +188,9 @@ _WIRE_KINDS = {
 }
 
 
-def _refuse_the_other_kind(found: Any, wanted: Any, source: str, content: str | mmap.mmap) -> None:
+def _refuse_the_other_kind(
+    found: NetOrSolver | None, wanted: type[Message], source: str, content: str | mmap.mmap
+) -> None:
     """Raise `PrototxtError` for a solver where a net is wanted, and for a net where a solver is."""
     if found is SolverParameter and wanted is NetParameter:
         raise PrototxtError(source, "is a solver, not a net", _nets_of_solver(content))
@@ -237,7 +247,7 @@ def _map_file(file: IO[bytes], head: bytes, source: str) -> Iterator[mmap.mmap]:
         yield stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _from_binary(data: mmap.mmap, kinds: tuple[Any, ...], source: str) -> Any:
+def _from_binary(data: mmap.mmap, kinds: tuple[type[Message], ...], source: str) -> Message:
     found = _kind_of_binary(data)
     kind = kinds[0] if len(kinds) == 1 else found or NetParameter
     _refuse_the_other_kind(found, kind, source, data)

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 
 from caffe_fcn.errors import PrototxtError, nearest
+from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.tokens import Tokens
 
 _DEPTH = 64  # nets nest four deep; a bound keeps a hostile file from exhausting the stack

@@ -12,16 +12,17 @@ Source: Caffe's src/caffe/util/upgrade_proto.cpp, whose steps these are, in its 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.proto.copying import replace_layers
-from caffe_fcn.proto.schema import LayerParameter, NetParameter, V1LayerParameter
+from caffe_fcn.proto.schema import LayerParameter, Message, NetParameter, SolverParameter, V1LayerParameter
 
 
-def upgrade_message(message: Any) -> list[str]:
+def upgrade_message(message: NetParameter | SolverParameter) -> list[str]:
     """`upgrade_net` or `upgrade_solver`, whichever ``message`` is."""
-    return upgrade_net(message) if message.DESCRIPTOR.name == "NetParameter" else upgrade_solver(message)
+    return upgrade_net(message) if isinstance(message, NetParameter) else upgrade_solver(message)
 
 
 def upgrade_net(net: NetParameter) -> list[str]:
@@ -42,13 +43,13 @@ def upgrade_net(net: NetParameter) -> list[str]:
         del net.layers[:]
     if net.input:
         _inputs_to_layer(net, notes)
-    for layer in filter(_has_old_statistics, net.layer):
-        for spec in layer.param:
+    for batch_norm in filter(_has_old_statistics, net.layer):
+        for spec in batch_norm.param:
             spec.lr_mult = spec.decay_mult = 0
     return notes
 
 
-def upgrade_solver(solver: Any) -> list[str]:
+def upgrade_solver(solver: SolverParameter) -> list[str]:
     """Turn ``solver_type``, an enum, into ``type``, a name; in place. Raises `NetError` if both are given."""
     if not solver.HasField("solver_type"):
         return []
@@ -69,7 +70,7 @@ _SOLVER_TYPES = {
 }
 
 
-def is_padding(layer: Any) -> bool:
+def is_padding(layer: V1LayerParameter) -> bool:
     """Whether a layer of a V0 net only pads: it has no counterpart in the current format."""
     return bool(layer.layer.type == "padding")
 
@@ -77,7 +78,7 @@ def is_padding(layer: Any) -> bool:
 # V0 to V1.
 
 
-def _v1_layers(net: NetParameter, notes: list[str]) -> list[Any]:
+def _v1_layers(net: NetParameter, notes: list[str]) -> list[V1LayerParameter]:
     if not any(layer.HasField("layer") for layer in net.layers):
         return list(net.layers)
     for index, layer in enumerate(net.layers):
@@ -86,10 +87,10 @@ def _v1_layers(net: NetParameter, notes: list[str]) -> list[Any]:
     return [_v1_from_v0(layer, notes) for layer in _without_padding(net.layers)]
 
 
-def _without_padding(layers: Any) -> list[Any]:
+def _without_padding(layers: Iterable[V1LayerParameter]) -> list[V1LayerParameter]:
     """Give each padding layer's pad to the convolutions and poolings that read it, and drop it."""
-    kept: list[Any] = []
-    made_by: dict[str, Any] = {}
+    kept: list[V1LayerParameter] = []
+    made_by: dict[str, V1LayerParameter] = {}
     for layer in layers:
         for index, blob in enumerate(layer.bottom):
             source = made_by.get(blob)
@@ -108,7 +109,7 @@ def _without_padding(layers: Any) -> list[Any]:
     return kept
 
 
-def _v1_from_v0(connection: Any, notes: list[str]) -> Any:
+def _v1_from_v0(connection: V1LayerParameter, notes: list[str]) -> V1LayerParameter:
     old = connection.layer
     layer = V1LayerParameter(bottom=connection.bottom, top=connection.top)
     for field, value in old.ListFields():
@@ -129,7 +130,7 @@ def _v1_from_v0(connection: Any, notes: list[str]) -> Any:
     return layer
 
 
-def _set(message: Any, name: str, value: Any) -> None:
+def _set(message: Message, name: str, value: Any) -> None:
     """Set a field of any kind; a repeated one takes a single value too."""
     field = message.DESCRIPTOR.fields_by_name[name]
     if not field.has_presence:
@@ -221,7 +222,7 @@ _V0_FIELDS = {
 # V1 to the current format.
 
 
-def _move_transformation(layer: Any) -> None:
+def _move_transformation(layer: V1LayerParameter) -> None:
     home = _DATA_PARAMS.get(_enum_name(layer, "type"))
     if home is None or not layer.HasField(home):
         return
@@ -232,10 +233,14 @@ def _move_transformation(layer: Any) -> None:
             param.ClearField(name)
 
 
-_DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
+_DATA_PARAMS: dict[str, Literal["data_param", "image_data_param", "window_data_param"]] = {
+    "DATA": "data_param",
+    "IMAGE_DATA": "image_data_param",
+    "WINDOW_DATA": "window_data_param",
+}
 
 
-def _add_current(net: NetParameter, old: Any) -> None:
+def _add_current(net: NetParameter, old: V1LayerParameter) -> None:
     layer = net.layer.add()
     for field, value in old.ListFields():
         if field.name in _V1_PARAM_SPEC:
@@ -301,7 +306,7 @@ _V1_TYPES = {
 }
 
 
-def _enum_name(message: Any, field: str) -> str:
+def _enum_name(message: Message, field: str) -> str:
     number = getattr(message, field)
     return str(message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[number].name)
 
@@ -326,5 +331,5 @@ def _inputs_to_layer(net: NetParameter, notes: list[str]) -> None:
         net.ClearField(field)
 
 
-def _has_old_statistics(layer: Any) -> bool:
+def _has_old_statistics(layer: LayerParameter) -> bool:
     return layer.type == "BatchNorm" and len(layer.param) == 3

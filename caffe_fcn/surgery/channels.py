@@ -73,7 +73,7 @@ def fold_mean(
     shift = tuple(offset - scale * each for each in mean) or (offset,)
     raw = copy_message(deploy)
     bypass_layers(raw, {power.name} if power else ())
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
         if power:
             layers = [layer for layer in layers if layer.name != power.name]

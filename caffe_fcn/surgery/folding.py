@@ -56,7 +56,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
     result = _rewired(deploy, chains)
-    with open_weights(weights) as opened, files.together():
+    with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
         tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
         layers = [
@@ -91,8 +91,8 @@ def _is_per_channel(node: Node) -> bool:
         param = node.layer.batch_norm_param
         return not param.HasField("use_global_stats") or bool(param.use_global_stats)
     if node.type == "Scale":
-        param = node.layer.scale_param
-        return len(node.bottoms) == 1 and param.axis == 1 and param.num_axes == 1
+        scale = node.layer.scale_param
+        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
     return False
 
 

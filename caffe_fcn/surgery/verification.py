@@ -210,9 +210,9 @@ def _set_padding(layer: LayerParameter, model: LayerParameter) -> None:
     for name in ("pad", "pad_h", "pad_w"):
         layer.convolution_param.ClearField(name)
     layer.convolution_param.pad.extend(model.convolution_param.pad)
-    for name in ("pad_h", "pad_w"):
-        if model.convolution_param.HasField(name):
-            setattr(layer.convolution_param, name, getattr(model.convolution_param, name))
+    for side in ("pad_h", "pad_w"):
+        if model.convolution_param.HasField(side):
+            setattr(layer.convolution_param, side, getattr(model.convolution_param, side))
 
 
 def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: NetParameter) -> str:

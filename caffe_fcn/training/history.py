@@ -62,7 +62,7 @@ def read_log(path: str | os.PathLike[str]) -> History:
 
     Raises `FileError` where the file cannot be read or tells of no training.
     """
-    with files.told(path), Path(path).open(errors="replace") as lines:
+    with files.naming_errors(path), Path(path).open(errors="replace") as lines:
         history = History.of(caffe.events(lines))
     if not (history.steps or history.tests):
         raise FileError(path, "tells of no training", "name what 'caffe train' writes to stderr")

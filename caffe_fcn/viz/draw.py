@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.files import atomic
+from caffe_fcn.files import atomic_write
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.viz.page import page
 from caffe_fcn.viz.topology import Box, Topology, topology
@@ -39,7 +39,7 @@ def draw(
         raise CaffeFcnError(target, f"no picture has the suffix '{suffix}'", f"one of {', '.join(_FORMATS)} has")
     picture = topology(net, phase, stages, size)
     content = _FORMATS[suffix](picture, target)
-    with atomic(target) as file:
+    with atomic_write(target) as file:
         file.write(content)
     return picture.unknown
 

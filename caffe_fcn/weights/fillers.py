@@ -48,7 +48,8 @@ def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParame
     """
     if layer.type in _RECURRENT:
         name = "bias_filler" if len(shape) == 1 else "weight_filler"
-        return getattr(layer.recurrent_param, name)
+        recurrent: FillerParameter = getattr(layer.recurrent_param, name)
+        return recurrent
     if layer.type not in _FILLERS:
         return FillerParameter(type="constant")
     message, names = _FILLERS[layer.type]
@@ -56,7 +57,8 @@ def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParame
         names = names[1:]
     param = getattr(layer, message)
     if param.HasField(names[index]):
-        return getattr(param, names[index])
+        filler: FillerParameter = getattr(param, names[index])
+        return filler
     return FillerParameter(type="constant", value=_DEFAULTS.get((layer.type, names[index]), 0.0))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.files import PathLike, atomic
+from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto.wire import is_binary
 from caffe_fcn.weights import caffemodel, caffemodel_writing, hdf5, npz, safetensors
@@ -68,7 +68,7 @@ def save_weights(path: PathLike, layers: Sequence[Layer], head: bytes = b"") -> 
         for index, tensor in enumerate(layer.tensors):
             if reason := explain_bad_shape(tensor.shape):
                 raise WeightsError(locate(path, layer.name, index), reason, "")
-    with atomic(path, wait=False) as file:
+    with atomic_write(path, wait=False) as file:
         write(file, path, layers, head)
         for source in {file for layer in layers for tensor in layer.tensors for file in tensor.files}:
             source.check_unchanged()

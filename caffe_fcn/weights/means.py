@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
-from caffe_fcn.files import PathLike, atomic
+from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import npz
 from caffe_fcn.weights.blobs import read_blob
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import FileSegment, Tensor
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) 
     if suffix not in SUFFIXES:
         raise WeightsError(path, f"no format of means has the suffix {suffix!r}", f"{' and '.join(SUFFIXES)} do")
     mean = mean.astype("<f4")
-    with atomic(path) as out:
+    with atomic_write(path) as out:
         if suffix == ".npy":
             np.save(out, np.ascontiguousarray(mean))
         else:
@@ -85,7 +85,5 @@ def _read_npy(file: SourceFile, head: bytes) -> Tensor:
     shape, dtype, begin = npz.parse_header(head, str(file.path))
     tensor = Tensor(shape, dtype, (FileSegment(file, begin, len(file) - begin),))
     if tensor.nbytes != len(file) - begin:
-        raise WeightsError(
-            file.path, f"{dims(shape)} needs {tensor.nbytes} bytes, it has {len(file) - begin}", npz.BROKEN
-        )
+        raise WeightsError(file.path, f"{dims(shape)} needs {tensor.nbytes} bytes, it has {len(file) - begin}", DAMAGED)
     return tensor

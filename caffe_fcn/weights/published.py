@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import FileError, nearest
-from caffe_fcn.files import PathLike, told
+from caffe_fcn.files import PathLike, naming_errors
 from caffe_fcn.weights.tensors import CHUNK
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def fetch(name: str, folder: PathLike, server: str = SERVER, progress: Progress 
     target = Path(folder) / f"{name}.caffemodel"
     if target.exists():
         return target
-    with told(folder):
+    with naming_errors(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
     url = f"{server.rstrip('/')}/{target.name}"
     part = target.with_suffix(".caffemodel.part")
@@ -53,7 +53,7 @@ def fetch(name: str, folder: PathLike, server: str = SERVER, progress: Progress 
         raise FileError(
             url, "is not the published file: its SHA-1 differs", "fetch it elsewhere and name it as `weights`"
         )
-    with told(target):
+    with naming_errors(target):
         part.replace(target)
     return target
 
@@ -66,11 +66,11 @@ def _download(url: str, part: Path, progress: Progress | None) -> None:
         resumed = response.status == 206
         have = have if resumed else 0
         total = have + int(response.headers.get("Content-Length") or 0)
-        with told(part):
+        with naming_errors(part):
             file = part.open("ab" if resumed else "wb")
         with file:
             for block in iter(lambda: response.read(CHUNK), b""):
-                with told(part):
+                with naming_errors(part):
                     file.write(block)
                 have += len(block)
                 if progress:
@@ -115,7 +115,7 @@ def _compute_sha1(path: Path) -> str:
     import hashlib
 
     digest = hashlib.sha1(usedforsecurity=False)
-    with told(path), path.open("rb") as file:
+    with naming_errors(path), path.open("rb") as file:
         while block := file.read(CHUNK):
             digest.update(block)
     return digest.hexdigest()

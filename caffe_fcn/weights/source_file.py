@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from caffe_fcn.errors import FileError
-from caffe_fcn.files import PathLike, told
+from caffe_fcn.files import PathLike, naming_errors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+DAMAGED = "the file is cut off or damaged: copy or fetch it again"  # how to mend it, in errors of all formats
 
 _WINDOW = 4096  # bytes that are read at once where single bytes are asked for
 
@@ -26,7 +28,7 @@ class SourceFile:
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         self._window, self._begin = b"", 0
-        with told(path):
+        with naming_errors(path):
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise FileError(path, "is no regular file", "name a weights file")
             self._file: IO[bytes] = self.path.open("rb", buffering=0)
@@ -56,7 +58,7 @@ class SourceFile:
     def read(self, begin: int, size: int) -> bytes:
         """``size`` bytes from ``begin`` on; raises `FileError` where the file has become shorter."""
         parts = []
-        with told(self.path):
+        with naming_errors(self.path):
             while size > 0 and (part := os.pread(self.fileno(), size, begin)):
                 parts.append(part)
                 begin, size = begin + len(part), size - len(part)

@@ -11,7 +11,7 @@ from caffe_worker import PyCaffe
 from command import Ran
 from PIL import Image
 
-from caffe_fcn.datasets.records.palette import voc
+from caffe_fcn.datasets.records.palette import make_voc_palette
 
 Cli = Callable[..., Ran]
 
@@ -111,7 +111,7 @@ def test_the_label_image_holds_the_best_classes_in_vocs_colours(infer: Cli, best
     assert label.mode == "P"
     np.testing.assert_array_equal(np.asarray(label), best)
     flat = label.getpalette()
-    assert [tuple(flat[3 * i : 3 * i + 3]) for i in range(21)] == list(voc(21))
+    assert [tuple(flat[3 * i : 3 * i + 3]) for i in range(21)] == list(make_voc_palette(21))
 
     top = np.bincount(best.ravel()).argmax()
     assert f"photo.png: {top} {(best == top).mean():.1%}" in ran.out
@@ -120,7 +120,7 @@ def test_the_label_image_holds_the_best_classes_in_vocs_colours(infer: Cli, best
 def test_the_overlay_mixes_the_photo_and_the_colours(infer: Cli, best: np.ndarray, made: Path, tmp_path: Path) -> None:
     infer("colour", "photo.png", "-o", tmp_path, "--mean", ",".join(map(str, MEAN)))
     photo = np.asarray(Image.open(made / "photo.png")).astype(float)
-    colours = np.array(voc(21))[best]
+    colours = np.array(make_voc_palette(21))[best]
     expected = np.where(best[..., None] == 0, photo, 0.4 * photo + 0.6 * colours)
     found = np.asarray(Image.open(tmp_path / "photo_overlay.png"))
     assert np.abs(found - expected).max() <= 0.5 + 1e-6
@@ -163,7 +163,7 @@ def test_an_answer_for_a_part_of_the_image_stays_with_that_part(infer: Cli, made
     label, overlay = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "photo_overlay.png"))
     assert label.shape == overlay.shape[:2] == (12, 16)
     photo = np.asarray(Image.open(made / "photo.png"))[:, :16]
-    expected = np.where(label[..., None] == 0, photo, 0.4 * photo + 0.6 * np.array(voc(21))[label])
+    expected = np.where(label[..., None] == 0, photo, 0.4 * photo + 0.6 * np.array(make_voc_palette(21))[label])
     assert np.abs(overlay - expected).max() <= 0.5 + 1e-6
 
 

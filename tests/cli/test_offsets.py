@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import subprocess
 import sys
@@ -11,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import reference
 
 from caffe_fcn import netspec, proto
 
@@ -32,9 +31,9 @@ def test_the_table_ends_in_eighteen(cli: Cli, alexnet: Path) -> None:
     assert "crop score: offset 18, ok" in out
 
 
-def test_json_rows_are_the_published_table(cli: Cli, alexnet: Path, shared: Path) -> None:
+def test_json_rows_are_the_published_table(cli: Cli, alexnet: Path) -> None:
     document = json.loads(cli("offsets", alexnet, "--json")[1])
-    published = list(csv.DictReader(io.StringIO((shared / "facts/offset_table_fcn_alexnet.csv").read_text())))
+    published = reference.rows("offset_table_fcn_alexnet.csv")
     assert document["rows"] == published
     assert document["crops"] == [{"layer": "score", "axis": 2, "declared": "18", "computed": "18", "ok": True}]
 

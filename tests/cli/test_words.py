@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import Ran
 
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 
 Cli = Callable[..., Ran]
 

@@ -17,7 +17,7 @@ from caffe_fcn.datasets.build.building import Way
 from caffe_fcn.datasets.build.workshop import WORKSHOP, ResumeError
 from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.datasets.inspect import explore, overview
-from caffe_fcn.description import dataset as description
+from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import CaffeFcnError, FileError
 
 Cli = Callable[..., Any]
@@ -80,7 +80,7 @@ def test_a_wrong_field_is_named(built: Path, tmp_path: Path, case: str) -> None:
     change(about)
     (tmp_path / "dataset.json").write_text(json.dumps(about))
     with pytest.raises(FileError, match=named) as raised:
-        description.read(tmp_path)
+        dataset_json.read(tmp_path)
     assert "dataset.json" in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -181,10 +181,10 @@ def test_whatever_is_in_a_field_is_read_or_one_line(built: Path, data: st.DataOb
     at[place] = data.draw(JSON)
     try:
         file.write_text(json.dumps(about))
-        seen = overview.look(built)
+        seen = overview.summarize(built)
         json.dumps(seen.as_json())
         pairs = datasets.open(built)
-        assert explore.page({pairs.split: (pairs, explore.views(pairs, 1, 16))}, "name")
+        assert explore.render_page({pairs.split: (pairs, explore.make_views(pairs, 1, 16))}, "name")
     except CaffeFcnError as error:
         assert "\n" not in str(error)
     finally:

@@ -51,16 +51,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number == 0:
             label[:, :60, 80:] = 2
             label[:, 100:] = 255
-        (root / "images" / f"{number:02}.png").write_bytes(png.write(image))
-        (root / "labels" / f"{number:02}.png").write_bytes(png.write(label))
+        (root / "images" / f"{number:02}.png").write_bytes(png.encode(image))
+        (root / "labels" / f"{number:02}.png").write_bytes(png.encode(label))
     folder.build(
         root / "set", root / "images", root / "labels", classes=CLASSES, encoding="grey", shuffle=False, val_percent=20
     )
     shown = {
-        split: (pairs, explore.views(pairs, 100, 256, workers=2))
+        split: (pairs, explore.make_views(pairs, 100, 256, workers=2))
         for split, pairs in ((name, datasets.open(root / "set", name)) for name in ("train", "val"))
     }
-    (root / "page.html").write_text(explore.page(shown, HOSTILE))
+    (root / "page.html").write_text(explore.render_page(shown, HOSTILE))
     return root
 
 
@@ -112,9 +112,9 @@ def test_a_record_shows_its_image_its_label_in_its_palette_and_the_overlay(page:
     red, green, blue, _ = pixel(page, 0, 0, 20, 30)
     assert abs(red - 200) < 6 and green < 6 and blue < 6  # thumbnails are JPEGs
     for x, y, value in ((20, 30, 1), (120, 30, 2), (60, 110, 255)):
-        assert pixel(page, 1, 0, x, y) == [*palette.voc()[value], 255]
+        assert pixel(page, 1, 0, x, y) == [*palette.make_voc_palette()[value], 255]
     assert pixel(page, 1, 0, 60, 30)[3] == 0  # the black background lets the image through
-    assert pixel(page, 2, 1, 120, 30) == [*palette.voc()[2], 255]
+    assert pixel(page, 2, 1, 120, 30) == [*palette.make_voc_palette()[2], 255]
     page.run("overlay.value = 20; overlay.oninput({ target: overlay })")
     second = "getComputedStyle(document.querySelectorAll('.view')[2].querySelectorAll('img')[1]).opacity"
     assert float(page.run(second)) == pytest.approx(0.2)
@@ -148,19 +148,19 @@ def test_a_click_enlarges_a_record(page: Browser) -> None:
 
 def test_the_sheet_shows_image_label_overlay_and_the_legend(made: Path) -> None:
     pairs = datasets.open(made / "set")
-    sheet = explore.sheet(pairs, explore.views(pairs, 4, 160), columns=2)
+    sheet = explore.render_sheet(pairs, explore.make_views(pairs, 4, 160), columns=2)
     image, label, overlay = (sheet[8 : 8 + 120, 8 + place * 168 :][:, :160] for place in range(3))
     assert (image == [200, 0, 0]).all()
-    painted = palette.paint(pairs.label(0)[0], palette.voc())
+    painted = palette.paint(pairs.label(0)[0], palette.make_voc_palette())
     assert (label == painted).all()
     assert (overlay[30, 60] == [200, 0, 0]).all()  # background
     np.testing.assert_allclose(overlay[30, 20], 0.45 * np.array([200, 0, 0]) + 0.55 * np.array([128, 0, 0]), atol=2)
-    assert (sheet[-25:] == palette.voc()[2]).all(axis=2).any()
+    assert (sheet[-25:] == palette.make_voc_palette()[2]).all(axis=2).any()
 
 
 def test_large_sets_are_shown_by_records_spread_over_them(tmp_path: Path) -> None:
     triangles.build(tmp_path / "set", 100, val_percent=0)
-    views = explore.views(datasets.open(tmp_path / "set"), 4, 32)
+    views = explore.make_views(datasets.open(tmp_path / "set"), 4, 32)
     assert [view.name for view in views] == ["00000000", "00000025", "00000050", "00000075"]
 
 
@@ -193,7 +193,7 @@ def test_the_voc_photos_label_is_the_same_after_folder_lmdb_and_explore(shared: 
     label = Image.open(demo / "label.png")
     pairs = datasets.open(tmp_path / "set")
     ((image, values),) = pairs
-    assert pairs.about is not None and pairs.about.palette == [list(colour) for colour in palette.voc()]
+    assert pairs.about is not None and pairs.about.palette == [list(colour) for colour in palette.make_voc_palette()]
     assert (values == np.asarray(label)[None]).all()
     assert (image == np.asarray(Image.open(demo / "image.jpg"))[:, :, ::-1].transpose(2, 0, 1)).all()
     page = (tmp_path / "page.html").read_text()

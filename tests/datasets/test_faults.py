@@ -26,7 +26,7 @@ from caffe_fcn.datasets.build.workshop import WORKSHOP
 from caffe_fcn.datasets.formats import folder, triangles
 from caffe_fcn.datasets.records import database, datum, png
 from caffe_fcn.datasets.records.faults import Fault
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 
 COUNT = 3000
@@ -109,7 +109,7 @@ def test_wherever_a_build_stops_resuming_gives_the_same_data_set(
         if index in unfit:
             raise Fault("broken", str(index), "is unfit")
         values = np.full((1, 2, 3), index % 251, np.uint8)
-        return Record({"images": datum.raw(values), "labels": datum.raw(values)}, f"{index:x}")
+        return Record({"images": datum.pack_raw(values), "labels": datum.pack_raw(values)}, f"{index:x}")
 
     def run(path: Path, make: Callable[[int], Record], resume: bool) -> Description:
         split = Split("train", [str(i) for i in range(count)], make)
@@ -246,7 +246,7 @@ def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
             (tmp_path / f"{count}" / kind).mkdir(parents=True)
         coarse = np.random.default_rng(0).integers(0, 256, (3, 15, 20), np.uint8)
         image = coarse.repeat(20, axis=1).repeat(20, axis=2)
-        for kind, content in (("images", png.write(image)), ("labels", png.write(image[:1] % 3, photo=False))):
+        for kind, content in (("images", png.encode(image)), ("labels", png.encode(image[:1] % 3, photo=False))):
             for number in range(count):
                 (tmp_path / f"{count}" / kind / f"{number}.png").write_bytes(content)
         script = (
@@ -318,7 +318,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, case: str) -> None:
     (tmp_path / "file.txt").write_text("hello\n")
     (tmp_path / "empty.txt").write_text("")
     for kind in ("i", "l"):
-        (tmp_path / kind / "x.png").write_bytes(png.write(np.arange(12, dtype=np.uint8).reshape(1, 3, 4)))
+        (tmp_path / kind / "x.png").write_bytes(png.encode(np.arange(12, dtype=np.uint8).reshape(1, 3, 4)))
     before = sorted(tmp_path.rglob("*"))
     done = subprocess.run([*COMMAND, *WRONG[case]], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2, done.stdout

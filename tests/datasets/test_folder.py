@@ -24,7 +24,7 @@ from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.errors import DatasetError, FileError
 
 CLASSES = 5
-VOC_FLAT = [value for colour in palette.voc() for value in colour]
+VOC_FLAT = [value for colour in palette.make_voc_palette() for value in colour]
 
 
 class Source:
@@ -158,7 +158,7 @@ def test_caffe_weighs_classes_by_the_infogain_matrix(source: Source, tmp_path: P
 
 def test_labels_of_all_three_encodings_mean_the_same_classes(source: Source, tmp_path: Path) -> None:
     made = [source.build(tmp_path / "palette")]
-    colours = dict(enumerate(palette.voc()))
+    colours = dict(enumerate(palette.make_voc_palette()))
     for name, label in source.classes.items():
         Image.fromarray(label).save(source.labels / f"{name}.png")
     made.append(source.build(tmp_path / "grey"))
@@ -183,9 +183,9 @@ def test_a_palette_becomes_grey_without_touching_the_pixels(
     label = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
     buffer = io.BytesIO()
     (paletted(label) if mode == "P" else Image.fromarray(label)).save(buffer, "PNG", optimize=optimize)
-    parts = png.parts(buffer.getvalue())
+    parts = png.split(buffer.getvalue())
     assert parts is not None and parts.holds_values
-    image = Image.open(io.BytesIO(png.grey(parts)))
+    image = Image.open(io.BytesIO(png.to_grey(parts)))
     assert image.mode == "L" and (np.array(image) == label).all()
 
 
@@ -196,9 +196,9 @@ def test_a_png_is_not_taken_apart_where_its_checksum_is_wrong_or_its_end_is_miss
     paletted(np.arange(20, dtype=np.uint8)[None]).save(buffer, "PNG")
     data = bytearray(buffer.getvalue())
     data[data.index(b"IEND") - 8] ^= 1  # in the checksum of the pixels before it
-    assert png.parts(buffer.getvalue()) and png.parts(bytes(data)) is None
+    assert png.split(buffer.getvalue()) and png.split(bytes(data)) is None
     for cut in range(len(data)):
-        assert png.parts(buffer.getvalue()[:cut]) is None
+        assert png.split(buffer.getvalue()[:cut]) is None
 
 
 def test_a_grey_label_with_a_palette_beside_it_is_grey() -> None:
@@ -223,7 +223,7 @@ def test_pillow_reads_the_pngs_that_are_written(height: int, width: int, channel
     import io
 
     array = np.random.default_rng(seed).integers(0, 256, (channels, height, width), np.uint8)
-    back = np.array(Image.open(io.BytesIO(png.write(array, photo))))
+    back = np.array(Image.open(io.BytesIO(png.encode(array, photo))))
     assert (back == (array[0] if channels == 1 else array[::-1].transpose(1, 2, 0))).all()
 
 
@@ -236,11 +236,11 @@ def test_image_and_label_stay_together_through_every_resize(mode, sizes: tuple[i
     top = np.zeros((height, width), np.uint8)
     top[: height // 2] = 200
     form = Form(size=(target[0], target[1]), resize_mode=mode)
-    image = form.image(png.write(top[None]), "", Rules(classes=None))
+    image = form.image(png.encode(top[None]), "", Rules(classes=None))
     from caffe_fcn.datasets.records import datum
 
-    stored = datum.array(datum.parse(image.record, ""), "")[0].astype(int)
-    label = datum.array(datum.parse(form.label(top, 255), ""), "")[0].astype(int)
+    stored = datum.to_array(datum.parse(image.record, ""), "")[0].astype(int)
+    label = datum.to_array(datum.parse(form.label(top, 255), ""), "")[0].astype(int)
     assert stored.shape == label.shape == (target[0], target[1])
     framed = label == 255
     assert (stored[framed] == 0).all()
@@ -255,7 +255,7 @@ def test_a_crop_keeps_the_middle_and_a_frame_surrounds_it() -> None:
 
     def resized(mode, size: tuple[int, int]) -> list[list[int]]:
         record = Form(size=size, resize_mode=mode).label(label, 255)
-        return datum.array(datum.parse(record, ""), "")[0].tolist()
+        return datum.to_array(datum.parse(record, ""), "")[0].tolist()
 
     assert resized("crop", (2, 2)) == [[2, 3], [2, 3]]
     assert resized("fill", (4, 6)) == [[255] * 6, [0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5], [255] * 6]
@@ -303,7 +303,7 @@ def test_the_checksum_tells_that_a_source_changed_and_nothing_else(source: Sourc
 
     before = checksum("a")
     assert checksum("b", seed=5, form=Form(image_encoding="raw")) == before
-    (source.images / "pic_03.png").write_bytes(png.write(bgr(source.rgb["pic_03"] // 2)))
+    (source.images / "pic_03.png").write_bytes(png.encode(bgr(source.rgb["pic_03"] // 2)))
     assert checksum("c") != before
 
 
@@ -381,7 +381,7 @@ def test_resizing_makes_no_bomb_of_a_small_image(source: Source, tmp_path: Path)
         Form(size=(10**6, 10**6))
     long = np.zeros((1, 1, 50_000), np.uint8)
     with pytest.raises(Fault, match="before it is cropped"):
-        Form(size=(1000, 1000), resize_mode="crop").image(png.write(long), "long.png", Rules())
+        Form(size=(1000, 1000), resize_mode="crop").image(png.encode(long), "long.png", Rules())
 
 
 def test_two_pictures_of_one_name_are_refused(source: Source, tmp_path: Path) -> None:
@@ -434,8 +434,10 @@ def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_pa
     for name, label in source.classes.items():
         paletted(label).convert("RGB").save(source.labels / f"{name}.png")
     names = ["sky", "sea", "land", "tree", "cloud"]
-    lines = ["{} {} {} {}".format(*colour, name) for colour, name in zip(palette.voc(), names, strict=False)]
-    lines.append("255: {} {} {}".format(*palette.voc()[255]))
+    lines = [
+        "{} {} {} {}".format(*colour, name) for colour, name in zip(palette.make_voc_palette(), names, strict=False)
+    ]
+    lines.append("255: {} {} {}".format(*palette.make_voc_palette()[255]))
     (tmp_path / "colours.txt").write_text("\n".join(lines))
     command = [sys.executable, "-m", "caffe_fcn", "data", "folder", "--images", "images", "--labels", "labels"]
     done = subprocess.run(

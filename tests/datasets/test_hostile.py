@@ -24,7 +24,7 @@ from caffe_fcn import datasets
 from caffe_fcn.datasets.build.building import Way
 from caffe_fcn.datasets.formats import folder, m2nist, mnist
 from caffe_fcn.datasets.inspect import explore
-from caffe_fcn.datasets.records import datum, images, labels, png, reading, stores
+from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
 from caffe_fcn.datasets.records.database import Writer
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.engines.readers import open_readers
@@ -36,7 +36,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def grey(height: int = 4, width: int = 5) -> bytes:
-    return png.write(RANDOM.integers(0, 2, (1, height, width), np.uint8))
+    return png.encode(RANDOM.integers(0, 2, (1, height, width), np.uint8))
 
 
 def path_of(folder: Path, name: bytes) -> Path:
@@ -120,9 +120,9 @@ def test_a_label_with_a_cut_chunk_is_read_or_one_line(kind: bytes) -> None:
     data = with_chunk(paletted(), kind, CUT[kind])
     colours = {0: (0, 0, 0), 1: (9, 9, 9), 2: (200, 0, 0)}
     for act in (
-        lambda: labels.Labels("palette", colours).read(data, "label"),
+        lambda: labels.LabelFormat("palette", colours).read(data, "label"),
         lambda: labels.detect(data[:-1], "label", None),  # cut off, so that it is not taken as it is
-        lambda: images.as_caffe_decodes(data, "label"),
+        lambda: images.decode_as_caffe(data, "label"),
     ):
         try:
             act()
@@ -167,7 +167,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "voc.tar")
     with pytest.raises(FileError, match="regular file"):
-        stores.open_store(tmp_path / "voc.tar")
+        source_files.open_store(tmp_path / "voc.tar")
 
 
 NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b"escape \x1b[31m": r"escape \x1b[31m"}
@@ -184,7 +184,7 @@ def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name
     assert raised.value.check == "name" and f"{NAMES[name]}.png" in raised.value.where
     about = build(Way(on_error="skip"))
     assert [each["name"] for each in about.splits["train"]["skipped"]] == [NAMES[name]]
-    assert sorted(reading.open(tmp_path / "set").names) == ["one", "two "]
+    assert sorted(opening.open(tmp_path / "set").names) == ["one", "two "]
     assert sorted((tmp_path / "set" / "train.txt").read_bytes().split(b"\n")) == [b"", b"one", b"two "]
 
 
@@ -192,7 +192,7 @@ def test_a_folder_whose_name_is_not_utf8_is_built_from_and_described(tmp_path: P
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     pairs_in(root, b"one", b"two")
     folder.build(tmp_path / "set", root / "images", root / "labels", allow=["one-class"])
-    about = reading.open(tmp_path / "set").about
+    about = opening.open(tmp_path / "set").about
     assert about is not None and about.sources[0]["images"] == str(root / "images")
 
 
@@ -222,7 +222,7 @@ def test_damaged_tars_are_one_line_or_read(tmp_path: Path) -> None:
             content[start + 148 : start + 156] = b"%06o\0 " % sum(header)
         (tmp_path / "x.tar").write_bytes(content)
         try:
-            store = stores.Tar(tmp_path / "x.tar")
+            store = source_files.Tar(tmp_path / "x.tar")
             for name in store.names():
                 assert len(store.read(name)) <= len(content)
         except CaffeFcnError as error:
@@ -252,7 +252,7 @@ RECORDS = {
 
 @pytest.mark.parametrize("case", RECORDS)
 def test_a_damaged_record_is_one_line_everywhere(tmp_path: Path, case: str, cli: Callable[..., Any]) -> None:
-    whole = datum.raw(RANDOM.integers(0, 2, (1, 4, 4), np.uint8))
+    whole = datum.pack_raw(RANDOM.integers(0, 2, (1, 4, 4), np.uint8))
     for kind in ("images", "labels"):
         with Writer(tmp_path / f"train_{kind}") as writer:
             writer.append([RECORDS[case](whole), whole])
@@ -364,11 +364,11 @@ def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Pat
     noise = RANDOM.integers(0, 256, (1, 128, 128), np.uint8)
     for kind in ("images", "labels"):
         with Writer(tmp_path / f"train_{kind}") as writer:
-            writer.append([datum.raw(noise)] * 3)
-    pairs = reading.open(tmp_path)
-    views = explore.views(pairs, 3, 256)
+            writer.append([datum.pack_raw(noise)] * 3)
+    pairs = opening.open(tmp_path)
+    views = explore.make_views(pairs, 3, 256)
     said: list[tuple[str, int, int]] = []
-    assert explore.page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
+    assert explore.render_page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
     assert said == [("writing train", done, 3) for done in (1, 2, 3)]
     assert views[0].label is not None and views[0].label.mode == "P"
     assert len(explore._embedded(views[0].label, "PNG")) < 1.5 * noise.size

@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Path:
         height, width = random.integers(30, 60, 2)
         Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8)).save(root / f"images/{number}.jpg")
         label = Image.fromarray(random.integers(0, 21, (height, width), np.uint8), "P")
-        label.putpalette([value for colour in palette.voc() for value in colour])
+        label.putpalette([value for colour in palette.make_voc_palette() for value in colour])
         label.save(root / f"labels/{number}.png")
     folder.build(root / "set", root / "images", root / "labels", val_percent=40)
     return root
@@ -78,7 +78,7 @@ def test_what_cannot_be_listed_is_told_and_leaves_nothing(made: Path, tmp_path: 
     for name in ("train_images", "train_labels"):
         (tmp_path / "floats").mkdir(exist_ok=True)
         with Writer(tmp_path / "floats" / name) as writer:
-            writer.append([datum.floats(np.zeros((1, 4, 4), np.float32))])
+            writer.append([datum.pack_floats(np.zeros((1, 4, 4), np.float32))])
     (tmp_path / "empty").mkdir()
     cli("data", "lists", made / "set")
     for place, told in {"floats": "no 8-bit image", "empty": "holds no data set", "none": "no such folder"}.items():

@@ -19,8 +19,8 @@ from PIL import Image
 from caffe_fcn import datasets
 from caffe_fcn.datasets.build import building
 from caffe_fcn.datasets.formats import triangles
-from caffe_fcn.datasets.inspect import inspection
-from caffe_fcn.datasets.records import datum, measure, palette, png
+from caffe_fcn.datasets.inspect import record_checks, statistics
+from caffe_fcn.datasets.records import datum, palette, png
 from caffe_fcn.datasets.records.faults import CHECKS, Rules
 from caffe_fcn.errors import DatasetError, FileError
 from caffe_fcn.proto import BlobProto, Datum
@@ -69,7 +69,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_what_convert_imageset_wrote_is_read(tmp_path: Path, caffe_bin: Path, options: list[str]) -> None:
     known = [RANDOM.integers(0, 256, (3, 9, 11), np.uint8) for _ in range(4)]
     for number, array in enumerate(known):
-        (tmp_path / f"{number}.png").write_bytes(png.write(array))
+        (tmp_path / f"{number}.png").write_bytes(png.encode(array))
     (tmp_path / "list.txt").write_text("".join(f"{number}.png {number * 7}\n" for number in range(4)))
     tool = caffe_bin.parent / "convert_imageset"
     subprocess.run([tool, *options, f"{tmp_path}/", tmp_path / "list.txt", tmp_path / "db"], check=True)
@@ -119,11 +119,11 @@ def test_sums_do_not_depend_on_how_records_are_grouped(data: st.DataObject) -> N
     shapes = [(3, 4, 5 if one_size else int(random.integers(1, 6))) for _ in range(count)]
     pictures = [random.integers(0, 256, shape, np.uint8) for shape in shapes]
     classes = [random.choice([0, 1, 2, 255], shape[1:]).astype(np.uint8) for shape in shapes]
-    total = measure.Figures()
+    total = statistics.Statistics()
     rest = list(zip(pictures, classes, strict=True))
     while rest:
         size = data.draw(st.integers(1, len(rest)))
-        part = measure.Figures()
+        part = statistics.Statistics()
         for image, label in rest[:size]:
             part.add(image, label)
         total += part
@@ -150,22 +150,22 @@ def test_sums_do_not_depend_on_how_records_are_grouped(data: st.DataObject) -> N
 
 def test_weights_are_those_of_the_definition() -> None:
     """Two labels of 100 pixels: class 0 fills 90 + 60 of 200, class 1 the 10 of one, class 2 the 40 of the other."""
-    figures = measure.Figures()
+    figures = statistics.Statistics()
     for zeros, value in ((90, 1), (60, 2)):
         label = np.full((1, 100), value, np.uint8)
         label[0, :zeros] = 0
         figures.add(np.zeros((1, 1, 100), np.uint8), label)
-    assert figures.weights(4, 255) == pytest.approx([0.4 / 0.75, 0.4 / 0.1, 1, 0])
+    assert figures.compute_weights(4, 255) == pytest.approx([0.4 / 0.75, 0.4 / 0.1, 1, 0])
 
 
 def colour_label() -> bytes:
     label = Image.fromarray(labels(1)[0][0], "P")
-    label.putpalette([value for colour in palette.voc() for value in colour])
+    label.putpalette([value for colour in palette.make_voc_palette() for value in colour])
     return encoded(label)
 
 
 def raw(array: np.ndarray) -> bytes:
-    return datum.raw(array)
+    return datum.pack_raw(array)
 
 
 FAULTS: dict[str, Callable[[list[bytes], list[bytes]], object]] = {
@@ -230,7 +230,7 @@ def test_a_mean_file_in_the_wrong_order_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1 and "mean.binaryproto: the mean" in done.stdout
     (tmp_path / "mean.binaryproto").write_bytes(b"\xff junk")
     with pytest.raises(FileError, match="is no mean image"):
-        inspection.mean_of_file(tmp_path / "mean.binaryproto")
+        record_checks.read_mean(tmp_path / "mean.binaryproto")
 
 
 def test_statistics_of_anothers_databases_are_written_beside_them(tmp_path: Path) -> None:
@@ -280,5 +280,5 @@ def test_an_allowed_check_does_not_count(tmp_path: Path) -> None:
     assert run(str(tmp_path), "--check").returncode == 1
     assert run(str(tmp_path), "--check", "--allow", "one-class").returncode == 0
     pairs = datasets.open(tmp_path)
-    _, findings = inspection.inspect(pairs, Rules(allow=frozenset(["one-class"])), workers=2)
+    _, findings = record_checks.check_records(pairs, Rules(allow=frozenset(["one-class"])), workers=2)
     assert not findings.faults

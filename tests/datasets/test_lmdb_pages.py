@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from caffe_fcn import datasets
 from caffe_fcn.datasets.formats import triangles
-from caffe_fcn.datasets.records import database, datum, lmdb_pages, measure
+from caffe_fcn.datasets.inspect import statistics
+from caffe_fcn.datasets.records import database, datum, lmdb_pages
 from caffe_fcn.datasets.records.database import DamagedError, Database, Writer
 from caffe_fcn.errors import DatasetError
 
@@ -99,7 +100,7 @@ def test_large_ones_of_several_levels_are_whole(tmp_path: Path, size: int) -> No
         assert environment.stat()["depth"] > 1
         with environment.begin() as transaction:
             keys = list(transaction.cursor().iternext(values=False))
-    assert list(Database(tmp_path / "db").keys()) == keys == [database.key(i) for i in range(3000)]
+    assert list(Database(tmp_path / "db").keys()) == keys == [database.format_key(i) for i in range(3000)]
 
 
 MUTATED = """
@@ -202,13 +203,13 @@ def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has 5 records, and"):
         pairs[5]
     with pytest.raises(DatasetError, match="has 5 records, and"):
-        measure.measure(pairs.images, Database(labels))
+        statistics.measure(pairs.images, Database(labels))
 
 
 def test_one_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no traceback of a destructor."""
     with Writer(tmp_path / "db") as writer:
-        writer.append([datum.raw(triangles.np.zeros((1, 2, 2), "u1"))])
+        writer.append([datum.pack_raw(triangles.np.zeros((1, 2, 2), "u1"))])
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")

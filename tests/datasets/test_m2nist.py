@@ -43,7 +43,7 @@ def own_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def masks_of(folder: Path, split: str) -> list[np.ndarray]:
-    return [datum.array(datum.parse(value, ""), "") for value in database.Database(folder / f"{split}_masks")]
+    return [datum.to_array(datum.parse(value, ""), "") for value in database.Database(folder / f"{split}_masks")]
 
 
 def test_five_thousand_images_of_two_or_three_digits_whose_masks_say_what_the_labels_say(

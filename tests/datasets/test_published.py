@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import published_sets as made
 import pytest
+import reference
 from PIL import Image
 
 from caffe_fcn import datasets
@@ -64,9 +66,9 @@ PUBLISHED = {
 
 
 def test_the_palette_of_voc_is_the_published_one() -> None:
-    assert dict(zip(voc.classes.VOC, palette.voc(), strict=False)) == PUBLISHED
-    assert palette.voc()[255] == (224, 224, 192)
-    assert len(set(palette.voc())) == 256
+    assert dict(zip(voc.classes.VOC, palette.make_voc_palette(), strict=False)) == PUBLISHED
+    assert palette.make_voc_palette()[255] == (224, 224, 192)
+    assert len(set(palette.make_voc_palette())) == 256
 
 
 def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
@@ -74,7 +76,7 @@ def test_the_palette_is_that_of_a_voc_label(shared: Path) -> None:
     if not path.is_file():
         pytest.skip("../shared/data/voc-demo is not here")
     flat = Image.open(path).getpalette()
-    assert flat == [value for colour in palette.voc() for value in colour][: len(flat or ())]
+    assert flat == [value for colour in palette.make_voc_palette() for value in colour][: len(flat or ())]
 
 
 def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> None:
@@ -93,9 +95,12 @@ def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> Non
         shutil.rmtree(output)
 
 
-def test_sbdd_trains_and_seg11valid_validates(tmp_path: Path, shared: Path) -> None:
-    seg11valid = (shared / "reference" / "seg11valid.txt").read_text().split()
+def test_sbdd_trains_and_seg11valid_validates(tmp_path: Path) -> None:
+    seg11valid = (Path(voc.__file__).with_name("seg11valid.txt")).read_text().split()
     assert len(seg11valid) == 736
+    # of the reference's list, one name a line
+    digest = "33d3d44294e02741ecd3877459009a5d5f937069edde1a441bfcd5f38029d59b"
+    assert hashlib.sha256("\n".join(seg11valid).encode()).hexdigest() == digest
     known = made.voc(tmp_path / "VOC2011", {"train": ["2007_000032"], "val": [*seg11valid[:3], "2007_000039"]})
     of_sbdd = made.sbdd(tmp_path / "benchmark" / "dataset", {"train": ["2008_000002", "2007_000039"], "val": ["a"]})
     about = voc.build(tmp_path / "set", tmp_path / "VOC2011", sbdd=tmp_path / "benchmark", way=Way(on_error="skip"))
@@ -167,7 +172,7 @@ def test_a_voc_label_with_another_palette_is_a_fault(tmp_path: Path) -> None:
     made.voc(tmp_path / "VOC2012", SPLITS)
     path = tmp_path / "VOC2012" / "SegmentationClass" / "2008_000008.png"
     image = Image.open(path)
-    image.putpalette([255 - value for colour in palette.voc() for value in colour])
+    image.putpalette([255 - value for colour in palette.make_voc_palette() for value in colour])
     image.save(path)
     with pytest.raises(Fault, match="2008_000008") as raised:
         voc.build(tmp_path / "set", tmp_path / "VOC2012")
@@ -212,7 +217,7 @@ def test_nyud_with_hha_and_the_logarithm_of_depth(tmp_path: Path) -> None:
     names = datasets.open(tmp_path / "set").names
     for kind in ("hha", "depth"):
         for name, value in zip(names, database.Database(tmp_path / "set" / f"train_{kind}"), strict=True):
-            array = datum.array(datum.parse(value, ""), "")
+            array = datum.to_array(datum.parse(value, ""), "")
             if kind == "hha":
                 assert (array == known[name][kind].transpose(2, 0, 1)).all()
             else:
@@ -226,7 +231,7 @@ def test_siftflow_with_semantic_and_geometric_labels(tmp_path: Path) -> None:
     assert_is(tmp_path / "set", "train", known, splits["trainval"], "sem")
     names = datasets.open(tmp_path / "set").names
     for name, value in zip(names, database.Database(tmp_path / "set" / "train_geo"), strict=True):
-        assert (datum.array(datum.parse(value, ""), "")[0] == known[name]["geo"]).all()
+        assert (datum.to_array(datum.parse(value, ""), "")[0] == known[name]["geo"]).all()
 
 
 def test_pascal_context_maps_459_classes_to_59(tmp_path: Path) -> None:
@@ -239,18 +244,18 @@ def test_pascal_context_maps_459_classes_to_59(tmp_path: Path) -> None:
     assert_is(tmp_path / "set", "val", known, splits["val"])
 
 
-@pytest.mark.parametrize("name", ["nyud.txt", "pascal-voc.txt", "pascal-context-59.txt", "sift-flow.txt"])
-def test_the_class_names_are_the_published_ones(shared: Path, name: str) -> None:
-    text = (shared / "reference" / "classes" / name).read_text()
-    lines = [line.split(":")[-1].strip() for line in text.splitlines()]
-    ours = {
-        "nyud.txt": voc.classes.NYUD,
-        "pascal-voc.txt": voc.classes.VOC,
-        "pascal-context-59.txt": voc.classes.PASCAL_CONTEXT,
-        "sift-flow.txt": tuple(f"{i:02} {name}" for i, name in enumerate(voc.classes.SIFT_FLOW, 1)),
-    }[name]
-    start = lines.index(ours[0])
-    assert tuple(lines[start : start + len(ours)]) == ours
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("nyud", voc.classes.NYUD),
+        ("pascal-voc", voc.classes.VOC),
+        ("pascal-context-59", voc.classes.PASCAL_CONTEXT),
+        ("sift-flow semantic", voc.classes.SIFT_FLOW),
+        ("sift-flow geometric", voc.classes.SIFT_FLOW_GEOMETRIC),
+    ],
+)
+def test_the_class_names_are_the_published_ones(name: str, ours: tuple[str, ...]) -> None:
+    assert ours == tuple(row["name"] for row in reference.rows("classes.csv") if row["data_set"] == name)
 
 
 def test_a_missing_list_or_folder_is_one_line(tmp_path: Path) -> None:

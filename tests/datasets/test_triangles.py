@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arrays(folder: Path) -> np.ndarray:
-    return np.stack([datum.array(datum.parse(value, ""), "") for value in database.Database(folder)])
+    return np.stack([datum.to_array(datum.parse(value, ""), "") for value in database.Database(folder)])
 
 
 def test_nine_thousand_pairs_to_train_on_and_one_thousand_to_validate_unless_told_otherwise(tmp_path: Path) -> None:

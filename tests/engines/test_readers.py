@@ -90,7 +90,7 @@ def data(
     ],
 )
 def test_raw_records_are_transformed_as_caffe_does(place: Path, caffe: CaffeWorker, transform: str) -> None:
-    lmdb(place / "db", [datum.raw(pixels(3, 8, 9, seed=index), index * 7) for index in range(5)])
+    lmdb(place / "db", [datum.pack_raw(pixels(3, 8, 9, seed=index), index * 7) for index in range(5)])
     mean = np.random.RandomState(1).uniform(0, 255, (3, 8, 9)).astype(np.float32)
     blob = BlobProto(num=1, channels=3, height=8, width=9, data=mean.ravel())
     (place / "mean.binaryproto").write_bytes(blob.SerializeToString())
@@ -102,7 +102,7 @@ def test_raw_records_are_transformed_as_caffe_does(place: Path, caffe: CaffeWork
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
 def test_encoded_records_are_decoded_as_caffe_does(place: Path, caffe: CaffeWorker, mode: str, transform: str) -> None:
     files = [png(pixels(7, 6, 3, seed=index), mode) for index in range(3)]
-    lmdb(place / "db", [datum.encoded(file, (3, 7, 6)) for file in files])
+    lmdb(place / "db", [datum.pack_image(file, (3, 7, 6)) for file in files])
     if transform == "force_gray: true" and mode != "L":
         ours = open_readers(net_of(data(transform=transform)), False, 1)["db"].batch(0)[0]
         theirs = caffe.batches(data(transform=transform), place, 1)[0]["x"]
@@ -114,9 +114,9 @@ def test_encoded_records_are_decoded_as_caffe_does(place: Path, caffe: CaffeWork
 @pytest.mark.caffe
 def test_floats_sizes_and_the_old_parameter_are_read_as_caffe_does(place: Path, caffe: CaffeWorker) -> None:
     random = np.random.RandomState(0)
-    lmdb(place / "db", [datum.floats(random.normal(0, 5, (2, 3, 4)).astype(np.float32)) for _ in range(3)])
-    lmdb(place / "sizes", [datum.raw(pixels(3, 4 + index, 9 - index), index) for index in range(3)])
-    lmdb(place / "grey", [datum.encoded(png(pixels(5, 6)), (3, 5, 6)) for index in range(3)])
+    lmdb(place / "db", [datum.pack_floats(random.normal(0, 5, (2, 3, 4)).astype(np.float32)) for _ in range(3)])
+    lmdb(place / "sizes", [datum.pack_raw(pixels(3, 4 + index, 9 - index), index) for index in range(3)])
+    lmdb(place / "grey", [datum.pack_image(png(pixels(5, 6)), (3, 5, 6)) for index in range(3)])
     nets = (
         data(batch=2, tops='top: "f"')
         + data("sizes", batch=1)
@@ -197,7 +197,7 @@ def test_a_batch_is_a_function_of_its_number_and_the_seed(listed: Path) -> None:
 def test_crops_and_mirrors_of_labels_are_those_of_their_images(place: Path) -> None:
     images = [pixels(1, 9, 9, seed=index) for index in range(4)]
     for name in ("images", "labels"):
-        lmdb(place / name, [datum.raw(image) for image in images])
+        lmdb(place / name, [datum.pack_raw(image) for image in images])
     transform = "mirror: true crop_size: 5"
     net = data("images", transform, tops='top: "x"') + data("labels", transform, tops='top: "y"')
     readers = open_readers(net_of(net), True, seed=11)
@@ -269,11 +269,11 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_data_are_one_line(place: Path, name: str) -> None:
-    lmdb(place / "db", [datum.raw(pixels(3, 8, 9)) for _ in range(2)])
-    lmdb(place / "sizes", [datum.raw(pixels(3, 4 + index, 9)) for index in range(3)])
+    lmdb(place / "db", [datum.pack_raw(pixels(3, 8, 9)) for _ in range(2)])
+    lmdb(place / "sizes", [datum.pack_raw(pixels(3, 4 + index, 9)) for index in range(3)])
     lmdb(place / "junk", [b"\xff\xff\xff"])
     lmdb(place / "empty", [])
-    lmdb(place / "cut", [datum.raw(pixels(3, 80, 90)) for _ in range(9)])
+    lmdb(place / "cut", [datum.pack_raw(pixels(3, 80, 90)) for _ in range(9)])
     with (place / "cut/data.mdb").open("r+b") as file:
         file.truncate(40_000)
     (place / "mean").write_bytes(BlobProto(num=1, channels=3, height=2, width=2, data=[0] * 12).SerializeToString())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reference
 from caffe_worker import PyCaffe
 from classifiers import CLASSIFIERS
 from hypothesis import given, settings
@@ -282,10 +283,8 @@ def test_a_net_and_a_solver_are_different_things() -> None:
     assert found(net(""), solver("")) == [("file", "kind")]
 
 
-def test_fcn8s_at_once_differs_from_fcn8s_by_its_two_scales(shared: Path) -> None:
-    a, b = (
-        proto.read_net(shared / "reference" / name / "train.prototxt") for name in ("voc-fcn8s", "voc-fcn8s-atonce")
-    )
+def test_fcn8s_at_once_differs_from_fcn8s_by_its_two_scales() -> None:
+    a, b = (reference.net(name, "train") for name in ("voc-fcn8s", "voc-fcn8s-atonce"))
     assert set(found(a, b)) == {
         ("layer 'score_pool3'", "bottom"),
         ("layer 'score_pool4'", "bottom"),

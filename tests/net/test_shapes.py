@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import reference
 from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, given, settings
 from random_nets import nets
@@ -209,8 +210,8 @@ def test_what_real_caffe_refuses_is_refused_by_name(caffe_bin: Path, case: str, 
 
 
 @pytest.mark.parametrize("name", ["bvlc_alexnet", "bvlc_googlenet", "bvlc_reference_caffenet"])
-def test_classifiers_of_the_zoo_at_two_sizes(caffe: CaffeWorker, shared: Path, name: str) -> None:
-    text = (shared / "reference" / name / "deploy.prototxt").read_text()
+def test_classifiers_of_the_zoo_at_two_sizes(caffe: CaffeWorker, name: str) -> None:
+    text = proto.to_text(reference.net(name, "deploy"))
     size = 227 if "googlenet" not in name else 224
     for batch in (1, 2):
         shape = (batch, 3, size, size)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reference
 from command import ROOT
 
 from caffe_fcn import netspec, offsets, proto
@@ -59,17 +60,26 @@ def test_the_catalogue_has_all_nets() -> None:
     assert set(NETS) == set(PUBLISHED) | OTHERS
 
 
-REFERENCE = [
-    f"{name}/{file}.prototxt"
-    for name in ("voc-fcn-alexnet", "voc-fcn32s", "voc-fcn16s", "voc-fcn8s", "voc-fcn8s-atonce")
-    for file in ("train", "val", "solver")
-] + ["voc-fcn8s/deploy.prototxt"]
+REFERENCE = [(name, file) for name, file in reference.files() if name.startswith("voc-")]
 
 
-@pytest.mark.parametrize("path", REFERENCE)
-def test_a_reference_prototxt_means_the_same_as_ours(shared: Path, path: str) -> None:
-    name, file = path.split("/")
-    assert diff.differences(netspec.files(name)[file], proto.read_net_or_solver(shared / "reference" / path)) == []
+@pytest.mark.parametrize(("name", "file"), REFERENCE)
+def test_a_net_of_the_reference_means_the_same_as_ours(name: str, file: str) -> None:
+    assert diff.differences(netspec.files(name)[f"{file}.prototxt"], reference.net(name, file)) == []
+
+
+@pytest.mark.parametrize("name", dict(REFERENCE))
+def test_a_solver_of_the_reference_means_the_same_as_ours(name: str) -> None:
+    assert diff.differences(netspec.files(name)["solver.prototxt"], reference.solver(name)) == []
+
+
+def test_the_tables_of_the_reference_say_what_its_prototxts_say(shared: Path) -> None:
+    folder = shared / "reference"
+    for name, file in reference.files():
+        assert diff.differences(reference.net(name, file), proto.read_net(folder / name / f"{file}.prototxt")) == []
+    for name in dict(REFERENCE):
+        theirs = proto.read_net_or_solver(folder / name / "solver.prototxt")
+        assert diff.differences(reference.solver(name), theirs) == []
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -206,10 +216,10 @@ GIVEN_BY_BVLC = {"bvlc_reference_caffenet": "voc-fcn-alexnet", "bvlc_googlenet":
 
 
 @pytest.mark.parametrize("zoo", GIVEN_BY_BVLC)
-def test_a_trunk_is_the_classifier_up_to_its_last_convolution(shared: Path, zoo: str) -> None:
+def test_a_trunk_is_the_classifier_up_to_its_last_convolution(zoo: str) -> None:
     """But for the first padding, and for fillers, which are nothing once weights are transplanted."""
     ours = netspec.build(GIVEN_BY_BVLC[zoo], "deploy")
-    theirs = proto.read_net(shared / "reference" / zoo / "deploy.prototxt")
+    theirs = reference.net(zoo, "deploy")
     end = next(place for place, layer in enumerate(theirs.layer) if layer.name in ("fc6", "pool5/7x7_s1"))
     trunk = NetParameter(layer=theirs.layer[1:end])
     same = NetParameter(layer=[layer for layer in ours.layer if layer.name in layers(trunk)])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 
 from caffe_fcn import proto, surgery
 from caffe_fcn.errors import CaffeFcnError, NetError
@@ -59,16 +60,16 @@ def test_kernels_are_as_large_as_the_images_that_the_layers_read() -> None:
 
 
 @pytest.mark.parametrize(("name", "kernels"), [("bvlc_alexnet", [6, 1, 1]), ("bvlc_googlenet", [1])])
-def test_the_reference_classifiers(shared: Path, name: str, kernels: list[int]) -> None:
-    before = proto.read_net(shared / "reference" / name / "deploy.prototxt")
+def test_the_reference_classifiers(name: str, kernels: list[int]) -> None:
+    before = reference.net(name, "deploy")
     after = convolutionize(before)
     converted = [layer.name for layer in before.layer if layer.type == "InnerProduct"]
     assert [layer.convolution_param.kernel_size[0] for layer in after.layer if layer.name in converted] == kernels
     assert {each.where for each in differences(before, after)} == {f"layer '{name}'" for name in converted}
 
 
-def test_an_input_size_that_the_net_does_not_say_is_given(shared: Path) -> None:
-    before = proto.read_net(shared / "reference" / "bvlc_alexnet" / "train_val.prototxt")
+def test_an_input_size_that_the_net_does_not_say_is_given() -> None:
+    before = reference.net("bvlc_alexnet", "train_val")
     with pytest.raises(CaffeFcnError, match=r"ilsvrc12_\w+_lmdb.*--size"):
         convolutionize(before)
     after = convolutionize(before, size=(227, 227))

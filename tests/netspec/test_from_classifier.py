@@ -10,6 +10,7 @@ from typing import Any
 import lmdb
 import numpy as np
 import pytest
+import reference
 from caffe_worker import CaffeWorker, PyCaffe
 from classifiers import CLASSIFIERS
 
@@ -38,8 +39,8 @@ def crops_of(net: Any) -> dict[str, tuple[int, ...]]:
     return {crop.layer: crop.declared for crop in found}
 
 
-def test_caffenet_becomes_the_published_fcn_alexnet(shared: Path) -> None:
-    classifier = proto.read_net(shared / "reference" / "bvlc_reference_caffenet" / "deploy.prototxt")
+def test_caffenet_becomes_the_published_fcn_alexnet() -> None:
+    classifier = reference.net("bvlc_reference_caffenet", "deploy")
     ours = netspec.build(from_classifier(classifier, 21, 32), "deploy")
     published = netspec.build("voc-fcn-alexnet", "deploy")
     # they differ in what fills the upsampling: there by surgery, here by Caffe
@@ -58,8 +59,8 @@ def test_vgg16_has_the_published_crop_offsets() -> None:
     assert {name: shape[2:] for name, shape in ours.items()} == {name: shape[2:] for name, shape in published.items()}
 
 
-def test_googlenet_keeps_its_padding_and_loses_its_pooling(shared: Path) -> None:
-    classifier = proto.read_net(shared / "reference" / "bvlc_googlenet" / "deploy.prototxt")
+def test_googlenet_keeps_its_padding_and_loses_its_pooling() -> None:
+    classifier = reference.net("bvlc_googlenet", "deploy")
     ours, published = (
         netspec.build(net, "deploy") for net in (from_classifier(classifier, 21, 32), "voc-fcn32s-googlenet")
     )
@@ -257,8 +258,8 @@ def test_real_caffe_makes_the_same_shapes(name: str, stride: int, caffe: CaffeWo
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("zoo", ["bvlc_alexnet", "bvlc_googlenet"])
-def test_real_caffe_takes_the_published_classifiers(zoo: str, shared: Path, caffe: CaffeWorker) -> None:
-    classifier = proto.read_net(shared / "reference" / zoo / "deploy.prototxt")
+def test_real_caffe_takes_the_published_classifiers(zoo: str, caffe: CaffeWorker) -> None:
+    classifier = reference.net(zoo, "deploy")
     for stride in STRIDES:
         net = netspec.build(from_classifier(classifier, 21, stride), "deploy", size=(240, 300))
         real = caffe.ask("shapes", proto.to_text(net))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+import reference
 from caffe_worker import CaffeWorker
 
 from caffe_fcn import offsets, proto
@@ -25,10 +24,9 @@ def net(text: str) -> proto.NetParameter:
     return result
 
 
-def test_the_published_table_row_for_row(shared: Path) -> None:
-    definition = proto.read_net(shared / "reference/voc-fcn-alexnet/train.prototxt")
-    with (shared / "facts/offset_table_fcn_alexnet.csv").open() as file:
-        published = list(csv.DictReader(file))
+def test_the_published_table_row_for_row() -> None:
+    definition = reference.net("voc-fcn-alexnet", "train")
+    published = reference.rows("offset_table_fcn_alexnet.csv")
     assert [row.as_json() for row in offsets.table(definition)] == published
 
 
@@ -42,8 +40,8 @@ def test_the_published_table_row_for_row(shared: Path) -> None:
         ("voc-fcn8s-atonce", {"score_pool4c": 5, "score_pool3c": 9, "score": 31}),
     ],
 )
-def test_the_published_crop_offsets(shared: Path, name: str, published: dict[str, int]) -> None:
-    definition = proto.read_net(shared / "reference" / name / "train.prototxt")
+def test_the_published_crop_offsets(name: str, published: dict[str, int]) -> None:
+    definition = reference.net(name, "train")
     assert {crop.layer: set(crop.computed) for crop in offsets.crops(definition)} == {
         layer: {offset} for layer, offset in published.items()
     }
@@ -51,14 +49,13 @@ def test_the_published_crop_offsets(shared: Path, name: str, published: dict[str
 
 
 @pytest.mark.parametrize("wrong", [0, 4, 30])
-def test_fix_puts_every_crop_right_whatever_was_declared(shared: Path, wrong: int) -> None:
-    reference = proto.read_net(shared / "reference/voc-fcn8s/train.prototxt")
-    broken = proto.read_net(shared / "reference/voc-fcn8s/train.prototxt")
+def test_fix_puts_every_crop_right_whatever_was_declared(wrong: int) -> None:
+    published, broken = (reference.net("voc-fcn8s", "train") for _ in range(2))
     for layer in broken.layer:
         if layer.type == "Crop":
             layer.crop_param.offset[:] = [wrong]
     assert not all(crop.ok for crop in offsets.crops(broken))
-    assert offsets.fixed(broken) == reference
+    assert offsets.fixed(broken) == published
 
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 64 dim: 64 } } }\n'

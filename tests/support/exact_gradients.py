@@ -43,7 +43,7 @@ def make(folder: Path) -> None:
     above = random.randint(0, 2, (1, 4, 6))
     images = [128 * above + 2 * random.randint(0, 64, above.shape) + 1 for _ in range(8)]
     with Writer(folder / "inputs") as writer:
-        writer.append([datum.raw(image.astype(np.uint8)) for image in images])
+        writer.append([datum.pack_raw(image.astype(np.uint8)) for image in images])
     (folder / "net.prototxt").write_text(NET)
     outlines.start(folder)
 

@@ -76,8 +76,8 @@ def records(folder: Path, count: int = COUNT, size: int = SIZE) -> None:
     images, labels = [], []
     for _ in range(count):
         outline, filled = pair(random.randint(0, size, (3, 2)), size)
-        images.append(datum.raw(outline[None]))
-        labels.append(datum.raw((filled[None] == 0).astype(np.uint8)))
+        images.append(datum.pack_raw(outline[None]))
+        labels.append(datum.pack_raw((filled[None] == 0).astype(np.uint8)))
     for name, values in (("images", images), ("labels", labels)):
         with Writer(folder / name) as writer:
             writer.append(values)

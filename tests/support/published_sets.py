@@ -52,7 +52,7 @@ def voc(root: Path, splits: dict[str, list[str]], seed: int = 0) -> Known:
         image = photo(root / "JPEGImages" / f"{name}.jpg", number)
         classes_ = label(image, 21, number)
         paletted = Image.fromarray(classes_, "P")
-        paletted.putpalette([value for colour in palette.voc() for value in colour])
+        paletted.putpalette([value for colour in palette.make_voc_palette() for value in colour])
         (root / "SegmentationClass").mkdir(exist_ok=True)
         paletted.save(root / "SegmentationClass" / f"{name}.png")
         known[name] = {"data": image, "label": classes_}

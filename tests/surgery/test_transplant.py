@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 
 from caffe_fcn import netspec, surgery
 from caffe_fcn.errors import CaffeFcnError, WeightsError
@@ -41,10 +42,10 @@ def convolutional(net: NetParameter, size: int) -> NetParameter:
 
 
 @pytest.fixture(scope="module")
-def alexnet(pycaffe, shared: Path, tmp_path_factory) -> dict[str, Path]:
+def alexnet(pycaffe, tmp_path_factory) -> dict[str, Path]:
     """AlexNet's deploy net at batch 1, and weights that real Caffe saved for it."""
     folder = tmp_path_factory.mktemp("alexnet")
-    net = read_net(shared / "reference/bvlc_alexnet/deploy.prototxt")
+    net = reference.net("bvlc_alexnet", "deploy")
     net.layer[0].input_param.shape[0].dim[0] = 1
     paths = {"net": folder / "alexnet.prototxt", "weights": folder / "alexnet.caffemodel"}
     write(net, paths["net"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import reference
 from browser import PROGRAMS, Browser
 
 from caffe_fcn import netspec, proto
@@ -96,9 +96,8 @@ def test_text_stays_in_its_box(page: Browser) -> None:
         })""")
 
 
-def test_a_click_tells_shapes_parameters_scale_and_offset(page: Browser, shared: Path) -> None:
-    with (shared / "facts" / "offset_table_fcn_alexnet.csv").open() as file:
-        published = {row["layer"]: row for row in csv.DictReader(file)}
+def test_a_click_tells_shapes_parameters_scale_and_offset(page: Browser) -> None:
+    published = {row["layer"]: row for row in reference.rows("offset_table_fcn_alexnet.csv")}
     click(page, "conv1")
     assert title(page) == "conv1"
     rows = told(page)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from caffe_fcn import files
 from caffe_fcn.datasets.build.journal import Journal, Outcome, Record
 from caffe_fcn.datasets.build.workshop import ResumeError, workshop
-from caffe_fcn.datasets.parallel import in_order
+from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records.database import DamagedError, Database, Writer
-from caffe_fcn.description import dataset as description
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description import dataset_json
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, FileError
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets.records import reading
+    from caffe_fcn.datasets.records import opening
 
 _BATCH_RECORDS = 256
 _BATCH_BYTES = 2 << 20  # what a kill may lose; of larger ones, LMDB's copies no longer fit the processor's cache
@@ -83,9 +83,9 @@ def build(
         for split in splits:
             about.splits[split.name] = _write(place, split, way)
         if way.measure:
-            from caffe_fcn.datasets.records import reading
+            from caffe_fcn.datasets.records import opening
 
-            _measure(place, about, reading.described(place, about), way)
+            _measure(place, about, opening.locate_databases(place, about), way)
         if finish:
             finish(place)
         about.write(place)
@@ -143,7 +143,7 @@ def _batches(split: Split, start: int, way: Way) -> Iterator[list[Outcome]]:
 
     batch: list[Outcome] = []
     size = 0
-    for name, outcome in in_order(make, range(start, len(split.items)), way.workers, _CHUNK):
+    for name, outcome in map_in_order(make, range(start, len(split.items)), way.workers, _CHUNK):
         batch.append((name, outcome))
         if isinstance(outcome, Record):
             size += sum(map(len, outcome.values.values()))
@@ -159,13 +159,13 @@ def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Pr
 
     Its ``dataset.json``, if it has one, is brought up to date. Raises `DatasetError` and `FileError`.
     """
-    from caffe_fcn.datasets.records import reading
+    from caffe_fcn.datasets.records import opening
 
     root = Path(folder)
-    found = reading.splits(root)
+    found = opening.splits(root)
     if not found:
         raise FileError(root, "holds no data set", "name a folder with dataset.json, or an LMDB")
-    about = description.read(root)
+    about = dataset_json.read(root)
     if about is not None:
         _measure(root, about, found, Way(workers, progress=progress))
         about.write(root)
@@ -175,25 +175,25 @@ def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Pr
     return unknown
 
 
-def _measure(folder: Path, about: Description, found: Mapping[str, reading.Paths], way: Way) -> None:
-    from caffe_fcn.datasets.records import measure
+def _measure(folder: Path, about: Description, found: Mapping[str, opening.Paths], way: Way) -> None:
+    from caffe_fcn.datasets.inspect import statistics
 
     classes = len(about.classes) if about.classes else None
     for place, (name, (image_path, label_path)) in enumerate(found.items()):
         labels = None if label_path is None else Database(label_path)
-        figures = measure.measure(Database(image_path), labels, way.workers, _told_as(way, f"measuring {name}"))
-        about.splits[name]["statistics"] = figures.summary(classes, about.ignore_label)
+        figures = statistics.measure(Database(image_path), labels, way.workers, _told_as(way, f"measuring {name}"))
+        about.splits[name]["statistics"] = figures.summarize(classes, about.ignore_label)
         if place == 0:
             about.mean = figures.mean
             if figures.image_sum is not None:
-                about.mean_file = _leave(folder, description.MEAN_FILE, measure.mean_blob(figures))
+                about.mean_file = _leave(folder, dataset_json.MEAN_FILE, statistics.encode_mean(figures))
             if classes is not None:
-                weights = figures.weights(classes, about.ignore_label)
-                about.infogain_file = _leave(folder, description.INFOGAIN_FILE, measure.infogain_blob(weights))
+                weights = figures.compute_weights(classes, about.ignore_label)
+                about.infogain_file = _leave(folder, dataset_json.INFOGAIN_FILE, statistics.encode_infogain(weights))
 
 
 def _leave(folder: Path, name: str, content: bytes) -> str:
-    with files.atomic(folder / name) as file:
+    with files.atomic_write(folder / name) as file:
         file.write(content)
     return name
 

@@ -67,19 +67,19 @@ class Form:
 
     def shape(self, data: bytes, where: str) -> Shape:
         """C x H x W as an image will be stored; raises `Fault`."""
-        return self._kept_unseen(data) or self._shape(images.header(data, where))
+        return self._kept_unseen(data) or self._shape(images.open_header(data, where))
 
     def image(self, data: bytes, where: str, rules: Rules) -> Stored:
         """The record of an image file; raises `Fault` for what ``rules`` don't allow."""
         known = None if self.decode else self._kept_unseen(data)
         if known:
-            return Stored(datum.encoded(data, known), known, known[1:], ())
-        image = images.header(data, where)
-        allowed = rules.judge(_faults(image, data, where))
+            return Stored(datum.pack_image(data, known), known, known[1:], ())
+        image = images.open_header(data, where)
+        allowed = rules.enforce(_faults(image, data, where))
         kept = self._keeps(image, data)
         if self.decode or not kept:
             images.load(image, where)
-        record = datum.encoded(data, self._shape(image)) if kept else self._converted(image, where)
+        record = datum.pack_image(data, self._shape(image)) if kept else self._converted(image, where)
         return Stored(record, self._shape(image), (image.height, image.width), allowed)
 
     def label(self, label: NDArray[np.uint8], frame: int) -> bytes:
@@ -87,8 +87,8 @@ class Form:
         if self.size is not None:
             label = _fitted(_nearest(label, self._scaled(label.shape, self.size)), self.size, frame)
         if self.label_encoding == "raw":
-            return datum.raw(label[None])
-        return datum.encoded(png.write(label[None], photo=False), (1, *label.shape))
+            return datum.pack_raw(label[None])
+        return datum.pack_image(png.encode(label[None], photo=False), (1, *label.shape))
 
     def _mode(self, image: Image) -> Literal["L", "RGB"]:
         if self.channels == "keep":
@@ -103,7 +103,7 @@ class Form:
         if self.size is not None or image.mode != self._mode(image):
             return False
         if image.format == "PNG":
-            head = png.header(data)
+            head = png.read_header(data)
             plain = head is not None and head.depth == 8 and not images.has_alpha(image)
             return self.image_encoding != "raw" and plain
         return self.image_encoding == "jpeg" and image.format == "JPEG"
@@ -112,7 +112,7 @@ class Form:
         """C x H x W of a JPEG that can be kept, by its header alone."""
         if self.size is not None or self.image_encoding != "jpeg":
             return None
-        shape = jpeg.shape(data)
+        shape = jpeg.read_shape(data)
         wanted = {"keep": (1, 3), "rgb": (3,), "grey": (1,)}[self.channels]
         return shape if shape and shape[0] in wanted and shape[1] * shape[2] <= images.MOST_PIXELS else None
 
@@ -121,7 +121,7 @@ class Form:
 
         picture = _eight_bits(image, where).convert(self._mode(image))
         if self.size is None:
-            array = images.planes(np.asarray(picture))
+            array = images.to_planes(np.asarray(picture))
         else:
             height, width = self._scaled((picture.height, picture.width), self.size)
             if height * width > images.MOST_PIXELS:
@@ -129,8 +129,10 @@ class Form:
                     "broken", where, f"would be {height}x{width} before it is cropped", "use another resize mode"
                 )
             pixels = np.asarray(picture.resize((width, height), resample=_bilinear()))
-            array = images.planes(_fitted(pixels, self.size, _BLACK))
-        return datum.raw(array) if self.image_encoding == "raw" else datum.encoded(png.write(array), array.shape)
+            array = images.to_planes(_fitted(pixels, self.size, _BLACK))
+        return (
+            datum.pack_raw(array) if self.image_encoding == "raw" else datum.pack_image(png.encode(array), array.shape)
+        )
 
     def _scaled(self, size: tuple[int, ...], target: Size) -> Size:
         """The size to which an image of ``size`` is scaled before it is cropped or framed to ``target``."""
@@ -144,7 +146,7 @@ class Form:
 
 def _faults(image: Image, data: bytes, where: str) -> list[Fault]:
     faults = []
-    if images.deep(image, data):
+    if images.is_deep(image, data):
         faults.append(Fault("16-bit", where, "has more than 8 bits a channel"))
     if images.has_alpha(image):
         faults.append(Fault("alpha", where, "has an alpha channel"))

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import datum, png, reading
+from caffe_fcn.datasets.records import datum, opening, png
 from caffe_fcn.datasets.records.database import Database
-from caffe_fcn.datasets.records.stores import escape_name
-from caffe_fcn.description import dataset as description
+from caffe_fcn.datasets.records.source_files import escape_name
+from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import DatasetError, FileError
 
 FOLDER = "files"
@@ -37,10 +37,10 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     place = root / FOLDER
     if place.exists():
         raise FileError(place, "is there already", "remove it to have it written anew")
-    files.sweep(place)
+    files.remove_leftovers(place)
     growing = files.temporary_name(place)
     try:
-        with files.told(place), files.together():
+        with files.naming_errors(place), files.write_together():
             lists = {path: _unpack(path, growing, progress) for path in databases}
             for path, names in lists.items():
                 # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
@@ -61,10 +61,10 @@ def remove(root: Path, database: str) -> None:
 
 
 def _databases(root: Path) -> list[Path]:
-    about = description.read(root)
+    about = dataset_json.read(root)
     if about is not None:
         return [root / path for split in about.splits.values() for path in split["databases"].values()]
-    found = [path for pair in reading.splits(root).values() for path in pair if path is not None]
+    found = [path for pair in opening.splits(root).values() for path in pair if path is not None]
     if not found or root in found:
         raise FileError(root, "holds no data set", "name a folder with dataset.json, or with databases by split")
     return found
@@ -78,11 +78,11 @@ def _unpack(path: Path, into: Path, progress: Callable[[str, int, int], None] | 
     for index, record in enumerate(database):
         where = f"{path}, record {index}"
         held = datum.parse(record, where)
-        ending = _ENDINGS.get(datum.encoding(held))
+        ending = _ENDINGS.get(datum.describe_encoding(held))
         if ending is None:
             raise DatasetError(where, "holds no 8-bit image", "a list of images cannot have it: train from the LMDB")
         names.append(f"{path.name}/{index:08}{ending}")
-        (into / names[-1]).write_bytes(held.data if held.encoded else png.write(datum.array(held, where)))
+        (into / names[-1]).write_bytes(held.data if held.encoded else png.encode(datum.to_array(held, where)))
         if progress:
             progress(f"unpacking {path.name}", index + 1, len(database))
     return names

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from caffe_fcn import files
+from caffe_fcn import files, strict_json
 from caffe_fcn.datasets.build.workshop import ResumeError
-from caffe_fcn.description import fields
 from caffe_fcn.errors import DatasetError
 
-_ENTRY = fields.object_of(
+_ENTRY = strict_json.object_of(
     {
-        "name": fields.text,
-        "skipped": fields.text,
-        "checksum": fields.text,
-        "allowed": fields.list_of(fields.text),
+        "name": strict_json.text,
+        "skipped": strict_json.text,
+        "checksum": strict_json.text,
+        "allowed": strict_json.list_of(strict_json.text),
     },
     required=("name",),
 )
@@ -91,7 +90,7 @@ class Journal:
     def _entry(self, line: bytes, items: Sequence[str]) -> Mapping[str, Any]:
         """What a line says of the next item."""
         try:
-            entry = fields.load(line)
+            entry = strict_json.parse(line)
             _ENTRY(entry, "")
             if self.done >= len(items) or entry["name"] != items[self.done]:
                 raise ValueError(f"{entry['name']!r} is not the next item")

@@ -14,10 +14,10 @@ from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.records import datum, png
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.labels import Labels
-from caffe_fcn.datasets.records.stores import Store, escape_name
-from caffe_fcn.description.dataset import Description
-from caffe_fcn.description.fields import is_listable
+from caffe_fcn.datasets.records.labels import LabelFormat
+from caffe_fcn.datasets.records.source_files import Store, escape_name
+from caffe_fcn.description.dataset_fields import is_listable
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
-"""The class indices, H x W, in the bytes of a label file; what `Labels` cannot read."""
+"""The class indices, H x W, in the bytes of a label file; what `LabelFormat` cannot read."""
 
 
 _SOON = 64
@@ -47,7 +47,7 @@ class PairMaker:
     pairs: Sequence[Pair]
     images: Store
     label_store: Store
-    labels: Labels | LabelReader
+    labels: LabelFormat | LabelReader
     form: Form
     rules: Rules
     like: tuple[int, int, int] | None = None
@@ -57,17 +57,17 @@ class PairMaker:
     def __call__(self, index: int) -> Record:
         if index + _SOON < len(self.pairs):
             soon = self.pairs[index + _SOON]
-            self.images.expect(soon.image)
-            self.label_store.expect(soon.label)
+            self.images.prefetch(soon.image)
+            self.label_store.prefetch(soon.label)
         pair = self.pairs[index]
         if not (pair.image and pair.label):
             raise self.unpaired(pair)
         for store, name in ((self.images, pair.image), (self.label_store, pair.label)):
             if not is_listable(name):
                 what = "has a name with a line break, or bytes that are not UTF-8, which no list can hold"
-                raise Fault("name", store.where(name), what, "rename it")
-        image_data, image_where = self.images.read(pair.image), self.images.where(pair.image)
-        label_data, label_where = self.label_store.read(pair.label), self.label_store.where(pair.label)
+                raise Fault("name", store.locate(name), what, "rename it")
+        image_data, image_where = self.images.read(pair.image), self.images.locate(pair.image)
+        label_data, label_where = self.label_store.read(pair.label), self.label_store.locate(pair.label)
         image = self.form.image(image_data, image_where, self.rules)
         self._check_shape(image.shape, image_where)
         label, allowed = self._label(label_data, label_where, image.size, image_where)
@@ -78,7 +78,7 @@ class PairMaker:
     def unpaired(self, pair: Pair) -> Fault:
         """The fault of a pair of which one half is missing."""
         have, want = ("image", "label") if pair.image else ("label", "image")
-        where = self.images.where(pair.image) if pair.image else self.label_store.where(pair.label)
+        where = self.images.locate(pair.image) if pair.image else self.label_store.locate(pair.label)
         return Fault("pair", where, f"there is no {want} of this name", f"add it, or remove the {have}")
 
     def _check_shape(self, shape: tuple[int, int, int], where: str) -> None:
@@ -93,19 +93,19 @@ class PairMaker:
 
     def _label(self, data: bytes, where: str, size: tuple[int, int], image_where: str) -> tuple[bytes, tuple[str, ...]]:
         as_it_is = None
-        if isinstance(self.labels, Labels):
-            as_it_is = self.labels.as_they_are(data) if self.form.keeps_labels else None
+        if isinstance(self.labels, LabelFormat):
+            as_it_is = self.labels.find_copyable(data) if self.form.keeps_labels else None
             if as_it_is and not self.form.decode:
-                allowed = self.rules.judge(self.labels.header_faults(as_it_is, data, where))
+                allowed = self.rules.enforce(self.labels.check_header(as_it_is, data, where))
                 _check_size(as_it_is.size, size, where, image_where)
-                return datum.encoded(png.grey(as_it_is), (1, *size)), allowed
+                return datum.pack_image(png.to_grey(as_it_is), (1, *size)), allowed
             label, faults = self.labels.read(data, where)
         else:
             label, faults = self.labels(data, where), []
         _check_size(label.shape, size, where, image_where)
-        allowed = self.rules.judge([*faults, *self.rules.label(label, where)])
+        allowed = self.rules.enforce([*faults, *self.rules.check_label(label, where)])
         if as_it_is:
-            return datum.encoded(png.grey(as_it_is), (1, *size)), allowed
+            return datum.pack_image(png.to_grey(as_it_is), (1, *size)), allowed
         return self.form.label(label, self.rules.ignore or 0), allowed
 
 
@@ -118,7 +118,7 @@ def first_shape(pairs: Iterable[Pair], store: Store, form: Form) -> tuple[int, i
     """C x H x W, as stored, of the first image that is one."""
     for pair in pairs:
         try:
-            return form.shape(store.read(pair.image), store.where(pair.image))
+            return form.shape(store.read(pair.image), store.locate(pair.image))
         except DatasetError:  # the build will come to it, and stop there or skip it
             continue
     return None

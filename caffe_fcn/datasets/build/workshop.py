@@ -14,7 +14,7 @@ from pathlib import Path
 
 from caffe_fcn import files
 from caffe_fcn.datasets.records.database import is_database
-from caffe_fcn.description import dataset as description
+from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import FileError
 
 WORKSHOP = ".building"
@@ -36,7 +36,7 @@ def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) ->
     """
     _check_free(folder, databases)
     place = folder / WORKSHOP
-    with files.new_folder(place), files.told(place), (place / "lock").open("w") as lock:
+    with files.make_folder(place), files.naming_errors(place), (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -84,18 +84,18 @@ def _check_free(folder: Path, names: Iterable[str]) -> None:
 
 def _move(workshop: Path, folder: Path) -> None:
     """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
-    private = {"lock", _PLAN, description.FILE}
+    private = {"lock", _PLAN, dataset_json.FILE}
     built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
     _check_free(folder, [path.name for path in built if path.is_dir()])
     _remove_old(folder)
-    for path in [*built, workshop / description.FILE]:
+    for path in [*built, workshop / dataset_json.FILE]:
         path.replace(folder / path.name)
 
 
 def _old_names(folder: Path) -> set[str]:
     """The files and databases of the data set in ``folder``; raises `FileError` where its description is damaged."""
     try:
-        old = description.read(folder)
+        old = dataset_json.read(folder)
     except FileError as error:
         raise FileError(error.where, error.what, "remove it, or name another folder") from error
     if old is None:
@@ -112,7 +112,7 @@ def _remove_old(folder: Path) -> None:
     paths = [folder / name for name in _old_names(folder)]
     old = [path for path in paths if path.is_symlink() or path.is_file()]
     databases = [path for path in paths if path not in old and is_database(path)]
-    (folder / description.FILE).unlink(missing_ok=True)
+    (folder / dataset_json.FILE).unlink(missing_ok=True)
     for path in old:
         path.unlink()
     for path in databases:

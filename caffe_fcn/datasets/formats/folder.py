@@ -11,10 +11,10 @@ from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.pairs import Pair, PairMaker, build_pairs, first_shape, shuffled
 from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.labels import Encoding, Labels
-from caffe_fcn.datasets.records.palette import Colour, filled
-from caffe_fcn.datasets.records.stores import Folder, Store
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.datasets.records.labels import Encoding, LabelFormat
+from caffe_fcn.datasets.records.palette import Colour, fill_gaps
+from caffe_fcn.datasets.records.source_files import Folder, Store
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
@@ -73,7 +73,7 @@ def build(
         name,
         channels=like[0] if like else 3,
         classes=list(classes) if classes else None,
-        palette=[list(colour) for colour in filled(coding.colours)] if coding.colours else None,
+        palette=[list(colour) for colour in fill_gaps(coding.colours)] if coding.colours else None,
         ignore_label=ignore,
         seed=seed,
         sources=[{"split": "train", "images": str(images), "labels": str(labels)}],
@@ -98,7 +98,7 @@ def pair_up(images: Store, labels: Store) -> list[Pair]:
     """
     image_of, label_of = (_by_stem(store) for store in (images, labels))
     if not image_of:
-        raise DatasetError(images.where(""), "holds no images", f"of {', '.join(sorted(_EXTENSIONS))}")
+        raise DatasetError(images.locate(""), "holds no images", f"of {', '.join(sorted(_EXTENSIONS))}")
     stems = sorted(image_of.keys() | label_of.keys())
     return [Pair(stem, image_of.get(stem, ""), label_of.get(stem, "")) for stem in stems]
 
@@ -123,18 +123,18 @@ def _by_stem(store: Store) -> dict[str, str]:
         if extension.lower() not in _EXTENSIONS:
             continue
         if stem in found:
-            raise Fault("pair", store.where(name), f"has the name of {store.where(found[stem])}", "remove one")
+            raise Fault("pair", store.locate(name), f"has the name of {store.locate(found[stem])}", "remove one")
         found[stem] = name
     return found
 
 
 def _detect(
     pairs: Sequence[Pair], store: Store, colours: Mapping[int, Colour] | None, encoding: Encoding | None
-) -> Labels:
+) -> LabelFormat:
     """The encoding of the first label that is one."""
     for pair in pairs:
         try:
-            return label_images.detect(store.read(pair.label), store.where(pair.label), colours, encoding)
+            return label_images.detect(store.read(pair.label), store.locate(pair.label), colours, encoding)
         except Fault:  # the build will come to it, and stop there or skip it
             continue
-    return Labels(encoding or "palette", colours)
+    return LabelFormat(encoding or "palette", colours)

@@ -21,7 +21,7 @@ from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.formats import mnist
 from caffe_fcn.datasets.records import datum
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 
 HEIGHT, WIDTH, DIGIT = 64, 84, 28
@@ -131,7 +131,13 @@ class _Maker:
     def __call__(self, index: int) -> Record:
         image, masks, _ = compose(self.digits, self.values, self.seed, self.numbers[index])
         label = label_of(masks, self.background).astype(np.uint8)
-        return Record({"images": datum.raw(image[None]), "labels": datum.raw(label[None]), "masks": datum.raw(masks)})
+        return Record(
+            {
+                "images": datum.pack_raw(image[None]),
+                "labels": datum.pack_raw(label[None]),
+                "masks": datum.pack_raw(masks),
+            }
+        )
 
 
 def _place(random: np.random.RandomState, slot: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from caffe_fcn.datasets.build import building
 from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.records import datum
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import FileError
 
 _MOST_BYTES = 1 << 30  # twenty times MNIST
@@ -38,7 +38,7 @@ def build(output: str | os.PathLike[str], mnist_folder: str | os.PathLike[str], 
 
 def _split(name: str, digits: NDArray[np.uint8], values: NDArray[np.uint8]) -> Split:
     def record(index: int) -> Record:
-        return Record({"images": datum.raw(digits[index][None], int(values[index]))})
+        return Record({"images": datum.pack_raw(digits[index][None], int(values[index]))})
 
     return Split(name, [f"{index:08d}" for index in range(len(values))], record, ("images",))
 
@@ -63,7 +63,7 @@ def sources(folder: str | os.PathLike[str], part: str = "train") -> list[dict[st
 
 def idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """The array in an IDX file of bytes that should have so many dimensions; raises `FileError`."""
-    with files.told(path), path.open("rb") as raw:
+    with files.naming_errors(path), path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.GzipFile(fileobj=raw) if zipped else raw as file:

@@ -20,11 +20,11 @@ from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.pairs import checksum, shuffled
 from caffe_fcn.datasets.formats.voc import MatLabels
-from caffe_fcn.datasets.records import classes, datum, images, stores
+from caffe_fcn.datasets.records import classes, datum, images, source_files
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.reference_layers import layouts
 from caffe_fcn.datasets.reference_layers.layouts import Layout
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
@@ -131,7 +131,7 @@ class _Maker:
         size: tuple[int, ...] | None = None
         for top, kind in self.kinds.items():
             path = self.layout.tops[top].path.format(name=self.names[index], **self.params)
-            data = stores.read_file(path)
+            data = source_files.read_file(path)
             sources.append(data)
             values[kind], found, passed = self._record(top, kind, data, path)
             size = size or found
@@ -148,12 +148,12 @@ class _Maker:
             return image.record, image.size, image.allowed
         if what == "label":
             label = MatLabels(self.layout.tops[top].decode, self.table)(data, path)
-            allowed = self.rules[kind].judge(self.rules[kind].label(label, path))
+            allowed = self.rules[kind].enforce(self.rules[kind].check_label(label, path))
             return self.form.label(label, IGNORE), label.shape, allowed
         array = _decoded(self.layout.tops[top].decode, data, path)
         if what == "depth":
-            return datum.floats(np.log(array.astype(np.float32))[None]), array.shape, ()
-        return datum.raw(np.ascontiguousarray(array.transpose(2, 0, 1))), array.shape[:2], ()
+            return datum.pack_floats(np.log(array.astype(np.float32))[None]), array.shape, ()
+        return datum.pack_raw(np.ascontiguousarray(array.transpose(2, 0, 1))), array.shape[:2], ()
 
 
 def _names(layout: Layout, params: Mapping[str, str]) -> list[str]:
@@ -170,12 +170,12 @@ def _table(layout: Layout, params: dict[str, str]) -> Any:
         return None
     where = params[layout.folders[-1]]
     try:
-        with files.told(where):
+        with files.naming_errors(where):
             return layout.table(params)
     except ValueError as error:
         raise DatasetError(where, f"its lists of class names don't fit: {error}", "fetch them again") from error
 
 
 def _decoded(decode: layouts.Decode, data: bytes, where: str) -> Any:
-    images.load(images.header(data, where), where)  # for its guards and its errors
+    images.load(images.open_header(data, where), where)  # for its guards and its errors
     return decode(io.BytesIO(data), None)

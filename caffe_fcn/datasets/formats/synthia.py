@@ -9,7 +9,7 @@ from caffe_fcn.datasets.build.building import PLAINLY, Way
 from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.formats import folder
 from caffe_fcn.datasets.records.palette import SYNTHIA
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 

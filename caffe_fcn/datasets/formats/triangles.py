@@ -19,7 +19,7 @@ from caffe_fcn.datasets.build import building
 from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.records import datum, images
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 
 BACKGROUND, INK = 255, 0
@@ -60,8 +60,8 @@ def build(
 
     def finish(folder: Path) -> None:
         for name, array in zip((GRID_FILE, GRID_LABEL_FILE), grid_pair(grid, size, seed), strict=True):
-            with files.atomic(folder / name) as file:
-                images.picture(array[None]).save(file, "PNG")
+            with files.atomic_write(folder / name) as file:
+                images.to_pillow(array[None]).save(file, "PNG")
 
     return building.build(output, splits, about, way, finish)
 
@@ -92,4 +92,4 @@ def grid_pair(grid: int, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArr
 def _record(size: int, stream: tuple[int, int], index: int) -> Record:
     corners = np.random.RandomState((*stream, index)).randint(0, size, (3, 2))  # a generator that never changes
     outline, filled = pair(corners, size)
-    return Record({"images": datum.raw(outline[None]), "labels": datum.raw(filled[None])})
+    return Record({"images": datum.pack_raw(outline[None]), "labels": datum.pack_raw(filled[None])})

@@ -22,11 +22,11 @@ from caffe_fcn.datasets.build.pairs import LabelReader, Pair, PairMaker, build_p
 from caffe_fcn.datasets.formats.folder import in_order_of
 from caffe_fcn.datasets.records import classes
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.labels import Labels
-from caffe_fcn.datasets.records.palette import voc as voc_palette
-from caffe_fcn.datasets.records.stores import Folder, Store, open_store
+from caffe_fcn.datasets.records.labels import LabelFormat
+from caffe_fcn.datasets.records.palette import make_voc_palette
+from caffe_fcn.datasets.records.source_files import Folder, Store, open_store
 from caffe_fcn.datasets.reference_layers import layouts
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, nearest
 from caffe_fcn.files import PathLike
 
@@ -73,7 +73,7 @@ def build(
         "voc",
         channels=like[0] if like else 3,
         classes=list(classes.VOC),
-        palette=[list(colour) for colour in voc_palette()],
+        palette=[list(colour) for colour in make_voc_palette()],
         ignore_label=IGNORE,
         seed=seed,
         sources=[{"split": split, "path": parts[split].where, "list": name} for split, name in
@@ -86,12 +86,12 @@ def build(
 class _Voc:
     """VOC's pairs in a store, wherever in it they lie."""
 
-    labels = Labels("palette", dict(enumerate(voc_palette())))
+    labels = LabelFormat("palette", dict(enumerate(make_voc_palette())))
 
     def __init__(self, store: Store, year: int | None) -> None:
         self.store = store
         self.root = _root(store, year)
-        self.where = store.where(self.root)
+        self.where = store.locate(self.root)
 
     def pairs(self, split: str) -> list[Pair]:
         names = self._names(split)
@@ -104,10 +104,10 @@ class _Voc:
         listed = f"{self.root}{_SPLITS}{split}.txt"
         known = self.store.names()
         if listed in known:
-            return _listed(self.store.read(listed), self.store.where(listed))
+            return _listed(self.store.read(listed), self.store.locate(listed))
         if split == SEG11VALID:
             return _listed(Path(__file__).with_name(f"{SEG11VALID}.txt").read_bytes(), SEG11VALID)
-        return _of_file(split, self.store.where(f"{self.root}{_SPLITS}"), _splits_in(known, self.root))
+        return _of_file(split, self.store.locate(f"{self.root}{_SPLITS}"), _splits_in(known, self.root))
 
 
 class _Sbdd:
@@ -121,7 +121,7 @@ class _Sbdd:
 
     def pairs(self, split: str) -> list[Pair]:
         if (self.store.root / f"{split}.txt").is_file():
-            names = _listed(self.store.read(f"{split}.txt"), self.store.where(f"{split}.txt"))
+            names = _listed(self.store.read(f"{split}.txt"), self.store.locate(f"{split}.txt"))
         else:
             names = _of_file(split, self.where, [path.stem for path in self.store.root.glob("*.txt")])
         return [Pair(name, f"img/{name}.jpg", f"cls/{name}.mat") for name in names]
@@ -152,9 +152,9 @@ def _root(store: Store, year: int | None) -> str:
     if len(chosen) == 1:
         return chosen[0]
     if not roots:
-        raise DatasetError(store.where(""), f"holds no VOC: there is no {_SPLITS}", "name VOCdevkit, or the tar")
+        raise DatasetError(store.locate(""), f"holds no VOC: there is no {_SPLITS}", "name VOCdevkit, or the tar")
     found = ", ".join(root.rstrip("/") or "." for root in roots)
-    raise DatasetError(store.where(""), f"holds {found}", "choose one with the year")
+    raise DatasetError(store.locate(""), f"holds {found}", "choose one with the year")
 
 
 def _splits_in(names: Iterable[str], root: str) -> list[str]:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets.build.building import Progress
-from caffe_fcn.datasets.parallel import in_order
+from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import images, palette
-from caffe_fcn.datasets.records.reading import Pairs
+from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class View:
     """Value -> its share of the label's pixels."""
 
 
-def views(
+def make_views(
     pairs: Pairs, count: int, side: int, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> list[View]:
     """``count`` records, or all if there are fewer, none larger than ``side``; raises `DatasetError`."""
@@ -56,14 +56,14 @@ def views(
         return _view(pairs, number * len(pairs) // total, side, colours)
 
     made = []
-    for one in in_order(view, range(total), workers):
+    for one in map_in_order(view, range(total), workers):
         made.append(one)
         if progress:
             progress(len(made), total)
     return made
 
 
-def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str, progress: Progress | None = None) -> str:
+def render_page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str, progress: Progress | None = None) -> str:
     """The page of some splits, split -> its pairs and views, as HTML."""
     first = next(iter(shown.values()))[0]
     about = first.about
@@ -80,7 +80,7 @@ def page(shown: Mapping[str, tuple[Pairs, Sequence[View]]], name: str, progress:
     return template.replace("{{data}}", json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def sheet(pairs: Pairs, shown: Sequence[View], columns: int = 2) -> NDArray[np.uint8]:
+def render_sheet(pairs: Pairs, shown: Sequence[View], columns: int = 2) -> NDArray[np.uint8]:
     """One picture, H x W x 3 (red first): image, label and overlay of each view, its name, and a legend.
 
     Raises `DatasetError` where there is nothing to show.
@@ -114,9 +114,9 @@ def sheet(pairs: Pairs, shown: Sequence[View], columns: int = 2) -> NDArray[np.u
 def _view(pairs: Pairs, index: int, side: int, colours: Sequence[palette.Colour]) -> View:
     image, label = pairs[index]
     if image.dtype != np.uint8 or image.shape[0] not in (1, 3, 4):
-        where = pairs.where(pairs.images, index)
+        where = pairs.locate(pairs.images, index)
         raise DatasetError(where, f"has {image.shape[0]} channels of {image.dtype}, no picture", "look at another one")
-    picture = images.picture(image).convert("RGB")
+    picture = images.to_pillow(image).convert("RGB")
     picture.thumbnail((side, side))
     name, size = pairs.names[index], f"{image.shape[1]} x {image.shape[2]}"
     if label.ndim != 3 or label.shape[0] != 1:
@@ -146,7 +146,7 @@ def _colours(pairs: Pairs) -> Sequence[palette.Colour]:
     if about is not None and about.labels == "grey":
         return [(value, value, value) for value in range(256)]
     given = [(r, g, b) for r, g, b in about.palette] if about is not None and about.palette else []
-    return [*given, *palette.voc()[len(given) :]]
+    return [*given, *palette.make_voc_palette()[len(given) :]]
 
 
 def _split(name: str, pairs: Pairs, shown: Sequence[View], progress: Progress | None) -> dict[str, Any]:

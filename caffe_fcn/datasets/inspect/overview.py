@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn.datasets.inspect import inspection
-from caffe_fcn.datasets.inspect.inspection import Findings
-from caffe_fcn.datasets.records import datum, reading
+from caffe_fcn.datasets.inspect import record_checks
+from caffe_fcn.datasets.inspect.record_checks import Findings
+from caffe_fcn.datasets.records import datum, opening
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.reading import Pairs
-from caffe_fcn.description import dataset as description
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.datasets.records.opening import Pairs
+from caffe_fcn.description import dataset_json
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import FileError
 
 
@@ -69,20 +69,22 @@ class Overview:
         }
 
 
-def look(folder: Path) -> Overview:
+def summarize(folder: Path) -> Overview:
     """The data set in ``folder``, or the LMDB that it is; raises `FileError`, `DatasetError`."""
-    found = reading.splits(folder)
+    found = opening.splits(folder)
     if not found:
         raise FileError(folder, "holds no data set", "name a folder with dataset.json, or an LMDB")
-    about = description.read(folder)
-    views = {name: SplitView(reading.open(folder, name)) for name in found}
+    about = dataset_json.read(folder)
+    views = {name: SplitView(opening.open(folder, name)) for name in found}
     for name, split in about.splits.items() if about else ():
         views[name].statistics = split.get("statistics")
         views[name].skipped = len(split.get("skipped", ()))
     return Overview(folder, about, views)
 
 
-def rules(seen: Overview, classes: int | None = None, ignore: int | None = None, allow: Iterable[str] = ()) -> Rules:
+def make_rules(
+    seen: Overview, classes: int | None = None, ignore: int | None = None, allow: Iterable[str] = ()
+) -> Rules:
     """What the labels may hold: as said (``ignore`` -1: no value is), else as described, else anything and 255."""
     about = seen.about
     if classes is None and about is not None and about.classes:
@@ -102,11 +104,11 @@ def check(
     """Check and measure every split, and the mean that is trained with (None: the data set's own)."""
     for place, (name, split) in enumerate(seen.splits.items()):
         told = None if progress is None else _told_as(progress, f"checking {name}")
-        figures, split.findings = inspection.inspect(split.pairs, rules, workers, told)
-        split.statistics = figures.summary(rules.classes, rules.ignore)
+        figures, split.findings = record_checks.check_records(split.pairs, rules, workers, told)
+        split.statistics = figures.summarize(rules.classes, rules.ignore)
         if place == 0:
             for where, said in _means(seen, mean):
-                seen.mean_findings.add(inspection.mean_faults(said, figures.mean, where))
+                seen.mean_findings.add(record_checks.check_mean(said, figures.mean, where))
 
 
 def _means(seen: Overview, mean: Sequence[float] | None) -> list[tuple[str, Sequence[float]]]:
@@ -114,10 +116,10 @@ def _means(seen: Overview, mean: Sequence[float] | None) -> list[tuple[str, Sequ
         return [("--mean", mean)]
     means: list[tuple[str, Sequence[float]]] = []
     if seen.about is not None and seen.about.mean is not None:
-        means.append((str(seen.folder / description.FILE), seen.about.mean))
-    file = seen.folder / description.MEAN_FILE
+        means.append((str(seen.folder / dataset_json.FILE), seen.about.mean))
+    file = seen.folder / dataset_json.MEAN_FILE
     if file.is_file():
-        means.append((str(file), inspection.mean_of_file(file)))
+        means.append((str(file), record_checks.read_mean(file)))
     return means
 
 
@@ -129,7 +131,7 @@ def _database(pairs: Pairs, database: Database) -> dict[str, Any]:
     """Where a database is, and what its first record is like."""
     known: dict[str, Any] = {"path": str(database.path), "records": len(database)}
     if len(database):
-        record = datum.parse(database[0], pairs.where(database, 0))
-        known["encoding"] = datum.encoding(record)
-        known["first"] = list(datum.shape(record, pairs.where(database, 0)))
+        record = datum.parse(database[0], pairs.locate(database, 0))
+        known["encoding"] = datum.describe_encoding(record)
+        known["first"] = list(datum.read_shape(record, pairs.locate(database, 0)))
     return known

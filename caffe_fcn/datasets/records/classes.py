@@ -43,20 +43,20 @@ SIFT_FLOW = _names(
 SIFT_FLOW_GEOMETRIC = _names("sky, horizontal, vertical")
 
 
-def named(number_or_path: str) -> list[str]:
-    """The names of so many classes, which are their indices, or those that a file gives; as `read`.
+def parse_names(number_or_path: str) -> list[str]:
+    """The names of so many classes, which are their indices, or those that a file gives; as `read_names`.
 
     Raises `DatasetError` for a number of classes that no label can hold.
     """
     if not re.fullmatch("[0-9]+", number_or_path):
-        return read(number_or_path)
+        return read_names(number_or_path)
     number = number_or_path.lstrip("0")
     if not number or len(number) > len(str(MOST)) or int(number) > MOST:
         raise DatasetError("classes", f"cannot be {number_or_path}", f"1 to {MOST} of them, or a file of their names")
     return [str(index) for index in range(int(number))]
 
 
-def read(path: str | os.PathLike[str]) -> list[str]:
+def read_names(path: str | os.PathLike[str]) -> list[str]:
     """Class names, one a line, with or without their index before them ("0: background").
 
     Raises `FileError` for a file without names, or whose indices don't count up from 0.

@@ -21,7 +21,7 @@ from caffe_fcn.datasets.records import lmdb_pages
 from caffe_fcn.datasets.records.lmdb_pages import DamagedError
 from caffe_fcn.errors import DatasetError, FileError
 
-__all__ = ["DamagedError", "Database", "Writer", "is_database", "key"]
+__all__ = ["DamagedError", "Database", "Writer", "format_key", "is_database"]
 
 _FIRST_MAP = 64 << 20
 _MAPPED = 16 << 20  # how much is read or written before a file is mapped anew, so that it does not stay in memory
@@ -29,7 +29,7 @@ _PROBE = 1 << 20
 _FILE = "data.mdb"
 
 
-def key(index: int) -> bytes:
+def format_key(index: int) -> bytes:
     """The key of record ``index``."""
     return b"%08d" % index
 
@@ -67,7 +67,7 @@ class Writer:
                 try:
                     with self._environment.begin(write=True) as transaction:
                         for index, value in enumerate(values, start):
-                            transaction.put(key(index), value, append=True)
+                            transaction.put(format_key(index), value, append=True)
                     return
                 except lmdb.MapFullError:
                     self._environment.set_mapsize(2 * self._environment.info()["map_size"])
@@ -100,7 +100,7 @@ class Writer:
         """Drop the records from ``count`` on."""
         with _told(self.path, writing=True), self._environment.begin(write=True) as transaction:
             for index in range(count, len(self)):
-                transaction.delete(key(index))
+                transaction.delete(format_key(index))
 
     def close(self) -> None:
         """Flush everything to the disk."""
@@ -197,7 +197,7 @@ class _Mapped:
         with self._turn:
             with self._environment.begin() as transaction, transaction.cursor() as cursor:
                 ends = (cursor.first() and cursor.key(), cursor.last() and cursor.key())
-            if self.entries == 0 or ends == (key(0), key(self.entries - 1)):
+            if self.entries == 0 or ends == (format_key(0), format_key(self.entries - 1)):
                 return _Numbers(self.entries)
             return list(self._walk())
 
@@ -247,8 +247,8 @@ class _Numbers(Sequence[bytes]):
     def __getitem__(self, index: slice) -> list[bytes]: ...
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
         if isinstance(index, slice):
-            return [key(i) for i in self._indices[index]]
-        return key(self._indices[index])
+            return [format_key(i) for i in self._indices[index]]
+        return format_key(self._indices[index])
 
 
 # LMDB refuses to open a file twice in one process, so those that read it share it.
@@ -281,7 +281,7 @@ def _told(path: Path, writing: bool = False) -> Iterator[None]:
 
     from caffe_fcn import files
 
-    with files.told(path):
+    with files.naming_errors(path):
         try:
             yield
         except lmdb.Error as error:

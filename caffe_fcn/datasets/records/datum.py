@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from caffe_fcn.proto import Datum
+
 Array: TypeAlias = "NDArray[Any]"
 
 # The keys of Datum.channels, height, width, data; and what follows the bytes of an image: encoded is true.
@@ -24,7 +26,7 @@ _CHANNELS, _HEIGHT, _WIDTH = (wire.encode_key(number, wire.VARINT) for number in
 _DATA, _ENCODED = wire.encode_key(4, wire.BYTES), wire.encode_key(7, wire.VARINT) + b"\x01"
 
 
-def raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
+def pack_raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
     """A record of the 8-bit array C x H x W, not compressed; ``label`` is a class for all of it."""
     from caffe_fcn.proto import Datum
 
@@ -33,7 +35,7 @@ def raw(array: NDArray[np.uint8], label: int | None = None) -> bytes:
     return bytes(record.SerializeToString())
 
 
-def floats(array: NDArray[np.float32]) -> bytes:
+def pack_floats(array: NDArray[np.float32]) -> bytes:
     """A record of the array C x H x W in single precision."""
     from caffe_fcn.proto import Datum
 
@@ -41,7 +43,7 @@ def floats(array: NDArray[np.float32]) -> bytes:
     return bytes(Datum(channels=channels, height=height, width=width, float_data=array.ravel()).SerializeToString())
 
 
-def encoded(data: bytes, shape: tuple[int, int, int]) -> bytes:
+def pack_image(data: bytes, shape: tuple[int, int, int]) -> bytes:
     """A record of an image file's bytes; ``shape``, C x H x W, is for readers who don't decode it.
 
     It is put together by hand: a message would copy the bytes twice.
@@ -56,7 +58,7 @@ def _shape_and_key(shape: tuple[int, int, int]) -> bytes:
     return b"".join((_CHANNELS, channels, _HEIGHT, height, _WIDTH, width, _DATA))
 
 
-def parse(record: bytes, where: str) -> Any:
+def parse(record: bytes, where: str) -> Datum:
     """The Datum in ``record``; raises `DatasetError` at ``where``."""
     from google.protobuf.message import DecodeError
 
@@ -68,7 +70,7 @@ def parse(record: bytes, where: str) -> Any:
         raise DatasetError(where, "is no Datum", "build the data set again") from error
 
 
-def array(datum: Any, where: str) -> Array:
+def to_array(datum: Datum, where: str) -> Array:
     """C x H x W, as Caffe's Data layer puts it into a blob: uint8, or float32 for float_data.
 
     Raises `DatasetError` at ``where`` for an image that does not decode or data that don't fill the shape.
@@ -76,7 +78,7 @@ def array(datum: Any, where: str) -> Array:
     import numpy as np
 
     if datum.encoded:
-        return images.as_caffe_decodes(datum.data, where)
+        return images.decode_as_caffe(datum.data, where)
     values: Array = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
     shape = (datum.channels, datum.height, datum.width)
     if min(shape) < 1 or values.size != shape[0] * shape[1] * shape[2]:
@@ -85,15 +87,15 @@ def array(datum: Any, where: str) -> Array:
     return values.reshape(shape)
 
 
-def shape(datum: Any, where: str) -> tuple[int, ...]:
+def read_shape(datum: Datum, where: str) -> tuple[int, ...]:
     """C x H x W, of an encoded record from its header; raises `DatasetError` at ``where``."""
     if not datum.encoded:
         return datum.channels, datum.height, datum.width
-    header = images.header(datum.data, where)
-    return len(images.mode_in_caffe(header)), header.height, header.width
+    header = images.open_header(datum.data, where)
+    return len(images.choose_mode(header)), header.height, header.width
 
 
-def encoding(datum: Any) -> str:
+def describe_encoding(datum: Datum) -> str:
     """How a record holds its array: raw, float, or the format of an image file."""
     if not datum.encoded:
         return "raw" if datum.data else "float"

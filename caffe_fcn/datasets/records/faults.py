@@ -65,7 +65,7 @@ class Rules:
             known = nearest(check, ALLOWABLE) or f"one of {', '.join(ALLOWABLE)}"
             raise DatasetError("--allow", f"no check {check!r} that can be allowed", known)
 
-    def judge(self, faults: Iterable[Fault]) -> tuple[str, ...]:
+    def enforce(self, faults: Iterable[Fault]) -> tuple[str, ...]:
         """Raise the first fault that is not allowed; returns the names of those that are."""
         passed = []
         for fault in faults:
@@ -74,7 +74,7 @@ class Rules:
             passed.append(fault.check)
         return tuple(passed)
 
-    def label(self, label: NDArray[np.uint8], where: str) -> Iterator[Fault]:
+    def check_label(self, label: NDArray[np.uint8], where: str) -> Iterator[Fault]:
         """The faults of a label's values, H x W."""
         import numpy as np
 

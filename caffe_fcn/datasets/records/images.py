@@ -28,7 +28,7 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, st
 """What Pillow raises on files that are no images, or cease to be one."""
 
 
-def header(data: bytes, where: str) -> Image:
+def open_header(data: bytes, where: str) -> Image:
     """The image in ``data``, not decoded yet; raises `Fault` at ``where``."""
     from PIL import Image
 
@@ -58,9 +58,9 @@ def load(image: Image, where: str) -> Image:
     return image
 
 
-def deep(image: Image, data: bytes) -> bool:
+def is_deep(image: Image, data: bytes) -> bool:
     """Whether an image has more than 8 bits a channel (of PNGs in colour, Pillow keeps silent about it)."""
-    head = png.header(data)
+    head = png.read_header(data)
     return image.mode.startswith(("I", "F")) or (head is not None and head.depth > 8)
 
 
@@ -69,26 +69,26 @@ def has_alpha(image: Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
-def as_caffe_decodes(data: bytes, where: str) -> NDArray[np.uint8]:
+def decode_as_caffe(data: bytes, where: str) -> NDArray[np.uint8]:
     """The array that Caffe (OpenCV, unchanged) gets from an encoded record: palettes turn into colours.
 
     Raises `Fault` for what Caffe cannot decode.
     """
     import numpy as np
 
-    image = header(data, where)
-    if deep(image, data):
+    image = open_header(data, where)
+    if is_deep(image, data):
         raise Fault("16-bit", where, "has more than 8 bits a channel, which Caffe refuses", "convert it to 8 bits")
     load(image, where)
-    return planes(np.asarray(image.convert(mode_in_caffe(image))))
+    return to_planes(np.asarray(image.convert(choose_mode(image))))
 
 
-def mode_in_caffe(image: Image) -> str:
+def choose_mode(image: Image) -> str:
     """The mode of what Caffe makes of an image: its letters are its channels."""
     return "RGBA" if has_alpha(image) else "L" if image.mode in ("1", "L") else "RGB"
 
 
-def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pixels H x W (grey) or H x W x C (R, G, B, alpha) as C x H x W, blue first."""
     import numpy as np
 
@@ -98,7 +98,7 @@ def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
 
 
-def picture(array: NDArray[Any]) -> Image:
+def to_pillow(array: NDArray[Any]) -> Image:
     """The Pillow image of an 8-bit array C x H x W with one or three (blue first) channels."""
     import numpy as np
     from PIL import Image

@@ -7,7 +7,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START = b"\xff\xd8"
 
 
-def shape(data: bytes) -> tuple[int, int, int] | None:
+def read_shape(data: bytes) -> tuple[int, int, int] | None:
     """C x H x W of a JPEG with 8 bits a channel, grey or in colour; None for all else."""
     if not data.startswith(_START):
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from caffe_fcn.datasets.records import images, png
 from caffe_fcn.datasets.records.faults import Fault
-from caffe_fcn.datasets.records.palette import Colour, filled
+from caffe_fcn.datasets.records.palette import Colour, fill_gaps
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _SAID = {"palette": "a palette", "grey": "grey values", "rgb": "colours"}
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelFormat:
     """How label images encode classes.
 
     ``colours``, value -> colour, are the palette that all must share, or tell the class of a colour.
@@ -46,38 +46,38 @@ class Labels:
         """The class indices, H x W, and faults that may be allowed; raises `Fault` for others."""
         import numpy as np
 
-        image = images.header(data, where)
+        image = images.open_header(data, where)
         faults = list(self._check(image, data, where))
         images.load(image, where)
         if self.encoding == "rgb":
             return self._of_colours(np.asarray(image.convert("RGB")), where), faults
         return np.array(image, np.uint8), faults
 
-    def as_they_are(self, data: bytes) -> png.Parts | None:
+    def find_copyable(self, data: bytes) -> png.Parts | None:
         """The parts of a PNG that becomes a grey one of the indices without being decoded; None of all else."""
-        parts = None if self.encoding == "rgb" else png.parts(data)
+        parts = None if self.encoding == "rgb" else png.split(data)
         return parts if parts and parts.holds_values else None
 
-    def header_faults(self, parts: png.Parts, data: bytes, where: str) -> list[Fault]:
+    def check_header(self, parts: png.Parts, data: bytes, where: str) -> list[Fault]:
         """The faults that show without decoding the pixels; raises `Fault` for those that can't be allowed."""
         plain = parts.header.colour == _COLOUR_TYPES[self.encoding]
         if plain and (self.encoding == "grey" or self._palette.startswith(parts.palette)):
             return []
-        return list(self._check(images.header(data, where), data, where))
+        return list(self._check(images.open_header(data, where), data, where))
 
     @cached_property
     def _palette(self) -> bytes:
-        return bytes(value for colour in filled(self.colours or {}) for value in colour)
+        return bytes(value for colour in fill_gaps(self.colours or {}) for value in colour)
 
     def _check(self, image: Image, data: bytes, where: str) -> Iterator[Fault]:
-        if images.deep(image, data):
+        if images.is_deep(image, data):
             raise Fault("16-bit", where, "has more than 8 bits a pixel", "write labels with 8 bits")
         found = _OF_MODE.get(image.mode)
         if found != self.encoding and not (self.encoding == "rgb" and found == "palette"):
             what = f"has {_SAID[found]}" if found else f"is of mode {image.mode}"
             raise Fault("encoding", where, f"{what}, not {_SAID[self.encoding]}", "choose another --label-encoding")
         if self.encoding == "palette" and self.colours is not None:
-            for value, colour in enumerate(colours_of(image, where)):
+            for value, colour in enumerate(read_palette(image, where)):
                 shared = self.colours.get(value, colour)
                 if colour != shared:
                     what = "gives {} the colour {} {} {}, and the others {} {} {}".format(value, *colour, *shared)
@@ -103,7 +103,7 @@ class Labels:
         return classes
 
 
-def colours_of(image: Image, where: str) -> tuple[Colour, ...]:
+def read_palette(image: Image, where: str) -> tuple[Colour, ...]:
     """The palette of an image of mode P, for which all of it is decoded; raises `Fault` where it is broken."""
     return _colours(images.load(image, where).getpalette() or [], where)
 
@@ -114,18 +114,20 @@ def _colours(flat: Sequence[int], where: str) -> tuple[Colour, ...]:
     return tuple(zip(flat[0::3], flat[1::3], flat[2::3], strict=False))
 
 
-def detect(data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None) -> Labels:
+def detect(
+    data: bytes, where: str, colours: Mapping[int, Colour] | None, encoding: Encoding | None = None
+) -> LabelFormat:
     """The encoding of a label image, if none is said, and its palette, which all others must share."""
-    parts = png.parts(data)
+    parts = png.split(data)
     if parts and parts.holds_values and parts.header.colour == png.PALETTE and encoding in (None, "palette"):
-        return Labels("palette", dict(enumerate(_colours(parts.palette, where))))
-    image = images.header(data, where)
+        return LabelFormat("palette", dict(enumerate(_colours(parts.palette, where))))
+    image = images.open_header(data, where)
     found = encoding or _OF_MODE.get(image.mode)
     if found is None:
         raise Fault("encoding", where, f"is of mode {image.mode}", "labels are PNG with a palette, grey or RGB")
     if found == "palette" and image.mode == "P":
-        return Labels(found, dict(enumerate(colours_of(image, where))))
-    return Labels(found, colours)
+        return LabelFormat(found, dict(enumerate(read_palette(image, where))))
+    return LabelFormat(found, colours)
 
 
 def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int64]:

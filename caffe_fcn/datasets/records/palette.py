@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Colour = tuple[int, int, int]
 
 
-def voc(count: int = 256) -> tuple[Colour, ...]:
+def make_voc_palette(count: int = 256) -> tuple[Colour, ...]:
     """PASCAL VOC's palette: bits 0, 1, 2 of the index go to bit 7 of R, G, B, the next three to bit 6, ..."""
 
     def channel(index: int, first: int) -> int:
@@ -71,9 +71,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | N
     return colours, list(names.values()) if names and all(names.values()) else None
 
 
-def filled(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
+def fill_gaps(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
     """A colour for each value up to the highest: those that are missing are VOC's."""
-    default = voc()
+    default = make_voc_palette()
     return tuple(colours.get(value, default[value]) for value in range(max(colours, default=-1) + 1))
 
 
@@ -81,7 +81,7 @@ def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uin
     """A label H x W in its colours, H x W x 3 (R, G, B); values without a colour take that of VOC."""
     import numpy as np
 
-    table = np.array(voc(), np.uint8)
+    table = np.array(make_voc_palette(), np.uint8)
     if colours:
         table[: len(colours)] = colours
     return table[label]

@@ -59,7 +59,7 @@ class Parts(NamedTuple):
         return self.header.depth == 8 and self.header.colour in (GREY, PALETTE)
 
 
-def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
+def encode(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     """The PNG of an array C x H x W, one channel or three (blue first)."""
     import numpy as np
 
@@ -74,14 +74,14 @@ def write(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     return _file(header, zlib.compress(rows.tobytes(), _LEVELS[channels]))
 
 
-def header(data: bytes) -> Header | None:
+def read_header(data: bytes) -> Header | None:
     """The header of a PNG, or None where ``data`` are none."""
     if not data.startswith(SIGNATURE + b"\0\0\0\rIHDR") or len(data) < 33:
         return None
     return Header(*struct.unpack(_HEADER, data[16:29]))
 
 
-def parts(data: bytes) -> Parts | None:
+def split(data: bytes) -> Parts | None:
     """The parts of a PNG without decoding it.
 
     None for what is none, is cut off, has a wrong checksum, or much ahead of the pixels.
@@ -100,7 +100,7 @@ def parts(data: bytes) -> Parts | None:
     return Parts(*ahead, b"".join(pixels)) if kind == _END else None
 
 
-def grey(parts: Parts) -> bytes:
+def to_grey(parts: Parts) -> bytes:
     """A grey PNG whose values are the palette's indices, nothing compressed anew."""
     return _beginning(parts.header._replace(colour=GREY)) + parts.pixels
 
@@ -108,7 +108,7 @@ def grey(parts: Parts) -> bytes:
 @lru_cache(256)
 def _ahead(data: bytes) -> tuple[Header, bytes] | None:
     """Header and palette of what precedes the pixels, which many labels share; None where it is no whole chunks."""
-    head = header(data)
+    head = read_header(data)
     chunks = list(_chunks(data, len(SIGNATURE)))
     if head is None or chunks[-1][2] != len(data):
         return None

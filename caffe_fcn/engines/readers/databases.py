@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from caffe_fcn.datasets.records import datum
@@ -13,7 +11,7 @@ from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto import Datum, LayerParameter
 
 
 class DatabaseReader(Reader):
@@ -61,7 +59,7 @@ class DatabaseReader(Reader):
         tops = [np.stack(made), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 
-    def _pixels(self, record: Any, where: str) -> Array:
+    def _pixels(self, record: Datum, where: str) -> Array:
         if self._colour is None or not record.encoded:
-            return datum.array(record, where)
+            return datum.to_array(record, where)
         return decoded(record.data, where, self._colour)

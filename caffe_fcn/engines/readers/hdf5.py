@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import stores
+from caffe_fcn.datasets.records import source_files
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.errors import DatasetError, FileError, MissingExtraError
 from caffe_fcn.net.geometry import INT_MAX, dims
@@ -57,7 +57,7 @@ class Hdf5Reader(Reader):
         try:
             return [np.stack([self._row(top, row) for row in rows]).astype(np.float32) for top in self.layer.top]
         except MemoryError as error:
-            where = stores.escape_name(self._names[0])
+            where = source_files.escape_name(self._names[0])
             what = f"a batch of rows of {', '.join(map(dims, self._shapes))} is larger than the memory"
             raise DatasetError(where, what, "lower batch_size") from error
 
@@ -66,7 +66,9 @@ class Hdf5Reader(Reader):
         try:
             values: Array = self._top(file, top)[row - self._starts[file]]
         except (OSError, RuntimeError) as error:
-            raise DatasetError(stores.escape_name(self._names[file]), f"'{top}' cannot be read: {error}") from error
+            raise DatasetError(
+                source_files.escape_name(self._names[file]), f"'{top}' cannot be read: {error}"
+            ) from error
         return values
 
     def _file(self, number: int) -> Any:
@@ -108,12 +110,12 @@ class Hdf5Reader(Reader):
         try:
             return self._count(self._file(number))
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            where = stores.escape_name(self._names[number])
+            where = source_files.escape_name(self._names[number])
             raise FileError(where, f"is damaged: {str(error).lower()}", "make it again") from error
 
     def _count(self, file: Any) -> int:
         """The rows of a file, whose data sets must fit one another and the first file's."""
-        where = stores.escape_name(file.filename)
+        where = source_files.escape_name(file.filename)
         shapes: list[tuple[int, ...]] = []
         for top in self.layer.top:
             held = file.get(top)  # None, too, where a link leads nowhere
@@ -145,8 +147,8 @@ class Hdf5Reader(Reader):
 def _open(name: str) -> Any:
     import h5py
 
-    where = stores.escape_name(name)
-    with files.told(where):
+    where = source_files.escape_name(name)
+    with files.naming_errors(where):
         if not Path(name).exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not Path(name).is_file():

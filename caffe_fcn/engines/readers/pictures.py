@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import images, stores
+from caffe_fcn.datasets.records import images, source_files
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.engines.readers.reader import Array, Orders, Reader
 from caffe_fcn.engines.readers.resize import bilinear
@@ -24,10 +24,10 @@ _MOST_LABEL = (1 << 31) - 1
 
 def decoded(data: bytes, where: str, colour: bool) -> NDArray[np.uint8]:
     """An image file as C x H x W, in colour (blue first) or in grey; raises `Fault` for what is none."""
-    image = images.header(data, where)
-    if images.deep(image, data):
+    image = images.open_header(data, where)
+    if images.is_deep(image, data):
         raise Fault("16-bit", where, "has more than 8 bits a channel", "convert it to 8 bits")
-    return images.planes(np.asarray(images.load(image, where).convert("RGB" if colour else "L")))
+    return images.to_planes(np.asarray(images.load(image, where).convert("RGB" if colour else "L")))
 
 
 class PictureReader(Reader):
@@ -54,7 +54,7 @@ class PictureReader(Reader):
         for number, line in enumerate(content.split(b"\n") if content else (), 1):
             name, space, label = line.removesuffix(b"\r").rpartition(b" ")
             if not space or not _LABEL.fullmatch(label) or not -_MOST_LABEL <= int(label) <= _MOST_LABEL:
-                shown = stores.escape_name(os.fsdecode(line[:60]))
+                shown = source_files.escape_name(os.fsdecode(line[:60]))
                 raise DatasetError(f"{source}:{number}", f"'{shown}' is no 'IMAGE NUMBER'", "write one a line")
             lines.append((os.fsdecode(name), int(label)))
         if not lines:
@@ -72,7 +72,7 @@ class PictureReader(Reader):
             name, label = self._lines[self._orders[epoch, place]]
             path = self.layer.image_data_param.root_folder + name
             random = self.random(epoch, place) if self.transform.is_random else None
-            where = stores.escape_name(path)
+            where = source_files.escape_name(path)
             made.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
             if made[-1].shape != made[0].shape:
@@ -82,7 +82,7 @@ class PictureReader(Reader):
         return tops[: len(self.layer.top)]
 
     def _pixels(self, path: str, where: str) -> Array:
-        pixels = decoded(stores.read_file(path, where), where, self.layer.image_data_param.is_color)
+        pixels = decoded(source_files.read_file(path, where), where, self.layer.image_data_param.is_color)
         return bilinear(pixels, self.new_size) if self.new_size else pixels
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:

@@ -20,6 +20,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.net import padding
 from caffe_fcn.net.graph import Graph, split
@@ -35,6 +37,7 @@ from caffe_fcn.netspec.plan import IMAGENET_MEAN, DataSet, Net, Trunk
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers
+from caffe_fcn.proto.schema import Message
 
 STRIDES = (32, 16, 8)
 _REFERENCE_STRIDE, _REFERENCE_PAD = 32, 100
@@ -190,12 +193,12 @@ def _params(layer: LayerParameter, training: bool) -> dict[str, Any]:
 _NOT_PARAMS = {"name", "type", "bottom", "top", "phase", "include", "exclude", "blobs"}
 
 
-def _as_dict(message: Any) -> dict[str, Any]:
+def _as_dict(message: Message) -> dict[str, Any]:
     """The fields that are set, as NetSpec takes them."""
     return {field.name: _value(field, value) for field, value in message.ListFields()}
 
 
-def _value(field: Any, value: Any) -> Any:
+def _value(field: FieldDescriptor, value: Any) -> Any:
     if field.message_type is None:
         return value if field.has_presence else list(value)
     return _as_dict(value) if field.has_presence else [_as_dict(each) for each in value]

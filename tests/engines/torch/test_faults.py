@@ -54,7 +54,7 @@ def labels(place: Path, records: list[bytes]) -> Path:
 
 
 def plane(value: float, size: int = SIZE) -> bytes:
-    return datum.floats(np.full((1, size, size), value, np.float32))
+    return datum.pack_floats(np.full((1, size, size), value, np.float32))
 
 
 MISFITS = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+import reference
 from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, assume, given, settings
 from random_nets import nets
@@ -88,10 +87,10 @@ REFERENCE = [
 
 @pytest.mark.parametrize(("name", "inputs"), REFERENCE)
 def test_nets_of_the_reference_compute_and_learn_as_in_real_caffe(
-    caffe: CaffeWorker, shared: Path, name: str, inputs: dict[str, tuple[int, ...]] | None
+    caffe: CaffeWorker, name: str, inputs: dict[str, tuple[int, ...]] | None
 ) -> None:
     phase = "train" if "train" in name else "val" if "val" in name else "deploy"
-    judge(caffe, small(proto.read_net(shared / "reference" / f"{name}.prototxt"), phase, inputs))
+    judge(caffe, small(reference.net(*name.split("/")), phase, inputs))
 
 
 def judge(caffe: CaffeWorker, net: proto.NetParameter) -> None:

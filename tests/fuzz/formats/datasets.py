@@ -22,9 +22,9 @@ from fuzz.mutations import damaged, damaged_lines, number_near
 from fuzz.trees import change_json, change_message
 
 from caffe_fcn import datasets, proto
-from caffe_fcn.datasets.records import datum, lmdb_pages, reading
+from caffe_fcn.datasets.records import datum, lmdb_pages, opening
 from caffe_fcn.datasets.records.database import Database
-from caffe_fcn.description import dataset as description
+from caffe_fcn.description import dataset_json
 from caffe_fcn.engines.readers import open_reader
 
 _DATABASES = ("train_images", "train_labels", "val_images", "val_labels")
@@ -79,8 +79,8 @@ _LOOKS = (
 
 
 def _open_set(inputs: Path) -> None:
-    for name in reading.splits(inputs / "set"):
-        len(reading.open(inputs / "set", name))
+    for name in opening.splits(inputs / "set"):
+        len(opening.open(inputs / "set", name))
 
 
 def _changed_description(random: Random, data: bytes) -> bytes:
@@ -168,13 +168,13 @@ def _records_of_every_kind() -> Files:
     """Two databases in step whose records are raw, float, PNG and JPEG."""
     random = np.random.default_rng(0)
     images = [
-        datum.raw(random.integers(0, 256, (3, 12, 16)).astype(np.uint8)),
-        datum.floats(random.normal(size=(3, 12, 16)).astype(np.float32)),
-        datum.encoded(png(0, "RGB"), (3, 12, 16)),
-        datum.encoded(jpeg(1), (3, 12, 16)),
+        datum.pack_raw(random.integers(0, 256, (3, 12, 16)).astype(np.uint8)),
+        datum.pack_floats(random.normal(size=(3, 12, 16)).astype(np.float32)),
+        datum.pack_image(png(0, "RGB"), (3, 12, 16)),
+        datum.pack_image(jpeg(1), (3, 12, 16)),
     ]
-    labels = [datum.encoded(png(n, "L", 3), (1, 12, 16)) for n in range(3)]
-    labels.append(datum.raw(random.integers(0, 3, (1, 12, 16)).astype(np.uint8)))
+    labels = [datum.pack_image(png(n, "L", 3), (1, 12, 16)) for n in range(3)]
+    labels.append(datum.pack_raw(random.integers(0, 3, (1, 12, 16)).astype(np.uint8)))
     keyed = {"images": images, "labels": labels}
     return {
         f"set/train_{kind}/data.mdb": database_of([(b"%08d" % n, value) for n, value in enumerate(values)])
@@ -212,7 +212,7 @@ def _datum_is_protobufs(inputs: Path, outputs: Path) -> None:
         database = Database(inputs / "set" / name)
         for number in range(len(database)):
             value = database[number]
-            array = datum.array(datum.parse(value, "record"), "record")
+            array = datum.to_array(datum.parse(value, "record"), "record")
             theirs = binary_by_protobuf(value, proto.Datum)
             if theirs is None:
                 raise ValueChanged("protobuf refuses a record, and we take it")
@@ -304,7 +304,7 @@ FORMATS = [
         one_of_its_files(
             either((10, _changed_description), (3, damaged_lines), (0.3, _nested), (1, damaged)), "dataset.json"
         ),
-        lambda inputs: description.read(inputs / "set"),
+        lambda inputs: dataset_json.read(inputs / "set"),
         (
             *_LOOKS,
             "net build voc-fcn-alexnet --source {i}/set -o {o}/net",

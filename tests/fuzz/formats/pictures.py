@@ -28,7 +28,7 @@ def png(seed: int, mode: str = "RGB", most: int = 256) -> bytes:
     pixels = random.integers(0, most, (*SIZE, 3) if mode in ("RGB", "RGBA") else SIZE).astype(np.uint8)
     image = Image.fromarray(pixels)
     if mode == "P":
-        image.putpalette([value for colour in palette.voc() for value in colour])
+        image.putpalette([value for colour in palette.make_voc_palette() for value in colour])
     out = io.BytesIO()
     image.convert(mode).save(out, "PNG")
     return out.getvalue()
@@ -53,7 +53,7 @@ def _sets() -> list[Files]:
 
 
 def _colours() -> bytes:
-    lines = [f"{r} {g} {b} class{number}" for number, (r, g, b) in enumerate(palette.voc(3))]
+    lines = [f"{r} {g} {b} class{number}" for number, (r, g, b) in enumerate(palette.make_voc_palette(3))]
     return "\n".join([*lines, "255: 224 224 192", ""]).encode()
 
 
@@ -87,7 +87,7 @@ _COLOURED = f"{_BUILD} --label-encoding rgb --colors {{i}}/colours.txt"
 
 def _headers(inputs: Path) -> None:
     for path in sorted([*inputs.glob("photos/*"), *inputs.glob("masks/*")]):
-        images.header(path.read_bytes(), str(path))
+        images.open_header(path.read_bytes(), str(path))
 
 
 def _labels_are_pillows(inputs: Path, outputs: Path) -> None:

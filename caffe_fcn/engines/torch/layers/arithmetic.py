@@ -10,10 +10,10 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
 from caffe_fcn.net.geometry import Window
-from caffe_fcn.proto import message
+from caffe_fcn.proto.schema import EltwiseParameter, ReductionParameter
 
-_OPERATIONS = message("EltwiseParameter").EltwiseOp
-_REDUCTIONS = message("ReductionParameter").ReductionOp
+_OPERATIONS = EltwiseParameter.EltwiseOp
+_REDUCTIONS = ReductionParameter.ReductionOp
 
 
 @layer("Eltwise")

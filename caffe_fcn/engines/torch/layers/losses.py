@@ -16,11 +16,11 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import Layer, State, layer
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.net.layer_types import Site
-from caffe_fcn.proto import message
+from caffe_fcn.proto.schema import LossParameter
 
 _FLT_MIN = 1.1754943508222875e-38
 _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
-_NORMALIZATIONS = message("LossParameter").NormalizationMode
+_NORMALIZATIONS = LossParameter.NormalizationMode
 
 
 def labels_of(layer: Layer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:

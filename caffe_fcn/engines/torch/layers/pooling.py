@@ -16,9 +16,9 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import Layer, State, layer
 from caffe_fcn.net.geometry import Window, pooled
 from caffe_fcn.net.layer_types import Site, pooling_windows
-from caffe_fcn.proto import message
+from caffe_fcn.proto.schema import PoolingParameter
 
-_METHODS = message("PoolingParameter").PoolMethod
+_METHODS = PoolingParameter.PoolMethod
 _Pooled = Callable[[Tensor, Sequence[Window], Sequence[int]], list[Tensor]]
 
 

@@ -46,7 +46,8 @@ def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
 
 def _complaints(solver: SolverParameter) -> Iterator[tuple[str, str]]:
     """What makes no sense, and how to mend it."""
-    named = [bool(solver.net), bool(solver.train_net), *map(solver.HasField, ("net_param", "train_net_param"))]
+    within = [solver.HasField("net_param"), solver.HasField("train_net_param")]
+    named = [bool(solver.net), bool(solver.train_net), *within]
     own = len(solver.test_net) + len(solver.test_net_param)
     has_common = bool(solver.net) or solver.HasField("net_param")
     tests, states = len(solver.test_iter), len(solver.test_state)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import MissingExtraError, WeightsError
-from caffe_fcn.files import atomic
+from caffe_fcn.files import atomic_write
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, VARINT
 from caffe_fcn.weights import Tensor as Handle
@@ -72,7 +72,7 @@ class SolverState:
 
 def write(path: Path, state: SolverState) -> None:
     """Write a solver state, as HDF5 where the name ends in ``.h5``; raises `FileError`."""
-    with atomic(path, wait=False) as file:
+    with atomic_write(path, wait=False) as file:
         (_write_hdf5 if path.suffix == ".h5" else _write_binary)(file, state)
 
 

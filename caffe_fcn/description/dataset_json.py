@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn import files
-from caffe_fcn.description import fields as description_fields
+from caffe_fcn import files, strict_json
+from caffe_fcn.description.dataset_fields import check_description
 from caffe_fcn.errors import FileError
 
 FILE = "dataset.json"
@@ -54,7 +54,7 @@ class Description:
         known = asdict(self)
         content = {"version": _VERSION, **known.pop("unknown"), **known}
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        with files.atomic(folder / FILE) as file:
+        with files.atomic_write(folder / FILE) as file:
             # A path that is not UTF-8 has lone surrogates, for which this writes JSON's own escapes.
             file.write((_flat_lists(text) + "\n").encode("utf-8", "backslashreplace"))
 
@@ -67,12 +67,12 @@ def read(folder: Path) -> Description | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise files.failure(path, error) from error
+        raise files.to_file_error(path, error) from error
     if not stat.S_ISREG(kind):
         raise FileError(path, "is no regular file", "remove it, or name another folder")
     try:
-        content = description_fields.load(files.read_bytes(path))
-        description_fields.check_description(content)
+        content = strict_json.parse(files.read_bytes(path))
+        check_description(content)
     except ValueError as error:
         mend = "correct it, or build the data set again in another folder"
         raise FileError(path, f"is no description of a data set: {error}", mend) from error

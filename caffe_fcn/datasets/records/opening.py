@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from caffe_fcn import files
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database, is_database
-from caffe_fcn.description import dataset as description
-from caffe_fcn.description.dataset import Description
+from caffe_fcn.description import dataset_json
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, FileError, nearest
 from caffe_fcn.files import PathLike
 
@@ -69,14 +69,14 @@ class Pairs(Sequence[tuple[Array, Array]]):
         """The label of a record, 1 x H x W, or the one number that an image's record holds."""
         if self.labels is not None:
             if not -len(self.labels) <= index < len(self.labels):
-                raise out_of_step(self.images, self.labels)
+                raise CountMismatchError(self.images, self.labels)
             return self._array(self.labels, index)
-        return np.array(datum.parse(self.images[index], self.where(self.images, index)).label)
+        return np.array(datum.parse(self.images[index], self.locate(self.images, index)).label)
 
     def shape(self, index: int) -> tuple[int, ...]:
         """C x H x W of an image, from its header."""
-        where = self.where(self.images, index)
-        return datum.shape(datum.parse(self.images[index], where), where)
+        where = self.locate(self.images, index)
+        return datum.read_shape(datum.parse(self.images[index], where), where)
 
     @property
     def shapes(self) -> Iterator[tuple[int, ...]]:
@@ -93,20 +93,22 @@ class Pairs(Sequence[tuple[Array, Array]]):
             self._names = lines if len(lines) == len(keys) else [key.decode(errors="replace") for key in keys]
         return self._names
 
-    def where(self, database: Database, index: int) -> str:
+    def locate(self, database: Database, index: int) -> str:
         """How messages call a record of one of the two databases."""
         name = f" ({self.names[index]})" if index < len(self.names) else ""  # databases may be of different lengths
         return f"{database.path}, record {index}{name}"
 
     def _array(self, database: Database, index: int) -> Array:
-        where = self.where(database, index)
-        return datum.array(datum.parse(database[index], where), where)
+        where = self.locate(database, index)
+        return datum.to_array(datum.parse(database[index], where), where)
 
 
-def out_of_step(images: Database, labels: Database) -> DatasetError:
-    """The error of databases that differ in how many records they hold."""
-    what = f"has {len(labels)} records, and {images.path} {len(images)}"
-    return DatasetError(labels.path, what, "build both from the same list of images")
+class CountMismatchError(DatasetError):
+    """The databases of images and labels of a split hold different numbers of records."""
+
+    def __init__(self, images: Database, labels: Database) -> None:
+        what = f"has {len(labels)} records, and {images.path} {len(images)}"
+        super().__init__(labels.path, what, "build both from the same list of images")
 
 
 def open(folder: PathLike, split: str | None = None) -> Pairs:
@@ -123,7 +125,7 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
         raise DatasetError(root, f"has no split {split!r}", nearest(split, found) or f"it has {', '.join(found)}")
     image_path, label_path = found[split]
     labels = None if label_path is None else Database(label_path)
-    return Pairs(split, Database(image_path), labels, description.read(root))
+    return Pairs(split, Database(image_path), labels, dataset_json.read(root))
 
 
 def splits(folder: PathLike) -> dict[str, Paths]:
@@ -131,9 +133,9 @@ def splits(folder: PathLike) -> dict[str, Paths]:
     root = Path(folder)
     if not root.exists():
         raise FileError(root, "no such folder", "check the path")
-    about = description.read(root)
+    about = dataset_json.read(root)
     if about is not None:
-        return described(root, about)
+        return locate_databases(root, about)
     if root.is_file() or is_database(root):
         return {_ALONE: (root, None)}
     return {
@@ -148,7 +150,7 @@ def _lines(path: Path) -> list[str]:
     return files.read_bytes(path).decode(errors="replace").removesuffix("\n").split("\n")
 
 
-def described(root: Path, about: Description) -> dict[str, Paths]:
+def locate_databases(root: Path, about: Description) -> dict[str, Paths]:
     """Where the databases lie that a description tells of."""
     databases = {name: split["databases"] for name, split in about.splits.items()}
     return {

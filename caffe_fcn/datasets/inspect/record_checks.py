@@ -11,10 +11,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe_fcn import files
-from caffe_fcn.datasets.parallel import in_order
+from caffe_fcn.datasets.inspect.statistics import Statistics, check_finite, to_class_indices
+from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.measure import Figures, check_finite, class_indices
-from caffe_fcn.datasets.records.reading import Array, Pairs
+from caffe_fcn.datasets.records.opening import Array, Pairs
 from caffe_fcn.errors import DatasetError, FileError
 from caffe_fcn.proto import BlobProto
 
@@ -37,23 +37,23 @@ class Findings:
                 self.faults.append(fault)
 
 
-def inspect(
+def check_records(
     pairs: Pairs, rules: Rules, workers: int = 1, progress: Callable[[int, int], None] | None = None
-) -> tuple[Figures, Findings]:
+) -> tuple[Statistics, Findings]:
     """Every record of a split, checked and measured; ``progress`` is called with the records done and all."""
-    figures, findings = Figures(), Findings()
+    figures, findings = Statistics(), Findings()
     findings.add(_out_of_step(pairs))
     total = len(pairs) if pairs.labels is None else min(len(pairs), len(pairs.labels))
     channels = _channels(pairs)
 
-    def chunk(start: int) -> tuple[Figures, list[Fault]]:
-        part = Figures()
+    def chunk(start: int) -> tuple[Statistics, list[Fault]]:
+        part = Statistics()
         faults: list[Fault] = []
         for index in range(start, min(start + _CHUNK, total)):
             faults += _record(pairs, index, rules, channels, part)
         return part, faults
 
-    for part, faults in in_order(chunk, range(0, total, _CHUNK), workers):
+    for part, faults in map_in_order(chunk, range(0, total, _CHUNK), workers):
         figures += part
         findings.add([fault for fault in faults if fault.check not in rules.allow])
         if progress:
@@ -61,7 +61,7 @@ def inspect(
     return figures, findings
 
 
-def mean_faults(mean: Sequence[float], computed: Sequence[float] | None, where: str) -> Iterator[Fault]:
+def check_mean(mean: Sequence[float], computed: Sequence[float] | None, where: str) -> Iterator[Fault]:
     """Whether a mean (B, G, R) is nearer to the one of the data when it is read backwards."""
     if computed is None or len(mean) != 3 or len(computed) != 3:
         return
@@ -72,7 +72,7 @@ def mean_faults(mean: Sequence[float], computed: Sequence[float] | None, where: 
         yield Fault("mean", where, what, f"write it as {right}")
 
 
-def mean_of_file(path: Path) -> list[float]:
+def read_mean(path: Path) -> list[float]:
     """The mean of each channel of a mean.binaryproto; raises `FileError`."""
     try:
         blob = BlobProto.FromString(files.read_bytes(path))
@@ -82,17 +82,17 @@ def mean_of_file(path: Path) -> list[float]:
         raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
 
 
-def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Figures) -> Iterator[Fault]:
+def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:
     try:
         image, label = pairs[index]
-        check_finite(image, pairs.where(pairs.images, index))
+        check_finite(image, pairs.locate(pairs.images, index))
     except Fault as fault:
         yield fault
         return
     except DatasetError as error:
         yield Fault("broken", error.where, error.what, error.mend)
         return
-    where = pairs.where(pairs.images, index)
+    where = pairs.locate(pairs.images, index)
     if image.shape[0] == 4:
         yield Fault("alpha", where, "has an alpha channel", "build the data set again without it")
     elif channels is not None and image.shape[0] != channels:
@@ -100,10 +100,10 @@ def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: 
     if pairs.labels is None:
         part.add(image, None)
         return
-    yield from _label(label, image, pairs.where(pairs.labels, index), rules, part)
+    yield from _label(label, image, pairs.locate(pairs.labels, index), rules, part)
 
 
-def _label(label: Array, image: Array, where: str, rules: Rules, part: Figures) -> Iterator[Fault]:
+def _label(label: Array, image: Array, where: str, rules: Rules, part: Statistics) -> Iterator[Fault]:
     if label.shape[0] != 1:
         yield Fault("encoding", where, f"has {label.shape[0]} channels: colours, no classes", "write labels grey")
         return
@@ -111,12 +111,12 @@ def _label(label: Array, image: Array, where: str, rules: Rules, part: Figures) 
         have, want = ("x".join(map(str, a.shape[1:])) for a in (label, image))
         yield Fault("size", where, f"is {have}, and its image {want} (height x width)")
     try:
-        values = class_indices(label[0], where)
+        values = to_class_indices(label[0], where)
     except Fault as fault:
         yield fault
         return
     part.add(image, values)
-    yield from rules.label(values, where)
+    yield from rules.check_label(values, where)
 
 
 def _out_of_step(pairs: Pairs) -> Iterator[Fault]:

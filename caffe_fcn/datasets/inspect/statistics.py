@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.parallel import in_order
-from caffe_fcn.datasets.records import datum, reading
+from caffe_fcn.datasets.parallel import map_in_order
+from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import Fault
+from caffe_fcn.datasets.records.opening import CountMismatchError
 from caffe_fcn.proto import BlobProto
 
 _CHUNK = 64
@@ -25,7 +26,7 @@ _VALUES = 256
 
 
 @dataclass
-class Figures:
+class Statistics:
     """Sums over records; `+=` joins those of two runs of records."""
 
     count: int = 0
@@ -40,7 +41,7 @@ class Figures:
     present_pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
     """Value -> pixels, of any value, of the labels in which it occurs."""
 
-    def __iadd__(self, other: Figures) -> Figures:
+    def __iadd__(self, other: Statistics) -> Statistics:
         self._add_image_sum(other.image_sum, other.count)
         self.count += other.count
         self.sizes += other.sizes
@@ -83,7 +84,7 @@ class Figures:
         pixels = sum(height * width * count for (_, height, width), count in self.sizes.items())
         return [float(total) / pixels for total in next(iter(self.channel_sum.values()))]
 
-    def weights(self, classes: int, ignore: int | None) -> list[float]:
+    def compute_weights(self, classes: int, ignore: int | None) -> list[float]:
         """Median-frequency balancing (Eigen and Fergus 2015): a class's weight is the median frequency over its own.
 
         The frequency of a class is its share of the labels' pixels, those of the labels in which it occurs.
@@ -96,7 +97,7 @@ class Figures:
         median = np.median(frequency[present]) if present.any() else 0.0
         return [float(w) for w in np.divide(median, frequency, out=np.zeros(classes), where=present)]
 
-    def summary(self, classes: int | None, ignore: int | None) -> dict[str, Any]:
+    def summarize(self, classes: int | None, ignore: int | None) -> dict[str, Any]:
         """What ``dataset.json`` tells of a split."""
         total = int(self.label_pixels.sum())
         ignored = int(self.label_pixels[ignore]) if ignore is not None else 0
@@ -112,47 +113,47 @@ class Figures:
             labelled = max(total - ignored, 1)
             counts = [0 if value == ignore else int(self.label_pixels[value]) for value in range(classes)]
             known["frequencies"] = [count / labelled for count in counts]
-            known["weights"] = self.weights(classes, ignore)
+            known["weights"] = self.compute_weights(classes, ignore)
         return known
 
 
 def measure(
     images: Database, labels: Database | None, workers: int = 1, progress: Callable[[int, int], None] | None = None
-) -> Figures:
+) -> Statistics:
     """The figures of a split; raises `DatasetError` where a record cannot be read, or has no label.
 
     ``progress`` is called with the records done and all.
     """
     total = len(images)
     if labels is not None and len(labels) != total:
-        raise reading.out_of_step(images, labels)
+        raise CountMismatchError(images, labels)
 
-    def chunk(start: int) -> Figures:
-        part = Figures()
+    def chunk(start: int) -> Statistics:
+        part = Statistics()
         for index in range(start, min(start + _CHUNK, total)):
-            label = None if labels is None else class_indices(*_array(labels, index))
+            label = None if labels is None else to_class_indices(*_array(labels, index))
             part.add(check_finite(*_array(images, index)), label)
         return part
 
-    figures = Figures()
-    for part in in_order(chunk, range(0, total, _CHUNK), workers):
+    figures = Statistics()
+    for part in map_in_order(chunk, range(0, total, _CHUNK), workers):
         figures += part
         if progress:
             progress(figures.count, total)
     return figures
 
 
-def infogain_blob(weights: list[float]) -> bytes:
+def encode_infogain(weights: list[float]) -> bytes:
     """The matrix H of an InfogainLoss that weighs each class: 1 x 1 x K x K, the weights on its diagonal."""
     blob = BlobProto(num=1, channels=1, height=len(weights), width=len(weights))
     blob.data.extend(np.diag(weights).ravel())
     return bytes(blob.SerializeToString())
 
 
-def mean_blob(figures: Figures) -> bytes:
+def encode_mean(figures: Statistics) -> bytes:
     """``mean.binaryproto`` as compute_image_mean writes it: 1 x C x H x W, single precision.
 
-    Only where `Figures.image_sum` is there, that is where all images have one shape.
+    Only where `Statistics.image_sum` is there, that is where all images have one shape.
     """
     assert figures.image_sum is not None
     mean = figures.image_sum.astype(np.float32) / np.float32(figures.count)
@@ -168,7 +169,7 @@ def check_finite(image: NDArray[Any], where: str) -> NDArray[Any]:
     return image
 
 
-def class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
+def to_class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
     """A label in 8 bits; raises `Fault` for floats that are no class indices."""
     if label.dtype == np.uint8:
         return label
@@ -179,4 +180,4 @@ def class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
 
 def _array(database: Database, index: int) -> tuple[NDArray[Any], str]:
     where = f"{database.path}, record {index}"
-    return datum.array(datum.parse(database[index], where), where), where
+    return datum.to_array(datum.parse(database[index], where), where), where

@@ -29,10 +29,10 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """The content of a file; raises `Fault` where it is missing."""
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         """Let the system fetch a file that will be read soon, while others are worked on."""
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         """How messages call the file."""
 
 
@@ -76,9 +76,9 @@ class Folder:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        return read_file(self._prefix + name, self.where(name))
+        return read_file(self._prefix + name, self.locate(name))
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         with suppress(OSError):  # reading it will tell
             file = _open(self._prefix + name)
             try:
@@ -86,7 +86,7 @@ class Folder:
             finally:
                 os.close(file)
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         return escape_name(self._prefix + name)
 
 
@@ -98,7 +98,7 @@ class Tar:
 
         self.path = Path(path)
         self._members: dict[str, tuple[int, int]] = {}
-        with files.told(path):
+        with files.naming_errors(path):
             self._file = self.path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
             try:
@@ -130,17 +130,17 @@ class Tar:
 
     def read(self, name: str) -> bytes:
         if name not in self._members:
-            raise Fault("broken", self.where(name), "is not in the tar", "check the tar")
+            raise Fault("broken", self.locate(name), "is not in the tar", "check the tar")
         offset, size = self._members[name]
-        _check_size(self.where(name), size)
-        with files.told(self.path):
+        _check_size(self.locate(name), size)
+        with files.naming_errors(self.path):
             return os.pread(self._file.fileno(), size, offset)
 
-    def expect(self, name: str) -> None:
+    def prefetch(self, name: str) -> None:
         if name in self._members:
             _fetch(self._file.fileno(), *self._members[name])
 
-    def where(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         return f"{self.path}:{name}"
 
 
@@ -158,7 +158,7 @@ def read_file(path: str, where: str | None = None) -> bytes:
     try:
         return _content(path, where)
     except OSError as error:
-        told = files.failure(where, error)
+        told = files.to_file_error(where, error)
         raise Fault("broken", told.where, told.what, told.mend) from error
 
 
