@@ -22,7 +22,7 @@ Check: TypeAlias = Callable[[Any, str], None]
 MOST = (1 << 63) - 1
 """The largest whole number, and the longest list, that a schema takes unless it says otherwise."""
 
-_LONGEST_INTEGER = 20  # digits: 64 bits
+_LONGEST_INTEGER = 100  # digits; reading one takes the square of their number
 _LONGEST_SHOWN = 40
 _SURROGATES = re.compile("[\ud800-\udfff]")  # how Python keeps bytes that are not UTF-8
 
@@ -34,7 +34,7 @@ class WrongField(ValueError):
 def parse(source: bytes) -> Any:
     """Return the value of ``source``, JSON in UTF-8; raises ValueError for anything else.
 
-    Unlike `json.loads`, this refuses NaN, infinite numbers, integers of more than 64 bits and duplicate names.
+    Unlike `json.loads`, this refuses NaN, infinite numbers, overlong integers and duplicate names.
     """
     try:
         return json.loads(

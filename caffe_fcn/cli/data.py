@@ -14,7 +14,7 @@ import click
 from caffe_fcn.cli import Group, data_look
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import progress
+from caffe_fcn.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.build.building import Way
@@ -57,7 +57,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
         from caffe_fcn.datasets.build.building import Way
 
-        with progress() as show:
+        with show_progress() as show:
             way = Way(workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show)
             try:
                 about = function(output=output, way=way, **rest)

@@ -12,7 +12,8 @@ import click
 from caffe_fcn.cli import Command, tables
 from caffe_fcn.cli.params import json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import progress
+from caffe_fcn.cli.progress import show_progress
+from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.inspect.explore import View
@@ -62,7 +63,7 @@ def info(
 
     seen = overview.summarize(folder)
     if check:
-        with progress("records") as show:
+        with show_progress("records") as show:
             rules = overview.make_rules(seen, classes, ignore, allow)
             overview.check(seen, rules, mean, workers or os.cpu_count() or 1, show)
     if as_json:
@@ -79,7 +80,7 @@ def statistics(folder: Path, workers: int | None) -> None:
     """Compute the mean, the class frequencies and the weights of a data set, and write them into its folder."""
     from caffe_fcn.datasets.build import building
 
-    with progress("records") as show:
+    with show_progress("records") as show:
         about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
     for name in (about.mean_file, about.infogain_file):
         if name:
@@ -97,7 +98,7 @@ def lists(folder: Path) -> None:
     """
     from caffe_fcn.datasets.build import image_lists
 
-    with progress() as show:
+    with show_progress() as show:
         written = image_lists.write(folder, show)
     for path, count in written.items():
         echo(f"{path}: {count} files")
@@ -130,11 +131,10 @@ def explore(
     names = [split] if split else list(opening.splits(folder))
     workers = workers or os.cpu_count() or 1
     pairs = {found.split: found for found in (opening.open(folder, name) for name in names or [""])}
-    with progress("records") as show, files.write_together():
+    with show_progress("records") as show, files.write_together():
 
         def views(name: str, number: int) -> list[View]:
-            told = None if show is None else lambda done, total: show(f"drawing {name}", done, total)
-            return explore.make_views(pairs[name], number, side, workers, told)
+            return explore.make_views(pairs[name], number, side, workers, name_task(show, f"drawing {name}"))
 
         if output is not None:
             shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}

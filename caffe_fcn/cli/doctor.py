@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from caffe_fcn.cli import Command
+from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.engines import caffe as engine
@@ -62,14 +63,24 @@ def _caffe(named: str | None, suggestions: list[str]) -> dict[str, Any] | None:
     try:
         found = engine.find(named)
     except EngineError as error:
-        suggestions.append(str(error))
+        suggestions.append(_name_options(error))
         return None
-    about = {"path": str(found.binary), "version": found.version, "found": found.found, "devices": found.devices}
+    about = {
+        "path": str(found.binary),
+        "version": found.version,
+        "found": _name_options(found.found),
+        "devices": found.devices,
+    }
     try:
         return {**about, "pycaffe": list(found.python)}
     except EngineError as error:
-        suggestions.append(str(error))
+        suggestions.append(_name_options(error))
         return {**about, "pycaffe": None}
+
+
+def _name_options(text: object) -> str:
+    """The library's words, with this command's options for the parameters in them."""
+    return replace_parameters(str(text), doctor.params)
 
 
 def _packages(suggestions: list[str]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from caffe_fcn.cli import Command
 from caffe_fcn.cli.infer import Numbers
 from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option, tell
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import progress
+from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import table
+from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
     from caffe_fcn.evaluation import Evaluation
@@ -62,9 +63,8 @@ def evaluate(
     settings = evaluation.Settings(mean or (), scale, blob, ignore, above)
     pairs = opening.open(data, named)
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
-    with progress("images") as show:
-        each = None if show is None else lambda done, total: show("scoring", done, total)
-        found = evaluation.evaluate(net, weights, pairs, settings, engine, each, **options)
+    with show_progress("images") as show:
+        found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
     tell(found.note)
     echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
 

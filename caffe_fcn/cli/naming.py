@@ -16,10 +16,15 @@ _PARAMETER = re.compile(r"`([a-z_]+)`")
 
 
 def name_options(error: CaffeFcnError, params: Iterable[click.Parameter]) -> None:
-    """Replace the parameters that ``error`` names by the command's options; others lose their backquotes alone."""
-    names = {str(param.name): _describe(param) for param in params}
+    """Replace the parameters that ``error`` names by the command's options."""
     for part in ("where", "what", "mend"):
-        setattr(error, part, _PARAMETER.sub(lambda found: names.get(found[1], found[1]), getattr(error, part)))
+        setattr(error, part, replace_parameters(getattr(error, part), params))
+
+
+def replace_parameters(text: str, params: Iterable[click.Parameter]) -> str:
+    """Return the text with the command's options for parameters; other names in backquotes lose only these."""
+    names = {str(param.name): _describe(param) for param in params}
+    return _PARAMETER.sub(lambda found: names.get(found[1], found[1]), text)
 
 
 def _describe(param: click.Parameter) -> str:

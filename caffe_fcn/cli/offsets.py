@@ -51,7 +51,7 @@ def offsets(
         raise click.UsageError("--fix and -o FILE go together", ctx)
     definition = read_net(net, allow_unknown)
     if fix and output:
-        right = rules.fixed(definition)
+        right = rules.correct_crops(definition)
         proto.write(right, output)
         for crop in rules.crops(definition, phase):
             if not crop.ok:
@@ -62,7 +62,7 @@ def offsets(
         return 0
     rows = rules.table(definition, phase, source, target)
     if source and target:
-        _show_map(rows, rules.between(definition, source, target, phase), source, target, as_json)
+        _show_map(rows, rules.coord_map_between(definition, source, target, phase), source, target, as_json)
         return 0
     crops = rules.crops(definition, phase)
     if as_json:

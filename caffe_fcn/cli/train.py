@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +16,15 @@ from caffe_fcn import engines
 from caffe_fcn.cli import Command, Settings
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.progress import Pace, format_duration, make_bars
 from caffe_fcn.engines.events import Event, Step, Test
-from caffe_fcn.engines.running import Running
+from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
-from caffe_fcn.viz.loss_curve import draw_loss
+from caffe_fcn.viz.loss_curve import write_loss_curve
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
 
 @click.command(cls=Command)
@@ -59,7 +59,7 @@ def train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
         history = _history_before(training) if snapshot else History()
-        with training.signals_passed_on(noticed=_tell(training)), _display(training) as display:
+        with training.forward_signals(on_interrupt=_tell(training)), _display(training) as display:
             for event in training:
                 history.add(event)
                 display(event)
@@ -68,7 +68,7 @@ def train(
     return 130 if training.interrupted else 0
 
 
-def _tell(training: Running) -> Callable[[], None]:
+def _tell(training: Training) -> Callable[[], None]:
     def tell() -> None:
         line = "killing it" if training.interrupted else "stopping with a snapshot (again to kill it)"
         os.write(2, f"\n{line}\n".encode())  # a signal may come in the middle of a buffered write
@@ -76,7 +76,7 @@ def _tell(training: Running) -> Callable[[], None]:
     return tell
 
 
-def _history_before(training: Running) -> History:
+def _history_before(training: Training) -> History:
     """What a resumed training's log tells of the time before."""
     try:
         return read_log(training.log)
@@ -84,7 +84,7 @@ def _history_before(training: Running) -> History:
         return History()
 
 
-def _report(training: Running, history: History) -> None:
+def _report(training: Training, history: History) -> None:
     """What the training left, on stdout."""
     losses = history.losses()
     if losses:
@@ -96,7 +96,7 @@ def _report(training: Running, history: History) -> None:
     echo(f"{'log':10}  {_short(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
-        draw_loss(history, curve, title=f"Loss of {training.prefix.name}")
+        write_loss_curve(history, curve, title=f"Loss of {training.prefix.name}")
         echo(f"{'loss curve':10}  {_short(curve)}")
 
 
@@ -106,13 +106,13 @@ def _short(path: Path) -> str:
 
 
 @contextmanager
-def _display(training: Running) -> Iterator[Callable[[Event], None]]:
+def _display(training: Training) -> Iterator[Callable[[Event], None]]:
     """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
     if Settings.quiet or not training.leads:
         yield lambda event: None
     elif sys.stderr.isatty():
-        with _bar() as bar:
-            yield _Bar(bar, training)
+        with make_bars() as bars:
+            yield _Bar(bars, training)
     else:
         yield _Lines(training)
 
@@ -120,16 +120,18 @@ def _display(training: Running) -> Iterator[Callable[[Event], None]]:
 class _Lines:
     """A line for every event, and the training's notes before the first."""
 
-    def __init__(self, training: Running) -> None:
+    def __init__(self, training: Training) -> None:
         self._total = training.max_iter
         self._notes = training.notes
-        self._start: tuple[int, float] | None = None  # the first iteration seen, and when
+        self._pace: Pace | None = None
 
     def __call__(self, event: Event) -> None:
         while self._notes:
             self.note(f"note: {self._notes.pop(0)}")
         if isinstance(event, Step):
-            self.step(event, f"{_losses(event)}{_left(self._seconds_left(event.iteration))}")
+            self._pace = self._pace or Pace(event.iteration)
+            left = self._pace.seconds_left(event.iteration, self._total)
+            self.step(event, _losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
         elif isinstance(event, Test):
             values = ", ".join(f"{name} {value:g}" for name, value in event.outputs)
             self.note(f"iteration {event.iteration}, test net {event.net}: {values}")
@@ -142,44 +144,23 @@ class _Lines:
     def note(self, line: str) -> None:
         echo(line, err=True)
 
-    def _seconds_left(self, iteration: int) -> float | None:
-        now = time.monotonic()
-        first, since = self._start = self._start or (iteration, now)
-        done = iteration - first
-        return (now - since) / done * (self._total - iteration) if done > 0 else None
-
 
 class _Bar(_Lines):
     """A bar that every step moves; all else is printed above it."""
 
-    def __init__(self, bar: Progress, training: Running) -> None:
+    def __init__(self, bars: Bars, training: Training) -> None:
         super().__init__(training)
-        self._bar = bar
-        self._task = bar.add_task("starting", total=training.max_iter, text="")
+        self._bars = bars
+        self._task = bars.add_task("starting", total=training.max_iter, text="")
 
     def step(self, step: Step, text: str) -> None:
-        self._bar.update(self._task, description="training", completed=step.iteration, text=text)
+        self._bars.update(self._task, description="training", completed=step.iteration, text=text)
 
     def note(self, line: str) -> None:
-        self._bar.console.print(printable(line), markup=False, highlight=False)
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
-    return Progress(*columns, console=Console(stderr=True))
+        self._bars.console.print(printable(line), markup=False, highlight=False)
 
 
 def _losses(step: Step) -> str:
     warning = "" if math.isfinite(step.loss) else " (diverged: lower base_lr)"
     rate = "" if step.lr is None else f"  lr {step.lr:g}"
     return f"loss {step.loss:g}{warning}{rate}"
-
-
-def _left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"  {minutes // 60}:{minutes % 60:02}:{rest:02} left"

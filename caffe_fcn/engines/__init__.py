@@ -18,14 +18,13 @@ from caffe_fcn.files import PathLike
 if TYPE_CHECKING:
     import numpy as np
 
-    from caffe_fcn.engines.running import Running
+    from caffe_fcn.engines.training import Training
 
 
 class Engine(Protocol):
     """A net with its weights, ready to run forward; a context manager that frees what it holds."""
 
-    note: str  # what to tell of the choice of this engine
-
+    note: str  # what the user should know about the choice of this engine
     name: str  # the net, as errors name it
 
     @property
@@ -34,12 +33,13 @@ class Engine(Protocol):
 
     @property
     def outputs(self) -> Sequence[str]:
-        """The blobs that no layer reads, in the net's order."""
+        """The blobs that no layer reads, in the order of the net."""
 
     def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs (and the further blobs asked for) of all inputs, float32; shapes may change from call to call."""
+        """Run the net; returns its outputs and the blobs asked for, float32. Shapes may differ between calls."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Free what the engine holds."""
 
     def __enter__(self) -> Engine: ...
 
@@ -57,30 +57,30 @@ def load(
     precision: str = "float32",
     caffe: PathLike | None = None,
 ) -> Engine:
-    """The net in its TEST phase with its weights (Caffe's fillers without), ready to run.
+    """Load a net in its TEST phase, with its weights or else with what Caffe's fillers give, ready to run.
 
-    ``engine`` is "caffe", "torch", or "auto": real Caffe where there is one with the wanted device, otherwise torch;
-    the engine's ``note`` says which. ``stages`` are further stages of the net's state, ``gpu`` is the number of a GPU,
-    or None for the CPU; ``blobs`` are blobs to give besides the net's outputs; ``precision`` is torch's (see
-    `torch.Net`); ``caffe`` is where to find Caffe.
+    ``engine`` is "caffe", "torch", or "auto": real Caffe if it is installed and drives the wanted device, otherwise
+    torch; the engine's ``note`` says which. ``stages`` are further stages of the net's state. ``gpu`` is the number
+    of a GPU, or None for the CPU. ``blobs`` are blobs to return besides the net's outputs. ``precision`` is how
+    torch multiplies (see `torch.Net`). ``caffe`` is the path of a Caffe.
     With the stage "deploy" an all-in-one net runs as DIGITS deploys it.
-    Raises `EngineError` where there is no such engine, or it refuses the net, and what reading the files raises.
+    Raises `EngineError` if the engine is not installed or refuses the net, and whatever reading the files raises.
     """
-    from caffe_fcn.engines.choice import check_precision, choose
-    from caffe_fcn.engines.deploy_form import file_to_load
+    from caffe_fcn.engines.choice import check_precision, choose_engine
+    from caffe_fcn.engines.deploy_form import resolve_net_file
 
-    found, note = choose(engine, caffe, gpu is not None)
+    found, note = choose_engine(engine, caffe, gpu is not None)
     check_precision(precision, found)
     loaded: Engine
-    with file_to_load(net, weights, "deploy" in stages) as (path, remark):
+    with resolve_net_file(net, weights, "deploy" in stages) as (path, remark):
         if found is None:
-            from caffe_fcn.engines.torch.forward import Forward
+            from caffe_fcn.engines.torch.forward import TorchEngine
 
-            loaded = Forward(path, weights, stages, gpu, blobs, precision)
+            loaded = TorchEngine(path, weights, stages, gpu, blobs, precision)
         else:
-            from caffe_fcn.engines import caffe as real
+            from caffe_fcn.engines import caffe as real_caffe
 
-            loaded = real.Forward(found, path, weights, stages, gpu, blobs)
+            loaded = real_caffe.CaffeEngine(found, path, weights, stages, gpu, blobs)
     loaded.name, loaded.note = str(net), "; ".join(filter(None, (note, remark)))
     return loaded
 
@@ -96,24 +96,25 @@ def train(
     precision: str = "float32",
     log: PathLike | None = None,
     caffe: PathLike | None = None,
-) -> Running:
-    """A training that runs; for its arguments see `caffe.Training` and `embedded.Training`.
+) -> Training:
+    """Start a training; for the arguments see `caffe.CaffeTraining` and `torch.training.launcher.TorchTraining`.
 
-    ``auto`` takes real Caffe where there is one with the wanted device, otherwise torch; ``notes`` says which.
-    Raises `EngineError` where there is no such engine, and what the trainings raise.
+    With ``engine="auto"`` real Caffe trains if it is installed and drives the wanted device, otherwise torch; the
+    training's ``notes`` say which.
+    Raises `EngineError` if the engine is not installed, and whatever the training's constructor raises.
     """
-    from caffe_fcn.engines.choice import check_precision, choose, wants_gpu
+    from caffe_fcn.engines.choice import check_precision, choose_engine, wants_gpu
 
-    found, note = choose(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
+    found, note = choose_engine(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
     check_precision(precision, found)
-    training: Running
+    training: Training
     if found is None:
-        from caffe_fcn.engines.torch.training.launcher import Training
+        from caffe_fcn.engines.torch.training.launcher import TorchTraining
 
-        training = Training(solver, weights, snapshot, gpu, log, nproc, precision)
+        training = TorchTraining(solver, weights, snapshot, gpu, log, nproc, precision)
     else:
-        from caffe_fcn.engines import caffe as real
+        from caffe_fcn.engines import caffe as real_caffe
 
-        training = real.Training(found, solver, weights, snapshot, gpu, log)
+        training = real_caffe.CaffeTraining(found, solver, weights, snapshot, gpu, log)
     training.notes[:0] = [note] if note else []
     return training

@@ -1,4 +1,4 @@
-"""Which engine runs a net: real Caffe where there is one with the wanted device, otherwise torch."""
+"""Which engine runs a net: real Caffe if it is installed and drives the wanted device, otherwise torch."""
 
 from __future__ import annotations
 
@@ -11,58 +11,61 @@ from caffe_fcn.errors import EngineError, MissingExtraError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
 
-NAMES = ("auto", "caffe", "torch")
+ENGINES = ("auto", "caffe", "torch")
 PRECISIONS = ("float32", "tf32", "bf16")
 
 
-def choose(engine: str, caffe: PathLike | None, gpu: bool = False, several: bool = False) -> tuple[Caffe | None, str]:
-    """Real Caffe, or None for torch; and what to tell about it.
+def choose_engine(
+    engine: str, caffe: PathLike | None, gpu: bool = False, nproc: bool = False
+) -> tuple[Caffe | None, str]:
+    """Return real Caffe, or None for torch; and a note for the user on the choice.
 
-    ``gpu`` is whether one is wanted, ``several`` whether several processes are. Raises `EngineError` for an engine
-    that is not here, or cannot do what is asked.
+    ``gpu`` says whether a GPU is wanted, ``nproc`` whether a number of processes was given. Raises `EngineError` if
+    the engine is not installed, or cannot do what is asked.
     """
-    if engine not in NAMES:
-        raise EngineError(f"--engine {engine}", "no such engine", f"one of {', '.join(NAMES)}")
-    if engine == "caffe" and several:
-        raise EngineError("--nproc", "is for the torch engine", "Caffe takes --gpu 0,1")
+    if engine not in ENGINES:
+        raise EngineError(f"`engine` {engine}", "no such engine", f"one of {', '.join(ENGINES)}")
+    if engine == "caffe" and nproc:
+        raise EngineError("`nproc`", "is for the torch engine", "Caffe takes `gpu` 0,1")
     if engine == "torch" and caffe:
-        raise EngineError("--caffe", "--engine torch takes no Caffe", "leave one of them out")
+        raise EngineError("`caffe`", "`engine` torch takes no Caffe", "leave one of them out")
     if engine == "caffe" or (engine == "auto" and caffe):
         return find(caffe), ""
     if engine == "torch":
-        return None, _torch()
-    if several or "WORLD_SIZE" in os.environ:
-        return None, f"{_torch()}, for several processes"
+        return None, _require_torch()
+    if nproc or "WORLD_SIZE" in os.environ:
+        return None, f"{_require_torch()}, for several processes"
     try:
         found = find()
     except EngineError as error:
         if not _has_torch():
             raise EngineError(error.where, error.what, f"{error.mend}, or pip install 'caffe-fcn[torch]'") from error
-        return None, f"{_torch()}, since there is no Caffe"
+        return None, f"{_require_torch()}, since there is no Caffe"
     if gpu and found.cpu_only and _has_gpu():
-        return None, f"{_torch()}, since {found.binary} has no GPU"
+        return None, f"{_require_torch()}, since {found.binary} has no GPU"
     return found, f"engine: Caffe {found.version}, {found.binary}"
 
 
 def check_precision(name: str, caffe: Caffe | None = None) -> None:
-    """Raise `EngineError` for a precision that there is not, or that ``caffe`` does not have."""
+    """Raise `EngineError` if there is no such precision, or ``caffe`` (None for torch) does not have it."""
     if name not in PRECISIONS:
         mend = nearest(name, PRECISIONS) or ", ".join(PRECISIONS)
-        raise EngineError(f"--precision {name}", "no such precision", mend)
+        raise EngineError(f"`precision` {name}", "no such precision", mend)
     if caffe and name != "float32":
-        raise EngineError("--precision", "Caffe computes in float32 alone", "leave it out, or take --engine torch")
+        raise EngineError("`precision`", "Caffe computes in float32 only", "leave it out, or take `engine` torch")
 
 
 def wants_gpu(solver: PathLike, gpu: str) -> bool:
-    """Whether a GPU is asked for, on the command line or in the solver (but stdin can be read only once)."""
+    """Whether a GPU is asked for, by ``gpu`` or in the solver (unless that is stdin, which can be read only once)."""
     if gpu or str(solver) == "-":
         return bool(gpu)
     return bool(read_solver(solver, allow_unknown=True).solver_mode == SolverParameter.GPU)
 
 
-def _torch() -> str:
+def _require_torch() -> str:
+    """Describe the installed torch; raise `MissingExtraError` if there is none."""
     if not _has_torch():
-        raise MissingExtraError("--engine torch", "torch")
+        raise MissingExtraError("`engine` torch", "torch")
     return f"engine: torch {importlib.metadata.version('torch')}"
 
 
@@ -71,7 +74,7 @@ def _has_torch() -> bool:
 
 
 def _has_gpu() -> bool:
-    """Whether torch is here and drives a GPU."""
+    """Whether torch is installed and drives a GPU."""
     if not _has_torch():
         return False
     import torch

@@ -1,7 +1,7 @@
 """The deploy form of an all-in-one net, as a net of its own that any engine runs.
 
-DIGITS takes the data layers out of such a net and feeds what they made, or the blob named data. Real Caffe cannot:
-by stages alone it keeps the data layers, and refuses a blob that nobody makes.
+DIGITS removes the data layers from such a net and feeds the blobs that they made, or the blob named data. Real Caffe
+cannot run the net like that: stages alone leave the data layers in, and it refuses a blob that no layer makes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from caffe_fcn.weights import open_weights
 
 
 @contextmanager
-def file_to_load(path: PathLike, weights: PathLike | None, deploys: bool) -> Iterator[tuple[PathLike, str]]:
-    """The file to load for the net in ``path``, and what to tell of it: another one where it has a deploy form."""
-    made, note = deploy_form(path, weights) if deploys and str(path) != "-" else (None, "")
+def resolve_net_file(path: PathLike, weights: PathLike | None, deploy: bool) -> Iterator[tuple[PathLike, str]]:
+    """Yield the file to load and a note for the user: a temporary one, and what it assumes, if a deploy form is wanted
+    and the net has one; otherwise ``path`` and "".
+    """
+    made, note = make_deploy_form(path, weights) if deploy and str(path) != "-" else (None, "")
     if made is None:
         yield path, note
         return
@@ -33,18 +35,18 @@ def file_to_load(path: PathLike, weights: PathLike | None, deploys: bool) -> Ite
         yield file, note
 
 
-def deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParameter | None, str]:
-    """The net in the file as it is deployed, and what was assumed of its image; None for one that has no such form.
+def make_deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParameter | None, str]:
+    """Return the net in the file as DIGITS deploys it, and a note on what takes the image; None if it is no such net.
 
-    Its Input layers have the channels that the weights read, and else those that the data layers tell. The size is
-    only the first: an engine reshapes the net to every image.
+    Its Input layers have as many channels as the weights read, or else as the data layers give. Their height and
+    width are only the first ones: an engine reshapes the net to every image.
     """
-    passed_over: list[UnknownField] = []
+    ignored: list[UnknownField] = []
     try:
-        net = read_net(path, allow_unknown=True, notes=passed_over)
-    except CaffeFcnError:  # the engine that cannot read it either says so in its own words
+        net = read_net(path, allow_unknown=True, notes=ignored)
+    except CaffeFcnError:  # the engine cannot read it either, and says so in its own words
         return None, ""
-    if passed_over or not is_all_in_one(net):
+    if ignored or not is_all_in_one(net):
         return None, ""
     made = split(net, "deploy")
     graph = Graph(made)
@@ -52,29 +54,29 @@ def deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParameter 
     if not untold:
         return None, ""
     shapes = infer(net, "deploy", size=size_to_assume(net))
-    channels = _channels(graph, weights) if weights else {}
+    channels = _count_channels(graph, weights) if weights else {}
     for node in untold:
         name = node.layer.top[0]
         shape = list(shapes.blobs[name])
         shape[1:2] = [channels.get(name, shape[1])]
         layer = next(layer for layer in made.layer if layer.name == node.name)
         layer.input_param.shape.add(dim=shape)
-    fed = ", ".join(f"'{node.layer.top[0]}'" for node in untold)
-    return made, f"{path} is deployed as DIGITS deploys it: {fed} takes the image"
+    names = ", ".join(f"'{node.layer.top[0]}'" for node in untold)
+    return made, f"{path} is deployed as DIGITS deploys it: {names} takes the image"
 
 
-def _channels(graph: Graph, weights: PathLike) -> dict[str, int]:
-    """How many channels the first convolutions behind each input have weights for."""
-    image: dict[Blob, str] = {top: top.name for node in graph.nodes if not node.bottoms for top in node.tops}
+def _count_channels(graph: Graph, weights: PathLike) -> dict[str, int]:
+    """Return, for each input, how many channels the first convolution behind it has weights for."""
+    inputs: dict[Blob, str] = {top: top.name for node in graph.nodes if not node.bottoms for top in node.tops}
     found: dict[str, int] = {}
     with open_weights(weights) as opened:
         shapes = {layer.name: layer.tensors[0].shape for layer in opened.layers if layer.tensors}
     for node in graph.nodes:
-        name = image.get(node.bottoms[0]) if node.bottoms else None
+        name = inputs.get(node.bottoms[0]) if node.bottoms else None
         if name is None:
             continue
         if node.type == "Convolution" and len(shapes.get(node.name, ())) > 1:
             found.setdefault(name, shapes[node.name][1] * node.layer.convolution_param.group)
         elif row_of(node).coords(node.layer) == POINTWISE and len(node.bottoms) == 1:
-            image.update((top, name) for top in node.tops)
+            inputs.update((top, name) for top in node.tops)
     return found

@@ -1,4 +1,4 @@
-"""What a training says while it runs, whichever engine runs it."""
+"""What a training reports while it runs, the same for both engines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Outputs = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class Step:
-    """The solver displayed an iteration: its loss (averaged over ``average_loss``) and learning rate."""
+    """The solver displayed an iteration: the loss (averaged over ``average_loss``) and the learning rate."""
 
     iteration: int
     loss: float
@@ -20,7 +20,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Test:
-    """Test net number ``net`` was run after ``iteration`` iterations; ``outputs`` are means over ``test_iter``."""
+    """Test net number ``net`` ran after ``iteration`` iterations; ``outputs`` are means over ``test_iter`` batches."""
 
     iteration: int
     net: int

@@ -1,9 +1,8 @@
 """Caffe's log as events.
 
-Caffe tells the story of a training in glog lines, some of which belong together: an iteration's loss, its
-outputs and its learning rate stand on lines of their own, and other threads may log between them. The
-sentences are those of Caffe's ``solver.cpp`` and ``sgd_solver.cpp``, in every version since 2014 and in
-NVIDIA's.
+Caffe reports a training in glog lines, some of which belong together: an iteration's loss, its outputs and its
+learning rate are lines of their own, and other threads may log between them. The patterns match the messages of
+Caffe's ``solver.cpp`` and ``sgd_solver.cpp``, in every version since 2014 and in NVIDIA's.
 """
 
 from __future__ import annotations
@@ -24,33 +23,33 @@ _TEST = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
 _OUTPUT = re.compile(rf" +(Train|Test) net output #\d+: (\S+) = {_NUMBER}")
 
 
-def split(line: str) -> tuple[str, str]:
-    """Severity (``I``, ``W``, ``E``, ``F``) and message of a glog line; no severity for any other line."""
+def parse_line(line: str) -> tuple[str, str]:
+    """Return severity (``I``, ``W``, ``E``, ``F``) and message of a glog line; for any other, "" and the line."""
     match = _GLOG.match(line)
     return (match[1], match[3]) if match else ("", line)
 
 
-def events(lines: Iterable[str]) -> Iterator[Event]:
-    """The events in the lines of a log, each as soon as the log is sure to have told all of it.
+def read_events(lines: Iterable[str]) -> Iterator[Event]:
+    """Yield the events in the lines of a log, each as soon as a later line shows that it is complete.
 
-    list(events(Path("train.log").open()))
+    list(read_events(Path("train.log").open()))
     """
     step: Step | None = None
     test: Test | None = None
     for line in lines:
-        severity, message = split(line.rstrip("\n"))
+        severity, message = parse_line(line.rstrip("\n"))
         if not severity:
             continue
         if output := _OUTPUT.match(message):
-            named = ((output[2], float(output[3])),)
+            value = ((output[2], float(output[3])),)
             if output[1] == "Train" and step:
-                step = replace(step, outputs=step.outputs + named)
+                step = replace(step, outputs=step.outputs + value)
             elif output[1] == "Test" and test:
-                test = replace(test, outputs=test.outputs + named)
+                test = replace(test, outputs=test.outputs + value)
             continue
-        rate, begun = _RATE.match(message), _STEP.match(message)
+        rate, displayed = _RATE.match(message), _STEP.match(message)
         tested, written = _TEST.match(message), SNAPSHOT.match(message)
-        if not (rate or begun or tested or written):
+        if not (rate or displayed or tested or written):
             continue
         if test:
             yield test
@@ -58,8 +57,8 @@ def events(lines: Iterable[str]) -> Iterator[Event]:
         if step:
             yield replace(step, lr=float(rate[2])) if rate else step
             step = None
-        if begun:
-            step = Step(int(begun[1]), float(begun[2]))
+        if displayed:
+            step = Step(int(displayed[1]), float(displayed[2]))
         elif tested:
             test = Test(int(tested[1]), int(tested[2]))
         elif written:

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from caffe_fcn.errors import NetError, OffsetError
+from caffe_fcn.net.crops import Crop, FractionError, crops
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import row_of, shapes_of
-from caffe_fcn.offsets import Crop, FractionError, crops
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import copy_message
 

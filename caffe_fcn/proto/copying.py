@@ -14,9 +14,7 @@ from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
-    from caffe_fcn.proto.schema import LayerParameter, NetParameter
+    from caffe_fcn.proto.schema import LayerParameter, Message, NetParameter
 
 _Message = TypeVar("_Message", bound="Message")
 

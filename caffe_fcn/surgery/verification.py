@@ -32,7 +32,7 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import SOURCES, Graph, split
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.net.shapes import infer, row_of
-from caffe_fcn.offsets import between
+from caffe_fcn.offsets import coord_map_between
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.tensors import Shape
 
@@ -226,7 +226,7 @@ def _explain_no_windows(classifier: NetParameter, blob: str, image: Shape, fcn: 
 
 def _find_stride(net: NetParameter, blob: str) -> int:
     """How far the image moves under the blob from one value to the next."""
-    scales = {axis.scale for axis in between(net, blob, net.layer[0].top[0]).maps}
+    scales = {axis.scale for axis in coord_map_between(net, blob, net.layer[0].top[0]).maps}
     stride = scales.pop()
     if scales or stride.denominator != 1:
         raise NetError(f"blob '{blob}'", f"moves by {stride} pixels", "one whole stride for both axes can be compared")

@@ -23,7 +23,7 @@ def test_it_finds_caffe_and_every_part(cli: Cli, caffe_bin: Path) -> None:
     assert report["caffe"]["pycaffe"] == [str(caffe_bin.with_name("pycaffe"))]
     for name in ("protobuf", "numpy", "lmdb", "pillow", "click", "rich"):
         assert report["required"][name] == metadata.version(name)
-    assert {"torch", "hdf5", "safetensors", "viz", "onnx"} <= report["extras"].keys()
+    assert {"torch", "hdf5"} <= report["extras"].keys()
 
 
 def test_every_extra_that_is_not_here_gets_a_suggestion(cli: Cli) -> None:

@@ -27,7 +27,7 @@ from caffe_fcn.datasets.inspect import explore
 from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
 from caffe_fcn.datasets.records.database import Writer
 from caffe_fcn.datasets.records.faults import Fault
-from caffe_fcn.engines.readers import open_readers
+from caffe_fcn.engines.readers import open_data_layers
 from caffe_fcn.engines.readers.reader import Reader
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 from caffe_fcn.proto import Datum, NetParameter, parse
@@ -54,7 +54,7 @@ def pairs_in(root: Path, *stems: bytes) -> None:
 def reader(text: str) -> Any:
     net = NetParameter()
     parse(text, net)
-    found = open_readers(net, training=False, seed=0)
+    found = open_data_layers(net, training=False, seed=0)
     return next(iter(found.values())).batch(0)
 
 
@@ -316,7 +316,7 @@ def hdf5(file: Path, more: str) -> Reader:
     listed.write_text(f"{file}\n")
     net = NetParameter()
     parse(f'layer {{ name: "h" type: "HDF5Data" top: "x" hdf5_data_param {{ source: "{listed}" {more} }} }}', net)
-    return open_readers(net, training=False, seed=0)["h"]
+    return open_data_layers(net, training=False, seed=0)["h"]
 
 
 def test_hdf5_tops_that_hold_no_rows_of_numbers_are_one_line(tmp_path: Path) -> None:

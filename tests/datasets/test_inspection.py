@@ -135,7 +135,7 @@ def test_sums_do_not_depend_on_how_records_are_grouped(data: st.DataObject) -> N
     if total.image_sum is not None:
         assert (total.image_sum == np.sum(pictures, axis=0, dtype=int)).all()
     flat = np.concatenate([label.ravel() for label in classes])
-    summary = total.summary(3, 255)
+    summary = total.summarize(3, 255)
     assert summary["ignored_share"] == pytest.approx((flat == 255).mean())
     weights = summary["weights"]
     frequency = {}

@@ -34,7 +34,7 @@ def in_a_child(script: str, cwd: Path, *arguments: object) -> str:
 COMMANDS = """
 import sys
 from caffe_fcn.cli import main
-from caffe_fcn.engines.readers import open_readers
+from caffe_fcn.engines.readers import open_data_layers
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.proto import NetParameter, parse
 for command in (["info"], ["info", "--check"], ["statistics"], ["lists"], ["explore", "-o", "page.html"]):
@@ -46,7 +46,7 @@ net = NetParameter()
 parse(f'layer {{ name: "d" type: "Data" top: "d" data_param {{ source: "{sys.argv[1]}/val_images" batch_size: 1 '
       'backend: LMDB } }', net)
 try:
-    open_readers(net, True, 1)
+    open_data_layers(net, True, 1)
 except CaffeFcnError as error:
     print("refused", error)
 """

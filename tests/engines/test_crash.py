@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caffe_fcn.engines.caffe import Training, find
-from caffe_fcn.engines.caffe.crash import Scene
+from caffe_fcn.engines.caffe import CaffeTraining, find
+from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.errors import CaffeFcnError, EngineError
 
 DATA = """layer { name: "data" type: "DummyData" top: "data" top: "label"
@@ -48,7 +48,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path) -> P
 
 
 def run(**options: object) -> list[object]:
-    with Training(find(), "solver.prototxt", **options) as training:  # type: ignore[arg-type]
+    with CaffeTraining(find(), "solver.prototxt", **options) as training:  # type: ignore[arg-type]
         return list(training)
 
 
@@ -149,7 +149,7 @@ def test_a_solver_that_caffe_refuses(place: Path, case: str) -> None:
     assert mend in error.mend
 
 
-# the solver or options, what is told before Caffe starts
+# the solver or options, and the error before Caffe starts
 BEFOREHAND = {
     "an empty solver": ("", {}, "solver.prototxt: is empty"),
     "no net file": (SOLVER.replace("net.pro", "nt.pro"), {}, "its net 'nt.prototxt' is neither here nor beside it"),
@@ -157,7 +157,7 @@ BEFOREHAND = {
     "text for weights": (SOLVER, {"weights": ["net.prototxt"]}, "net.prototxt: is text and holds no weights"),
     "no snapshot": (SOLVER, {"snapshot": "none.solverstate"}, "none.solverstate: no such file"),
     "weights for a snapshot": (SOLVER, {"snapshot": "t.caffemodel"}, "is no solver state (name a .solverstate"),
-    "both": (SOLVER, {"snapshot": "a", "weights": ["b"]}, "give either --snapshot or --weights"),
+    "both": (SOLVER, {"snapshot": "a", "weights": ["b"]}, "give either `snapshot` or `weights`"),
     "a GPU that Caffe cannot use": (SOLVER, {"gpu": "0,1"}, "this Caffe is CPU only and has no GPU 0,1"),
     "no list of GPUs": (SOLVER, {"gpu": "0;1"}, "'0;1' is no list of GPUs (such as 0, or 0,1, or all)"),
     "a log in no folder": (SOLVER, {"log": "none/log"}, "none/log: no such file or directory"),
@@ -217,10 +217,10 @@ def test_an_exception_of_a_python_layer(place: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def endless(place: Path) -> Iterator[Training]:
+def endless(place: Path) -> Iterator[CaffeTraining]:
     """A training that would go on for hours, at its first displayed iteration."""
     (place / "solver.prototxt").write_text(SOLVER.replace("max_iter: 20", "max_iter: 100000000"))
-    with Training(find(), "solver.prototxt") as training:
+    with CaffeTraining(find(), "solver.prototxt") as training:
         yield training
 
 
@@ -232,12 +232,12 @@ def endless(place: Path) -> Iterator[Training]:
         (signal.SIGBUS, "bus error", "a file was cut short"),
     ],
 )
-def test_a_signal_from_outside(endless: Training, number: int, what: str, mend: str) -> None:
-    told = iter(endless)
-    next(told)
+def test_a_signal_from_outside(endless: CaffeTraining, number: int, what: str, mend: str) -> None:
+    events = iter(endless)
+    next(events)
     os.kill(child_of(os.getpid()), number)
     with pytest.raises(EngineError, match=rf"iteration \d+: Caffe stopped: {what} \({mend}"):
-        list(told)
+        list(events)
 
 
 def child_of(pid: int) -> int:
@@ -264,7 +264,7 @@ def test_a_full_disk_under_the_log(place: Path) -> None:
 
 @given(st.lists(st.text()), st.integers(-40, 255))
 def test_any_log_makes_one_error(lines: list[str], status: int) -> None:
-    scene = Scene(Path("/"))
+    reporter = CrashReporter(Path("/"))
     for line in lines:
-        scene.witness(line)
-    assert scene.error(status, "solver").what.startswith("Caffe stopped: ")
+        reporter.read_line(line)
+    assert reporter.explain(status, "solver").what.startswith("Caffe stopped: ")

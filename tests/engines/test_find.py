@@ -49,7 +49,7 @@ def test_the_order_is_named_then_path_then_prefix_then_conda(
     monkeypatch.setenv("CAFFE_BIN", str(ours))
     assert (find().found, find().binary) == ("CAFFE_BIN", ours)
 
-    assert (find(conda).found, find(conda).binary) == ("--caffe", conda)
+    assert (find(conda).found, find(conda).binary) == ("`caffe`", conda)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_broken_one_in_path_does_not_hide_a_working_one(
 
 
 def test_without_caffe_one_sentence_says_how_to_get_it(bare: Path) -> None:
-    with pytest.raises(EngineError, match=r"scripts/install_caffe\.sh.*conda env create.*--caffe"):
+    with pytest.raises(EngineError, match=r"scripts/install_caffe\.sh.*conda env create.*`caffe`"):
         find()
 
 
@@ -127,6 +127,6 @@ def test_the_python_beside_it_imports_pycaffe(caffe_bin: Path, tmp_path: Path) -
 def test_a_caffe_without_pycaffe_says_so(bare: Path, caffe_bin: Path) -> None:
     alone = link(Path(shutil.copy(caffe_bin, bare / "copy")), bare / "alone/bin/caffe")
     program = find(caffe_bin)
-    lonely = type(program)(alone, program.version, "--caffe")
+    lonely = type(program)(alone, program.version, "`caffe`")
     with pytest.raises(EngineError, match="no Python with pycaffe"):
         _ = lonely.python

@@ -157,14 +157,14 @@ def test_auto_takes_caffe_where_there_is_one_and_torch_where_there_is_none(
 ) -> None:
     monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
     with engines.load(net) as loaded:
-        assert isinstance(loaded, forward.Forward)
+        assert isinstance(loaded, forward.CaffeEngine)
         assert loaded.note == f"engine: Caffe 1.0.0, {caffe_bin}"
     for name in ("HOME", "XDG_CACHE_HOME", "PATH"):
         monkeypatch.setenv(name, str(tmp_path))
     for name in ("CAFFE_BIN", "CAFFE_ROOT", "CAFFE_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     with engines.load(net) as loaded:
-        assert not isinstance(loaded, forward.Forward)
+        assert not isinstance(loaded, forward.CaffeEngine)
         assert loaded.note.startswith("engine: torch ")
         assert loaded.note.endswith(", since there is no Caffe")
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caffe_fcn.engines.caffe import events
 from caffe_fcn.engines.events import Snapshot, Step
 from caffe_fcn.engines.events import Test as NetTest
+from caffe_fcn.engines.log import read_events
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
 
@@ -60,7 +60,7 @@ def test_snapshots_are_the_files_that_are_there(log: Path) -> None:
 
 def test_events_come_in_the_order_of_the_log(log: Path) -> None:
     with log.open() as lines:
-        kinds = [type(event) for event in events(lines)]
+        kinds = [type(event) for event in read_events(lines)]
     assert kinds == [NetTest, Step, Step, Snapshot, Snapshot, NetTest, Step, Step, Snapshot, Snapshot, Step, NetTest]
 
 
@@ -90,18 +90,18 @@ def test_events_come_in_the_order_of_the_log(log: Path) -> None:
     ],
 )  # fmt: skip
 def test_other_caffes_say_it_otherwise(lines: str, expected: list[object]) -> None:
-    assert list(events(lines.splitlines(keepends=True))) == expected
+    assert list(read_events(lines.splitlines(keepends=True))) == expected
 
 
 @given(st.lists(st.one_of(st.text(), st.from_regex(r"I0804 11:26:01.1 2046 solver.cpp:1\] Iteration .*, loss = .*"))))
 def test_no_text_stops_the_reading(lines: list[str]) -> None:
-    assert all(isinstance(event, (Step, NetTest, Snapshot)) for event in events(lines))
+    assert all(isinstance(event, (Step, NetTest, Snapshot)) for event in read_events(lines))
 
 
 def test_a_resumed_training_tells_its_later_part_anew() -> None:
     first = [Step(0, 4.0), Step(10, 3.0), NetTest(10, 0), Step(20, 2.0), NetTest(20, 0)]
     again = [NetTest(10, 0, (("loss", 9.0),)), Step(10, 3.5), Step(20, 2.5)]
-    history = History.of([*first, *again])
+    history = History.from_events([*first, *again])
     assert history.losses() == [(0, 4.0), (10, 3.5), (20, 2.5)]
     assert history.tests == [NetTest(10, 0, (("loss", 9.0),))]
 

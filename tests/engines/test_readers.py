@@ -17,9 +17,9 @@ from PIL import Image
 
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Writer
-from caffe_fcn.engines.readers import open_readers
-from caffe_fcn.engines.readers.ahead import Ahead
-from caffe_fcn.engines.readers.resize import bilinear
+from caffe_fcn.engines.readers import open_data_layers
+from caffe_fcn.engines.readers.prefetch import Prefetcher
+from caffe_fcn.engines.readers.resize import resize_bilinear
 from caffe_fcn.errors import CaffeFcnError, DatasetError, NetError
 from caffe_fcn.proto import BlobProto, NetParameter, parse
 
@@ -39,7 +39,7 @@ def net_of(text: str) -> NetParameter:
 
 
 def assert_batches_are_caffes(caffe: CaffeWorker, place: Path, net: str, count: int = 4) -> None:
-    readers = open_readers(net_of(net), training=False, seed=1)
+    readers = open_data_layers(net_of(net), training=False, seed=1)
     tops = {layer.name: layer.top for layer in net_of(net).layer}
     for number, theirs in enumerate(caffe.batches(net, place, count)):
         ours = {
@@ -104,7 +104,7 @@ def test_encoded_records_are_decoded_as_caffe_does(place: Path, caffe: CaffeWork
     files = [png(pixels(7, 6, 3, seed=index), mode) for index in range(3)]
     lmdb(place / "db", [datum.pack_image(file, (3, 7, 6)) for file in files])
     if transform == "force_gray: true" and mode != "L":
-        ours = open_readers(net_of(data(transform=transform)), False, 1)["db"].batch(0)[0]
+        ours = open_data_layers(net_of(data(transform=transform)), False, 1)["db"].batch(0)[0]
         theirs = caffe.batches(data(transform=transform), place, 1)[0]["x"]
         assert np.abs(ours - theirs).max() <= 1  # OpenCV's weights of the colours have other last bits
     else:
@@ -160,7 +160,7 @@ def test_images_are_scaled_as_opencv_scales_them(image: Pixels, size: tuple[int,
     cv2 = pytest.importorskip("cv2")
     cv2.ipp.setUseIPP(False)  # Intel's library, which Caffe's OpenCV on Debian does not have, rounds otherwise
     theirs = cv2.resize(image.transpose(1, 2, 0), size[::-1]).reshape(*size, -1).transpose(2, 0, 1)
-    assert (bilinear(image, size) == theirs).all()
+    assert (resize_bilinear(image, size) == theirs).all()
 
 
 SHUFFLED = """layer { name: "i" type: "ImageData" top: "x" top: "n" transform_param { mirror: true crop_size: 3 }
@@ -177,20 +177,20 @@ def listed(place: Path) -> Path:
 
 
 def test_shuffled_images_come_once_a_round_and_in_another_order_each_time(listed: Path) -> None:
-    reader = open_readers(net_of(SHUFFLED.replace("rand_skip: 3", "")), True, seed=3)["i"]
+    reader = open_data_layers(net_of(SHUFFLED.replace("rand_skip: 3", "")), True, seed=3)["i"]
     numbers = np.concatenate([reader.batch(number)[1] for number in range(14)]).astype(int).reshape(4, 7)
     assert all(sorted(round_) == list(range(7)) for round_ in numbers.tolist())
     assert len({tuple(round_) for round_ in numbers.tolist()}) > 1
 
 
 def test_a_batch_is_a_function_of_its_number_and_the_seed(listed: Path) -> None:
-    one, other = (open_readers(net_of(SHUFFLED), True, seed=3)["i"] for _ in range(2))
+    one, other = (open_data_layers(net_of(SHUFFLED), True, seed=3)["i"] for _ in range(2))
     forwards = [one.batch(number) for number in range(9)]
     backwards = [other.batch(number) for number in reversed(range(9))][::-1]
     for a, b in zip(forwards, backwards, strict=True):
         assert (a[0] == b[0]).all()
         assert (a[1] == b[1]).all()
-    strange = open_readers(net_of(SHUFFLED), True, seed=4)["i"]
+    strange = open_data_layers(net_of(SHUFFLED), True, seed=4)["i"]
     assert any((strange.batch(number)[0] != forwards[number][0]).any() for number in range(9))
 
 
@@ -200,7 +200,7 @@ def test_crops_and_mirrors_of_labels_are_those_of_their_images(place: Path) -> N
         lmdb(place / name, [datum.pack_raw(image) for image in images])
     transform = "mirror: true crop_size: 5"
     net = data("images", transform, tops='top: "x"') + data("labels", transform, tops='top: "y"')
-    readers = open_readers(net_of(net), True, seed=11)
+    readers = open_data_layers(net_of(net), True, seed=11)
     seen = set()
     for number in range(20):
         (image,), (label,) = readers["images"].batch(number), readers["labels"].batch(number)
@@ -210,7 +210,7 @@ def test_crops_and_mirrors_of_labels_are_those_of_their_images(place: Path) -> N
 
 
 def test_workers_read_the_same_batches_ahead(listed: Path) -> None:
-    with Ahead(net_of(SHUFFLED), True, 3) as here, Ahead(net_of(SHUFFLED), True, 3, workers=3) as there:
+    with Prefetcher(net_of(SHUFFLED), True, 3) as here, Prefetcher(net_of(SHUFFLED), True, 3, workers=3) as there:
         for _, ours, theirs in zip(range(8), here.batches(1, 2), there.batches(1, 2), strict=False):
             for a, b in zip(ours["i"], theirs["i"], strict=True):
                 assert (a == b).all()
@@ -219,8 +219,8 @@ def test_workers_read_the_same_batches_ahead(listed: Path) -> None:
 def test_a_broken_image_is_told_by_the_worker_that_met_it(listed: Path) -> None:
     (listed / "5.png").write_bytes((listed / "5.png").read_bytes()[:60])
     plain = SHUFFLED.replace("shuffle: true rand_skip: 3", "")
-    with Ahead(net_of(plain), True, 3, workers=2) as ahead, pytest.raises(DatasetError) as caught:
-        for number, _ in enumerate(ahead.batches(0)):
+    with Prefetcher(net_of(plain), True, 3, workers=2) as prefetcher, pytest.raises(DatasetError) as caught:
+        for number, _ in enumerate(prefetcher.batches(0)):
             assert number < 2  # whole batches before it come through
     assert str(caught.value).startswith("5.png: is broken: ")
 
@@ -231,13 +231,13 @@ def test_memory_data_are_the_arrays_of_the_caller() -> None:
         "memory_data_param { batch_size: 2 channels: 1 height: 2 width: 2 } }"
     )
     images, labels = np.arange(12.0).reshape(3, 1, 2, 2), np.arange(3)
-    with Ahead(net, True, 0, workers=2, arrays={"m": (images, labels)}) as ahead:
-        (first, numbers), (second, _) = (batch["m"] for _, batch in zip(range(2), ahead.batches(0), strict=False))
+    with Prefetcher(net, True, 0, workers=2, arrays={"m": (images, labels)}) as prefetcher:
+        (first, numbers), (second, _) = (batch["m"] for _, batch in zip(range(2), prefetcher.batches(0), strict=False))
     assert (first == images[:2]).all()
     assert (second == images[[2, 0]]).all()
     assert numbers.tolist() == [0, 1]
     with pytest.raises(NetError, match="got 0 arrays for 2 tops"):
-        open_readers(net, True, 0)
+        open_data_layers(net, True, 0)
 
 
 def test_python_layers_of_the_reference_are_read_and_no_others() -> None:
@@ -245,9 +245,9 @@ def test_python_layers_of_the_reference_are_read_and_no_others() -> None:
         'layer {{ name: "d" type: "Python" top: "data" top: "label" python_param {{ module: "m" layer: "{}" {} }} }}'
     )
     with pytest.raises(NetError, match="Python layer 'Evil' runs in pycaffe only"):
-        open_readers(net_of(layer.format("Evil", "")), True, 0)
+        open_data_layers(net_of(layer.format("Evil", "")), True, 0)
     with pytest.raises(NetError, match="is no Python literal"):
-        open_readers(net_of(layer.format("VOCSegDataLayer", "param_str: 'open(1)'")), True, 0)
+        open_data_layers(net_of(layer.format("VOCSegDataLayer", "param_str: 'open(1)'")), True, 0)
 
 
 BAD = {
@@ -279,7 +279,7 @@ def test_bad_data_are_one_line(place: Path, name: str) -> None:
     (place / "mean").write_bytes(BlobProto(num=1, channels=3, height=2, width=2, data=[0] * 12).SerializeToString())
     net, line = BAD[name]
     with pytest.raises(CaffeFcnError) as caught:
-        for reader in open_readers(net_of(net), False, 0).values():
+        for reader in open_data_layers(net_of(net), False, 0).values():
             reader.batch(0)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)

@@ -18,7 +18,7 @@ def test_impulses_pushed_through_real_caffe_come_out_where_the_map_says(caffe: C
     mean displacement of an impulse is the shift, exactly but for rounding."""
     net = proto.NetParameter()
     proto.parse(text, net)
-    maps = offsets.between(net, "data", "up").maps
+    maps = offsets.coord_map_between(net, "data", "up").maps
     for axis, axis_map in enumerate(maps):
         places = [[n, 0, 4 * PERIOD + n * (axis == 0), 5 * PERIOD + n * (axis == 1)] for n in range(PERIOD)]
         answer = caffe.ask("impulses", text, into="data", out="up", at=places)

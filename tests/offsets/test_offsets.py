@@ -11,7 +11,7 @@ from caffe_worker import CaffeWorker
 
 from caffe_fcn import offsets, proto
 from caffe_fcn.errors import NetError, OffsetError
-from caffe_fcn.net import padding
+from caffe_fcn.net import padding, walk
 from caffe_fcn.net.geometry import exact
 from caffe_fcn.net.graph import Graph
 from caffe_fcn.net.receptive_fields import receptive_fields
@@ -55,7 +55,7 @@ def test_fix_puts_every_crop_right_whatever_was_declared(wrong: int) -> None:
         if layer.type == "Crop":
             layer.crop_param.offset[:] = [wrong]
     assert not all(crop.ok for crop in offsets.crops(broken))
-    assert offsets.fixed(broken) == published
+    assert offsets.correct_crops(broken) == published
 
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 64 dim: 64 } } }\n'
@@ -84,7 +84,7 @@ def test_each_axis_has_its_own_offset() -> None:
     # closed form: H: pad 7 - (3-1)/2 = 6; W: (9 - 2)/2 * 2 + 1 = 8
     assert offsets.crop_offset(definition, "d", "data") == [6, 8]
     assert offsets.crops(definition)[0].as_json()["computed"] == ["6", "8"]
-    assert list(offsets.fixed(definition).layer[-1].crop_param.offset) == [6, 8]
+    assert list(offsets.correct_crops(definition).layer[-1].crop_param.offset) == [6, 8]
 
 
 def test_dilation_counts_as_a_wider_kernel() -> None:
@@ -120,7 +120,7 @@ PADDED = INPUT + window("Convolution", "c", "data", "kernel_size: [3, 5] pad: 4"
 def test_a_crop_may_begin_before_the_coordinates(given: str, expected: tuple[int, ...]) -> None:
     definition = net(PADDED + cropped("c").replace("axis: 2", given))
     assert offsets.crops(definition)[0].computed == expected
-    fixed = offsets.fixed(definition)
+    fixed = offsets.correct_crops(definition)
     assert offsets.crops(fixed)[0].ok
     assert tuple(fixed.layer[-1].crop_param.offset) == expected
 
@@ -139,7 +139,7 @@ def test_a_crop_to_a_size_begins_where_it_says() -> None:
     (crop,) = offsets.crops(definition)
     assert (crop.computed, crop.ok, crop.derived) == ((0, 1, 2), True, False)
     # pool(i) looks at crop(2i + 1), that is c(2i + 2) and c(2i + 3), and c(j) at data(2j - 1)
-    assert offsets.between(definition, "pool", "data").maps == ((4, 3), (4, 5))
+    assert offsets.coord_map_between(definition, "pool", "data").maps == ((4, 3), (4, 5))
     rows, columns = receptive_fields(Graph(definition))["pool"]
     assert (rows.size, rows.stride, rows.centre) == (7, 4, 3)
     assert (columns.size, columns.stride, columns.centre) == (7, 4, 5)
@@ -233,8 +233,8 @@ def test_a_misaligned_trunk_does_not_matter_to_what_is_cropped_behind_it() -> No
 
 def test_a_map_between_blobs_goes_both_ways() -> None:
     definition = net(INPUT + window("Pooling", "p", "data", "kernel_size: 3 stride: 2", "pooling_param"))
-    there = offsets.between(definition, "data", "p")
-    back = offsets.between(definition, "p", "data")
+    there = offsets.coord_map_between(definition, "data", "p")
+    back = offsets.coord_map_between(definition, "p", "data")
     assert (there.maps[0].scale, there.maps[0].shift) == (Fraction(1, 2), Fraction(-1, 2))
     assert there.maps[0].then(back.maps[0]) == (1, 0)
     assert exact(each.shift for each in back.maps) == "1"
@@ -258,14 +258,14 @@ def chain_with_skips(length: int) -> proto.NetParameter:
 
 def test_the_walk_stays_between_the_two_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    real = offsets._step
+    real = walk.map_of
 
     def counted(*arguments: object) -> object:
         nonlocal steps
         steps += 1
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(offsets, "_step", counted)
+    monkeypatch.setattr(walk, "map_of", counted)
     found = offsets.crops(chain_with_skips(4000))
     assert {crop.computed for crop in found} == {(1,)}
     assert steps < 4 * len(found), "linear in layers: a few steps for each crop"
@@ -318,7 +318,7 @@ def test_an_offset_is_never_larger_than_caffes_integers() -> None:
     pad = "kernel_size: 1 pad: 1073741823"
     text = "".join(window("Convolution", b, a, pad) for a, b in pairwise(["data", "a", "b", "c", "d", "e"]))
     with pytest.raises(OffsetError, match=r"the offset is 5368709115 .Caffe's integers end at 2147483647"):
-        offsets.fixed(net(INPUT + text + cropped("e")))
+        offsets.correct_crops(net(INPUT + text + cropped("e")))
 
 
 def test_a_pyramid_has_as_many_levels_as_a_blob_can_hold() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import outlines
 
 from caffe_fcn.engines.events import Event, Step
-from caffe_fcn.engines.log import events as told_in
+from caffe_fcn.engines.log import read_events
 from caffe_fcn.engines.torch.training.solver import Solver
 
 MOMENTUM: dict[str, Any] = {"momentum": 0.9, "iter_size": 2, "weight_decay": 5e-4}
@@ -32,7 +32,7 @@ def caffe_train(caffe: Path, solver: Path, *more: str) -> list[Event]:
     environment = {**os.environ, "GLOG_logtostderr": "1"}
     done = subprocess.run(command, cwd=solver.parent, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    return list(told_in(done.stderr.splitlines()))
+    return list(read_events(done.stderr.splitlines()))
 
 
 def torch_train(solver: Path, **options: Any) -> list[Event]:

@@ -22,6 +22,7 @@ from caffe_fcn.datasets.records.database import DamagedError, Database, Writer
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.progress import Progress, name_task
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.records import opening
@@ -42,10 +43,6 @@ class Split:
     items: Sequence[str]
     make: Callable[[int], Record]
     kinds: tuple[str, ...] = ("images", "labels")
-
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many records are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,9 @@ def _measure(folder: Path, about: Description, found: Mapping[str, opening.Paths
     classes = len(about.classes) if about.classes else None
     for place, (name, (image_path, label_path)) in enumerate(found.items()):
         labels = None if label_path is None else Database(label_path)
-        figures = statistics.measure(Database(image_path), labels, way.workers, _told_as(way, f"measuring {name}"))
+        figures = statistics.measure(
+            Database(image_path), labels, way.workers, name_task(way.progress, f"measuring {name}")
+        )
         about.splits[name]["statistics"] = figures.summarize(classes, about.ignore_label)
         if place == 0:
             about.mean = figures.mean
@@ -196,11 +195,6 @@ def _leave(folder: Path, name: str, content: bytes) -> str:
     with files.atomic_write(folder / name) as file:
         file.write(content)
     return name
-
-
-def _told_as(way: Way, what: str) -> Callable[[int, int], None] | None:
-    progress = way.progress
-    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _plan(splits: Sequence[Split], about: Description) -> str:

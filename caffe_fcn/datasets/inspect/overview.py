@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import FileError
+from caffe_fcn.progress import Progress, name_task
 
 
 @dataclass
@@ -99,12 +100,13 @@ def check(
     rules: Rules,
     mean: Sequence[float] | None = None,
     workers: int = 1,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Check and measure every split, and the mean that is trained with (None: the data set's own)."""
     for place, (name, split) in enumerate(seen.splits.items()):
-        told = None if progress is None else _told_as(progress, f"checking {name}")
-        figures, split.findings = record_checks.check_records(split.pairs, rules, workers, told)
+        figures, split.findings = record_checks.check_records(
+            split.pairs, rules, workers, name_task(progress, f"checking {name}")
+        )
         split.statistics = figures.summarize(rules.classes, rules.ignore)
         if place == 0:
             for where, said in _means(seen, mean):
@@ -121,10 +123,6 @@ def _means(seen: Overview, mean: Sequence[float] | None) -> list[tuple[str, Sequ
     if file.is_file():
         means.append((str(file), record_checks.read_mean(file)))
     return means
-
-
-def _told_as(progress: Callable[[str, int, int], None], what: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(what, done, total)
 
 
 def _database(pairs: Pairs, database: Database) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.opening import Array, Pairs
 from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import BlobProto
 
 _CHUNK = 16
@@ -38,7 +39,7 @@ class Findings:
 
 
 def check_records(
-    pairs: Pairs, rules: Rules, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    pairs: Pairs, rules: Rules, workers: int = 1, progress: TaskProgress | None = None
 ) -> tuple[Statistics, Findings]:
     """Every record of a split, checked and measured; ``progress`` is called with the records done and all."""
     figures, findings = Statistics(), Findings()

@@ -6,7 +6,6 @@ Sums are integers, so neither the order of the records nor the number of workers
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.datasets.records.opening import CountMismatchError
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import BlobProto
 
 _CHUNK = 64
@@ -118,7 +118,7 @@ class Statistics:
 
 
 def measure(
-    images: Database, labels: Database | None, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    images: Database, labels: Database | None, workers: int = 1, progress: TaskProgress | None = None
 ) -> Statistics:
     """The figures of a split; raises `DatasetError` where a record cannot be read, or has no label.
 

@@ -1,7 +1,7 @@
-"""Real Caffe, always as a child process: found, asked, trained with, run forward.
+"""Real Caffe, always as a child process: found on this machine, run forward, trained with.
 
 caffe = find()
-with Training(caffe, "solver.prototxt") as training:
+with CaffeTraining(caffe, "solver.prototxt") as training:
     for event in training:
         ...
 """
@@ -9,8 +9,8 @@ with Training(caffe, "solver.prototxt") as training:
 from __future__ import annotations
 
 from caffe_fcn.engines.caffe.find import Caffe, find
-from caffe_fcn.engines.caffe.forward import Forward
-from caffe_fcn.engines.caffe.train import Training
-from caffe_fcn.engines.log import events
+from caffe_fcn.engines.caffe.forward import CaffeEngine
+from caffe_fcn.engines.caffe.train import CaffeTraining
+from caffe_fcn.engines.log import read_events
 
-__all__ = ["Caffe", "Forward", "Training", "events", "find"]
+__all__ = ["Caffe", "CaffeEngine", "CaffeTraining", "find", "read_events"]

@@ -1,8 +1,7 @@
 """Where real Caffe is on this machine, and what it can do.
 
-It is looked for where it was named, then in PATH, then where ``scripts/install_caffe.sh`` puts it, then in
-a conda environment called caffe. A Caffe that was named must work; of the others the first that starts is
-taken.
+The search goes through the path that was given, PATH, the folder that ``scripts/install_caffe.sh`` fills, and conda
+environments called caffe. A Caffe that was given must work; of the others the first that starts is taken.
 """
 
 from __future__ import annotations
@@ -17,21 +16,23 @@ from functools import cached_property
 from pathlib import Path
 
 from caffe_fcn.errors import EngineError
+from caffe_fcn.files import PathLike
 
-HOW_TO_GET = "run scripts/install_caffe.sh, or 'conda env create -f environment.yml', or name one with --caffe"
+_INSTALL = "run scripts/install_caffe.sh, or 'conda env create -f environment.yml'"
+HOW_TO_GET_CAFFE = f"{_INSTALL}, or name one with `caffe`"
 
 _CONDA_ROOTS = ("~/miniconda3", "~/anaconda3", "~/miniforge3", "~/mambaforge", "~/.conda", "/opt/conda")
-# Looks instead of importing, which takes seconds; in the dialects of Python 2.7 and 3.
+# Looks for the file, because an import takes seconds; runs in Python 2.7 and 3.
 _HAS_PYCAFFE = """
 import os, sys
 sys.exit(not any(os.path.isfile(os.path.join(path, "caffe", "pycaffe.py")) for path in sys.path))
 """
-_PATIENCE = 60  # seconds for a program to say its version; a cold disk takes some of them
+_PATIENCE = 60  # seconds for a program to print its version; a cold disk takes some of them
 
 
 @dataclass(frozen=True)
 class Caffe:
-    """A Caffe that starts: its ``caffe`` program, its version, and how it was found."""
+    """A Caffe that starts: its ``caffe`` program and its version; ``found`` says how it was found."""
 
     binary: Path
     version: str
@@ -39,15 +40,15 @@ class Caffe:
 
     @cached_property
     def devices(self) -> str:
-        """``CPU only``, or the GPU that it drives, or why it drives none."""
+        """``CPU only``, or the name of the GPU that it drives, or why it drives none."""
         done = _run([str(self.binary), "device_query", "-gpu", "0"])
-        said = done.stdout + done.stderr
-        if "CPU-only" in said:
+        output = done.stdout + done.stderr
+        if "CPU-only" in output:
             return "CPU only"
-        name = re.search(r"\bName: *(.+)", said)
+        name = re.search(r"\bName: *(.+)", output)
         if done.returncode == 0 and name:
             return f"GPU: {name[1].strip()}"
-        why = re.search(r"Check failed: .*?\) +(.+)", said)
+        why = re.search(r"Check failed: .*?\) +(.+)", output)
         return f"built for GPUs, none usable: {why[1].strip()}" if why else "built for GPUs, none usable"
 
     @property
@@ -57,11 +58,8 @@ class Caffe:
 
     @cached_property
     def python(self) -> Sequence[str]:
-        """The command of a Python that imports this Caffe's pycaffe (2.7 or newer).
-
-        Raises `EngineError` where there is none.
-        """
-        for command in _pythons(self.binary):
+        """The command of a Python (2.7 or newer) that imports pycaffe; raises `EngineError` if there is none."""
+        for command in _candidate_pythons(self.binary):
             try:
                 done = _run([*command, "-c", _HAS_PYCAFFE])
             except (OSError, subprocess.TimeoutExpired):
@@ -69,48 +67,51 @@ class Caffe:
             if done.returncode == 0:
                 return command
         raise EngineError(
-            self.binary, "no Python with pycaffe beside it", f"set CAFFE_PYTHON to one that does, or {HOW_TO_GET}"
+            self.binary, "no Python with pycaffe beside it", f"set CAFFE_PYTHON to one that does, or {HOW_TO_GET_CAFFE}"
         )
 
 
-def find(named: str | os.PathLike[str] | None = None) -> Caffe:
-    """Real Caffe: the one ``named`` (the program, or the folder it was installed to), else the first found.
+def find(caffe: PathLike | None = None) -> Caffe:
+    """Find real Caffe: the one at the path ``caffe`` (the program, or the folder it was installed to), else the first.
 
-    Raises `EngineError` where there is none, or the one that was named does not start.
+    Raises `EngineError` if there is none, or the one at ``caffe`` does not start.
     """
-    for option, value in (("--caffe", named), ("CAFFE_BIN", os.environ.get("CAFFE_BIN"))):
-        if value:
-            return _named(Path(value).expanduser(), option)
+    for source, path in (("`caffe`", caffe), ("CAFFE_BIN", os.environ.get("CAFFE_BIN"))):
+        if path:
+            return _probe_path(Path(path).expanduser(), source)
     failures = []
-    for found, binary in _candidates():
+    for found, binary in _candidate_programs():
         try:
-            return _started(binary, found)
+            return _probe(binary, found)
         except EngineError as error:
             failures.append(str(error))
     if failures:
-        raise EngineError("Caffe", f"none that starts: {'; '.join(failures)}", HOW_TO_GET)
-    raise EngineError("Caffe", f"is neither in PATH nor in {prefix()} nor a conda environment called caffe", HOW_TO_GET)
+        raise EngineError("Caffe", f"none that starts: {'; '.join(failures)}", HOW_TO_GET_CAFFE)
+    what = f"is neither in PATH nor in {install_prefix()} nor a conda environment called caffe"
+    raise EngineError("Caffe", what, HOW_TO_GET_CAFFE)
 
 
-def prefix() -> Path:
-    """The folder that ``scripts/install_caffe.sh`` fills: CAFFE_PREFIX, else one in the user's cache."""
+def install_prefix() -> Path:
+    """Return the folder that ``scripts/install_caffe.sh`` fills: CAFFE_PREFIX, else one in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(os.environ.get("CAFFE_PREFIX") or f"{cache}/caffe-fcn/caffe").expanduser()
 
 
-def _named(path: Path, option: str) -> Caffe:
+def _probe_path(path: Path, source: str) -> Caffe:
+    """Return the Caffe at a path, a program or a folder, that ``source`` (a parameter or a variable) gave."""
     for binary in (path, path / "bin/caffe", path / "build/tools/caffe"):
         if binary.is_file():
-            return _started(binary.absolute(), option)
+            return _probe(binary.absolute(), source)
     what = "holds no bin/caffe" if path.is_dir() else "no such file"
-    raise EngineError(f"{option} {path}", what, HOW_TO_GET.replace(", or name one with --caffe", ""))
+    raise EngineError(f"{source} {path}", what, _INSTALL)
 
 
-def _candidates() -> Iterator[tuple[str, Path]]:
+def _candidate_programs() -> Iterator[tuple[str, Path]]:
+    """Yield programs that may be Caffe, each after the place that it was found in."""
     in_path = shutil.which("caffe")
     if in_path:
         yield "PATH", Path(in_path)
-    candidates = [("scripts/install_caffe.sh", prefix()), *(("conda", env) for env in _conda_environments())]
+    candidates = [("scripts/install_caffe.sh", install_prefix()), *(("conda", env) for env in _conda_environments())]
     for found, folder in candidates:
         binary = folder / "bin" / "caffe"
         if os.access(binary, os.X_OK):
@@ -118,7 +119,7 @@ def _candidates() -> Iterator[tuple[str, Path]]:
 
 
 def _conda_environments() -> Iterator[Path]:
-    """Folders that may be a conda environment called caffe."""
+    """Yield the folders where a conda environment called caffe may be."""
     active = os.environ.get("CONDA_PREFIX")
     if active:
         yield from (Path(active) / "envs" / "caffe", Path(active).parent / "caffe")
@@ -128,22 +129,23 @@ def _conda_environments() -> Iterator[Path]:
     yield from (root / "envs" / "caffe" for root in roots)
 
 
-def _started(binary: Path, found: str) -> Caffe:
+def _probe(binary: Path, found: str) -> Caffe:
+    """Run the program to learn its version; raise `EngineError` if it is not Caffe."""
     try:
         done = _run([str(binary), "--version"])
     except (OSError, subprocess.TimeoutExpired) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "does not answer"
         raise EngineError(binary, f"cannot be run: {why.lower()}", "check the path and its permissions") from error
-    said = (done.stdout + done.stderr).strip()
-    version = re.search(r"caffe version (\S+)", said)
+    output = (done.stdout + done.stderr).strip()
+    version = re.search(r"caffe version (\S+)", output)
     if not version:
-        last = said.splitlines()[-1] if said else f"it ended with status {done.returncode}"
+        last = output.splitlines()[-1] if output else f"it ended with status {done.returncode}"
         raise EngineError(binary, f"is not Caffe, or does not start: {last}", "try it with --version")
     return Caffe(binary, version[1], found)
 
 
-def _pythons(binary: Path) -> Iterator[list[str]]:
-    """Commands that may be the Python of a ``caffe`` program: named, beside it, or of a source tree."""
+def _candidate_pythons(binary: Path) -> Iterator[list[str]]:
+    """Yield commands that may be the Python of a Caffe: CAFFE_PYTHON, then those beside the program, then others."""
     named = os.environ.get("CAFFE_PYTHON")
     if named:
         yield [named]

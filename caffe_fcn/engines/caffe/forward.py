@@ -1,7 +1,7 @@
 """A net run forward by real Caffe: pycaffe in a child process, arrays over a pipe.
 
-The child is ``worker.py`` in Caffe's own Python, so neither that Python's age nor a failed check, which ends
-a process, touches this one.
+The child runs ``pycaffe_worker.py`` in Caffe's own Python. So that Python may be old, and a failed check of Caffe's,
+which ends the process, does not end this one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from caffe_fcn.engines import checks
-from caffe_fcn.engines.caffe.crash import Scene
+from caffe_fcn.engines.arguments import require_file, require_weights
+from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.errors import EngineError, nearest
 from caffe_fcn.files import PathLike
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-_WORKER = Path(__file__).with_name("worker.py")
+_WORKER = Path(__file__).with_name("pycaffe_worker.py")
 
 
-class Forward:
+class CaffeEngine:
     """A net in its TEST phase, loaded in real Caffe; see `caffe_fcn.engines.Engine`.
 
-    ``stages`` are further stages of its state; ``gpu`` is the number of a GPU, or None for the CPU; ``blobs``
-    are blobs to give besides the net's outputs.
-    Raises `EngineError` where Caffe refuses the net or the weights, or dies of them.
+    ``stages`` are further stages of the net's state; ``gpu`` is the number of a GPU, or None for the CPU; ``blobs``
+    are blobs to return besides the net's outputs.
+    Raises `EngineError` if Caffe refuses the net or the weights, or crashes while it reads them.
     """
 
     name: str
@@ -51,9 +51,9 @@ class Forward:
         gpu: int | None = None,
         blobs: Sequence[str] = (),
     ) -> None:
-        start: dict[str, Any] = {"net": str(checks.readable(net)), "weights": "", "stages": list(stages), "gpu": gpu}
+        start: dict[str, Any] = {"net": str(require_file(net)), "weights": "", "stages": list(stages), "gpu": gpu}
         if weights:
-            start["weights"] = str(checks.weights(weights))
+            start["weights"] = str(require_weights(weights))
         self.name = str(net)
         self._blobs = tuple(blobs)
         with ExitStack() as resources:
@@ -70,17 +70,17 @@ class Forward:
             raise
 
     def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """The net's outputs, and the blobs asked for, of these inputs (float32, N x C x H x W).
+        """Run the net, reshaped to the inputs (N x C x H x W); returns its outputs and the blobs asked for, float32.
 
-        The net is reshaped to the inputs. Raises `EngineError` for inputs that are not the net's, and where
-        Caffe dies of them.
+        Raises `EngineError` for inputs that are not the net's, and if Caffe crashes.
         """
         import numpy as np
 
         for name in inputs.keys() - self.inputs.keys():
-            raise EngineError(self.name, f"has no input {name!r}", nearest(name, self.inputs) or self._have())
+            mend = nearest(name, self.inputs) or self._describe_inputs()
+            raise EngineError(self.name, f"has no input {name!r}", mend)
         for name in self.inputs.keys() - inputs.keys():
-            raise EngineError(self.name, f"its input {name!r} is not given", self._have())
+            raise EngineError(self.name, f"its input {name!r} is not given", self._describe_inputs())
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in inputs.items()}
         request = {"arrays": [(name, array.shape) for name, array in arrays.items()]}
         wanted = list(dict.fromkeys((*self.outputs, *self._blobs)))
@@ -89,10 +89,10 @@ class Forward:
 
     def close(self) -> None:
         """End the child process."""
-        with suppress(BrokenPipeError):  # what a child that died did not take in is still in the buffer
+        with suppress(BrokenPipeError):  # what a child that died did not read is still in the buffer
             self._resources.close()
 
-    def __enter__(self) -> Forward:
+    def __enter__(self) -> CaffeEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,14 +113,14 @@ class Forward:
         return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=self._log)
 
     def _ask(self, message: dict[str, Any], *arrays: np.ndarray) -> dict[str, Any]:
-        with suppress(BrokenPipeError):  # the child died, and its log tells of what
+        with suppress(BrokenPipeError):  # the child died, and its log says why
             self._to.write(json.dumps(message).encode() + b"\n")
             for array in arrays:
                 self._to.write(array.data)
             self._to.flush()
         line = self._from.readline()
         if not line:
-            raise self._crash()
+            raise self._explain_crash()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise EngineError(self.name, f"Caffe stopped: {answer['error']}")
@@ -131,16 +131,16 @@ class Forward:
 
         array = np.empty(shape, np.float32)
         if array.size and self._from.readinto(array.data.cast("B")) != array.nbytes:
-            raise self._crash()
+            raise self._explain_crash()
         return array
 
-    def _crash(self) -> EngineError:
+    def _explain_crash(self) -> EngineError:
         status = self._process.wait()
-        scene = Scene(Path.cwd())
+        reporter = CrashReporter(Path.cwd())
         self._log.seek(0)
         for line in self._log:
-            scene.witness(line.decode(errors="replace"))
-        return scene.error(status, self.name)
+            reporter.read_line(line.decode(errors="replace"))
+        return reporter.explain(status, self.name)
 
-    def _have(self) -> str:
+    def _describe_inputs(self) -> str:
         return f"it has {', '.join(self.inputs)}" if self.inputs else "it reads its own data: give a deploy net"

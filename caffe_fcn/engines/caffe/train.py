@@ -1,4 +1,4 @@
-"""``caffe train`` as a child process; a crash is told as one `EngineError`."""
+"""``caffe train`` as a child process; a crash becomes one `EngineError`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from caffe_fcn.datasets import reference_layers
-from caffe_fcn.engines.caffe.crash import Scene
+from caffe_fcn.engines.arguments import check_gpus
+from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.engines.caffe.find import Caffe
-from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, Running, check_gpus
+from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
@@ -19,25 +21,25 @@ _REFERENCE_LAYERS = Path(reference_layers.__file__).parent
 _CPU, _GPU = 0, 1  # SolverParameter.SolverMode
 
 
-class Training(Running):
-    """A running ``caffe train``.
+class CaffeTraining(Training):
+    """A ``caffe train`` while it runs.
 
-        with Training(caffe, "solver.prototxt", weights=["base.caffemodel"]) as training:
-            with training.signals_passed_on():
+        with CaffeTraining(caffe, "solver.prototxt", weights=["base.caffemodel"]) as training:
+            with training.forward_signals():
                 for event in training:
                     ...
 
     ``solver`` may be ``-``, standard input. ``weights`` are files to fine-tune from, ``snapshot`` is a
     ``.solverstate`` to resume, ``gpu`` is ``"0"``, ``"0,1"`` or ``"all"``, ``log`` is where the log goes (default:
-    the snapshot_prefix and ``.log``); the log of a resumed training is continued.
+    the snapshot_prefix and ``.log``); a resumed training appends to it.
 
-    Raises `FileError` or `PrototxtError` for what is missing or wrong, and `EngineError` where this Caffe
-    cannot do it; iterating raises `EngineError` where Caffe crashes.
+    Raises `FileError` or `PrototxtError` for what is missing or wrong, and `EngineError` if this Caffe cannot do
+    it. Iterating raises `EngineError` when Caffe crashes.
     """
 
-    # Caffe reads the flag that its handler sets and then clears it: a signal in between is lost (GotSIGINT in
-    # src/caffe/util/signal_handler.cpp).
-    _forgets = True
+    # Caffe reads the flag that its signal handler sets, and then clears it: a signal in between is lost
+    # (GotSIGINT in src/caffe/util/signal_handler.cpp).
+    _loses_signals = True
 
     def __init__(
         self,
@@ -48,53 +50,53 @@ class Training(Running):
         gpu: str = "",
         log: PathLike | None = None,
     ) -> None:
-        device = _device(caffe, gpu)
+        device = _gpu_arguments(caffe, gpu)
         super().__init__(solver, weights, snapshot, log)
         self._where = solver
-        self._scene = Scene(self.folder)
+        self._crash = CrashReporter(self.folder)
         on_cpu = self._param.solver_mode == _GPU and not gpu and caffe.cpu_only
         if on_cpu:
             self.notes.append("this Caffe is CPU only: training on the CPU")
             self._param.solver_mode = _CPU
-        path = self._solver_file() if on_cpu or not self._path.exists() else self._path
+        path = self._write_solver() if on_cpu or not self._path.exists() else self._path
         start = [f"-snapshot={self._snapshot}"] if self._snapshot else []
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []
         command = [str(caffe.binary), "train", f"-solver={path}", *start, *device]
-        self._resources.callback(self._remove_half_written)
-        self._start([Child(command, {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "PYTHONPATH": _python_path()})])
+        self._resources.callback(self._remove_broken_snapshot)
+        self._start([Child(command, {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "PYTHONPATH": _layer_path()})])
 
-    def _witness(self, line: str) -> None:
-        self._scene.witness(line)
+    def _observe(self, line: str) -> None:
+        self._crash.read_line(line)
 
     def _failure(self) -> EngineError | None:
-        (status,) = self._statuses()
+        (status,) = self._wait_for_ends()
         if status in (ENDS_OF_INTERRUPTED if self.interrupted else {0}):
             return None
-        return self._scene.error(status, self._where)
+        return self._crash.explain(status, self._where)
 
-    def _remove_half_written(self) -> None:
-        """Remove the snapshot that Caffe died over; whole ones stay."""
-        path = self.folder / self._scene.written
+    def _remove_broken_snapshot(self) -> None:
+        """Remove the snapshot that Caffe was writing when it died; whole ones stay."""
+        path = self.folder / self._crash.last_snapshot
         died = any(process.returncode != 0 for process in self._processes)
-        if self._scene.written and died and _is_cut_off(path):
+        if self._crash.last_snapshot and died and _is_cut_off(path):
             path.unlink(missing_ok=True)
 
 
-def _python_path() -> str:
-    """Where Python layers are found: at last the reference's, by the names that its nets give their modules."""
+def _layer_path() -> str:
+    """Return the PYTHONPATH on which Caffe finds Python layers: the user's first, then the reference's own."""
     return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(_REFERENCE_LAYERS))))
 
 
-def _device(caffe: Caffe, gpu: str) -> list[str]:
+def _gpu_arguments(caffe: Caffe, gpu: str) -> list[str]:
     check_gpus(gpu)
     if gpu and caffe.cpu_only:
-        mend = "leave --gpu out, or name a Caffe built for GPUs with --caffe"
+        mend = "leave `gpu` out, or name a Caffe built for GPUs with `caffe`"
         raise EngineError(caffe.binary, f"this Caffe is CPU only and has no GPU {gpu}", mend)
     return [f"-gpu={gpu}"] if gpu else []
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a file in the wire format ends before its last field does; HDF5 files cannot be told."""
+    """Whether a file in the wire format ends inside a field; False for HDF5 files, which are not examined."""
     if path.suffix == ".h5" or not path.is_file():
         return False
     if not path.stat().st_size:

@@ -1,16 +1,16 @@
-"""Data layers as readers: what each makes of its files, batch by batch, without an engine.
+"""Data layers as readers: what each layer gives, batch by batch, without an engine.
 
     reader = open_reader(layer, training=True, seed=1337)
     images, labels = reader.batch(7)           # float32, the layer's tops
 
-A batch is a function of its number and the seed: nothing is remembered from one to the next. So a training that is
-resumed goes on where it stopped, several processes share the batches among them by their numbers, and workers read
-ahead in any order. Batches follow one another in the order in which Caffe reads them, and start over at the end.
+A batch is a function of its number and the seed; no batch depends on the one before. So a resumed training goes on
+where it stopped, several processes divide the batches by their numbers, and worker processes read ahead in any order.
+Batches follow one another in the order in which Caffe reads them, and start over at the end.
 
 - `transform`: ``transform_param``, from pixels to a blob
-- `databases`: Data, `pictures`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData, `python`: Python,
-  with blobs as pycaffe has them (`pycaffe`)
-- `ahead`: batches of all data layers of a net, read ahead by worker processes (``__main__``)
+- `databases`: Data, `image_lists`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData
+- `python_layers`: Python, with tops like pycaffe's (`layer_blob`)
+- `prefetch`: the batches of all data layers of a net, read ahead by worker processes (``__main__``)
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from collections.abc import Mapping, Sequence
 
 from caffe_fcn.engines.readers.databases import DatabaseReader
 from caffe_fcn.engines.readers.hdf5 import Hdf5Reader
+from caffe_fcn.engines.readers.image_lists import ImageListReader
 from caffe_fcn.engines.readers.memory import MemoryReader
-from caffe_fcn.engines.readers.pictures import PictureReader
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.proto import LayerParameter, NetParameter
 
-__all__ = ["Array", "Reader", "open_reader", "open_readers"]
+__all__ = ["Array", "Reader", "open_data_layers", "open_reader"]
 
-_READERS: dict[str, type[Reader]] = {"Data": DatabaseReader, "HDF5Data": Hdf5Reader, "ImageData": PictureReader}
+_READERS: dict[str, type[Reader]] = {"Data": DatabaseReader, "HDF5Data": Hdf5Reader, "ImageData": ImageListReader}
 
 
-def open_readers(
+def open_data_layers(
     net: NetParameter, training: bool, seed: int, arrays: Mapping[str, Sequence[Array]] | None = None
 ) -> dict[str, Reader]:
-    """The readers of a net's data layers by name; ``arrays`` are those of its MemoryData layers.
+    """Open the readers of a net's data layers, by the layers' names; ``arrays`` go to its MemoryData layers.
 
-    Raises `NetError` for a layer that lacks something, and `DatasetError` where Data layers walk databases of
-    different lengths, whose images and labels would come apart.
+    Raises `NetError` for a layer that lacks something, and `DatasetError` if Data layers read databases of different
+    lengths, so that images would get other images' labels.
     """
     readers = {
         layer.name: open_reader(layer, training, seed, (arrays or {}).get(layer.name, ()))
@@ -45,20 +45,20 @@ def open_readers(
     }
     lengths = {reader.source: len(reader) for reader in readers.values() if isinstance(reader, DatabaseReader)}
     if len(set(lengths.values())) > 1:
-        (one, many), (other, fewer) = max(lengths.items(), key=_length), min(lengths.items(), key=_length)
+        (one, many), (other, fewer) = max(lengths.items(), key=_by_length), min(lengths.items(), key=_by_length)
         raise DatasetError(other, f"has {fewer} records, and {one} {many}", "build both from the same list of images")
     return readers
 
 
 def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequence[Array] = ()) -> Reader:
-    """The reader of a data layer; random crops, mirrors and orders come of ``seed``.
+    """Open the reader of a data layer; ``seed`` determines its random crops, mirrors and orders.
 
-    Raises `NetError` for a type that is not read here.
+    Raises `NetError` for a layer of another type.
     """
     if layer.type == "MemoryData":
         return MemoryReader(layer, arrays)
     if layer.type == "Python":
-        from caffe_fcn.engines.readers.python import open_python_reader
+        from caffe_fcn.engines.readers.python_layers import open_python_reader
 
         return open_python_reader(layer, training, seed)
     if layer.type not in _READERS:
@@ -66,5 +66,5 @@ def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequen
     return _READERS[layer.type](layer, training, seed)
 
 
-def _length(item: tuple[str, int]) -> int:
+def _by_length(item: tuple[str, int]) -> int:
     return item[1]

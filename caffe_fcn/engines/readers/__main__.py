@@ -1,4 +1,4 @@
-"""A worker that reads batches ahead, for `ahead.Ahead`: told on stdin which, it writes them to stdout one by one."""
+"""A worker process of `prefetch.Prefetcher`: gets a task on stdin, and writes its batches to stdout one by one."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import signal
 import sys
 from itertools import count
 
-from caffe_fcn.engines.readers import open_readers
-from caffe_fcn.engines.readers.ahead import send
+from caffe_fcn.engines.readers import open_data_layers
+from caffe_fcn.engines.readers.prefetch import send_batch
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.proto import NetParameter
 
 
 def main() -> None:
-    """Read until whom it reads for goes away."""
+    """Write batches until the reader of stdout goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the training to handle
     task = json.loads(sys.stdin.buffer.readline())
-    sink = os.fdopen(os.dup(1), "wb")  # sys.stdout is not buffered everywhere, and then writes but a part at times
-    os.dup2(2, 1)  # what libraries print must not end up between batches
+    sink = os.fdopen(os.dup(1), "wb")  # sys.stdout may be unbuffered, and then writes only a part at times
+    os.dup2(2, 1)  # so that nothing that libraries print gets between batches
     try:
-        readers = open_readers(NetParameter.FromString(bytes.fromhex(task["net"])), task["training"], task["seed"])
+        readers = open_data_layers(NetParameter.FromString(bytes.fromhex(task["net"])), task["training"], task["seed"])
         for number in count(task["first"], task["stride"]):
-            send(sink, {name: reader.batch(number) for name, reader in readers.items()})
+            send_batch(sink, {name: reader.batch(number) for name, reader in readers.items()})
     except CaffeFcnError as error:
         sink.write(json.dumps({"error": [error.where, error.what, error.mend]}).encode() + b"\n")
         sink.flush()

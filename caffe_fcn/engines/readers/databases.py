@@ -1,4 +1,4 @@
-"""Data layers: an LMDB of Datum records, walked in the order of its keys."""
+"""Data layers: an LMDB of Datum records, read in the order of its keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database
-from caffe_fcn.engines.readers.pictures import decoded
+from caffe_fcn.engines.readers.image_lists import decode_image
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
@@ -15,10 +15,10 @@ from caffe_fcn.proto import Datum, LayerParameter
 
 
 class DatabaseReader(Reader):
-    """The images of an LMDB and, where the layer has a second top, their numbers.
+    """The images of an LMDB and, if the layer has a second top, their labels (one number each).
 
-    Layers with one seed that walk their databases in step draw the same crops and mirrors, so a label stays on
-    its image.
+    Readers with the same seed draw the same crops and mirrors for the same record, so that a label image keeps
+    fitting its image.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
@@ -45,21 +45,21 @@ class DatabaseReader(Reader):
         return len(self._database)
 
     def batch(self, number: int) -> list[Array]:
-        made: list[Array] = []
+        images: list[Array] = []
         labels = []
-        for epoch, index in self.places(number):
+        for epoch, index in self.positions(number):
             where = f"{self.source}, record {index}"
             record = datum.parse(self._database[index], where)
             random = self.random(epoch, index) if self.transform.is_random else None
-            made.append(self.transform(self._pixels(record, where), random, where))
+            images.append(self.transform(self._pixels(record, where), random, where))
             labels.append(record.label)
-            if made[-1].shape != made[0].shape:
-                what = f"is {dims(made[-1].shape)}, and the first of its batch {dims(made[0].shape)}"
+            if images[-1].shape != images[0].shape:
+                what = f"is {dims(images[-1].shape)}, and the first of its batch {dims(images[0].shape)}"
                 raise DatasetError(where, what, "batch_size 1 takes images of any size")
-        tops = [np.stack(made), np.array(labels, np.float32)]
+        tops = [np.stack(images), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 
     def _pixels(self, record: Datum, where: str) -> Array:
         if self._colour is None or not record.encoded:
             return datum.to_array(record, where)
-        return decoded(record.data, where, self._colour)
+        return decode_image(record.data, where, self._colour)

@@ -1,4 +1,4 @@
-"""MemoryData layers: images and labels that the caller brings along."""
+"""MemoryData layers: images and labels that the caller gives as arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from caffe_fcn.proto import LayerParameter
 
 
 class MemoryReader(Reader):
-    """``arrays``: images N x C x H x W, and N labels."""
+    """The rows of ``arrays``: images N x C x H x W, and N labels."""
 
     def __init__(self, layer: LayerParameter, arrays: Sequence[Array]) -> None:
         super().__init__(layer, training=False, seed=0)
@@ -30,5 +30,5 @@ class MemoryReader(Reader):
         return len(self._arrays[0])
 
     def batch(self, number: int) -> list[Array]:
-        rows = [index for _, index in self.places(number)]
+        rows = [index for _, index in self.positions(number)]
         return [array[rows] for array in self._arrays]

@@ -1,4 +1,4 @@
-"""What all readers have in common."""
+"""What all readers of data layers have in common."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Array: TypeAlias = NDArray[Any]
 
 
 class Reader(ABC):
-    """A data layer's tops, batch by batch; ``len()`` is how many records there are before they start over.
+    """The tops of a data layer, batch by batch; ``len()`` is the number of records before they start over.
 
-    Subclasses set ``size``, the records of a batch. Those whose batches come of the ones before, and only in this
-    process, are ``sequential``.
+    Subclasses set ``size``, the number of records in a batch. A reader is ``sequential`` if it must make its batches
+    one after the other, in this process.
     """
 
     size: int
@@ -35,15 +35,15 @@ class Reader(ABC):
 
     @abstractmethod
     def batch(self, number: int) -> list[Array]:
-        """The tops of batch ``number``, counted from 0, float32; raises `DatasetError` naming the record."""
+        """Read the tops of batch ``number``, counted from 0, float32; raises `DatasetError` that names a bad record."""
 
-    def places(self, number: int) -> Iterator[tuple[int, int]]:
-        """The records of a batch: how often all were read before, and the place in the order of this time."""
+    def positions(self, number: int) -> Iterator[tuple[int, int]]:
+        """Yield the epoch of each record in a batch, counted from 0, and its index in the order of that epoch."""
         for count in range(number * self.size, (number + 1) * self.size):
             yield divmod(count, len(self))
 
     def random(self, *stream: int) -> np.random.Generator:
-        """Random numbers that depend on the seed and on ``stream`` alone."""
+        """Return a generator whose numbers depend only on the seed and on ``stream``."""
         return np.random.default_rng((self.seed, *stream))
 
     def fail(self, what: str, mend: str = "") -> NoReturn:
@@ -51,15 +51,15 @@ class Reader(ABC):
         raise NetError(f"layer '{self.layer.name}' ({self.layer.type})", what, mend)
 
 
-class Orders:
-    """The order of records, shuffled anew each time that all were read."""
+class RecordOrder:
+    """The order in which records are read, drawn again for every epoch: ``order[epoch, index]`` is a record."""
 
-    def __init__(self, shuffled: Callable[[int], NDArray[np.int64]]) -> None:
-        self._shuffled = shuffled
-        self._orders: dict[int, NDArray[np.int64]] = {}
+    def __init__(self, draw: Callable[[int], NDArray[np.int64]]) -> None:
+        self._draw = draw
+        self._latest: dict[int, NDArray[np.int64]] = {}  # the order of the epoch that was asked for last
 
-    def __getitem__(self, place: tuple[int, int]) -> int:
-        epoch, index = place
-        if epoch not in self._orders:
-            self._orders = {epoch: self._shuffled(epoch)}
-        return int(self._orders[epoch][index])
+    def __getitem__(self, position: tuple[int, int]) -> int:
+        epoch, index = position
+        if epoch not in self._latest:
+            self._latest = {epoch: self._draw(epoch)}
+        return int(self._latest[epoch][index])

@@ -1,6 +1,6 @@
-"""Images scaled as OpenCV scales them, which is what Caffe's ImageData does.
+"""Images scaled as OpenCV scales them, because Caffe's ImageData uses OpenCV.
 
-Bilinear, without smoothing first, pixel centres aligned, in fixed point with 11 bits of fraction
+Bilinear, without smoothing first, pixel centres aligned, in fixed point with 11 fractional bits
 (cv::resize with INTER_LINEAR on 8-bit images, modules/imgproc/src/resize.cpp).
 """
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 _ONE = 1 << 11
 
 
-def bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The image C x H x W at another size (H, W)."""
+def resize_bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale an image C x H x W to another size (H, W)."""
     if pixels.shape[1:] == size:
         return pixels
     (top, bottom, down), (left, right, across) = map(_taps, pixels.shape[1:], size)
@@ -25,7 +25,7 @@ def bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
 
 
 def _taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """For each new pixel along an axis the two old ones that it lies between, and the weight of the second."""
+    """Return, for each new pixel along an axis, the two old ones beside it, and the weight of the second."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
     first = np.floor(places).astype(np.int64)
     weights = np.rint((places - first) * np.float32(_ONE)).astype(np.int64)

@@ -1,6 +1,6 @@
 """``transform_param``: from an image's pixels to what a data layer gives (src/caffe/data_transformer.cpp).
 
-mirror at random, crop (anywhere while training, else the middle), (pixel - mean) * scale
+In this order: crop (at random while training, else the centre), (pixel - mean) * scale, mirror at random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from caffe_fcn.weights.means import read_mean
 
 
 class Transform:
-    """The transformation that a layer asks for, of arrays C x H x W; raises `NetError` for what makes no sense."""
+    """The transformation of images C x H x W that a layer asks for; raises `NetError` if it is contradictory."""
 
     def __init__(self, layer: LayerParameter, training: bool) -> None:
         param = layer.transform_param
@@ -32,11 +32,11 @@ class Transform:
 
     @property
     def is_random(self) -> bool:
-        """Whether the same image may come out differently."""
+        """Whether the same image may come out differently each time."""
         return bool(self.mirror or (self.crop and self.training))
 
     def __call__(self, pixels: Array, random: np.random.Generator | None, where: str) -> NDArray[np.float32]:
-        """The transformed image, float32; raises `DatasetError` at ``where`` for one that does not fit."""
+        """Transform an image; returns float32. Raises `DatasetError` at ``where`` for an image that does not fit."""
         mirrored = self.mirror and random is not None and random.integers(2) == 1
         window = self._window(pixels, random, where)
         centred = pixels[window].astype(np.float32) - self._mean_of(pixels, where)[window]
@@ -46,14 +46,14 @@ class Transform:
     def _window(self, pixels: Array, random: np.random.Generator | None, where: str) -> tuple[slice, ...]:
         if not self.crop:
             return (slice(None),)
-        rooms = [size - self.crop for size in pixels.shape[1:]]
-        if min(rooms) < 0:
+        margins = [size - self.crop for size in pixels.shape[1:]]
+        if min(margins) < 0:
             raise DatasetError(where, f"is {dims(pixels.shape)}, too small for crop_size {self.crop}", "lower it")
-        offsets = [int(random.integers(room + 1)) if self.training and random else room // 2 for room in rooms]
+        offsets = [int(random.integers(margin + 1)) if self.training and random else margin // 2 for margin in margins]
         return (slice(None), *(slice(offset, offset + self.crop) for offset in offsets))
 
     def _mean_of(self, pixels: Array, where: str) -> NDArray[np.float32]:
-        """The mean, in the shape of the image."""
+        """Return the mean in the shape of the image."""
         channels = len(pixels)
         if self.mean_image is not None:
             if self.mean_image.shape not in (pixels.shape, (channels,)):

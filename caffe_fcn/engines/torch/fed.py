@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.readers.ahead import Ahead, Batch
+from caffe_fcn.engines.readers.prefetch import Batch, Prefetcher
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.engines.torch.training.distributed import Ranks
@@ -49,7 +49,7 @@ class Fed:
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
-        self._ahead = Ahead(present, state.phase == TRAIN, reading.seed, reading.workers, reading.arrays)
+        self._ahead = Prefetcher(present, state.phase == TRAIN, reading.seed, reading.workers, reading.arrays)
         self._tops = {layer.name: list(layer.top) for layer in present.layer}
         self._seed = reading.seed
         self._ranks = reading.ranks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffe_fcn import proto
-from caffe_fcn.engines import checks
+from caffe_fcn.engines.arguments import require_weights
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.errors import EngineError, nearest
 from caffe_fcn.files import PathLike
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Forward:
+class TorchEngine:
     """A net in its TEST phase, loaded in torch; see `caffe_fcn.engines.Engine`.
 
-    Its arguments are `caffe.Forward`'s, and ``precision`` is `Net`'s.
+    Its arguments are `caffe.CaffeEngine`'s, and ``precision`` is `Net`'s.
     Raises `EngineError` for a GPU that is not there, a blob that the net does not have, and what `Net` raises.
     """
 
@@ -39,7 +39,7 @@ class Forward:
     ) -> None:
         message = proto.read_net(net)
         if weights:
-            checks.weights(weights)
+            require_weights(weights)
         self.name = str(net)
         state = NetState(phase=TEST, stage=stages)
         self._net = Net(message, state, weights, device=_device(gpu), precision=precision)
@@ -70,7 +70,7 @@ class Forward:
     def close(self) -> None:
         """Nothing is held that goes beyond this object."""
 
-    def __enter__(self) -> Forward:
+    def __enter__(self) -> TorchEngine:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,9 +18,8 @@ import pytest
 from caffe_fcn import engines, netspec, proto
 from caffe_fcn.engines import events
 from caffe_fcn.engines.events import Event, Step
-from caffe_fcn.engines.readers import open_readers
-from caffe_fcn.engines.readers import python as python_layers
-from caffe_fcn.engines.readers.pycaffe import LayerBlob
+from caffe_fcn.engines.readers import open_data_layers, python_layers
+from caffe_fcn.engines.readers.layer_blob import LayerBlob
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.training import read_log
@@ -201,7 +200,7 @@ def test_a_programs_own_layer_trains_as_in_pycaffe(place: Path, users_layer: typ
     write_net(place / "test.prototxt", layer)
     solver = write_solver(place, 'test_net: "test.prototxt" test_iter: 2 test_interval: 3')
     weights = start(place)
-    python_layers.data_layer(users_layer)
+    python_layers.register_layer(users_layer)
     with engines.train(solver, [weights], engine="caffe", caffe=caffe_bin) as training:
         theirs = list(training)
     with Solver(solver, weights=[weights], workers=2) as training:
@@ -216,10 +215,10 @@ def test_a_programs_own_layer_makes_any_batch_and_runs_only_where_it_is_register
     net = NetParameter()
     proto.parse(f"layer {{ {USERS} }}", net)
     with pytest.raises(NetError, match="runs in pycaffe only"):
-        open_readers(net, True, 0)
-    python_layers.data_layer(users_layer)
-    batches = [open_readers(net, True, 0)["data"].batch(number)[0] for number in range(4)]
-    reader = open_readers(net, True, 0)["data"]
+        open_data_layers(net, True, 0)
+    python_layers.register_layer(users_layer)
+    batches = [open_data_layers(net, True, 0)["data"].batch(number)[0] for number in range(4)]
+    reader = open_data_layers(net, True, 0)["data"]
     for number in (2, 3, 3, 0, 1):
         np.testing.assert_array_equal(reader.batch(number)[0], batches[number])
         assert batches[number].max() == 6 * 0.5 * (number + 1)
@@ -266,7 +265,7 @@ def test_param_str_is_never_run_and_modules_of_a_net_are_never_imported(place: P
         message.python_param.module, message.python_param.layer = module, layer
         message.python_param.param_str = param
         with pytest.raises(NetError):
-            open_readers(NetParameter(layer=[message]), True, 0)
+            open_data_layers(NetParameter(layer=[message]), True, 0)
     assert "evil" not in sys.modules
 
 
@@ -287,11 +286,11 @@ def test_a_damaged_file_is_one_line_that_names_its_image(tmp_path: Path, name: s
         for content in (b"", b"junk" * 100, whole[: len(whole) // 2], whole[:130]):
             (tmp_path / path).write_bytes(content)
             with pytest.raises(DatasetError) as caught:
-                open_readers(net, False, 0)["data"].batch(0)
+                open_data_layers(net, False, 0)["data"].batch(0)
             assert str(caught.value).startswith("layer 'data' (Python), image ")
             assert "\n" not in str(caught.value)
         (tmp_path / path).write_bytes(whole)
-    assert open_readers(net, False, 0)["data"].batch(0)
+    assert open_data_layers(net, False, 0)["data"].batch(0)
 
 
 def test_a_size_is_asked_for_only_where_it_tells_a_shape(tmp_path: Path, cli: Callable[..., Any]) -> None:

@@ -22,7 +22,7 @@ from waiting import wait_until
 
 from caffe_fcn.engines import events
 from caffe_fcn.engines.events import Event
-from caffe_fcn.engines.log import events as told_in
+from caffe_fcn.engines.log import read_events
 
 Cli = Callable[..., Ran]
 
@@ -41,7 +41,7 @@ def random_net(place: Path, **settings: Any) -> Path:
 
 
 def told_by(name: str) -> list[Event]:
-    return list(told_in(Path(f"{name}.log").read_text().splitlines()))
+    return list(read_events(Path(f"{name}.log").read_text().splitlines()))
 
 
 def assert_same(ours: list[Event], theirs: list[Event]) -> None:

@@ -20,7 +20,9 @@ from typing import IO
 
 import caffe_fcn
 from caffe_fcn.engines import log as glog
-from caffe_fcn.engines.running import ENDS_OF_INTERRUPTED, Child, Running, check_gpus
+from caffe_fcn.engines.arguments import check_gpus
+from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 
@@ -31,13 +33,13 @@ _GRACE = 5  # seconds for the one that they lost to tell why
 _MOST_WORKERS = 4  # more processes read faster than a net learns
 
 
-class Training(Running):
-    """A running training by torch, as `caffe.Training`, whose arguments it takes.
+class TorchTraining(Training):
+    """A running training by torch, as `caffe.CaffeTraining`, whose arguments it takes.
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
     """
 
-    _tolerant = False
+    _allows_unknown_fields = False
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Training(Running):
         self._where, self._precision = str(solver), precision
         self._said = _Said()
         self._ends: list[tuple[int, int]] = []  # ranks here, and how they ended, in the order in which they did
-        path = self._solver_file()
+        path = self._write_solver()
         children = [
             Child(self._command(path, device, len(devices)), {**rank, "PYTHONPATH": _python_path()}, SIGNALS)
             for device, rank in zip(devices, _environments(len(devices)), strict=True)
@@ -98,11 +100,11 @@ class Training(Running):
             for other in self._processes:
                 other.kill()
 
-    def _witness(self, line: str) -> None:
+    def _observe(self, line: str) -> None:
         self._said.hear(line)
 
     def _failure(self) -> EngineError | None:
-        if {*self._statuses()} <= (ENDS_OF_INTERRUPTED | {LOST} if self.interrupted else {0}):
+        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {LOST} if self.interrupted else {0}):
             return None
         while len(self._ends) < len(self._processes):  # the guards have heard of it, too, and are about to say so
             time.sleep(0.01)
@@ -132,7 +134,7 @@ class _Said:
                 self.hear(line.decode(errors="replace"))
 
     def hear(self, line: str) -> None:
-        severity, message = glog.split(line.rstrip("\n"))
+        severity, message = glog.parse_line(line.rstrip("\n"))
         if severity == "F":
             self.fatal = message
         elif not severity and message.strip():

@@ -7,7 +7,7 @@ the arrays that it announces as raw float32, in its order:
     parent  {"net", "weights", "stages", "gpu"}            worker  {"inputs", "outputs", "blobs"}
     parent  {"arrays": [[name, shape], ...], "wanted"}     worker  {"arrays": [[name, shape], ...]}
 
-A worker that fails answers {"error"}, or dies of one of Caffe's checks; the log on stderr tells which.
+A worker that fails answers {"error"}, or dies in one of Caffe's checks; the log on stderr says which.
 """
 
 # mypy: ignore-errors

@@ -1,4 +1,4 @@
-"""ImageData layers: a list of image files, each with a number, as lines of ``FILE NUMBER``."""
+"""ImageData layers: a list of image files with a label each, as lines of ``FILE LABEL``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from caffe_fcn import files
 from caffe_fcn.datasets.records import images, source_files
 from caffe_fcn.datasets.records.faults import Fault
-from caffe_fcn.engines.readers.reader import Array, Orders, Reader
-from caffe_fcn.engines.readers.resize import bilinear
+from caffe_fcn.engines.readers.reader import Array, Reader, RecordOrder
+from caffe_fcn.engines.readers.resize import resize_bilinear
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.net.geometry import dims
@@ -22,16 +22,16 @@ _LABEL = re.compile(rb"[+-]?[0-9]{1,10}")
 _MOST_LABEL = (1 << 31) - 1
 
 
-def decoded(data: bytes, where: str, colour: bool) -> NDArray[np.uint8]:
-    """An image file as C x H x W, in colour (blue first) or in grey; raises `Fault` for what is none."""
+def decode_image(data: bytes, where: str, colour: bool) -> NDArray[np.uint8]:
+    """Decode an image file to C x H x W, in colour (blue first) or in grey; raises `Fault` if it is not an image."""
     image = images.open_header(data, where)
     if images.is_deep(image, data):
         raise Fault("16-bit", where, "has more than 8 bits a channel", "convert it to 8 bits")
     return images.to_planes(np.asarray(images.load(image, where).convert("RGB" if colour else "L")))
 
 
-class PictureReader(Reader):
-    """The images of a list, scaled to one size where the layer says so, and their numbers."""
+class ImageListReader(Reader):
+    """The images of a list, scaled to ``new_height`` x ``new_width`` if the layer has these, and their labels."""
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         super().__init__(layer, training, seed)
@@ -45,11 +45,11 @@ class PictureReader(Reader):
         self.transform = Transform(layer, training)
         self._lines = self._read_list(param.source)
         self._skipped = int(self.random().integers(min(param.rand_skip, len(self)))) if param.rand_skip else 0
-        self._orders = Orders(self._shuffled)
+        self._order = RecordOrder(self._draw_order)
 
     def _read_list(self, source: str) -> list[tuple[str, int]]:
         lines = []
-        # Caffe splits the bytes at each line feed and at the last blank: a name need not be UTF-8.
+        # Caffe splits the bytes at each line feed and at the last blank, so a name need not be UTF-8.
         content = files.read_bytes(source).removesuffix(b"\n")
         for number, line in enumerate(content.split(b"\n") if content else (), 1):
             name, space, label = line.removesuffix(b"\r").rpartition(b" ")
@@ -65,27 +65,27 @@ class PictureReader(Reader):
         return len(self._lines)
 
     def batch(self, number: int) -> list[Array]:
-        made: list[Array] = []
+        pixels: list[Array] = []
         labels = []
-        for epoch, place in self.places(number):
-            epoch, place = divmod(epoch * len(self) + place + self._skipped, len(self))
-            name, label = self._lines[self._orders[epoch, place]]
+        for epoch, index in self.positions(number):
+            epoch, index = divmod(epoch * len(self) + index + self._skipped, len(self))
+            name, label = self._lines[self._order[epoch, index]]
             path = self.layer.image_data_param.root_folder + name
-            random = self.random(epoch, place) if self.transform.is_random else None
+            random = self.random(epoch, index) if self.transform.is_random else None
             where = source_files.escape_name(path)
-            made.append(self.transform(self._pixels(path, where), random, where))
+            pixels.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
-            if made[-1].shape != made[0].shape:
-                what = f"is {dims(made[-1].shape)}, and the first of its batch {dims(made[0].shape)}"
+            if pixels[-1].shape != pixels[0].shape:
+                what = f"is {dims(pixels[-1].shape)}, and the first of its batch {dims(pixels[0].shape)}"
                 raise DatasetError(where, what, "set new_height and new_width, or batch_size 1")
-        tops = [np.stack(made), np.array(labels, np.float32)]
+        tops = [np.stack(pixels), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 
     def _pixels(self, path: str, where: str) -> Array:
-        pixels = decoded(source_files.read_file(path, where), where, self.layer.image_data_param.is_color)
-        return bilinear(pixels, self.new_size) if self.new_size else pixels
+        pixels = decode_image(source_files.read_file(path, where), where, self.layer.image_data_param.is_color)
+        return resize_bilinear(pixels, self.new_size) if self.new_size else pixels
 
-    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+    def _draw_order(self, epoch: int) -> NDArray[np.int64]:
         if self.layer.image_data_param.shuffle:
             return self.random(epoch).permutation(len(self))
         return np.arange(len(self))

@@ -1,9 +1,9 @@
-"""A claim on files that a training writes, so that no other training writes them at the same time.
+"""A lock on the files that a training writes, so that no other training writes them at the same time.
 
-    with claim(Path("snapshots/train")):
-        ...                              # a second claim raises FileError, which tells the process and since when
+    with lock_output(Path("snapshots/train"), "snapshot_prefix"):
+        ...                 # a second lock raises FileError, which says which process has it, and since when
 
-The claim is a lock on ``.NAME.lock`` beside the files. The system lets go of it when the process ends, however it
+The lock is one of the operating system's on ``.NAME.lock`` beside the files. It ends with the process, however that
 ends, so what a killed training leaves behind stops nobody.
 """
 
@@ -21,34 +21,36 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.errors import FileError
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # what file systems without them answer
-_LONGEST = 100
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # from file systems that have no locks
+_LONGEST = 100  # characters of a lock file that are read
 _OWNER = re.compile(r"(\d{1,10}) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\n?", re.ASCII)
 
 
 @contextmanager
-def claim(path: Path, what: str) -> Iterator[None]:
-    """Claim ``path``, or what begins with it, for the block; ``what`` is what another training should name anew.
+def lock_output(path: Path, setting: str) -> Iterator[None]:
+    """Lock ``path``, and the files whose names begin with it, for the block.
 
-    Raises `FileError` where it is claimed, or its folder cannot be written.
+    ``setting`` is what names the path ("snapshot_prefix", "log"); the error tells another training to change it.
+    Raises `FileError` if another process has the lock, or the folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
     with files.naming_errors(path):
         descriptor = _open_and_lock(lock)
     if descriptor is None:
-        raise FileError(path, f"another training writes there: {_owner(lock)}", f"wait for it, or name another {what}")
+        owner = _describe_owner(lock)
+        raise FileError(path, f"another training writes there: {owner}", f"wait for it, or name another {setting}")
     try:
         with files.naming_errors(lock):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         yield
     finally:
-        lock.unlink(missing_ok=True)  # before the lock is let go of: whoever gets it makes a file of its own
+        lock.unlink(missing_ok=True)  # before the lock is released: the next owner makes a file of its own
         os.close(descriptor)
 
 
 def _open_and_lock(lock: Path) -> int | None:
-    """The lock's file, opened and locked; None where another has it."""
+    """Open and lock the file; return None if another process has locked it."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
@@ -72,7 +74,7 @@ def _is_same_file(lock: Path, descriptor: int) -> bool:
         return False
 
 
-def _owner(lock: Path) -> str:
+def _describe_owner(lock: Path) -> str:
     try:
         with lock.open(errors="replace") as file:
             found = _OWNER.fullmatch(file.read(_LONGEST))

@@ -1,12 +1,12 @@
 """Batches read ahead: worker processes read and decode while the net computes.
 
-    with Ahead(net, training=True, seed=1337, workers=2) as ahead:
-        for batch in ahead.batches(first=0, step=1):
+    with Prefetcher(net, training=True, seed=1337, workers=2) as prefetcher:
+        for batch in prefetcher.batches(first=0, step=1):
             batch["data"]                        # the tops of layer 'data'
 
-Each worker is a Python of its own that reads every so-manieth batch and waits, with one batch in hand, until it is
-fetched. What it sends is a line of JSON and the arrays' bytes: nothing is shared, so nothing is left over when
-either side dies.
+Each of N workers is a Python process that reads every N-th batch, and waits with one batch ready until that is
+fetched. It sends a line of JSON and then the arrays' bytes. The processes share nothing, so nothing is left over when
+one of them dies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO, Any, TypeAlias, cast
 import numpy as np
 
 import caffe_fcn
-from caffe_fcn.engines.readers import open_readers
+from caffe_fcn.engines.readers import open_data_layers
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.errors import DatasetError, EngineError
 from caffe_fcn.proto import NetParameter
@@ -33,11 +33,11 @@ Batch: TypeAlias = dict[str, list[Array]]
 """The tops of each data layer, by the layer's name."""
 
 
-class Ahead:
-    """The batches of a net's data layers. ``workers`` 0 reads them in this process, when they are asked for.
+class Prefetcher:
+    """The batches of a net's data layers, read by ``workers`` processes, or with 0 by this one when asked for.
 
-    ``arrays`` are those of MemoryData layers, which are always read here, as sequential readers are. Raises what
-    `open_readers` raises.
+    ``arrays`` go to MemoryData layers. A net with such layers, or with a sequential reader, is always read by this
+    process. Raises what `open_data_layers` raises.
     """
 
     def __init__(
@@ -48,33 +48,33 @@ class Ahead:
         workers: int = 0,
         arrays: Mapping[str, Sequence[Array]] | None = None,
     ) -> None:
-        self.readers = open_readers(net, training, seed, arrays)
-        here = bool(arrays) or any(reader.sequential for reader in self.readers.values())
-        self._workers = 0 if here or not self.readers else workers
+        self.readers = open_data_layers(net, training, seed, arrays)
+        unshared = bool(arrays) or any(reader.sequential for reader in self.readers.values())
+        self._workers = 0 if unshared or not self.readers else workers
         self._task = {"net": net.SerializeToString().hex(), "training": training, "seed": seed}
         self._resources = ExitStack()
 
     def batches(self, first: int, step: int = 1) -> Iterator[Batch]:
-        """Batch ``first`` and every ``step``-th after it, without end; raises `DatasetError` for one that is unfit."""
+        """Yield batch ``first`` and every ``step``-th after it, without end; raises `DatasetError` for a bad record."""
         if not self._workers:
             for number in count(first, step):
                 yield {name: reader.batch(number) for name, reader in self.readers.items()}
         stride = self._workers * step
-        workers = [self._start(first + index * step, stride) for index in range(self._workers)]
+        workers = [self._start_worker(first + index * step, stride) for index in range(self._workers)]
         for worker in cycle(workers):
-            yield _received(worker)
+            yield _receive_batch(worker)
 
     def close(self) -> None:
         """End the workers."""
         self._resources.close()
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Prefetcher:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, first: int, stride: int) -> subprocess.Popen[bytes]:
+    def _start_worker(self, first: int, stride: int) -> subprocess.Popen[bytes]:
         package = str(Path(caffe_fcn.__file__).parent.parent)
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         worker = subprocess.Popen(
@@ -83,7 +83,7 @@ class Ahead:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._resources.callback(_end, worker)
+        self._resources.callback(_kill, worker)
         task = json.dumps({**self._task, "first": first, "stride": stride}).encode()
         sink = cast(IO[bytes], worker.stdin)
         sink.write(task + b"\n")
@@ -91,8 +91,8 @@ class Ahead:
         return worker
 
 
-def send(sink: IO[bytes], batch: Batch) -> None:
-    """What a worker writes for a batch."""
+def send_batch(sink: IO[bytes], batch: Batch) -> None:
+    """Write a batch as `Prefetcher` reads it: the shapes as a line of JSON, then the arrays."""
     shapes = {name: [top.shape for top in tops] for name, tops in batch.items()}
     sink.write(json.dumps({"tops": shapes}).encode() + b"\n")
     for tops in batch.values():
@@ -101,7 +101,7 @@ def send(sink: IO[bytes], batch: Batch) -> None:
     sink.flush()
 
 
-def _received(worker: subprocess.Popen[bytes]) -> Batch:
+def _receive_batch(worker: subprocess.Popen[bytes]) -> Batch:
     source = cast(Any, worker.stdout)
     line = source.readline()
     message = json.loads(line) if line else {}
@@ -114,10 +114,10 @@ def _received(worker: subprocess.Popen[bytes]) -> Batch:
         batch[name] = [np.empty(shape, np.float32) for shape in shapes]
         for top in batch[name]:
             if top.size and source.readinto(top.data.cast("B")) != top.nbytes:
-                return _received(worker)  # which finds it dead
+                return _receive_batch(worker)  # which finds that it is dead
     return batch
 
 
-def _end(worker: subprocess.Popen[bytes]) -> None:
+def _kill(worker: subprocess.Popen[bytes]) -> None:
     worker.kill()
     worker.communicate()

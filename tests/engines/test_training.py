@@ -16,7 +16,7 @@ import pytest
 
 from caffe_fcn.engines.caffe import train
 from caffe_fcn.engines.caffe.find import Caffe
-from caffe_fcn.engines.claim import claim
+from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import FileError
 
 Program = Callable[[str], Caffe]
@@ -42,58 +42,58 @@ FOREVER = "print('ready', flush=True)\nwhile True: time.sleep(60)"
 
 def test_a_second_training_with_the_same_prefix_is_refused_and_told_who_has_it(program: Program) -> None:
     caffe = program(FOREVER)
-    with train.Training(caffe, "solver.prototxt") as first:
+    with train.CaffeTraining(caffe, "solver.prototxt") as first:
         assert next(iter(first._raw_lines())) == b"ready\n"
         written = first.log.read_bytes()
         for log in (None, "other.log"):
             with pytest.raises(FileError) as caught:
-                train.Training(caffe, "solver.prototxt", log=log)
+                train.CaffeTraining(caffe, "solver.prototxt", log=log)
             line = str(caught.value)
             since = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
             assert re.search(rf"decay: another training writes there: process {os.getpid()}, {since} \(", line)
         decay.write(Path(), snapshot_prefix="elsewhere/decay")
         with pytest.raises(FileError, match=r"decay\.log: another training writes there"):
-            train.Training(caffe, "solver.prototxt", log=first.log)
-        with train.Training(caffe, "solver.prototxt"):
+            train.CaffeTraining(caffe, "solver.prototxt", log=first.log)
+        with train.CaffeTraining(caffe, "solver.prototxt"):
             pass  # with another prefix, and so another log
         assert first.log.read_bytes() == written
     decay.write(Path())
-    with train.Training(caffe, "solver.prototxt"):
+    with train.CaffeTraining(caffe, "solver.prototxt"):
         pass  # the first has ended
     assert not list(Path().rglob("*.lock"))
 
 
-def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     source = f"""
-import time; from pathlib import Path; from caffe_fcn.engines.claim import claim
-with claim(Path({str(tmp_path / "snap")!r}), "prefix"):
-    print("claimed", flush=True); time.sleep(60)
+import time; from pathlib import Path; from caffe_fcn.engines.output_lock import lock_output
+with lock_output(Path({str(tmp_path / "snap")!r}), "prefix"):
+    print("locked", flush=True); time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
     assert process.stdout
-    assert process.stdout.readline() == b"claimed\n"
-    with pytest.raises(FileError, match=f"process {process.pid}, since"), claim(tmp_path / "snap", "prefix"):
+    assert process.stdout.readline() == b"locked\n"
+    with pytest.raises(FileError, match=f"process {process.pid}, since"), lock_output(tmp_path / "snap", "prefix"):
         pass
     process.kill()
     process.communicate()
     assert (tmp_path / ".snap.lock").exists()
-    with claim(tmp_path / "snap", "prefix"):
+    with lock_output(tmp_path / "snap", "prefix"):
         pass
     assert not (tmp_path / ".snap.lock").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 200, b"1 " * 99, b"\x1b[31m 2026-01-01 00:00:00\n"])
 def test_what_a_lock_says_is_not_believed(tmp_path: Path, content: bytes) -> None:
-    with claim(tmp_path / "snap", "prefix"):
+    with lock_output(tmp_path / "snap", "prefix"):
         (tmp_path / ".snap.lock").write_bytes(content)
-        with pytest.raises(FileError, match="it has just begun or ended"), claim(tmp_path / "snap", "prefix"):
+        with pytest.raises(FileError, match="it has just begun or ended"), lock_output(tmp_path / "snap", "prefix"):
             pass
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("text")
     (tmp_path / ".snap.lock").symlink_to("precious")
-    with pytest.raises(FileError), claim(tmp_path / "snap", "prefix"):
+    with pytest.raises(FileError), lock_output(tmp_path / "snap", "prefix"):
         pass
     assert (tmp_path / "precious").read_text() == "text"
 
@@ -109,7 +109,7 @@ def handle(*_):
         os._exit(0)
 signal.signal(signal.SIGINT, handle)
 """
-    with train.Training(program(source + FOREVER), "solver.prototxt") as training:
+    with train.CaffeTraining(program(source + FOREVER), "solver.prototxt") as training:
         lines = training._raw_lines()
         assert next(lines) == b"ready\n"
         training.interrupt()
@@ -120,8 +120,8 @@ signal.signal(signal.SIGINT, handle)
 def test_a_signal_that_does_not_wake_the_wait_for_the_log_is_handled(program: Program) -> None:
     """As when it comes just before the wait: it is another thread that gets it, so nothing interrupts this one."""
     source = "signal.signal(signal.SIGINT, lambda *_: (print('stopped', flush=True), os._exit(0)))\n"
-    with train.Training(program(source + FOREVER), "solver.prototxt") as training, training.signals_passed_on():
-        training._forgets = False  # so that nothing else ends the wait
+    with train.CaffeTraining(program(source + FOREVER), "solver.prototxt") as training, training.forward_signals():
+        training._loses_signals = False  # so that nothing else ends the wait
         lines = training._raw_lines()
         assert next(lines) == b"ready\n"
         other = threading.Thread(target=signal_self, daemon=True)

@@ -1,11 +1,11 @@
-"""What pycaffe hands to a Python layer, without pycaffe: its tops as blobs.
+"""The tops of a Python layer without pycaffe: blobs that behave as pycaffe's do.
 
     top = LayerBlob()
     top.reshape(1, 3, 4, 5)
     top.data[...] = image
 
-A blob behaves as pycaffe's does (Blob in src/caffe/blob.cpp, and python/caffe/_caffe.cpp): ``data`` and ``diff`` are
-float32 views that begin as zeros and keep their values where a blob is reshaped to no more of them.
+As in Caffe (Blob in src/caffe/blob.cpp, python/caffe/_caffe.cpp), ``data`` and ``diff`` are float32 views that begin
+as zeros, and keep their values if a blob is reshaped to at most as many.
 """
 
 from __future__ import annotations

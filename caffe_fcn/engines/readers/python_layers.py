@@ -1,14 +1,14 @@
-"""Python layers that make data: those of the reference FCNs, by their own names, and those of the running program.
+"""Python layers that make data: those of the reference FCNs, and those that the running program registers.
 
-    @data_layer
+    @register_layer
     class MyDataLayer:                       # written for pycaffe, where its base is caffe.Layer
         def setup(self, bottom, top): ...
         def reshape(self, bottom, top): ...
         def forward(self, bottom, top): ...
 
-A layer gets what pycaffe gives it: ``param_str``, ``phase``, ``blobs``, and its tops as blobs (`pycaffe.LayerBlob`).
-No module is ever imported because a prototxt names it: a net that somebody sent may name any code. A program that
-trains a net with Python layers of its own registers their classes with `data_layer`.
+A layer gets what pycaffe gives it: ``param_str``, ``phase``, ``blobs``, and its tops as blobs (`LayerBlob`).
+A module is never imported because a prototxt names it, for a net from elsewhere may name any code. A program that
+trains a net with Python layers of its own registers their classes with `register_layer`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import zlib
 from typing import Any, TypeVar
 
 from caffe_fcn.datasets.reference_layers import pycaffe_layers
-from caffe_fcn.engines.readers.pycaffe import LayerBlob
+from caffe_fcn.engines.readers.layer_blob import LayerBlob
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, FileError, nearest
 from caffe_fcn.proto import TEST, TRAIN, LayerParameter
@@ -31,17 +31,17 @@ _REFERENCE = [name for name in vars(pycaffe_layers) if name.endswith(_SUFFIX)]
 _registered: dict[str, type] = {}
 
 _BROKEN = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
-"""What Pillow and the decoders of labels raise for files that are damaged, or of another kind."""
+"""What Pillow and the label decoders raise for damaged files, and for files of another kind."""
 
 
-def data_layer(class_: _Class) -> _Class:
-    """Have this process run Python layers of that class, without bottoms, under the class's name."""
+def register_layer(class_: _Class) -> _Class:
+    """Let this process run Python layers (without bottoms) whose ``layer`` is the name of this class."""
     _registered[class_.__name__] = class_
     return class_
 
 
 def open_python_reader(layer: LayerParameter, training: bool, seed: int) -> Reader:
-    """The reader of a Python layer; raises `NetError` where its class is neither registered nor the reference's."""
+    """Open the reader of a Python layer; raises `NetError` if its class is neither registered nor the reference's."""
     name = layer.python_param.layer
     if name in _registered:
         return SequentialReader(layer, _registered[name], training, seed)
@@ -49,31 +49,31 @@ def open_python_reader(layer: LayerParameter, training: bool, seed: int) -> Read
 
 
 class PythonReader(Reader):
-    """Runs a layer as `PythonLayer` in Caffe runs it: setup and reshape once, then reshape and forward each time."""
+    """Runs a layer as Caffe's PythonLayer does: setup and reshape once, then reshape and forward for each batch."""
 
     size = 1
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         super().__init__(layer, training, seed)
-        self._made: Any = None
+        self._instance: Any = None
         self._tops: list[LayerBlob] = []
 
     def _set_up(self, class_: type) -> None:
-        self._made = made = class_()
+        self._instance = instance = class_()
         self._tops = [LayerBlob() for _ in self.layer.top]
-        made.param_str = self.layer.python_param.param_str
-        made.phase = TRAIN if self.training else TEST
-        made.blobs = []
-        made.setup([], self._tops)
+        instance.param_str = self.layer.python_param.param_str
+        instance.phase = TRAIN if self.training else TEST
+        instance.blobs = []
+        instance.setup([], self._tops)
 
     def _forward(self) -> list[Array]:
-        self._made.reshape([], self._tops)
-        self._made.forward([], self._tops)
+        self._instance.reshape([], self._tops)
+        self._instance.forward([], self._tops)
         return [top.data.copy() for top in self._tops]
 
 
 class ReferenceReader(PythonReader):
-    """One image and its labels at a time, in the reference's order: drawn at random while training."""
+    """One image and its label at a time, in the order of the reference: at random while training."""
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         super().__init__(layer, training, seed)
@@ -87,22 +87,22 @@ class ReferenceReader(PythonReader):
             raise FileError(error.filename, (error.strerror or str(error)).lower(), "check param_str") from error
         except (ValueError, KeyError, TypeError) as error:
             self.fail(str(error), "correct param_str")
-        params = self._made.params
+        params = self._instance.params
         self._drawn: list[int] = []
-        self._random = random.Random(params.get("seed", seed)) if self._made.random else None
+        self._random = random.Random(params.get("seed", seed)) if self._instance.random else None
 
     def __len__(self) -> int:
-        return len(self._made.names)
+        return len(self._instance.names)
 
     def batch(self, number: int) -> list[Array]:
-        self._made.index = index = self._index(number)
+        self._instance.index = index = self._image_index(number)
         try:
             return self._forward()
-        except (*_BROKEN, _bomb()) as error:
-            where = f"layer '{self.layer.name}' (Python), image {self._made.names[index]}"
+        except (*_BROKEN, _decompression_bomb()) as error:
+            where = f"layer '{self.layer.name}' (Python), image {self._instance.names[index]}"
             raise DatasetError(where, _first_line(error), "fetch it again") from error
 
-    def _index(self, number: int) -> int:
+    def _image_index(self, number: int) -> int:
         if self._random is None:
             return number % len(self)
         while len(self._drawn) <= number:
@@ -111,9 +111,9 @@ class ReferenceReader(PythonReader):
 
 
 class SequentialReader(PythonReader):
-    """A layer of the running program, which may keep what it likes: batches are made one after the other.
+    """A layer of the running program. It may have a state of its own, so its batches are made one after the other.
 
-    An earlier batch is made by a layer that is set up anew. What the layer raises is the program's own.
+    For an earlier batch the layer is set up again, and starts over. What the layer raises is not caught.
     """
 
     sequential = True
@@ -121,12 +121,12 @@ class SequentialReader(PythonReader):
     def __init__(self, layer: LayerParameter, class_: type, training: bool, seed: int) -> None:
         super().__init__(layer, training, seed)
         self._class = class_
-        self._number = -1  # of the batch that was made last
+        self._number = -1  # of the last batch that was made
         self._batch: list[Array] = []
         self._restart()
 
     def __len__(self) -> int:
-        return self._number + 1  # so many are known; nobody but the layer knows how many there are
+        return self._number + 1  # those made so far; only the layer knows how many there are
 
     def batch(self, number: int) -> list[Array]:
         if number < self._number:
@@ -138,11 +138,11 @@ class SequentialReader(PythonReader):
 
     def _restart(self) -> None:
         self._set_up(self._class)
-        self._made.reshape([], self._tops)
+        self._instance.reshape([], self._tops)
         self._number = -1
 
 
-def _bomb() -> type[Exception]:
+def _decompression_bomb() -> type[Exception]:
     from PIL import Image
 
     return Image.DecompressionBombError

@@ -1,0 +1,87 @@
+"""The child processes of a training: how they are started, and the files and pipes that go with them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from caffe_fcn import files
+from caffe_fcn.errors import EngineError
+
+
+class Child(NamedTuple):
+    """A process to start. ``environment`` is added to ours; ``blocked`` signals wait until the child unblocks them."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    blocked: Collection[signal.Signals] = ()
+
+
+@contextmanager
+def start_process(child: Child, folder: Path, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a child in ``folder``, its stdout and stderr going to ``output``; kill it if it outlives the block.
+
+    The child has a session of its own, so that a terminal's Ctrl-C reaches it through us alone.
+    Raises `EngineError` if it cannot be run.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, child.blocked)
+    try:
+        process = subprocess.Popen(
+            child.command,
+            cwd=folder,
+            env={**os.environ, **child.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineError(child.command[0], f"cannot be run: {error.strerror}", "check its permissions") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def wake_on_signals() -> Iterator[int]:
+    """Yield the end of a pipe that can be read as soon as this process has received a signal."""
+    reads, writes = os.pipe()
+    for end in (reads, writes):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    try:
+        yield reads
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reads)
+        os.close(writes)
+
+
+@contextmanager
+def open_log(path: Path, append: bool) -> Iterator[IO[bytes]]:
+    """Yield the log file, opened for writing; raise `FileError` if it cannot be opened."""
+    with files.naming_errors(path):
+        file = cast(IO[bytes], path.open("ab" if append else "wb"))
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # closing flushes, which fails once more on a full disk
+            file.close()
+
+
+@contextmanager
+def open_scratch_file() -> Iterator[IO[bytes]]:
+    """Yield a file without a name, for the output of a child that is read only if the child fails."""
+    with tempfile.TemporaryFile() as file:
+        yield cast(IO[bytes], file)
