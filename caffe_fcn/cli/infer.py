@@ -66,7 +66,7 @@ def infer(
     """
     from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import predict
-    from caffe_fcn.evaluation.fitting import fit
+    from caffe_fcn.evaluation.output_size import match_sizes
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
     colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
@@ -77,7 +77,7 @@ def infer(
     ) as loaded:
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
-            found, remark = fit(predict(loaded, image, mean, scale, blob), loaded, net, blob)
+            found, remark = match_sizes(predict(loaded, image, mean, scale, blob), loaded, net, blob)
             tell(note)
             tell(f"{image}: {remark}" if remark else "")
             note = ""
@@ -106,13 +106,13 @@ def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: 
     import numpy as np
     from PIL import Image
 
-    from caffe_fcn.viz.labels import label_image, overlay
+    from caffe_fcn.viz.labels import make_label_image, overlay_colours
 
     if found.classes == 1:
         _save(Image.fromarray(found.pixels), target)
         return f"grey {found.pixels.min()} to {found.pixels.max()}"
-    _save(label_image(found.pixels, colours), target)
-    overlaid = overlay(found.image, found.pixels, colours)
+    _save(make_label_image(found.pixels, colours), target)
+    overlaid = overlay_colours(found.image, found.pixels, colours)
     _save(Image.fromarray(overlaid), target.with_name(f"{target.stem}_overlay.png"))
     values, counts = np.unique(found.pixels, return_counts=True)
     shares = sorted(zip(-counts / counts.sum(), values.tolist(), strict=True))

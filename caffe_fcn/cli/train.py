@@ -21,7 +21,7 @@ from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
-from caffe_fcn.viz.loss_curve import draw_loss
+from caffe_fcn.viz.loss_curve import write_loss_curve
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -96,7 +96,7 @@ def _report(training: Training, history: History) -> None:
     echo(f"{'log':10}  {_short(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
-        draw_loss(history, curve, title=f"Loss of {training.prefix.name}")
+        write_loss_curve(history, curve, title=f"Loss of {training.prefix.name}")
         echo(f"{'loss curve':10}  {_short(curve)}")
 
 

@@ -1,19 +1,30 @@
-"""The catalogue: what every net is made from and how it is trained. A net is one row of the table `NETS`.
-
-Solvers are those of the reference where the net is. Their files lie beside the nets', and Caffe runs in that
-folder.
-"""
+"""The catalogue: each net is one row of the table `NETS`, with its parts and its solver."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
-from caffe_fcn.netspec import fcn, small
-from caffe_fcn.netspec.plan import DataSet, Net, Reader
-from caffe_fcn.netspec.trunks import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
-from caffe_fcn.proto import SolverParameter
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.netspec import fcn, small, solvers
+from caffe_fcn.netspec.backbones import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
+from caffe_fcn.netspec.design import DataSet, NetDesign, PythonDataLayer, Variant, Variants
+from caffe_fcn.netspec.solvers import context_solver, nyud_solver, siftflow_solver, voc_solver
+
+
+def catalogue() -> dict[str, NetDesign]:
+    """Every net by its name."""
+    return {net.name: net for net in NETS}
+
+
+def find_design(name: str | NetDesign) -> NetDesign:
+    """The design of this name, or the given design itself; raises `NetError` for a name that does not exist."""
+    if isinstance(name, NetDesign):
+        return name
+    known = catalogue()
+    if name not in known:
+        raise NetError(name, "the catalogue has no such net", nearest(name, known) or "see caffe-fcn net list")
+    return known[name]
+
 
 # Data sets: the blobs that their layers make, and the reference's layers that read them
 
@@ -23,8 +34,8 @@ _VOC = DataSet(
     "voc",
     module="voc_layers",
     readers=(
-        Reader("SBDDSegDataLayer", {"sbdd_dir": "sbdd/dataset"}, "train", ("mean",)),
-        Reader("VOCSegDataLayer", {"voc_dir": "pascal/VOC2011"}, "seg11valid", ("mean",)),
+        PythonDataLayer("SBDDSegDataLayer", {"sbdd_dir": "sbdd/dataset"}, "train", ("mean",)),
+        PythonDataLayer("VOCSegDataLayer", {"voc_dir": "pascal/VOC2011"}, "seg11valid", ("mean",)),
     ),
 )
 _NYUD = partial(
@@ -32,115 +43,77 @@ _NYUD = partial(
     "nyud",
     splits=_TRAINVAL_TEST,
     module="nyud_layers",
-    readers=tuple(Reader("NYUDSegDataLayer", {"nyud_dir": "nyud"}, split, ("tops",)) for split in _TRAINVAL_TEST),
+    readers=tuple(
+        PythonDataLayer("NYUDSegDataLayer", {"nyud_dir": "nyud"}, split, ("tops",)) for split in _TRAINVAL_TEST
+    ),
 )
 _SIFTFLOW = DataSet(
     "siftflow",
     labels=("sem", "geo"),
     splits=_TRAINVAL_TEST,
     module="siftflow_layers",
-    readers=tuple(Reader("SIFTFlowSegDataLayer", {"siftflow_dir": "sift-flow"}, split) for split in _TRAINVAL_TEST),
+    readers=tuple(
+        PythonDataLayer("SIFTFlowSegDataLayer", {"siftflow_dir": "sift-flow"}, split) for split in _TRAINVAL_TEST
+    ),
 )
 _CONTEXT_FOLDERS = {"voc_dir": "pascal", "context_dir": "pascal-context"}
 _CONTEXT = DataSet(
     "pascalcontext",
     module="pascalcontext_layers",
-    readers=tuple(Reader("PASCALContextSegDataLayer", _CONTEXT_FOLDERS, split) for split in ("train", "val")),
+    readers=tuple(PythonDataLayer("PASCALContextSegDataLayer", _CONTEXT_FOLDERS, split) for split in ("train", "val")),
 )
 _SYNTHIA = DataSet("synthia", size=(720, 960))
 _TRIANGLES = DataSet("triangles", {"data": 1}, size=(32, 32), mean=(244.45,))
 _MNIST = DataSet("mnist", {"data": 1}, size=(28, 28), mean=(127.0,), scale=1 / 127, classified=True)
 _M2NIST = DataSet("m2nist", {"data": 1}, size=(64, 84), mean=(127.0,), scale=1 / 127)
 
-# Solvers
-
-_COMMON = {
-    "display": 20,
-    "average_loss": 20,
-    "lr_policy": "fixed",
-    "weight_decay": 0.0005,
-    "test_initialization": False,
-}
-_REFERENCE = {**_COMMON, "momentum": 0.99, "iter_size": 1, "test_interval": 999999999}  # the solver never tests
-_SNAPSHOT = {"snapshot": 4000, "snapshot_prefix": "snapshot/train"}
-
-
-def _voc_solver(base_lr: float, max_iter: int = 100000, **more: Any) -> Mapping[str, Any]:
-    return {**_REFERENCE, **_SNAPSHOT, "test_iter": [736], "base_lr": base_lr, "max_iter": max_iter, **more}
-
-
-def _nyud_solver(base_lr: float) -> Mapping[str, Any]:
-    return _voc_solver(base_lr, 300000, test_iter=[654], snapshot=2000)
-
-
-def _siftflow_solver(base_lr: float) -> Mapping[str, Any]:
-    return {**_REFERENCE, "test_iter": [200], "base_lr": base_lr, "max_iter": 300000}
-
-
-def _context_solver(base_lr: float) -> Mapping[str, Any]:
-    return _voc_solver(base_lr, 300000, test_iter=[5105])
-
-
-def _epochs(count: int, train: int, val: int, batch: int, **more: Any) -> Mapping[str, Any]:
-    """So many epochs, each with a validation and a snapshot, of so many images for training and validation."""
-    epoch = -(-train // batch)
-    turns = {"test_iter": [-(-val // batch)], "test_interval": epoch, "snapshot": epoch, "max_iter": count * epoch}
-    return {**_COMMON, **_SNAPSHOT, "momentum": 0.9, **turns, **more}
-
-
-_CPU = {"solver_mode": SolverParameter.CPU, "weight_decay": 0}  # `caffe train -gpu 0` overrules the mode
-_MINUTES = {"max_iter": 600, "test_interval": 300, "test_iter": [25], "snapshot": 300}
-_ADAM = {**_CPU, "type": "Adam", "base_lr": 1e-3, "momentum2": 0.999}
-
 # Nets
 
-_voc = partial(Net, lay=fcn.one_head, dataset=_VOC, classes=(21,))
-_nyud = partial(Net, lay=fcn.one_head, classes=(40,))
-_siftflow = partial(Net, lay=fcn.two_heads, dataset=_SIFTFLOW, classes=(33, 3))
-_context = partial(Net, lay=fcn.one_head, dataset=_CONTEXT, classes=(60,), source="../../data")
-_digits = partial(_voc, data="lmdb", digits=True, counted=True, all_in_one=True)
+_voc = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_VOC, classes=(21,))
+_nyud = partial(NetDesign, add_layers=fcn.add_fcn, classes=(40,))
+_siftflow = partial(NetDesign, add_layers=fcn.add_two_head_fcn, dataset=_SIFTFLOW, classes=(33, 3))
+_context = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_CONTEXT, classes=(60,), source="../../data")
+_digits = partial(_voc, data="lmdb", digits_form=True, classes_in_names=True, all_in_one=True)
 _synthia = partial(_digits, dataset=_SYNTHIA, classes=(12,), filler="msra")
-_small = partial(Net, data="lmdb")
+_small = partial(NetDesign, data="lmdb")
 
-ALEXNET_SOLVER = _voc_solver(1e-4, momentum=0.9, iter_size=20)
-_DIGITS_SOLVER = _epochs(10, 1464, 1449, 1, base_lr=1e-4)  # PASCAL VOC 2012
-_SYNTHIA_SOLVER = _epochs(10, 12066, 1341, 1, base_lr=1e-4)  # SYNTHIA-RAND-CVPR16, a tenth of it for validation
-_MNIST_SOLVER = _epochs(75, 60000, 10000, 512, **_ADAM)
-# On a processor Adam brings the loss of triangles below a fifth of its start in about 400 iterations of 0.2 s. DIGITS
-# takes 150 epochs of plain SGD on a GPU: that is kept for the loss that only NVIDIA's Caffe has.
-_TRIANGLES_SOLVERS = {
-    "l2": {**_epochs(1, 9000, 1000, 4, **_ADAM), **_MINUTES, "base_lr": 3e-3},
-    "softmax": {**_epochs(1, 9000, 1000, 4, **_ADAM), **_MINUTES},
-    "l1": _epochs(150, 9000, 1000, 4, base_lr=1e-7, weight_decay=0),
-}
-_M2NIST_SOLVERS = dict.fromkeys(("published", "convolutionalized"), _epochs(200, 4000, 1000, 4, **_ADAM))
 _COLOR_D = _NYUD({"color": 3, "depth": 1})
 _COLOR_HHA = _NYUD({"color": 3, "hha": 3})
+_LOSSES = Variants(
+    "loss",
+    (
+        Variant("l2", solvers.TRIANGLES_L2, takes_classes=False),
+        Variant("softmax", solvers.TRIANGLES_SOFTMAX),
+        Variant("l1", solvers.TRIANGLES_L1, takes_classes=False),
+    ),
+    note="l1 needs NVIDIA's Caffe",
+)
+_M2NIST_FORMS = Variants(
+    "variant", (Variant("published", solvers.M2NIST), Variant("convolutionalized", solvers.M2NIST))
+)
 
 NETS = (
-    _voc("voc-fcn-alexnet", CAFFENET, 32, ALEXNET_SOLVER, normalize=True, all_in_one=True),
-    _voc("voc-fcn32s", VGG16, 32, _voc_solver(1e-10)),
-    _voc("voc-fcn16s", VGG16, 16, _voc_solver(1e-12), source="../../data"),
-    _voc("voc-fcn8s", VGG16, 8, _voc_solver(1e-14)),
-    _voc("voc-fcn8s-atonce", VGG16, 8, _voc_solver(1e-10, 300000), at_once=True),
-    _voc("voc-fcn32s-googlenet", GOOGLENET, 32, _voc_solver(1e-10), bilinear=True),
-    _nyud("nyud-fcn32s-color", VGG16, 32, _nyud_solver(1e-10), _NYUD(reads={"data": "color"})),
-    _nyud("nyud-fcn32s-hha", VGG16, 32, _nyud_solver(1e-10), _NYUD(reads={"data": "hha"})),
-    _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, _nyud_solver(1e-10), _COLOR_D, lay=fcn.bgrd),
-    _nyud("nyud-fcn32s-color-hha", VGG16, 32, _nyud_solver(1e-12), _COLOR_HHA, lay=fcn.two_streams),
-    _siftflow("siftflow-fcn32s", VGG16, 32, _siftflow_solver(1e-10)),
-    _siftflow("siftflow-fcn16s", VGG16, 16, _siftflow_solver(1e-12)),
-    _siftflow("siftflow-fcn8s", VGG16, 8, _siftflow_solver(1e-12)),
-    _context("pascalcontext-fcn32s", VGG16, 32, _context_solver(1e-10)),
-    _context("pascalcontext-fcn16s", VGG16, 16, _context_solver(1e-12)),
-    _context("pascalcontext-fcn8s", VGG16, 8, _context_solver(1e-14)),
-    _digits("digits-fcn-alexnet", CAFFENET, 32, _DIGITS_SOLVER),
-    _digits("digits-fcn8s", VGG16, 8, _DIGITS_SOLVER),
-    _synthia("synthia-fcn-alexnet", CAFFENET, 32, _SYNTHIA_SOLVER),
-    _synthia("synthia-fcn8s", VGG16, 8, _SYNTHIA_SOLVER),
-    _small("triangles", small.PATCHES, 16, _TRIANGLES_SOLVERS["l2"], _TRIANGLES, (2,), small.triangles,
-           batch=4, choices={"loss": _TRIANGLES_SOLVERS}),
-    _small("m2nist-cnn", small.ENCODER, None, _MNIST_SOLVER, _MNIST, (10,), small.digit, batch=512),
-    _small("m2nist-fcn", small.ENCODER, 4, _M2NIST_SOLVERS["published"], _M2NIST, (10,), small.digits,
-           batch=4, choices={"variant": _M2NIST_SOLVERS}),
+    _voc("voc-fcn-alexnet", CAFFENET, 32, solvers.ALEXNET, normalize=True, all_in_one=True),
+    _voc("voc-fcn32s", VGG16, 32, voc_solver(1e-10)),
+    _voc("voc-fcn16s", VGG16, 16, voc_solver(1e-12), source="../../data"),
+    _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14)),
+    _voc("voc-fcn8s-atonce", VGG16, 8, voc_solver(1e-10, 300000), at_once=True),
+    _voc("voc-fcn32s-googlenet", GOOGLENET, 32, voc_solver(1e-10), bilinear=True),
+    _nyud("nyud-fcn32s-color", VGG16, 32, nyud_solver(1e-10), _NYUD(reads={"data": "color"})),
+    _nyud("nyud-fcn32s-hha", VGG16, 32, nyud_solver(1e-10), _NYUD(reads={"data": "hha"})),
+    _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, nyud_solver(1e-10), _COLOR_D, add_layers=fcn.add_bgrd_fcn),
+    _nyud("nyud-fcn32s-color-hha", VGG16, 32, nyud_solver(1e-12), _COLOR_HHA, add_layers=fcn.add_two_stream_fcn),
+    _siftflow("siftflow-fcn32s", VGG16, 32, siftflow_solver(1e-10)),
+    _siftflow("siftflow-fcn16s", VGG16, 16, siftflow_solver(1e-12)),
+    _siftflow("siftflow-fcn8s", VGG16, 8, siftflow_solver(1e-12)),
+    _context("pascalcontext-fcn32s", VGG16, 32, context_solver(1e-10)),
+    _context("pascalcontext-fcn16s", VGG16, 16, context_solver(1e-12)),
+    _context("pascalcontext-fcn8s", VGG16, 8, context_solver(1e-14)),
+    _digits("digits-fcn-alexnet", CAFFENET, 32, solvers.DIGITS_VOC),
+    _digits("digits-fcn8s", VGG16, 8, solvers.DIGITS_VOC),
+    _synthia("synthia-fcn-alexnet", CAFFENET, 32, solvers.DIGITS_SYNTHIA),
+    _synthia("synthia-fcn8s", VGG16, 8, solvers.DIGITS_SYNTHIA),
+    _small("triangles", small.PATCHES, 16, {}, _TRIANGLES, (2,), small.add_triangles, batch=4, variants=_LOSSES),
+    _small("m2nist-cnn", small.ENCODER, None, solvers.MNIST, _MNIST, (10,), small.add_digit_classifier, batch=512),
+    _small("m2nist-fcn", small.ENCODER, 4, {}, _M2NIST, (10,), small.add_digits_fcn, batch=4, variants=_M2NIST_FORMS),
 )  # fmt: skip

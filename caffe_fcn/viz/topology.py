@@ -6,7 +6,7 @@ convolution, its BatchNorm, Scale, ReLU and Dropout are one box.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from caffe_fcn.net.graph import Graph, Node, split
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import Shapes, infer, size_to_assume
-from caffe_fcn.proto import NetParameter, to_text
+from caffe_fcn.proto import LayerParameter, NetParameter, to_text
 
 # What a layer is for; pictures give each role a colour.
 ROLES = {
@@ -193,7 +193,7 @@ def _facts(node: Node) -> str:
     return _FACTS[node.type](layer) if node.type in _FACTS else ""
 
 
-_FACTS: dict[str, Any] = {
+_FACTS: dict[str, Callable[[LayerParameter], str]] = {
     "Crop": lambda layer: f"offset {', '.join(map(str, layer.crop_param.offset)) or 0}",
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
     "Eltwise": lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],

@@ -183,9 +183,9 @@ def test_nothing_else_lies_in_prototxt() -> None:
 def test_two_streams_are_one_trunk_twice() -> None:
     net = netspec.build("nyud-fcn32s-color-hha", "train")
     single = netspec.build("nyud-fcn32s-color", "train")
-    trunk = [layer for layer in single.layer if layer.name not in {"data", "upscore", "score", "loss"}]
+    backbone = [layer for layer in single.layer if layer.name not in {"data", "upscore", "score", "loss"}]
     for stream in ("color", "hha"):
-        for layer in trunk:
+        for layer in backbone:
             twin = layers(net)[layer.name + stream]
             assert [blob.removesuffix(stream) or "data" for blob in twin.bottom] == list(layer.bottom)
             assert twin.convolution_param == layer.convolution_param
@@ -221,12 +221,12 @@ def test_a_trunk_is_the_classifier_up_to_its_last_convolution(zoo: str) -> None:
     ours = netspec.build(GIVEN_BY_BVLC[zoo], "deploy")
     theirs = reference.net(zoo, "deploy")
     end = next(place for place, layer in enumerate(theirs.layer) if layer.name in ("fc6", "pool5/7x7_s1"))
-    trunk = NetParameter(layer=theirs.layer[1:end])
-    same = NetParameter(layer=[layer for layer in ours.layer if layer.name in layers(trunk)])
-    differing = {(d.where, d.field) for d in diff.differences(same, trunk) if "filler" not in d.field}
-    first = trunk.layer[0].name
+    backbone = NetParameter(layer=theirs.layer[1:end])
+    same = NetParameter(layer=[layer for layer in ours.layer if layer.name in layers(backbone)])
+    differing = {(d.where, d.field) for d in diff.differences(same, backbone) if "filler" not in d.field}
+    first = backbone.layer[0].name
     assert {where for where, _ in differing if first not in where} == set()
-    assert len(same.layer) == len(trunk.layer)
+    assert len(same.layer) == len(backbone.layer)
 
 
 def test_googlenet_has_no_auxiliary_heads_and_loses_no_pixel_at_its_own_padding() -> None:

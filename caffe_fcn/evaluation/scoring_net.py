@@ -1,4 +1,4 @@
-"""Any net as one that scores an image: its data layers as an input, and nothing that reads a label."""
+"""Any net as one that scores an image: an input in place of its data layers, and no layer that reads a label."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from caffe_fcn.net.graph import SOURCES, is_all_in_one, split
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 
-def deployed(net: NetParameter, shape: Sequence[int]) -> tuple[NetParameter, LayerParameter | None]:
-    """The net that scores images of ``shape`` (N x C x H x W), and the data layer whose transformation goes before it.
+def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParameter, LayerParameter | None]:
+    """Return the net that scores images of ``shape`` (N x C x H x W), and the data layer that transforms them before.
 
-    A deploy net stays as it is, and says nothing of a transformation. Of a net with data layers the image is the
-    first top of the first one, in validation.
+    A deploy net comes back as it is, with None. In a net with data layers the image is the first top of the first
+    data layer, in the validation phase.
     """
     val = split(net, "val")
     reader = next((layer for layer in val.layer if layer.type in SOURCES - {"Input"} and not layer.bottom), None)
