@@ -12,12 +12,11 @@ from typing import Any
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.edits import Edit, chosen
 from caffe_fcn.surgery.transplanting import Donor, Report, net_of, shapes_of, transplant
 from caffe_fcn.weights.formats import open_weights
-
-_SCORED = ("Convolution", "InnerProduct")
 
 
 def select(
@@ -52,7 +51,7 @@ def expand(
     """
     net = net_of(to_net)
     shapes = shapes_of(net, phase, options.get("size"))
-    types = {node.name: node.type for node in shapes.graph.nodes}
+    kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
     edits: dict[str, Edit] = {}
     renames: dict[str, str] = {}
     with open_weights(weights) as old:
@@ -63,9 +62,9 @@ def expand(
             if not layer.tensors or not (wanted := shapes.params.get(layer.name)):
                 continue
             before, after = layer.tensors[0].shape, wanted[0]
-            if types[layer.name] == "Deconvolution" and before != after:
+            if kinds[layer.name] is Kind.DECONVOLUTION and before != after:
                 renames[layer.name] = ""
-            elif types[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
+            elif kinds[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
                 edits[layer.name] = chosen([*range(before[0]), *[None] * (after[0] - before[0])])
     if not edits:
         raise WeightsError(
@@ -82,10 +81,14 @@ def interp(
     Raises `NetError` for a kernel that is not square, or channels that differ.
     """
     net = net_of(to_net)
-    names = list(layers) or [each.name for each in net.layer if each.type == "Deconvolution" and "up" in each.name]
+    deconvolutions = [each.name for each in net.layer if layer_type(each.type).kind is Kind.DECONVOLUTION]
+    names = list(layers) or [name for name in deconvolutions if "up" in name]
     if not names:
         raise NetError("net", "has no Deconvolution with 'up' in its name", "name the layers")
     return transplant(weights, net, output, interpolate=names, **options)
+
+
+_SCORED = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

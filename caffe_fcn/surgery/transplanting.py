@@ -17,11 +17,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Node
-from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import Kind, Origin, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.proto.copying import without_blobs
@@ -125,8 +126,9 @@ def shapes_of(net: NetParameter, phase: str | None, size: tuple[int, int] | None
 
     Convolutions have the same parameters at any size.
     """
-    untold = any(layer.type == "Python" and not layer.bottom for layer in net.layer)
-    return infer(net, phase, size=size or (ANY_SIZE if untold else size_to_assume(net, phase)))
+    untold = any(origin_of(layer) is Origin.CODE for layer in net.layer)
+    size = size or (ANY_SIZE if untold else size_to_assume(net, phase, data_shapes=read_record_shapes))
+    return infer(net, phase, size=size, data_shapes=read_record_shapes)
 
 
 class _Source:
@@ -170,7 +172,7 @@ class _Source:
         net = read_net(self.path)
         try:
             if (size := _crop_size(net)) or not _reads_files(net):
-                return _sites(infer(net, size=size))
+                return _sites(infer(net, size=size, data_shapes=read_record_shapes))
         except NetError:  # a fork's layer type: its shapes stay unknown
             pass
         return {layer.name: Site(layer) for layer in net.layer}
@@ -209,7 +211,8 @@ def _site(node: Node, shapes: Shapes) -> Site:
 
 
 def _reads_files(net: NetParameter) -> bool:
-    return any(layer.type in SOURCES - {"Input", "DummyData", "MemoryData"} for layer in net.layer)
+    origins = (layer_type(layer.type).origin for layer in net.layer)
+    return any(origin is not None and origin.hides_shapes for origin in origins)
 
 
 def _crop_size(net: NetParameter) -> tuple[int, int] | None:
@@ -327,7 +330,8 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, st
     """
     filler = fillers.find_filler(node.layer, index, shape)
     reason = f"filler {filler.type}" + (f" {filler.value:g}" if filler.type == "constant" else "")
-    if node.type == "Deconvolution" and index == 0 and not node.layer.convolution_param.HasField("weight_filler"):
+    upsamples = layer_type(node.type).kind is Kind.DECONVOLUTION and index == 0
+    if upsamples and not node.layer.convolution_param.HasField("weight_filler"):
         why_not = interpolation.explain_misfit(shape, node.layer.convolution_param.num_output)
         if not why_not:
             return interpolation.make_weights(shape), interpolation.describe(shape)
@@ -336,7 +340,7 @@ def _filled(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, st
 
 
 def _interpolated(node: Node, shape: Shape) -> Tensor:
-    if node.type != "Deconvolution":
+    if layer_type(node.type).kind is not Kind.DECONVOLUTION:
         raise NetError(node, "only a Deconvolution interpolates", "name an upscore layer")
     if why_not := interpolation.explain_misfit(shape, node.layer.convolution_param.num_output):
         raise NetError(
