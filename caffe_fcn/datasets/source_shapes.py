@@ -20,9 +20,9 @@ def data(layer: LayerParameter) -> list[Shape]:
     """A Data layer: N x C x H x W of its LMDB's first record, and N labels."""
     param = layer.data_param
     if not param.source:
-        _fail(layer, "has no source", "name its LMDB, or a `size` HxW")
+        _fail(layer, "has no source", "name its LMDB, or a size (--size HxW)")
     if param.backend == 0:
-        _fail(layer, "reads a LevelDB", "name a `size` HxW, or use an LMDB")
+        _fail(layer, "reads a LevelDB", "name a size (--size HxW), or use an LMDB")
     channels, height, width = datum_shape(first_record(param.source), param.source)
     return _batch(layer, param.batch_size, channels, height, width)
 
@@ -71,13 +71,12 @@ def first_record(source: str) -> Datum:
     """The first Datum of an LMDB; raises `FileError` for what is none, `DatasetError` for what is empty."""
     from caffe_fcn.datasets.records import datum
     from caffe_fcn.datasets.records.database import Database
-    from caffe_fcn.datasets.records.faults import REBUILD
 
     if not Path(source).exists():
-        raise DatasetError(source, "no such LMDB", "check the path, or name a `size` HxW")
+        raise DatasetError(source, "no such LMDB", "check the path, or name a size (--size HxW)")
     records = Database(source)
     if not len(records):
-        raise DatasetError(source, "is an empty LMDB", REBUILD)
+        raise DatasetError(source, "is an empty LMDB", "build the data set again")
     return datum.parse(records[0], f"{source}, record 0")
 
 
