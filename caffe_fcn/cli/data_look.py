@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Command, tables
-from caffe_fcn.cli.params import json_option
+from caffe_fcn.cli import tables
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import MEAN_OF_IMAGES, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.progress import name_task
@@ -24,27 +25,12 @@ _WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", he
 _SHOWN = 20
 
 
-class _Mean(click.ParamType):  # type: ignore[type-arg]
-    """B,G,R or one value."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
-        try:
-            mean = [float(part) for part in value.split(",")]
-        except ValueError:
-            mean = []
-        if len(mean) not in (1, 3):
-            self.fail(f"{value!r} is no mean such as 104.0,116.7,122.7 (blue, green, red)", param, ctx)
-        return mean
-
-
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--check", is_flag=True, help="Decode every record and look for faults; status 1 if there are any.")
 @click.option("--classes", type=click.IntRange(1, 256), help="With --check: how many there are (default: as told).")
 @click.option("--ignore", type=click.IntRange(-1, 255), help="With --check: the value that means don't care.")
-@click.option("--mean", type=_Mean(), help="With --check: the mean that you train with, B,G,R.")
+@click.option("--mean", type=MEAN_OF_IMAGES, help="With --check: the mean that you train with, B,G,R.")
 @click.option("--allow", multiple=True, metavar="CHECK", help="With --check: pass over what a check finds.")
 @_WORKERS
 @json_option
@@ -53,7 +39,7 @@ def info(
     check: bool,
     classes: int | None,
     ignore: int | None,
-    mean: list[float] | None,
+    mean: tuple[float, ...] | None,
     allow: tuple[str, ...],
     workers: int | None,
     as_json: bool,
@@ -156,7 +142,7 @@ def _show(seen: Overview, checked: bool) -> None:
         held = [known[kind] for kind in ("images", "labels") if kind in known]
         shapes = " ".join(f"{'x'.join(map(str, kind['first']))} {kind['encoding']}" for kind in held if "first" in kind)
         rows.append((name, known["records"], shapes, split.skipped, _faults(split.findings)))
-    tables.show(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
+    tables.print_table(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
     about = seen.about
     if about is not None and about.mean is not None:
         echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
@@ -186,7 +172,7 @@ def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
         name = names[value] if names and value < len(names) else ""
         weight = f"{weights[value]:.4g}" if value < len(weights) else ""
         rows.append((value, name, count, f"{count / labelled:.2%}", weight))
-    tables.show(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
+    tables.print_table(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
     echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.net import padding
@@ -31,7 +32,7 @@ from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn, solvers
 from caffe_fcn.netspec.assign import is_foreign
 from caffe_fcn.netspec.convolutionize import convolutionize
-from caffe_fcn.netspec.design import IMAGENET_MEAN, Backbone, DataSet, NetDesign
+from caffe_fcn.netspec.design import Backbone, DataSet, NetDesign
 from caffe_fcn.netspec.from_classifier.parts import BackboneLayers, Parts, find_backbone, find_parts
 from caffe_fcn.netspec.prototxts import build
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
@@ -68,8 +69,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
         backbone=backbone,
         stride=min(stride, found.stride),
         solver={**solvers.ALEXNET, "test_iter": [100]},
-        dataset=_make_dataset(parts),
-        classes=(classes,),
+        dataset=_make_dataset(parts, classes),
         add_layers=fcn.add_fcn,
         source="..",
         data="lmdb",
@@ -81,9 +81,9 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     return replace(design, backbone=replace(backbone, pad=_choose_pad(design, parts.size, is_like_reference)))
 
 
-def _make_dataset(parts: Parts) -> DataSet:
+def _make_dataset(parts: Parts, classes: int) -> DataSet:
     mean = IMAGENET_MEAN if parts.channels == len(IMAGENET_MEAN) else (0.0,)
-    return DataSet("data", images={"data": parts.channels}, mean=mean)
+    return DataSet("data", images={"data": parts.channels}, class_counts=(classes,), mean=mean)
 
 
 def _make_replay(found: BackboneLayers, body: NetParameter, parts: Parts) -> _Replay:
