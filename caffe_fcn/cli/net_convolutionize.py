@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from caffe_fcn import proto
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Renames, allow_unknown_option, read_net, size_option
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.netspec.convolutionize import convolutionize as converted
 from caffe_fcn.netspec.convolutionize import fully_connected
 
@@ -29,7 +29,7 @@ def convolutionize(
     before = read_net(net, allow_unknown)
     after = converted(before, renames, size)
     proto.write(after, output)
-    if Settings.quiet:
+    if Verbosity.quiet:
         return
     names = fully_connected(before)
     if not names:

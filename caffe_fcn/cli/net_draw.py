@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import allow_unknown_option, phase_option, read_net, size_option, stage_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.datasets.source_shapes import read_record_shapes

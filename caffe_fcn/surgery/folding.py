@@ -20,7 +20,7 @@ from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.net.layer_types.row import Outputs
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
-from caffe_fcn.surgery.transplanting import net_of
+from caffe_fcn.surgery.donors import load_net
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, from_array
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Folded:
-    """The layers that went into ``layer``."""
+    """The layers ``gone`` that ``layer`` has taken in."""
 
     layer: str
     gone: tuple[str, ...]
@@ -42,17 +42,17 @@ class Folded:
 def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, output: PathLike) -> list[Folded]:
     """Write the net and the weights of the TEST phase without the BatchNorm and Scale layers that can be folded.
 
-    Returns what was folded; chains that branch off, or that follow no convolution, stay as they are.
+    Returns what was folded; chains that branch off, or that do not follow a convolution, stay as they are.
     Raises `NetError` where there is nothing to fold, `WeightsError` where the weights lack a layer.
     """
-    deploy = split(net_of(net))
-    chains = list(_chains(Graph(deploy)))
+    deploy = split(load_net(net))
+    chains = list(_find_chains(Graph(deploy)))
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
-    result = _rewired(deploy, chains)
+    result = _rewire(deploy, chains)
     with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
-        tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
+        tensors |= {host.name: _fold_chain(opened, host, chain) for host, chain in chains}
         layers = [
             Layer(layer.name, tensors.get(layer.name, ()), layer.type, layer.SerializeToString())
             for layer in result.layer
@@ -62,8 +62,8 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     return [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
 
 
-def _chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
-    """Every layer that can host, with the BatchNorm and Scale layers that follow it and that nobody else reads."""
+def _find_chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
+    """Every layer that can host others, with the chain of BatchNorm and Scale layers that alone read it."""
     for host in graph.nodes:
         chain: list[Node] = []
         node = host
@@ -86,13 +86,13 @@ def _is_per_channel(node: Node) -> bool:
     return affine is not None and affine.params != (0, 0) and affine.applies(node.layer)
 
 
-def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
+def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
     where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, layer_type(host.type).param_name).num_output
-    places = _outputs(host, kernel.shape)
+    places = _find_outputs(host, kernel.shape)
     factor = np.ones(outputs)
     shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
     if places is None or places.total != outputs:
@@ -113,12 +113,12 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
                 raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
-        by, plus = affine.factors(node.layer, tensors)
-        factor, shift = factor * by, shift * by + plus
-    return _multiplied(kernel, factor, places), from_array(shift.astype("f4"))
+        node_factor, node_shift = affine.factors(node.layer, tensors)
+        factor, shift = factor * node_factor, shift * node_factor + node_shift
+    return _multiply(kernel, factor, places), from_array(shift.astype("f4"))
 
 
-def _outputs(host: Node, shape: Shape) -> Outputs | None:
+def _find_outputs(host: Node, shape: Shape) -> Outputs | None:
     """Where each output's weights lie in weights of this shape; None where they cannot be that layer's."""
     rule = layer_type(host.type).outputs
     return rule(host.layer, shape) if rule else None
@@ -128,7 +128,7 @@ _OTHER_NET = "name the weights of this net"
 _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
 
-def _multiplied(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
+def _multiply(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
     """A layer's weights with each output's multiplied by its factor, made in chunks."""
     import numpy as np
 
@@ -142,7 +142,7 @@ def _multiplied(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
     return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
-def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
+def _rewire(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains: each host makes, under the chain's last name, what the chain made."""
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}

@@ -20,9 +20,9 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.wire import BYTES, VARINT, Field, WireError
-from caffe_fcn.weights.blobs import DAMAGED, parse_blob, read_blob
+from caffe_fcn.weights.blobs import parse_blob, read_blob
 from caffe_fcn.weights.layers import Layer, Weights, locate
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import Tensor
 
 # No net comes near these numbers. A file beyond them is damaged, or made to cost more memory than it has bytes.

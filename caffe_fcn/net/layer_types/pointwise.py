@@ -130,7 +130,7 @@ _SLOPE = Filler("filler", 0.25)  # prelu_layer.cpp
 
 def _scale_fillers(layer: LayerParameter) -> Sequence[Filler]:
     """A scale that is a second bottom is not a parameter; the shift still is."""
-    return (_SCALE, _SHIFT) if len(layer.bottom) == 1 else (_SHIFT,)
+    return (_SHIFT,) if len(layer.bottom) > 1 else (_SCALE, _SHIFT)
 
 
 # What Caffe does not tell apart

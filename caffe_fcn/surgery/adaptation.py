@@ -1,8 +1,8 @@
-"""Whether a parameter fits another place, and as what.
+"""Whether a parameter of one layer fits another layer, and the values that it has there.
 
 Most surgery is a change of headers: a fully connected layer's weights (out, C * kh * kw) and those of the
 convolution that computes the same (out, C, kh, kw) are the same bytes, provided that the layer read a blob of
-C x kh x kw. Only undoing `transpose`, or spreading a grouped convolution over a dense one, makes new bytes.
+C x kh x kw. New bytes are made only to undo `transpose`, or to spread a grouped convolution over a dense one.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from dataclasses import dataclass, replace
 
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Kind, Site, layer_type
+from caffe_fcn.surgery.report import COPIED, RESHAPED
 from caffe_fcn.weights.tensors import GeneratedSegment, Segment, Shape, Tensor, make_zeros
-
-COPIED, RESHAPED = "copied", "reshaped"
 
 _BLOCK = 16 << 20  # bytes of a transposed matrix made at a time; its source is read once for each block
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A tensor in its new shape, whether it was copied or reshaped, and why."""
+class Adaptation:
+    """A parameter as another layer takes it: whether it was copied or reshaped, and why."""
 
     tensor: Tensor
     fate: str
     reason: str = ""
 
-    def noted(self, reason: str, fate: str = "") -> Fit:
-        """The same with a further reason."""
+    def with_reason(self, reason: str, fate: str = "") -> Adaptation:
+        """The same with a further reason, and with another fate where one is given."""
         return replace(self, fate=fate or self.fate, reason=", ".join(filter(None, (self.reason, reason))))
 
 
@@ -37,22 +36,22 @@ class MisfitError(ValueError):
     """The parameter does not fit; the text says why."""
 
 
-def fit(tensor: Tensor, source: Site, target: Site, shape: Shape) -> Fit:
-    """``tensor``, of the layer ``source``, as a parameter of ``shape`` of the layer ``target``.
+def adapt(tensor: Tensor, source: Site, target: Site, shape: Shape) -> Adaptation:
+    """``tensor``, a parameter of the layer ``source``, as a parameter of ``shape`` of the layer ``target``.
 
-    Of ``source`` the type and the shapes of its bottoms may be unknown. Raises `MisfitError`.
+    The type of ``source`` and the shapes that it reads may be unknown. Raises `MisfitError`.
     """
-    there, here = _is_turned(source, tensor.shape), _is_turned(target, shape)
-    if there == here and _legacy(tensor.shape) == _legacy(shape):
+    there, here = _is_transposed(source, tensor.shape), _is_transposed(target, shape)
+    if there == here and _legacy_shape(tensor.shape) == _legacy_shape(shape):
         reason = "" if tensor.shape == shape else f"{dims(tensor.shape)} in the old format"
-        return Fit(tensor.reshaped(shape), COPIED, reason)
-    upright = transposed(tensor) if there else tensor
+        return Adaptation(tensor.reshaped(shape), COPIED, reason)
+    matrix = transposed(tensor) if there else tensor
     wanted = shape[::-1] if here else shape
     for rule in _RULES:
-        found = rule(upright, source, target, wanted)
+        found = rule(matrix, source, target, wanted)
         if found is not None:
-            fitted = transposed(found.tensor) if here else found.tensor
-            return replace(found, tensor=fitted).noted("transposed" if there or here else "")
+            adapted = transposed(found.tensor) if here else found.tensor
+            return replace(found, tensor=adapted).with_reason("transposed" if there or here else "")
     raise MisfitError(f"{dims(tensor.shape)} there, {dims(shape)} here")
 
 
@@ -72,7 +71,7 @@ def transposed(matrix: Tensor) -> Tensor:
     return Tensor((columns, rows), matrix.dtype, (GeneratedSegment(matrix.nbytes, blocks, matrix.files),))
 
 
-def _is_turned(site: Site, shape: Shape) -> bool:
+def _is_transposed(site: Site, shape: Shape) -> bool:
     return len(shape) > 1 and _kind(site) is Kind.INNER_PRODUCT and bool(site.layer.inner_product_param.transpose)
 
 
@@ -80,21 +79,24 @@ def _kind(site: Site) -> Kind | None:
     return layer_type(site.layer.type).kind
 
 
-def _legacy(shape: Shape) -> Shape:
-    """A shape as the old formats give it: four axes, ones in front (Blob::LegacyShape)."""
+def _legacy_shape(shape: Shape) -> Shape:
+    """A shape as the old formats write it: four axes, with ones in front (Blob::LegacyShape)."""
     return (1,) * (4 - len(shape)) + shape
 
 
-# The rules, tried in this order. Each takes weights with their outputs first, and returns None where it has no say.
+# The rules, in the order in which they are tried. Each takes weights whose first axis is their outputs, and returns
+# None where it does not apply.
 
 
-def _same(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    return Fit(tensor.reshaped(wanted), RESHAPED) if _legacy(tensor.shape) == _legacy(wanted) else None
+def _keep(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
+    return (
+        Adaptation(tensor.reshaped(wanted), RESHAPED) if _legacy_shape(tensor.shape) == _legacy_shape(wanted) else None
+    )
 
 
-def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    """InnerProduct to Convolution: the layer must have read C x kh x kw."""
-    matrix = _legacy(tensor.shape)
+def _turn_into_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
+    """InnerProduct to Convolution: the layer must have read C x kh x kw in its own net."""
+    matrix = _legacy_shape(tensor.shape)
     multiplies = not source.layer.type or _kind(source) is Kind.INNER_PRODUCT
     if matrix[:-2] != (1, 1) or _kind(target) is not Kind.CONVOLUTION or not multiplies:
         return None
@@ -104,32 +106,32 @@ def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -
     unchecked = f"; that it read {dims(wanted[1:])} is not checked, for"
     if not source.shapes:
         reason += f"{unchecked} the weights carry no net"
-    elif (read := _read_by(source, len(wanted) - 1)) != wanted[1:]:
+    elif (read := _flattened_shape(source, len(wanted) - 1)) != wanted[1:]:
         if math.prod(read[1:]) != 1:
             raise MisfitError(f"it read {dims(read)} there, the convolution's kernel is {dims(wanted[1:])}")
         reason += f"{unchecked} it read a vector"
-    return Fit(tensor.reshaped(wanted), RESHAPED, reason)
+    return Adaptation(tensor.reshaped(wanted), RESHAPED, reason)
 
 
-def _to_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    """Convolution to InnerProduct: the layer must read C x kh x kw here."""
+def _turn_into_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
+    """Convolution to InnerProduct: the layer must read C x kh x kw in the target."""
     if _kind(target) is not Kind.INNER_PRODUCT or len(tensor.shape) < 3:
         return None
     if (tensor.shape[0], math.prod(tensor.shape[1:])) != wanted:
         return None
-    if (read := _read_by(target, len(tensor.shape) - 1)) != tensor.shape[1:]:
+    if (read := _flattened_shape(target, len(tensor.shape) - 1)) != tensor.shape[1:]:
         raise MisfitError(f"the convolution's kernel is {dims(tensor.shape[1:])} there, it reads {dims(read)} here")
-    return Fit(tensor.reshaped(wanted), RESHAPED, f"convolution to fully connected, {dims(tensor.shape)}")
+    return Adaptation(tensor.reshaped(wanted), RESHAPED, f"convolution to fully connected, {dims(tensor.shape)}")
 
 
-def _read_by(site: Site, axes: int) -> Shape:
-    """What an InnerProduct flattens, with ones behind it up to so many axes."""
+def _flattened_shape(site: Site, axes: int) -> Shape:
+    """The shape of what an InnerProduct flattens, with ones behind it up to ``axes`` axes."""
     read = site.shapes[0][site.axis(site.layer.inner_product_param.axis) :]
     return read + (1,) * (axes - len(read))
 
 
-def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    """A grouped convolution into one of fewer groups: what crosses a group is zero."""
+def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
+    """A grouped convolution to one of fewer groups: weights between channels of different groups are zero."""
     shape = tensor.shape
     windowed = _kind(target) in (Kind.CONVOLUTION, Kind.DECONVOLUTION)
     if not windowed or len(shape) < 3 or len(shape) != len(wanted):
@@ -147,12 +149,14 @@ def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) ->
         after = wanted[1] - before - shape[1]
         segments += [make_zeros(before * kernel, tensor.dtype), *tensor.take_rows(row, row + 1).segments]
         segments.append(make_zeros(after * kernel, tensor.dtype))
-    return Fit(Tensor(wanted, tensor.dtype, tuple(segments)), RESHAPED, f"{groups} groups to {fewer}, zeros between")
+    return Adaptation(
+        Tensor(wanted, tensor.dtype, tuple(segments)), RESHAPED, f"{groups} groups to {fewer}, zeros between"
+    )
 
 
-_RULES: list[Callable[[Tensor, Site, Site, Shape], Fit | None]] = [
-    _same,
-    _to_convolution,
-    _to_inner_product,
+_RULES: list[Callable[[Tensor, Site, Site, Shape], Adaptation | None]] = [
+    _keep,
+    _turn_into_convolution,
+    _turn_into_inner_product,
     _spread_groups,
 ]
