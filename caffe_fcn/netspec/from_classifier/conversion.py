@@ -23,10 +23,11 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.net import padding
 from caffe_fcn.net.graph import Graph, split
-from caffe_fcn.net.layer_types import windows
+from caffe_fcn.net.layer_types import layer_type, windows
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn, solvers
 from caffe_fcn.netspec.assign import is_foreign
@@ -55,7 +56,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     name = net.name or "classifier"
     deploy = split(net, "deploy")
     try:
-        parts = find_parts(infer(deploy))
+        parts = find_parts(infer(deploy, data_shapes=read_record_shapes))
     except DatasetError as error:
         raise NetError(error.where, error.what, "name the deploy net, which says its input's size") from error
     body = convolutionize(deploy, only=parts.dense)
@@ -131,7 +132,7 @@ def _check_names(built: NetParameter, backbone: NetParameter) -> None:
     names = Counter(layer.name for layer in built.layer)
     blobs = {blob for layer in built.layer for blob in layer.top}
     for layer in backbone.layer:
-        if layer.type != "Dropout" and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
+        if not layer_type(layer.type).idle_in_test and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
             raise NetError(f"layer '{layer.name}'", "has, or makes a blob of, a name that the head needs", "rename it")
 
 
@@ -161,7 +162,7 @@ class _PrototxtLayers:
         net = self.net if pad == self.pad else padding.with_padding(self.net, self.first, pad)
         for layer in net.layer:
             bottoms = [blobs[blob] for blob in layer.bottom]
-            if layer.type == "Dropout" and not training:
+            if layer_type(layer.type).idle_in_test and not training:
                 blobs[layer.top[0]] = bottoms[0]
                 continue
             tops = Function(layer.type, tuple(bottoms), _collect_params(layer, training)).tops
@@ -190,8 +191,9 @@ def _collect_params(layer: LayerParameter, training: bool) -> dict[str, Any]:
         if name not in _NOT_PARAMS and not is_foreign(layer.type, name)
     }
     params |= {"name": layer.name, "ntop": len(layer.top), "in_place": _is_in_place(layer)}
-    if layer.type == "BatchNorm" and training:
-        params["batch_norm_param"] = {**params.get("batch_norm_param", {}), "use_global_stats": True}
+    row = layer_type(layer.type)
+    if row.frozen_by and training:
+        params[row.param_name] = {**params.get(row.param_name, {}), **row.frozen_by}
     return params
 
 
