@@ -1,4 +1,4 @@
-"""``caffe-fcn net``: the table of its commands, each of which lives in a module ``net_*``."""
+"""``caffe-fcn net``: the table of its commands; each has a module ``net_*``."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class SpelledType(click.ParamType):  # type: ignore[type-arg]
-    """A type whose name ``--help`` shows as it is spelt here; click would write it in capitals."""
+    """A type whose name ``--help`` shows as it is spelled here; click would write it in capitals."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return self.name
@@ -102,7 +102,7 @@ class Renames(SpelledType):
         for pair in filter(None, value.split(",")):
             old, equals, new = (part.strip() for part in pair.partition("="))
             if not old or not equals or old in renames:
-                self.fail(f"{pair!r} is no OLD=NEW, or OLD stands twice", param, ctx)
+                self.fail(f"{pair!r} is no OLD=NEW, or OLD is given twice", param, ctx)
             renames[old] = new
         return renames
 
