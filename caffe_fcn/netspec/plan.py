@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN as IMAGENET_MEAN
+from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
 
 PHASES = ("train", "val", "deploy", "all")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.build.building import Progress
+from caffe_fcn.datasets.build.options import Progress
 from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import images, palette
 from caffe_fcn.datasets.records.opening import Pairs
