@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe_fcn.cli import Group, data_look
+from caffe_fcn.cli import data_look
+from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import progress
+from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.datasets.reference_layers.published_sets import SETS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
         from caffe_fcn.datasets.build.options import BuildOptions
 
-        with progress() as show:
+        with show_progress() as show:
             options = BuildOptions(
                 workers=workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show
             )

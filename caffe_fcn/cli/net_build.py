@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from caffe_fcn import netspec, proto
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import Figures, Padding, Size, json_option
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import CLASS_COUNTS, MEAN, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
-from caffe_fcn.netspec.data import KINDS
-from caffe_fcn.netspec.plan import PHASES, Net
+from caffe_fcn.netspec.data import DATA_LAYERS
+from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
 
 
 @click.command("list", cls=Command)
@@ -27,23 +28,37 @@ def list_nets(as_json: bool) -> None:
     if as_json:
         echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
-    rows = [(net.name, net.trunk.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
-    show(("name", "backbone", "stride", "classes", "data set"), rows)
+    rows = [(net.name, net.backbone.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
+    print_table(("name", "backbone", "stride", "classes", "data set"), rows)
 
 
-def _as_json(net: Net) -> dict[str, Any]:
+def _as_json(net: NetDesign) -> dict[str, Any]:
     classes = net.classes[0] if len(net.classes) == 1 else list(net.classes)
     return {
         "name": net.name,
-        "backbone": net.trunk.name,
+        "backbone": net.backbone.name,
         "stride": net.stride,
         "classes": classes,
         "dataset": net.dataset.name,
     }
 
 
-def _classes(net: Net) -> str:
+def _classes(net: NetDesign) -> str:
     return "+".join(map(str, net.classes))
+
+
+def variant_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that select a variant, one for each name that the catalogue's nets give to it."""
+    by_option: dict[str, list[NetDesign]] = {}
+    for net in netspec.catalogue().values():
+        if net.variants:
+            by_option.setdefault(net.variants.option, []).append(net)
+    for option, nets in reversed(by_option.items()):
+        every = [net.variants for net in nets if net.variants]
+        names = dict.fromkeys(variant.name for variants in every for variant in variants.values)
+        notes = [", ".join(net.name for net in nets), *(variants.note for variants in every if variants.note)]
+        function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"Of {'; '.join(notes)}.")(function)
+    return function
 
 
 _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's of a file
@@ -53,21 +68,22 @@ _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's 
 @click.argument("name", metavar="NAME")
 @click.option(
     "--phase",
-    type=click.Choice([*PHASES, *_ALIASES], case_sensitive=False),
+    type=click.Choice([*BUILD_PHASES, *_ALIASES], case_sensitive=False),
     help="One net; all is one net for every phase, test is val, trainval is train.",
 )
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
 @click.option(
     "--classes",
-    type=Figures("N or N,N", int),
-    metavar="N[,N]",
+    type=CLASS_COUNTS,
     help="How many, for each labelling that the net learns.",
 )
 @click.option(
-    "--data", type=click.Choice(KINDS), help="Data layers: databases, lists of images (data lists), or Python."
+    "--data",
+    type=click.Choice(list(DATA_LAYERS)),
+    help="Data layers: databases, lists of images (data lists), or Python.",
 )
 @click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option(
@@ -75,8 +91,7 @@ _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's 
     type=Padding(),
     help="First padding; auto is the least for images of --size and up, or any.",
 )
-@click.option("--loss", type=click.Choice(["l2", "softmax", "l1"]), help="Of triangles; l1 needs NVIDIA's Caffe.")
-@click.option("--variant", type=click.Choice(["published", "convolutionalized"]), help="Of m2nist-fcn.")
+@variant_options
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """The net NAME of the catalogue: one phase as a prototxt, or all of them with the solver in a folder.
 

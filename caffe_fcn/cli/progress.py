@@ -1,73 +1,106 @@
-"""Progress on stderr: a bar with files a second and the time left on a terminal, else a line now and then."""
+"""Progress on stderr: a bar with the speed and the time left on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
-from caffe_fcn.cli import Settings
-from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, printable
+from caffe_fcn.progress import Progress
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(unit: str = "files") -> Iterator[Progress | None]:
-    """What to call with a task's name, how much is done, and how much there is; None with ``--quiet``."""
-    if Settings.quiet:
+def show_progress(unit: str = "files") -> Iterator[Progress | None]:
+    """Give the block what the library reports its progress to; None with ``--quiet``."""
+    if Verbosity.quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar(unit) as show:
-            yield show
+        with make_bars() as bars:
+            yield _TaskBars(bars, unit)
     else:
         yield _Lines(unit)
 
 
-@contextmanager
-def _bar(unit: str) -> Iterator[Progress]:
+def make_bars() -> Bars:
+    """Make the bars of this command line: a row has the task's name, its bar, "M/N", and its field ``text``."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bars
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    return Bars(*columns, console=Console(stderr=True))
 
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(printable(what), total=total, rate="")
-            speed = bar.tasks[tasks[what]].speed
-            bar.update(tasks[what], completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
 
-        yield show
+class Pace:
+    """The speed of a task, measured from the first time that its progress was reported."""
+
+    def __init__(self, done: int) -> None:
+        self._first = done
+        self._start = time.monotonic()
+
+    def speed(self, done: int) -> float:
+        """Return how much is done in a second; 0 while nothing is."""
+        seconds = time.monotonic() - self._start
+        return (done - self._first) / seconds if seconds > 0 else 0.0
+
+    def seconds_left(self, done: int, total: int) -> float | None:
+        """Return the seconds that the rest will take; None while that is not known."""
+        speed = self.speed(done)
+        return (total - done) / speed if speed > 0 and total > 0 else None
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+class _TaskBars:
+    """A bar for each task."""
+
+    def __init__(self, bars: Bars, unit: str) -> None:
+        self._bars = bars
+        self._unit = unit
+        self._tasks: dict[str, tuple[TaskID, Pace]] = {}
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        if task not in self._tasks:
+            self._tasks[task] = self._bars.add_task(printable(task), total=total or None, text=""), Pace(done)
+        bar, pace = self._tasks[task]
+        self._bars.update(bar, completed=done, text=_describe_pace(pace, done, total, self._unit))
 
 
 class _Lines:
     """A line every ten seconds at most, for logs."""
 
-    every = 10.0
-
     def __init__(self, unit: str) -> None:
-        self.unit = unit
-        self.what = ""
-        self.started = self.said = time.monotonic()
-        self.first = 0
+        self._unit = unit
+        self._task = ""
+        self._pace = Pace(0)
+        self._shown = time.monotonic()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
+    def __call__(self, task: str, done: int, total: int) -> None:
+        if task != self._task:
+            self._task, self._pace = task, Pace(done)
         now = time.monotonic()
-        if what != self.what:
-            self.what, self.started, self.first = what, now, done
-        if now - self.said < self.every or done == self.first:
-            return
-        self.said = now
-        rate = (done - self.first) / (now - self.started)
-        left = (total - done) / rate
-        echo(f"{what}: {done} of {total}, {rate:.0f} {self.unit}/s, {left:.0f} s left", err=True)
+        text = _describe_pace(self._pace, done, total, self._unit)
+        if text and now - self._shown >= _SECONDS_BETWEEN_LINES:
+            self._shown = now
+            echo(f"{task}: {done} of {total}, {text}", err=True)
+
+
+def _describe_pace(pace: Pace, done: int, total: int, unit: str) -> str:
+    """Return the speed and the time left, or "" while nothing is known of them."""
+    speed, left = pace.speed(done), pace.seconds_left(done, total)
+    if speed == 0:
+        return ""
+    return f"{speed:.0f} {unit}/s" + ("" if left is None else f", {format_duration(left)} left")

@@ -1,10 +1,9 @@
-"""``caffe-fcn surgery``: weights of a classifier into an FCN."""
+"""``caffe-fcn surgery``: a classifier's weights into an FCN."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,20 @@ from typing import Any
 import click
 
 from caffe_fcn import surgery as library
-from caffe_fcn.cli import Group, Settings
-from caffe_fcn.cli.params import Renames, Spelt, allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.params import (
+    CLASSES,
+    MEAN,
+    Renames,
+    allow_unknown_option,
+    json_option,
+    phase_option,
+    read_net,
+    size_option,
+)
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.progress import show_progress
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import published
 
@@ -26,46 +35,23 @@ net_output_option = click.option("--net-output", required=True, metavar="FILE", 
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of random fillers (default: 0).")
 strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
 
-
-class Numbers(Spelt):
-    """``B,G,R``, or any other list of numbers."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers", param, ctx)
-
-
-class Classes(Spelt):
-    """``404,new,895``: classes by number, counted from 0, or new ones."""
-
-    name = "N|new,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | None, ...]:
-        try:
-            parts = [part.strip() for part in value.split(",")]
-            return tuple(None if part == "new" else int(part) for part in parts)
-        except ValueError:
-            self.fail(f"{value!r} is no list such as new,404,895", param, ctx)
+_MEGABYTE = 1_000_000
 
 
 @click.group(cls=Group)
 def surgery() -> None:
-    """Weights of a classifier into an FCN, without Caffe."""
+    """A classifier's weights into an FCN, without Caffe."""
 
 
 @surgery.command()
 @weights_option
-@click.option("--from-net", metavar="NET", help="The net of W, where W itself does not say it.")
+@click.option("--from-net", metavar="NET", help="The net of W, where W itself does not define it.")
 @to_net_option
 @output_option
 @click.option("--map", "renames", type=Renames(), default={}, help="Layers of W under other names; OLD= drops one.")
-@click.option("--suffix", default="", help="What the net's layer names have behind those of W.")
+@click.option("--suffix", default="", help="What the net's layer names add to those of W.")
 @strict_option
-@click.option("--sparse", is_flag=True, help="Write no layers that get nothing from W.")
+@click.option("--sparse", is_flag=True, help="Leave out the layers that get nothing from W.")
 @seed_option
 @phase_option
 @size_option
@@ -88,20 +74,20 @@ def transplant(
         from_net=read_net(from_net, allow_unknown) if from_net else None,
         **options,
     )
-    _show(report, as_json)
+    _print_report(report, as_json)
 
 
 @surgery.command()
 @weights_option
 @to_net_option
 @output_option
-@click.option("--layer", "layers", multiple=True, help="A layer to fill; repeatable (default: all named *up*).")
+@click.option("--layer", "layers", multiple=True, help="A layer to interpolate; repeatable (default: all named *up*).")
 @phase_option
 @size_option
 @json_option
 def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """The weights W with interpolation kernels in the net's upscore layers."""
-    _show(library.interp(weights, read_net(to_net, False), output, layers, **options), as_json)
+    _print_report(library.interp(weights, read_net(to_net, False), output, layers, **options), as_json)
 
 
 @surgery.command()
@@ -114,13 +100,13 @@ def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_j
 @json_option
 def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Weights for a net with more classes; the old classes come first."""
-    _show(library.expand(weights, read_net(to_net, False), output, layers, **options), as_json)
+    _print_report(library.expand(weights, read_net(to_net, False), output, layers, **options), as_json)
 
 
 @surgery.command()
 @weights_option
 @click.option("--layer", required=True, help="The layer of W that scores, such as fc8.")
-@click.option("--classes", required=True, type=Classes(), help="Its classes by number, or 'new', in the new order.")
+@click.option("--classes", required=True, type=CLASSES, help="Its classes by number, or 'new', in the new order.")
 @click.option("--as", "to_layer", metavar="LAYER", help="The net's layer that scores (default: of the same name).")
 @to_net_option
 @output_option
@@ -137,8 +123,10 @@ def select(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Weights for a net that scores some of W's classes, and new ones."""
-    _show(library.select(weights, layer, classes, read_net(to_net, False), output, to_layer, **options), as_json)
+    """Weights for a net that scores some of W's classes, and perhaps new ones."""
+    _print_report(
+        library.select(weights, layer, classes, read_net(to_net, False), output, to_layer, **options), as_json
+    )
 
 
 @surgery.command()
@@ -155,7 +143,7 @@ def channels(weights: str, to: str, layer: str | None, output: str) -> None:
 @surgery.command("fold-mean")
 @click.option("--net", required=True, metavar="NET", help="The net of W.")
 @weights_option
-@click.option("--mean", type=Numbers(), default=(), help="The mean to fold (default: the net's Power layer).")
+@click.option("--mean", type=MEAN, default=(), help="The mean to fold (default: the net's Power layer).")
 @net_output_option
 @output_option
 def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, output: str) -> None:
@@ -178,16 +166,18 @@ def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, 
 def fold(net: str, weights: str, net_output: str, output: str) -> None:
     """BatchNorm and Scale folded into the layers before them."""
     folded = library.fold(read_net(net, False), weights, net_output, output)
-    show(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
+    print_table(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
 
 
 @surgery.command()
 @click.argument("name", required=False)
-@click.option("--weights", multiple=True, metavar="W", help="The weights that it wants; published ones are fetched.")
+@click.option(
+    "--weights", multiple=True, metavar="W", help="The weights that the recipe wants; published ones are fetched."
+)
 @click.option("-o", "--output", metavar="FILE", help="The weights to write.")
 @click.option("--to-net", metavar="NET", help="A variant of the recipe's net, with other classes for instance.")
 @click.option("--from", "server", default=published.SERVER, metavar="URL", help="Where published weights are.")
-@click.option("--list", "listed", is_flag=True, help="All recipes: what they want, what they leave to training.")
+@click.option("--list", "listed", is_flag=True, help="List all recipes: what they want, what they leave to training.")
 @strict_option
 @seed_option
 @json_option
@@ -206,25 +196,25 @@ def recipe(
 ) -> None:
     """A named surgery of the FCN family (see --list)."""
     if listed and as_json:
-        echo(json.dumps([_recipe(key, each) for key, each in library.RECIPES.items()], indent=2))
+        echo(json.dumps([_describe_recipe(key, each) for key, each in library.RECIPES.items()], indent=2))
         return
     if listed:
         rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
-        show(("recipe", "net", "wants", "leaves to training"), rows)
+        print_table(("recipe", "net", "wants", "leaves to training"), rows)
         return
     if not name or not output:
         raise click.UsageError("needs NAME and -o FILE, or --list", ctx)
-    chosen = library.find_recipe(name)
+    found = library.find_recipe(name)
     if not weights:
-        if not chosen.published:
-            raise click.UsageError(f"recipe '{name}' needs --weights: {' and '.join(chosen.wants)}", ctx)
-        weights = (_fetched(chosen.published, server),)
+        if not found.published:
+            raise click.UsageError(f"recipe '{name}' needs --weights: {' and '.join(found.wants)}", ctx)
+        weights = (_fetch(found.published, server),)
     variant = read_net(to_net, False) if to_net else None
-    _show(library.recipe(name, weights, output, to_net=variant, **options), as_json)
-    echo(f"left to training: {chosen.trains}", err=True)
+    _print_report(library.recipe(name, weights, output, to_net=variant, **options), as_json)
+    echo(f"left to training: {found.trains}", err=True)
 
 
-def _recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
+def _describe_recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
     return {
         "name": name,
         "net": recipe.net,
@@ -234,19 +224,16 @@ def _recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
     }
 
 
-def _fetched(name: str, server: str) -> str:
+def _fetch(name: str, server: str) -> str:
     """Published weights in the user's cache; the fetch is shown on stderr."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "weights"
-    shown = -1
+    with show_progress("MB") as progress:
 
-    def progress(have: int, total: int) -> None:
-        nonlocal shown
-        percent = 100 * have // total if total else 0
-        if percent != shown and sys.stderr.isatty() and not Settings.quiet:
-            shown = percent
-            echo(f"\rfetching {name}: {have / 1e6:.0f} MB, {percent}%", err=True, nl=have == total)
+        def report(have: int, total: int) -> None:
+            if progress:
+                progress(f"fetching {name}", have // _MEGABYTE, total // _MEGABYTE)
 
-    return str(published.fetch(name, cache, server, progress))
+        return str(published.fetch(name, cache, server, report))
 
 
 @surgery.command()
@@ -272,7 +259,7 @@ def verify(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run both nets and compare. Exit status 1 if the FCN is not the classifier."""
+    """Run both nets and compare. Exit status 1 if the FCN does not compute what the classifier computes."""
     from caffe_fcn import engines
 
     def loader(of: str) -> Any:
@@ -296,15 +283,15 @@ def verify(
         }
         echo(json.dumps(document, indent=2))
         return int(not result.ok)
-    said = (
+    labels = (
         f"at the classifier's {dims(result.input[2:])}",
         f"at {dims(result.image[2:])}, {result.windows} windows",
         "  of that, what the surgery changed",
-        f"  of that, padding inside the net ({_few(result.padded)})",
+        f"  of that, padding inside the net ({_list_few(result.padded)})",
     )[: 1 if result.no_windows else None]
-    show(
+    print_table(
         (f"largest difference in '{result.blob}', relative", ""),
-        [(text, f"{figure:.3g}") for text, figure in zip(said, figures.values(), strict=False)],
+        [(text, f"{figure:.3g}") for text, figure in zip(labels, figures.values(), strict=False)],
         right=(1,),
     )
     if result.no_windows:
@@ -313,17 +300,17 @@ def verify(
     return int(not result.ok)
 
 
-def _few(names: Sequence[str]) -> str:
-    """Some names and how many more there are."""
+def _list_few(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "no layer pads"
 
 
-def _show(report: library.Report, as_json: bool) -> None:
+def _print_report(report: library.Report, as_json: bool) -> None:
     """Every parameter with its fate, as a table or as JSON."""
     if as_json:
-        echo(json.dumps(_document(report), indent=2))
+        echo(json.dumps(_make_document(report), indent=2))
         return
-    show(
+    print_table(
         ("layer", "parameter", "shape", "fate", "reason"),
         [(each.layer, each.index, dims(each.shape), each.fate, each.reason) for each in report.parameters],
         right=(1,),
@@ -332,7 +319,7 @@ def _show(report: library.Report, as_json: bool) -> None:
     echo(f"{report.output}: {counts}", err=True)
 
 
-def _document(report: library.Report) -> dict[str, Any]:
+def _make_document(report: library.Report) -> dict[str, Any]:
     return {
         "output": report.output,
         "parameters": [

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from caffe_fcn import weights as library
-from caffe_fcn.cli import Group
-from caffe_fcn.cli.params import Size, json_option
+from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.params import MEAN, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show, size
+from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net.geometry import dims
 
 
@@ -31,14 +31,14 @@ def info(file: str, check: bool, as_json: bool) -> int:
     with library.open_weights(file) as opened:
         bad = list(library.find_non_finite(opened)) if check else []
         if as_json:
-            echo(json.dumps(_document(opened, bad if check else None), indent=2))
+            echo(json.dumps(_make_document(opened, bad if check else None), indent=2))
             return int(bool(bad))
         rows = [
-            (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, size(tensor.count))
+            (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, format_count(tensor.count))
             for layer in opened.layers
             for index, tensor in enumerate(layer.tensors)
         ]
-        show(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
+        print_table(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
         echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
     for each in bad:
         echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
@@ -47,7 +47,7 @@ def info(file: str, check: bool, as_json: bool) -> int:
     return int(bool(bad))
 
 
-def _document(opened: library.Weights, bad: list[library.NonFinite] | None) -> dict[str, Any]:
+def _make_document(opened: library.Weights, bad: list[library.NonFinite] | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "file": str(opened.path),
         "format": opened.format,
@@ -75,34 +75,39 @@ def _document(opened: library.Weights, bad: list[library.NonFinite] | None) -> d
 @weights.command()
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, help="The largest difference that is none.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, help="The largest difference to ignore.")
 @json_option
 def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
     """The largest difference of every parameter of A and B; exit status 1 if any differs."""
     with library.open_weights(a) as ours, library.open_weights(b) as theirs:
         found = list(library.compare(ours, theirs))
-    differ = [each for each in found if not _same(each, tolerance)]
+    differ = [each for each in found if not _is_same(each, tolerance)]
     if as_json:
-        echo(json.dumps({"same": not differ, "parameters": [_difference(each) for each in found]}, indent=2))
+        echo(json.dumps({"same": not differ, "parameters": [_describe_difference(each) for each in found]}, indent=2))
     else:
         rows = [
-            (each.layer, each.index, *map(_shape, each.shapes), "" if each.largest is None else f"{each.largest:g}")
+            (
+                each.layer,
+                each.index,
+                *map(_show_shape, each.shapes),
+                "" if each.largest is None else f"{each.largest:g}",
+            )
             for each in found
         ]
-        show(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
+        print_table(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
         echo(f"{len(differ)} of {len(found)} parameters differ", err=True)
     return int(bool(differ))
 
 
-def _same(each: library.Difference, tolerance: float) -> bool:
+def _is_same(each: library.Difference, tolerance: float) -> bool:
     return each.shapes[0] == each.shapes[1] and each.largest is not None and each.largest <= tolerance
 
 
-def _shape(shape: tuple[int, ...] | None) -> str:
+def _show_shape(shape: tuple[int, ...] | None) -> str:
     return "none" if shape is None else dims(shape)
 
 
-def _difference(each: library.Difference) -> dict[str, Any]:
+def _describe_difference(each: library.Difference) -> dict[str, Any]:
     a, b = (None if shape is None else list(shape) for shape in each.shapes)
     largest = "inf" if each.largest == math.inf else each.largest  # JSON has no infinity
     return {"layer": each.layer, "index": each.index, "a": a, "b": b, "largest": largest}
@@ -121,7 +126,7 @@ def convert(source: str, target: str, half: bool) -> None:
         library.write_mean(target, library.read_mean(source))
     else:
         library.convert(source, target, half)
-    echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
+    echo(f"{target}: {format_count(Path(target).stat().st_size)}B", err=True)
 
 
 @weights.command()
@@ -129,21 +134,14 @@ def convert(source: str, target: str, half: bool) -> None:
 @click.option("-o", "--output", metavar="FILE", help="Write the mean as .binaryproto or .npy.")
 @click.option("--size", type=Size(), help="With -o: an image of this size, of MEAN's three numbers.")
 def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
-    """The three numbers of an image mean, or an image of them.
+    """Show the three numbers of an image mean, or write an image of them.
 
     MEAN is a .binaryproto, an .npy, or numbers such as 104.007,116.669,122.679 (B,G,R); --size makes an image.
     """
-    numbers = _numbers(mean)
+    numbers = MEAN.parse(mean)
     values = library.read_mean(mean) if numbers is None else library.make_mean(numbers)
     echo(",".join(f"{value:.9g}" for value in library.average_channels(values)))
     if output:
         library.write_mean(output, values, size)
     elif size:
         raise click.UsageError("--size needs -o FILE")
-
-
-def _numbers(text: str) -> list[float] | None:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return None

@@ -1,10 +1,10 @@
-"""What a trained net makes of images, and how good that is."""
+"""Predictions of a trained net on images, and how well they agree with labels."""
 
 from __future__ import annotations
 
 from caffe_fcn.evaluation.evaluate import Evaluation, Settings, evaluate
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.predict import Prediction, predict
-from caffe_fcn.evaluation.scores import Confusion, Scores
+from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
 
-__all__ = ["Confusion", "Evaluation", "Overlap", "Prediction", "Scores", "Settings", "evaluate", "predict"]
+__all__ = ["ConfusionMatrix", "Evaluation", "Overlap", "Prediction", "Scores", "Settings", "evaluate", "predict"]

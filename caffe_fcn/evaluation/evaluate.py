@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +17,23 @@ from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.engines import Engine
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError, EngineError
-from caffe_fcn.evaluation.deployed import deployed
 from caffe_fcn.evaluation.overlap import Overlap
-from caffe_fcn.evaluation.predict import best, input_of, score_of
-from caffe_fcn.evaluation.scores import Confusion, Scores
+from caffe_fcn.evaluation.predict import classify_pixels, compute_scores, find_image_input
+from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
+from caffe_fcn.evaluation.scoring_net import make_scoring_net
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import LayerParameter, NetParameter
 
-_PAPER = 127.5  # grey labels: what is above it is class 1, light
+_MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The scores of a net over ``images`` images; ``classes`` are their names.
 
-    ``overlap`` is the IoU of masks above a threshold, where one was given; ``note`` tells of the engine.
+    ``overlap`` is the IoU of masks above a threshold, if one was given; ``note`` says which engine ran.
     """
 
     images: int
@@ -44,11 +45,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Settings:
-    """How images get into the net, and what counts.
+    """How images are transformed for the net, and which labels count.
 
-    The net gets (pixel - mean) * scale, as its own data layer says where it has one and nothing is said here.
-    ``blob`` has the scores (default: the last output). ``ignore`` is the label that does not count (default: the
-    data set's). ``above`` asks for the IoU of masks above that probability.
+    The net gets (pixel - mean) * scale; with the default mean and scale, the transformation of its own data layer if
+    it has one. ``blob`` has the scores (default: the last output). ``ignore`` is the label that does not count
+    (default: the data set's). ``above`` asks for the IoU of masks whose probability is above it.
     """
 
     mean: Sequence[float] = ()
@@ -64,48 +65,48 @@ def evaluate(
     pairs: Pairs,
     settings: Settings = Settings(),
     engine: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: TaskProgress | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Score a net over a split of a data set; ``options`` go to `engines.load`.
+    """Score a net on a split of a data set; ``options`` go to `engines.load`.
 
-    A net with one output is taken to regress grey values, and labels that are grey values count as two classes,
-    dark and light. ``progress`` is called with the images done and all.
-    Raises what reading and running raise, and `DatasetError` or `EngineError` where net and labels do not fit.
+    A net with one output channel predicts grey values; grey labels count as two classes, dark and light.
+    ``progress`` is called with the number of images done and the number of all.
+    Raises whatever reading and running raise, and `DatasetError` or `EngineError` if net and labels do not fit.
     """
     if pairs.labels is None or len(pairs.labels) != len(pairs.images):
         raise DatasetError(pairs.images.path, "has no label image for each image", "name a folder with both")
     message = proto.read_net(net)
-    scoring, reader = deployed(message, (1, *pairs.shape(0)))
-    transform = _transform(reader, settings)
+    scoring, reader = make_scoring_net(message, (1, *pairs.shape(0)))
+    transform = _make_transform(reader, settings)
     blobs = [settings.blob] if settings.blob else []
-    counter = _Counter(pairs, settings)
+    totals = _Totals(pairs, settings)
     with (
-        _as_file(net, scoring, changed=reader is not None) as path,
+        _write_if_changed(net, scoring, changed=reader is not None) as path,
         engines.load(path, weights, engine, stages=["deploy"], blobs=blobs, **options) as loaded,
     ):
         for index in range(len(pairs)):
             image, label = pairs[index]
-            _check(loaded, image, label, pairs.locate(pairs.images, index))
-            score = score_of(loaded, transform(image, None, pairs.locate(pairs.images, index)), settings.blob)
-            counter.add(label[0], score, pairs.locate(pairs.labels, index))
+            _check_pair(loaded, image, label, pairs.locate(pairs.images, index))
+            score = compute_scores(loaded, transform(image, None, pairs.locate(pairs.images, index)), settings.blob)
+            totals.add(label[0], score, pairs.locate(pairs.labels, index))
             if progress:
                 progress(index + 1, len(pairs))
-    return counter.evaluation(loaded.note)
+    return totals.evaluation(loaded.note)
 
 
-class _Counter:
-    """Counts labels and scores into the measures."""
+class _Totals:
+    """Accumulates labels and scores, and makes the measures of them."""
 
     def __init__(self, pairs: Pairs, settings: Settings) -> None:
         about = pairs.about
         self._grey = about is not None and about.labels == "grey"
         self._names = (about.classes if about else None) or []
-        usual = None if self._grey else about.ignore_label if about else 255
-        self._ignore = usual if settings.ignore is None else settings.ignore
+        default = None if self._grey else about.ignore_label if about else 255
+        self._ignore = default if settings.ignore is None else settings.ignore
         background = 0 if self._names[:1] == ["background"] else None
         self._overlap = None if settings.above is None else Overlap(settings.above, background)
-        self._confusion: Confusion | None = None
+        self._confusion: ConfusionMatrix | None = None
         self._images = 0
 
     def add(self, label: NDArray[np.uint8], score: NDArray[np.float32], where: str) -> None:
@@ -116,28 +117,29 @@ class _Counter:
         if classes == 1 or (self._grey and len(score) > 2):
             kind = "grey values" if self._grey else "classes"
             raise EngineError("net", f"has {len(score)} outputs, and the labels are {kind}", "take another data set")
-        prediction = best(score)
+        prediction = classify_pixels(score)
         if self._grey:
-            label = (label > _PAPER).astype(np.uint8)
-            prediction = (prediction > _PAPER).astype(np.uint8) if len(score) == 1 else prediction
-        self._confusion = self._confusion or Confusion(classes)
+            label = (label > _MIDDLE_GREY).astype(np.uint8)
+            prediction = (prediction > _MIDDLE_GREY).astype(np.uint8) if len(score) == 1 else prediction
+        self._confusion = self._confusion or ConfusionMatrix(classes)
         self._confusion.add(label, prediction, self._ignore, where)
         if self._overlap:
             self._overlap.add(label, score)
         self._images += 1
 
     def evaluation(self, note: str) -> Evaluation:
-        assert self._confusion is not None
+        if self._confusion is None:
+            raise DatasetError("labels", "there are none to compare with", "name a data set with images")
         classes = len(self._confusion.counts)
         names = ["dark", "light"] if self._grey else self._names
-        named = names if len(names) == classes else [str(number) for number in range(classes)]
+        class_names = names if len(names) == classes else [str(number) for number in range(classes)]
         overlap = self._overlap.iou() if self._overlap else None
-        return Evaluation(self._images, named, self._confusion.scores(), overlap, note)
+        return Evaluation(self._images, class_names, self._confusion.scores(), overlap, note)
 
 
-def _transform(reader: LayerParameter | None, settings: Settings) -> Transform:
-    """What is said here, or else what the net's own data layer says; crops and mirrors are for training."""
-    layer = LayerParameter(name="--mean")
+def _make_transform(reader: LayerParameter | None, settings: Settings) -> Transform:
+    """The given settings, falling back to the net's data layer, without its crop and mirror, which are for training."""
+    layer = LayerParameter(name="data")
     if reader is not None and not settings.mean and settings.scale == 1:
         layer.CopyFrom(reader)
         layer.transform_param.ClearField("crop_size")
@@ -148,17 +150,17 @@ def _transform(reader: LayerParameter | None, settings: Settings) -> Transform:
     return Transform(layer, training=False)
 
 
-def _check(engine: Engine, image: NDArray[np.uint8], label: NDArray[np.uint8], where: str) -> None:
-    channels = input_of(engine)[1]
+def _check_pair(engine: Engine, image: NDArray[np.uint8], label: NDArray[np.uint8], where: str) -> None:
+    channels = find_image_input(engine)[1]
     if len(image) != channels:
         what = f"has {len(image)} channels, and the net takes {channels}"
         raise DatasetError(where, what, "take a net for such images")
     if len(label) != 1:
-        raise DatasetError(where, f"its label has {len(label)} channels: colours, no classes", "write labels grey")
+        raise DatasetError(where, f"its label has {len(label)} channels: colours, not classes", "write labels grey")
 
 
 @contextmanager
-def _as_file(path: PathLike, net: NetParameter, changed: bool) -> Iterator[Path]:
+def _write_if_changed(path: PathLike, net: NetParameter, changed: bool) -> Iterator[Path]:
     if not changed:
         yield Path(path)
         return

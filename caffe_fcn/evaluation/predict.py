@@ -1,8 +1,7 @@
-"""One image through a net: from pixels to a label image, or to a grey image where the net regresses."""
+"""One image through a net: from pixels to a label image, or to a grey image if the net has one output channel."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,47 +12,49 @@ from caffe_fcn import files
 from caffe_fcn.datasets.records import images
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError
+from caffe_fcn.files import PathLike
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the net says of an image: ``pixels`` are H x W classes, or grey values 0 to 255."""
+    """A net's prediction for an image: ``pixels`` are H x W classes, or grey values 0 to 255."""
 
     image: NDArray[np.uint8]  # C x H x W, blue first
     pixels: NDArray[np.uint8 | np.uint16]
-    classes: int  # how many the net tells apart; 1 is a net that regresses
+    classes: int  # the channels of the score; a net with 1 predicts grey values
 
 
 def predict(
     engine: Engine,
-    image: str | os.PathLike[str],
+    image: PathLike,
     mean: Sequence[float] = (),
     scale: float = 1.0,
     blob: str = "",
 ) -> Prediction:
-    """Run the net on an image file, at its own size.
+    """Run the net on an image file, at the image's own size.
 
-    The net gets (pixel - mean) * scale, the mean per channel (blue first) or one for all, in grey or colour as
-    its input blob has one channel or three. Its last output (or ``blob``, which the engine was asked for) with
-    several channels is the score of each class, and the best one is taken; with one channel it is a grey value.
+    The net gets (pixel - mean) * scale; ``mean`` has a value for each channel (blue first) or one for all. The image
+    is read as grey or colour, as the input blob has one channel or three. The score is the net's last output, or
+    ``blob``, for which the engine must have been loaded. Several channels are the scores of the classes, of which
+    the best is taken; one channel is a grey value.
 
-    Raises `DatasetError` for what is no image, and `EngineError` for a net that does not fit the task.
+    Raises `DatasetError` if the file is not an image, and `EngineError` if the net does not score an image.
     """
-    channels = input_of(engine)[1]
-    pixels = read(image, channels)
+    channels = find_image_input(engine)[1]
+    pixels = read_image(image, channels)
     if len(mean) not in (0, 1, channels):
-        raise EngineError("--mean", f"{len(mean)} values for {channels} channels", "one a channel, or one for all")
+        raise EngineError("`mean`", f"{len(mean)} values for {channels} channels", "one a channel, or one for all")
     centred = pixels.astype(np.float32) - np.array(mean or [0], np.float32)[:, None, None]
-    score = score_of(engine, centred * np.float32(scale), blob)
-    return Prediction(pixels, best(score), len(score))
+    score = compute_scores(engine, centred * np.float32(scale), blob)
+    return Prediction(pixels, classify_pixels(score), len(score))
 
 
-def score_of(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDArray[np.float32]:
-    """The scores C x H x W that the net gives an image C x H x W, in its last output or in ``blob``.
+def compute_scores(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDArray[np.float32]:
+    """Run the net on an image C x H x W; returns the scores C x H x W in its last output, or in ``blob``.
 
-    Raises `EngineError` for a net that does not fit the task.
+    Raises `EngineError` if the blob has another shape, or values that are not finite.
     """
-    outputs = engine.forward(**{input_of(engine)[0]: values[None]})
+    outputs = engine.forward(**{find_image_input(engine)[0]: values[None]})
     chosen = blob or engine.outputs[-1]
     score = outputs[chosen]
     if score.ndim != 4 or not score.size:
@@ -65,15 +66,15 @@ def score_of(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDA
     return first
 
 
-def read(path: str | os.PathLike[str], channels: int) -> NDArray[np.uint8]:
-    """An image file as C x H x W with one channel (grey) or three (blue first)."""
+def read_image(path: PathLike, channels: int) -> NDArray[np.uint8]:
+    """Read an image file as C x H x W, with one channel (grey) or three (blue first)."""
     where = str(path)
     picture = images.load(images.open_header(files.read_bytes(path), where), where)
     return images.to_planes(np.asarray(picture.convert("L" if channels == 1 else "RGB")))
 
 
-def input_of(engine: Engine) -> tuple[str, int]:
-    """The blob that takes the image, and its channels; raises `EngineError` for a net that takes no image."""
+def find_image_input(engine: Engine) -> tuple[str, int]:
+    """Return the blob that takes the image, and its channels; raises `EngineError` if the net does not take one."""
     if not engine.inputs:
         raise EngineError(engine.name, "reads its own data", "give a deploy net, with an Input layer")
     name, shape = next(iter(engine.inputs.items()))
@@ -85,8 +86,8 @@ def input_of(engine: Engine) -> tuple[str, int]:
     return name, shape[1]
 
 
-def best(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
-    """The best class per pixel of scores C x H x W; the grey values themselves where there is one channel."""
+def classify_pixels(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
+    """Return the class with the best score for each pixel (C x H x W); for one channel, the score as a grey value."""
     if len(score) == 1:
         grey: NDArray[np.uint8] = np.rint(score[0]).clip(0, 255).astype(np.uint8)
         return grey

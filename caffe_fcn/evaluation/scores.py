@@ -1,18 +1,18 @@
 """How good a labelling is, from a confusion matrix: the four measures of the FCN papers, and those of each class.
 
-    confusion = Confusion(21)
-    confusion.add(label, prediction, ignore=255)
+    confusion = ConfusionMatrix(21)
+    confusion.add(label, prediction, ignore=255, where="2007_000033.png")
     confusion.scores().mean_iu
 
-With n_ij the pixels of class i that are taken for class j, and t_i those of class i:
+n_ij is the number of pixels of class i that are predicted as class j, t_i the number of pixels of class i:
 
 - pixel accuracy: sum_i n_ii / sum_i t_i
 - mean accuracy: the mean over classes of n_ii / t_i
 - mean IU: the mean over classes of n_ii / (t_i + sum_j n_ji - n_ii)
-- frequency-weighted IU: the mean of the classes' IU, each weighing t_i
+- frequency-weighted IU: the mean over classes of the IU, weighted by t_i
 
-Source: Long, Shelhamer and Darrell 2015, section 5. Classes that occur neither in labels nor in predictions have no
-IU, those that do not occur in labels no accuracy; means are over the others. Counts are exact.
+Source: Long, Shelhamer and Darrell 2015, section 5. A class that is in no label has no accuracy, and if it is in no
+prediction either, no IU; means are over the other classes. Counts are exact.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from caffe_fcn.errors import DatasetError
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures, each from 0 to 1; None for a class that has none."""
+    """The measures, each from 0 to 1; None for a class that does not have the measure."""
 
     pixel_accuracy: float
     mean_accuracy: float
@@ -38,25 +38,25 @@ class Scores:
     iu: Sequence[float | None]
 
 
-class Confusion:
-    """``counts[i, j]`` pixels of class i were taken for class j."""
+class ConfusionMatrix:
+    """``counts[i, j]`` pixels of class i were predicted as class j."""
 
     def __init__(self, classes: int) -> None:
         self.counts: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
 
     def add(self, label: NDArray[np.uint8], prediction: NDArray[np.integer], ignore: int | None, where: str) -> None:
-        """Count a label and a prediction, both H x W; raises `DatasetError` for a label that is no class."""
+        """Add a label and a prediction, both H x W; raises `DatasetError` at ``where`` if a label is not a class."""
         classes = len(self.counts)
         counted = np.ones(label.shape, bool) if ignore is None else label != ignore
         known = label[counted].astype(np.int64)
         if known.size and known.max() >= classes:
-            mend = f"--ignore {known.max()} passes over it"
+            mend = f"`ignore` {known.max()} passes over it"
             raise DatasetError(where, f"label {known.max()} is none of the net's classes 0 to {classes - 1}", mend)
         pairs = known * classes + prediction[counted]
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
     def scores(self) -> Scores:
-        """The measures of all that was counted; raises `DatasetError` where that is nothing."""
+        """Compute the measures of all pixels so far; raises `DatasetError` if there are none."""
         right = self.counts.diagonal()
         labelled, predicted = self.counts.sum(1), self.counts.sum(0)
         total = int(labelled.sum())

@@ -1,8 +1,22 @@
-"""Nets as Python: pycaffe's NetSpec, and the catalogue of the FCN family that is written with it."""
+"""Nets as Python: pycaffe's NetSpec, and the catalogue of the FCN family, which is written with it.
 
-from caffe_fcn.netspec.building import build, catalogue, files, solver, write
+    net = netspec.build("voc-fcn8s", "deploy")        # a NetParameter; str(net) is the prototxt
+    netspec.write("voc-fcn8s", "nets/fcn8s")          # train, val, deploy and solver.prototxt
+
+The modules, in the order in which a net comes about:
+
+- `spec`, `assign`: `NetSpec`, ``layers`` (L), ``params`` (P)
+- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers
+- `fcn`, `small`: whole nets, put together from these
+- `design`, `catalogue`, `solvers`: what a net is made of, as one row of a table
+- `options`, `prototxts`: from a name and options to the prototxts
+- `convolutionize`, `from_classifier`: nets from the prototxt of a classifier
+"""
+
+from caffe_fcn.netspec.catalogue import catalogue
 from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.from_classifier.conversion import from_classifier
+from caffe_fcn.netspec.prototxts import build, files, solver, write
 from caffe_fcn.netspec.spec import Function, NetSpec, Top, layers, params, to_proto
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""Fully connected layers as the convolutions that compute the same.
+"""Convert fully connected layers to the convolutions that compute the same.
 
-An InnerProduct layer that reads an image of C x H x W multiplies all of it with each of its rows: so does a
-convolution whose kernel is H x W. On the classifier's own input size it slides to one position only; on a
-larger input it gives the classifier's answer at every position (Long, Shelhamer and Darrell, 2015, section 3.1).
-What flattened the image before is left out.
+An InnerProduct layer that reads an image of C x H x W multiplies the whole image with each row of its weights; so does
+a convolution with a kernel of H x W. On the classifier's own input size the kernel has one position only; on a larger
+input it gives the classifier's answer at every position (Long, Shelhamer and Darrell, 2015, section 3.1). Layers that
+flattened the image before are left out.
 
 The weights stay the same bytes under another shape: ``caffe-fcn surgery transplant`` moves them.
 """
@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import POINTWISE, dims
 from caffe_fcn.net.graph import Blob, Node
-from caffe_fcn.net.layer_types import LAYER_TYPES
-from caffe_fcn.net.shapes import Shapes, infer
+from caffe_fcn.net.layer_types import Kind, layer_type
+from caffe_fcn.net.shapes import Shapes, infer, row_of
 from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
 
-PHASES = ("deploy", "train", "val")
+_PHASES = ("deploy", "train", "val")
 
 Kernel = tuple[int, ...]
 
@@ -32,27 +33,36 @@ def convolutionize(
     size: tuple[int, int] | None = None,
     only: Container[str] | None = None,
 ) -> NetParameter:
-    """A copy of ``net`` whose InnerProduct layers are convolutions, their kernels from the inferred shapes.
+    """A copy of ``net`` whose InnerProduct layers are convolutions, with kernels from the inferred shapes.
 
-    All phases of the net are treated together. ``rename`` gives converted layers, and blobs of the same name,
-    new names, so that weights of the old shape are not looked for under the old name. ``size`` (H, W) is that
-    of the image where the net does not say it. ``only`` names the layers to convert, if not all. Raises
-    `NetError` naming the layer that cannot be converted, or why no shapes can be inferred.
+    The copy has all phases of the net. ``rename`` gives new names to converted layers and to blobs of the same name, so
+    that nothing looks for weights of the old shape under the old name. ``size`` (H, W) is the image's size if the net
+    does not say it. ``only`` names the layers to convert; without it, all are converted. Raises `NetError` that names
+    the layer which cannot be converted, or says why no shapes can be inferred.
     """
-    names = {layer.name for layer in net.layer if layer.type == "InnerProduct" and (only is None or layer.name in only)}
-    plan = _Plan(names)
-    plan.infer(net, size)
+    names = {name for name in fully_connected(net) if only is None or name in only}
+    conversion = _Conversion(names)
+    conversion.infer(net, size)
     result = copy_message(net)
     for layer in result.layer:
-        if layer.type == "InnerProduct" and layer.name in names:
-            _to_convolution(layer, plan.kernels[layer.name])
-    bypass_layers(result, plan.flattening)
+        if layer.name in names and _is_fully_connected(layer):
+            _to_convolution(layer, conversion.kernels[layer.name])
+    bypass_layers(result, conversion.flattening)
     _rename(result, names, rename or {})
     return result
 
 
-class _Plan:
-    """What is to be done with layers, by name: the kernels of ``names``, and the layers that only flatten."""
+def fully_connected(net: NetParameter) -> set[str]:
+    """The names of the net's InnerProduct layers."""
+    return {layer.name for layer in net.layer if _is_fully_connected(layer)}
+
+
+def _is_fully_connected(layer: LayerParameter) -> bool:
+    return layer_type(layer.type).kind is Kind.INNER_PRODUCT
+
+
+class _Conversion:
+    """What happens to which layers: the kernels of the layers ``names``, and the layers that only flatten."""
 
     def __init__(self, names: set[str]) -> None:
         self.names = names
@@ -61,47 +71,47 @@ class _Plan:
 
     def infer(self, net: NetParameter, size: tuple[int, int] | None) -> None:
         failure = None
-        for phase, stages in _states(net, self.names):
+        for phase, stages in _list_states(net, self.names):
             try:
-                shapes = infer(net, phase, stages, size)
-            except CaffeFcnError as error:  # a data layer of this phase may want files that are elsewhere
+                shapes = infer(net, phase, stages, size, data_shapes=read_record_shapes)
+            except CaffeFcnError as error:  # a data layer of this phase may need files that are not here
                 failure = failure or error
                 continue
             self._add(shapes)
         for name in sorted(self.names - self.kernels.keys()):
-            mend = f"in none of {', '.join(PHASES)} do its rules let it in"
+            mend = f"in none of {', '.join(_PHASES)} do its rules let it in"
             raise failure or NetError(f"layer '{name}'", "is in no state of the net that could be tried", mend)
 
     def _add(self, shapes: Shapes) -> None:
-        images = _images(shapes, self.names)
+        images = _find_image_sizes(shapes, self.names)
         wanted: set[Blob] = set()
         for node in reversed(shapes.graph.nodes):
             if node.name in self.names:
-                kernel = _kernel(node, shapes, images)
+                kernel = _find_kernel(node, shapes, images)
                 if self.kernels.setdefault(node.name, kernel) != kernel:
                     raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
                 wanted.add(node.bottoms[0])
             elif wanted.intersection(node.tops):
-                if flattens(node, shapes):
-                    _check_place(node)
+                if is_flattening(node, shapes):
+                    _check_in_place(node)
                     self.flattening.add(node.name)
-                if flattens(node, shapes) or _is_pointwise(node):
+                if is_flattening(node, shapes) or _is_pointwise(node):
                     wanted.update(node.bottoms)
         _check_readers(wanted, shapes, images)
 
 
-def _states(net: NetParameter, names: Container[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """The phases, and what else the rules of these layers ask for."""
-    yield from ((phase, ()) for phase in PHASES)
+def _list_states(net: NetParameter, names: Container[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The phases, and the further stages that the rules of these layers name."""
+    yield from ((phase, ()) for phase in _PHASES)
     for layer in net.layer:
         if layer.name in names:
             for rule in layer.include:
-                if not {*rule.stage} <= {*PHASES}:
+                if not {*rule.stage} <= {*_PHASES}:
                     yield "train" if rule.phase == TRAIN and rule.HasField("phase") else "val", rule.stage
 
 
-def _images(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:
-    """The spatial size that each blob has once nothing flattens it; blobs that are no images are left out."""
+def _find_image_sizes(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:
+    """The height and width of each blob if no layer flattened it; blobs that are not images are left out."""
     images: dict[Blob, Kernel] = {}
     for node in shapes.graph.nodes:
         for top in node.tops:
@@ -112,12 +122,12 @@ def _images(shapes: Shapes, converted: Container[str]) -> dict[Blob, Kernel]:
             elif len(read) == 1 and (image := read.pop()):
                 if node.name in converted:
                     images[top] = (1,) * len(image)
-                elif flattens(node, shapes) or _is_pointwise(node):
+                elif is_flattening(node, shapes) or _is_pointwise(node):
                     images[top] = image
     return images
 
 
-def _kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel:
+def _find_kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel:
     blob = node.bottoms[0]
     shape = shapes.blobs[blob.name]
     axis = node.layer.inner_product_param.axis % len(shape)
@@ -128,21 +138,20 @@ def _kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> Kernel
     return images[blob]
 
 
-def flattens(node: Node, shapes: Shapes) -> bool:
-    """Whether a layer makes N x CHW of N x C x H x W."""
-    if node.type not in ("Flatten", "Reshape"):
+def is_flattening(node: Node, shapes: Shapes) -> bool:
+    """Whether a layer turns N x C x H x W into N x CHW."""
+    if row_of(node).kind is not Kind.RESHAPING:
         return False
     shape = shapes.blobs[node.bottoms[0].name]
     return shapes.blobs[node.tops[0].name] == (shape[0], math.prod(shape[1:]))
 
 
 def _is_pointwise(node: Node) -> bool:
-    row = LAYER_TYPES[node.type]
-    return bool(node.bottoms) and len(node.tops) == 1 and row.coords(node.layer) == POINTWISE
+    return bool(node.bottoms) and len(node.tops) == 1 and row_of(node).coords(node.layer) == POINTWISE
 
 
-def _check_place(node: Node) -> None:
-    """Without the layer, what works in place of its top would work in place of its bottom."""
+def _check_in_place(node: Node) -> None:
+    """Refuse to remove a layer if, without it, a layer that works in place would overwrite what others read."""
     bottom, top = node.bottoms[0], node.tops[0]
     in_place = any(top.name in reader.layer.top for reader in top.readers)
     if in_place and len(bottom.readers) > 1:
@@ -154,7 +163,7 @@ def _check_readers(unflattened: set[Blob], shapes: Shapes, images: Mapping[Blob,
     for blob in unflattened:
         for node in blob.readers:
             image = len(shapes.blobs[blob.name]) > 2 or set(images[blob]) == {1}
-            if not (image or node.type == "InnerProduct" or flattens(node, shapes) or _is_pointwise(node)):
+            if not (image or _is_fully_connected(node.layer) or is_flattening(node, shapes) or _is_pointwise(node)):
                 mend = "give it a Flatten layer of its own"
                 raise NetError(node, f"needs '{blob.name}' flat, and so it cannot become an image", mend)
 
@@ -173,7 +182,7 @@ def _to_convolution(layer: LayerParameter, kernel: Kernel) -> None:
     if len(set(kernel)) == 1:
         new.kernel_size.append(kernel[0])
     elif len(kernel) == 2:
-        new.kernel_h, new.kernel_w = kernel  # Caffes before 2015 know no list
+        new.kernel_h, new.kernel_w = kernel  # Caffe before 2015 takes no list
     else:
         new.kernel_size.extend(kernel)
     layer.ClearField("inner_product_param")

@@ -1,12 +1,12 @@
 """Nets written as Python, with pycaffe's spelling.
 
-A call such as ``L.Convolution(bottom, num_output=64)`` makes a `Function` (a layer that is not laid out yet) and
-gives its `Top`; a Top is an edge of the graph and knows the Function behind it. `NetSpec` only gives names to
-Tops. Laying out a net walks back from the wanted Tops, bottoms first, and names whatever has no name yet by its
-type and a number. The result is that of pycaffe's ``net_spec.py``, to the name.
+A call such as ``L.Convolution(bottom, num_output=64)`` makes a `Function` (a layer without names yet) and returns its
+`Top`. A Top is an edge of the graph and knows the Function that makes it. A `NetSpec` only gives names to Tops. A net
+is made by a walk back from the wanted Tops, bottoms first; a layer or blob without a name gets its type and a number.
+The result equals that of pycaffe's ``net_spec.py``, including all names.
 
-Unlike there, a mistake is told where it is made: in the call, with the type of the layer and the nearest
-spelling. And the walk is a loop, so that a net may be as deep as it likes.
+Two things differ from pycaffe. A mistake is reported in the call that makes it, with the type of the layer and the
+nearest spelling. And the walk is a loop, so that the depth of a net has no limit.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol, cast, overload
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.netspec.fields import check_type, fill_layer
+from caffe_fcn.netspec.assign import assign_params, check_type
 from caffe_fcn.proto import LayerParameter, NetParameter, message
 
 
 class Top:
-    """One output blob of a layer, of which it is number ``n``; ``called`` is its name in a NetSpec, if it has one."""
+    """Output blob number ``n`` of the layer ``fn``; ``name`` is its name in a NetSpec, or empty."""
 
-    __slots__ = ("called", "fn", "n")
+    __slots__ = ("fn", "n", "name")
 
     def __init__(self, fn: Function, n: int) -> None:
         self.fn = fn
         self.n = n
-        self.called = ""
+        self.name = ""
 
     @staticmethod
     def layer(type_name: str, inputs: Iterable[Top], params: Mapping[str, Any]) -> Top:
@@ -41,21 +41,23 @@ class Top:
 
     def net_with(self, other: Top) -> tuple[NetParameter, str, str]:
         """The net of all layers that either Top needs, and the blob names of this one and the other."""
-        net, (own, others) = named((self, other))
+        net, (own, others) = assign_names((self, other))
         return net, own, others
 
 
 class Function:
-    """A layer before it is laid out: its type, the Tops that it reads, its parameters and its own Tops.
+    """A layer without names: its type, the Tops that it reads, its parameters and its own Tops.
 
-    Raises `NetError` for an unknown type, an input that is no Top, and a parameter that the type does not have.
+    Raises `NetError` for an unknown type, an input that is not a Top, and a parameter that the type does not have.
     """
 
     def __init__(self, type_name: str, inputs: tuple[Top, ...], params: dict[str, Any]) -> None:
         check_type(type_name)
         for index, each in enumerate(inputs):
             if not isinstance(each, Top):
-                raise NetError(f"L.{type_name}", f"input {index} is {_kind(each)}, not a Top", _unpacking(each))
+                raise NetError(
+                    f"L.{type_name}", f"input {index} is {_describe(each)}, not a Top", _suggest_unpacking(each)
+                )
         self.type_name = type_name
         self.inputs = inputs
         self.params = params
@@ -64,11 +66,12 @@ class Function:
             raise NetError(f"L.{type_name}", f"ntop cannot be {self.ntop!r}", "it takes a whole number from 0 on")
         self.in_place: bool = params.pop("in_place", False)
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
-        self._laid_out((), (), "")
+        self.to_layer((), (), "")  # a wrong parameter raises here
 
-    def _laid_out(self, bottoms: Iterable[str], tops: Iterable[str], name: str) -> LayerParameter:
+    def to_layer(self, bottoms: Iterable[str], tops: Iterable[str], name: str) -> LayerParameter:
+        """The layer under these names."""
         layer = LayerParameter(name=name, type=self.type_name, bottom=bottoms, top=tops)
-        fill_layer(layer, self.params)
+        assign_params(layer, self.params)
         return layer
 
 
@@ -85,10 +88,10 @@ class NetSpec:
 
     def __setattr__(self, name: str, value: object) -> None:
         if not isinstance(value, Top | Function):
-            raise NetError(f"n.{name}", f"is set to {_kind(value)}, not to a Top", _unpacking(value))
+            raise NetError(f"n.{name}", f"is set to {_describe(value)}, not to a Top", _suggest_unpacking(value))
         self.tops[name] = value
         if isinstance(value, Top):
-            value.called = name
+            value.name = name
 
     def __getattr__(self, name: str) -> Top:
         if name.startswith("__"):
@@ -107,28 +110,28 @@ class NetSpec:
 
     def to_proto(self) -> NetParameter:
         """The net of all layers that the named Tops need, in the order of their naming, bottoms first."""
-        layers = _lay_out(self.tops.values(), _Namer({top: name for name, top in self.tops.items()}))
+        layers = _collect_layers(self.tops.values(), _Namer({top: name for name, top in self.tops.items()}))
         return NetParameter(layer=layers.values())
 
 
 class MissingTopError(NetError, AttributeError):
-    """A NetSpec is asked for a Top that was never assigned."""
+    """A NetSpec has no Top of the requested name."""
 
 
 def to_proto(*tops: Top | Function) -> NetParameter:
     """The net of all layers that these Tops need; every layer is named by its type and a number."""
-    return NetParameter(layer=_lay_out(tops, _Namer({})).values())
+    return NetParameter(layer=_collect_layers(tops, _Namer({})).values())
 
 
-def named(tops: Iterable[Top]) -> tuple[NetParameter, list[str]]:
+def assign_names(tops: Iterable[Top]) -> tuple[NetParameter, list[str]]:
     """The net of all layers that these Tops need, under the names that they have so far, and the Tops' blobs in it."""
     wanted = tuple(tops)
-    layers = _lay_out(wanted, _Called())
+    layers = _collect_layers(wanted, _NamerByTop())
     return NetParameter(layer=layers.values()), [layers[top.fn].top[top.n] for top in wanted]
 
 
-class LayerType(Protocol):
-    """What ``L.Convolution`` and its like are: called with bottoms and parameters, they make a layer."""
+class LayerConstructor(Protocol):
+    """The type of ``L.Convolution`` and its like: a call with bottoms and parameters makes a layer."""
 
     @overload
     def __call__(self, *bottoms: Top, ntop: Literal[0], **params: Any) -> Function: ...
@@ -139,13 +142,13 @@ class LayerType(Protocol):
 
 
 class Layers:
-    """``L.Type(*bottoms, **parameters)`` makes a layer of that type and gives its Top.
+    """``L.Type(*bottoms, **parameters)`` makes a layer of that type and returns its Top.
 
-    With ``ntop=2`` and more it gives a tuple of Tops, with ``ntop=0`` the `Function` itself. A parameter is a
-    field of the type's own message, else of the layer; names that end in ``param`` are always the layer's.
+    With ``ntop=2`` or more it returns a tuple of Tops, with ``ntop=0`` the `Function` itself. A parameter is a field
+    of the type's own message, else of the layer; a name that ends in ``param`` is always a field of the layer.
     """
 
-    def __getattr__(self, type_name: str) -> LayerType:
+    def __getattr__(self, type_name: str) -> LayerConstructor:
         if type_name.startswith("__"):
             raise AttributeError(type_name)
 
@@ -190,8 +193,8 @@ layers = Layers()
 params = Parameters()
 
 
-def _lay_out(wanted: Iterable[Top | Function], namer: _Namer) -> dict[Function, LayerParameter]:
-    """The layers that ``wanted`` needs, each behind those whose Tops it reads."""
+def _collect_layers(wanted: Iterable[Top | Function], namer: _Namer) -> dict[Function, LayerParameter]:
+    """The layers that ``wanted`` needs, each after those whose Tops it reads."""
     layers: dict[Function, LayerParameter] = {}
     for each in wanted:
         waiting = [each.fn if isinstance(each, Top) else each]
@@ -206,12 +209,12 @@ def _lay_out(wanted: Iterable[Top | Function], namer: _Namer) -> dict[Function, 
                 bottoms = [layers[bottom.fn].top[bottom.n] for bottom in function.inputs]
                 tops = bottoms if function.in_place else [namer(top, function) for top in function.tops]
                 name = namer(function.tops[0] if function.tops else function, function)
-                layers[function] = function._laid_out(bottoms, tops, name)
+                layers[function] = function.to_layer(bottoms, tops, name)
     return layers
 
 
 class _Namer:
-    """Names that were given, and for the rest the layer's type and a number."""
+    """The given names; whatever has none is named by its layer's type and a number."""
 
     def __init__(self, names: dict[Top | Function, str]) -> None:
         self._names = names
@@ -224,24 +227,24 @@ class _Namer:
         return self._names[which]
 
 
-class _Called(_Namer):
-    """The names that Tops have in a NetSpec so far, each for the first Top that has it, for errors to name layers."""
+class _NamerByTop(_Namer):
+    """The names that Tops have in a NetSpec so far, each for the first Top that has it, so that errors name layers."""
 
     def __init__(self) -> None:
         super().__init__({})
         self._taken: set[str] = set()
 
     def __call__(self, which: Top | Function, function: Function) -> str:
-        called = which.called if isinstance(which, Top) else ""
-        if called and which not in self._names and called not in self._taken:
-            self._taken.add(called)
-            self._names[which] = called
+        name = which.name if isinstance(which, Top) else ""
+        if name and which not in self._names and name not in self._taken:
+            self._taken.add(name)
+            self._names[which] = name
         return super().__call__(which, function)
 
 
-def _kind(value: object) -> str:
+def _describe(value: object) -> str:
     return f"a tuple of {len(value)} Tops" if isinstance(value, tuple) else f"a {type(value).__name__}"
 
 
-def _unpacking(value: object) -> str:
+def _suggest_unpacking(value: object) -> str:
     return "unpack it: n.data, n.label = ..." if isinstance(value, tuple) else "layers and NetSpec give Tops"

@@ -28,7 +28,7 @@ def copy_message(message: _Message) -> _Message:
     >>> layer.name
     'conv1'
     """
-    result = type(message)()
+    result: _Message = type(message)()
     result.CopyFrom(message)
     return result
 

@@ -65,7 +65,7 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
         raise PrototxtError(
             first.where,
             f"{first.message} has no field '{first.name}'{more}",
-            nearest(first.name, parser.known_beside_it) or "--allow-unknown passes over such fields",
+            nearest(first.name, parser.known_beside_it) or "`allow_unknown` passes over such fields",
         )
     if missing := message.FindInitializationErrors():
         raise PrototxtError(source, f"required field {missing[0]} is missing", f"set {missing[0]}")

@@ -1,14 +1,13 @@
-"""Weights files and what is done to them: no Caffe, no whole model in memory.
+"""Surgery on weights: a classifier's into an FCN, without Caffe and without a whole model in memory.
 
-- `open_weights`, `save_weights`, `convert`: files of all formats, as handles on parameters
 - `transplant`: a classifier's weights into another net
-- `expand`, `select`: the same into a net of other classes; `edits`: changes on the way
-- `interp`: the same with interpolating upscore layers; `change_channels`, `fold_mean`: other images
+- `expand`, `select`: the same into a net of other classes; `interp`: the same with interpolating upscore layers
+- `change_channels`, `fold_mean`: a first convolution for other images
 - `fold`: BatchNorm and Scale into the convolution before them
 - `recipe`: the named surgeries of the FCN family
 - `verify`: whether an FCN computes what its classifier computes
-- `differences`, `not_finite`: looking at the numbers
-- `read_mean`, `write_mean`, `mean_of`, `per_channel`: image means
+
+Scripts find the names of `caffe_fcn.weights` here, too (`weights_files`).
 
 Each name is imported from its module when it is first used.
 """

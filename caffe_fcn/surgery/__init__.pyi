@@ -1,9 +1,11 @@
 from .channels import FoldedMean, change_channels, fold_mean
 from .classes import expand, interp, select
+from .donors import Donor
 from .edits import Edit
 from .folding import Folded, fold
 from .recipes import RECIPES, Recipe, find_recipe, recipe
-from .transplanting import Donor, Parameter, Report, transplant
+from .report import Parameter, Report
+from .transplantation import transplant
 from .verification import Verification, verify
 from .weights_files import (
     Difference,

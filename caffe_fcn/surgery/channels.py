@@ -1,4 +1,4 @@
-"""The image's side of a net: other channels, and what is subtracted from pixels folded into the first convolution."""
+"""The first convolution for other images: other channels, or pixels from which no mean is subtracted."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from dataclasses import dataclass, replace
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
-from caffe_fcn.net.graph import SOURCES, Graph, Node, split
-from caffe_fcn.net.layer_types import windows
+from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.layer_types import Kind, Origin, layer_type, windows
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
-from caffe_fcn.surgery.edits import Edit, shifted, swapped, to_grey, with_depth
-from caffe_fcn.surgery.transplanting import net_of
+from caffe_fcn.surgery.donors import load_net
+from caffe_fcn.surgery.edits import Edit, add_mean_channel, fold_shift, reverse_channels, sum_channels
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer, locate
 
-# Ways to change what the first convolution reads
-CHANNELS = {"bgrd": with_depth, "grey": to_grey, "swap": swapped}
+# The edits of `change_channels`, by name
+CHANNELS = {"bgrd": add_mean_channel, "grey": sum_channels, "swap": reverse_channels}
 
 
 @dataclass(frozen=True)
 class FoldedMean:
-    """What was folded into ``layer``, and the ``border`` of its outputs, in values, where it is not exact.
+    """The scale and shift that ``layer`` has taken in; ``gone`` is the layer that had them before, if one had.
 
-    A convolution that pads reads zeros beyond the image: the mean before, black now. Those outputs differ.
+    A convolution that pads reads zeros beyond the image; they meant the mean before, and mean black now. So its
+    outputs differ in a ``border`` of so many values.
     """
 
     layer: str
@@ -37,10 +38,11 @@ class FoldedMean:
 
 
 def change_channels(weights: PathLike, to: str, output: PathLike, layer: str | None = None) -> str:
-    """Write weights whose ``layer`` (the first with a 4-axis kernel) reads other channels; returns its name.
+    """Write weights whose first convolution reads other channels; returns its name.
 
-    ``to``: "bgrd" adds a channel, the mean of the others; "grey" leaves one, the sum; "swap" reverses them.
-    Raises `WeightsError` where there is no such layer.
+    ``layer`` names it; by default it is the first layer with a kernel of 4 axes.
+    ``to`` is "bgrd" (a further channel, the mean of the others), "grey" (one channel, the sum of all) or "swap" (the
+    opposite order). Raises `WeightsError` where the file has no such layer.
     """
     if to not in CHANNELS:
         raise WeightsError(str(to), "no such change of channels", f"one of {', '.join(CHANNELS)}")
@@ -49,7 +51,7 @@ def change_channels(weights: PathLike, to: str, output: PathLike, layer: str | N
         if not names or (layer is not None and layer not in names):
             raise WeightsError(weights, f"has no convolution '{layer or ''}'", nearest(layer or "", names))
         name = layer or names[0]
-        save_weights(output, _edited(opened.layers, {name: CHANNELS[to]()}, weights), opened.head)
+        save_weights(output, _apply_edits(opened.layers, {name: CHANNELS[to]()}, weights), opened.head)
     return name
 
 
@@ -60,21 +62,22 @@ def fold_mean(
     output: PathLike,
     mean: Sequence[float] = (),
 ) -> FoldedMean:
-    """Write a net and weights that take raw pixels: ``mean`` (B, G, R), or the net's Power layer, is folded in.
+    """Write a net, in its TEST phase, and weights that take raw pixels.
 
-    The net is written in its TEST phase. Raises `NetError` where there is no mean to fold.
+    The first convolution takes in ``mean`` (B, G, R), and the Power layer before it where the net has one. Raises
+    `NetError` where there is neither, or where another layer stands before the convolution.
     """
-    deploy = split(net_of(net))
-    conv, power = _first(Graph(deploy))
+    deploy = split(load_net(net))
+    conv, power = _find_first_convolution(Graph(deploy))
     if power is None and not mean:
-        raise NetError("net", "has no Power layer before its first convolution", "give the mean: --mean B,G,R")
-    param = power.layer.power_param if power else None
-    scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
+        raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")
+    affine = layer_type(power.type).affine if power else None
+    scale, offset = affine.factors(power.layer, ()) if power and affine else (1.0, 0.0)
     shift = tuple(offset - scale * each for each in mean) or (offset,)
     raw = copy_message(deploy)
     bypass_layers(raw, {power.name} if power else ())
     with open_weights(weights) as opened, files.write_together():
-        layers = _edited(opened.layers, {conv.name: shifted(shift, scale)}, weights)
+        layers = _apply_edits(opened.layers, {conv.name: fold_shift(shift, scale)}, weights)
         if power:
             layers = [layer for layer in layers if layer.name != power.name]
         save_weights(output, layers, opened.head)
@@ -83,24 +86,25 @@ def fold_mean(
     return FoldedMean(conv.name, scale, shift, border, power.name if power else "")
 
 
-def _first(graph: Graph) -> tuple[Node, Node | None]:
+def _find_first_convolution(graph: Graph) -> tuple[Node, Node | None]:
     """The convolution that reads the image, and the Power layer between the two, if there is one."""
     for node in graph.nodes:
-        if node.type == "Convolution":
+        if layer_type(node.type).kind is Kind.CONVOLUTION:
             maker = node.bottoms[0].maker
-            if maker.type in SOURCES:
+            if layer_type(maker.type).origin:
                 return node, None
-            linear = maker.type == "Power" and maker.layer.power_param.power == 1
-            if linear and maker.bottoms[0].maker.type in SOURCES and len(maker.tops[0].readers) == 1:
+            affine = layer_type(maker.type).affine
+            linear = affine is not None and affine.params == (0, 0) and affine.applies(maker.layer)
+            if linear and layer_type(maker.bottoms[0].maker.type).origin and len(maker.tops[0].readers) == 1:
                 return node, maker
             raise NetError(node, f"reads what {maker} makes", "only a mean and a scale before it can be folded")
     raise NetError("net", "has no convolution", "name a net with one")
 
 
-def _edited(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) -> list[Layer]:
-    """The layers with some edited; an Input that the file describes follows their number of channels."""
+def _apply_edits(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) -> list[Layer]:
+    """The layers, some of them edited; an Input layer gets the number of channels that an edited layer reads."""
     result = []
-    channels: dict[str, int] = {}  # of blobs
+    channels: dict[str, int] = {}  # blob -> channels
     for layer in layers:
         if layer.name in edits:
             tensors = edits[layer.name].apply(layer.tensors, locate(path, layer.name))
@@ -108,10 +112,11 @@ def _edited(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathLike) 
                 channels[bottom] = tensors[0].shape[1]
             layer = replace(layer, tensors=tensors)
         result.append(layer)
-    return [_with_channels(layer, channels) if layer.type == "Input" else layer for layer in result]
+    is_input = [layer_type(layer.type).origin is Origin.INPUT for layer in result]
+    return [_set_channels(each, channels) if fed else each for each, fed in zip(result, is_input, strict=True)]
 
 
-def _with_channels(layer: Layer, channels: Mapping[str, int]) -> Layer:
+def _set_channels(layer: Layer, channels: Mapping[str, int]) -> Layer:
     message = LayerParameter.FromString(layer.definition)
     for shape in message.input_param.shape:
         for top in message.top:

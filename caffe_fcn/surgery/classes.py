@@ -1,7 +1,7 @@
-"""Transplants with a turn: score layers that keep the rows of the old classes, upscore layers made anew.
+"""Transplants into nets of other classes: score layers keep the rows of old classes, upscore layers start anew.
 
-`expand` is for more classes than before (the old ones come first), `select` for some of a classifier's
-(ILSVRC's fc8 to a score_fr of the classes that a data set shares with it).
+`expand` is for more classes than before, of which the old ones come first. `select` is for some of a classifier's
+classes (ILSVRC's fc8 to a score_fr of the classes that a data set shares with it). `interp` only makes upscore layers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.proto import NetParameter
-from caffe_fcn.surgery.edits import Edit, chosen
-from caffe_fcn.surgery.transplanting import Donor, Report, net_of, shapes_of, transplant
+from caffe_fcn.surgery.donors import Donor, infer_shapes, load_net
+from caffe_fcn.surgery.edits import Edit, select_rows
+from caffe_fcn.surgery.report import Report
+from caffe_fcn.surgery.transplantation import transplant
 from caffe_fcn.weights.formats import open_weights
-
-_SCORED = ("Convolution", "InnerProduct")
 
 
 def select(
@@ -29,11 +30,11 @@ def select(
     to_layer: str | None = None,
     **options: Any,
 ) -> Report:
-    """A transplant in which ``to_layer`` scores ``rows`` of the classes of ``layer``, None being a new class.
+    """A transplant in which ``to_layer`` scores ``rows`` of the classes of ``layer``; None is a new class.
 
-    ``options`` are those of `transplant`. Raises `WeightsError` for a class that is not there.
+    ``options`` are those of `transplant`. Raises `WeightsError` for a class that ``layer`` does not have.
     """
-    donor = Donor(weights, {layer: to_layer or layer}, edits={layer: chosen(rows)})
+    donor = Donor(weights, {layer: to_layer or layer}, edits={layer: select_rows(rows)})
     return transplant([donor], to_net, output, **options)
 
 
@@ -47,12 +48,12 @@ def expand(
 ) -> Report:
     """A transplant into a net with more classes: its score layers begin with the old classes' rows.
 
-    The score layers are ``layers``, or all that have more outputs than before. Upscore layers of the old
-    classes are made anew. New rows are zero. Raises `WeightsError` where nothing can be expanded.
+    The score layers are ``layers``, by default all that have more outputs than before; their new rows are zero.
+    Upscore layers of another shape start anew. Raises `WeightsError` where nothing can be expanded.
     """
-    net = net_of(to_net)
-    shapes = shapes_of(net, phase, options.get("size"))
-    types = {node.name: node.type for node in shapes.graph.nodes}
+    net = load_net(to_net)
+    shapes = infer_shapes(net, phase, options.get("size"))
+    kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
     edits: dict[str, Edit] = {}
     renames: dict[str, str] = {}
     with open_weights(weights) as old:
@@ -63,10 +64,10 @@ def expand(
             if not layer.tensors or not (wanted := shapes.params.get(layer.name)):
                 continue
             before, after = layer.tensors[0].shape, wanted[0]
-            if types[layer.name] == "Deconvolution" and before != after:
+            if kinds[layer.name] is Kind.DECONVOLUTION and before != after:
                 renames[layer.name] = ""
-            elif types[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
-                edits[layer.name] = chosen([*range(before[0]), *[None] * (after[0] - before[0])])
+            elif kinds[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
+                edits[layer.name] = select_rows([*range(before[0]), *[None] * (after[0] - before[0])])
     if not edits:
         raise WeightsError(
             weights, "has no layer with fewer outputs than the net's", "transplant does, without expanding"
@@ -81,11 +82,15 @@ def interp(
 
     Raises `NetError` for a kernel that is not square, or channels that differ.
     """
-    net = net_of(to_net)
-    names = list(layers) or [each.name for each in net.layer if each.type == "Deconvolution" and "up" in each.name]
+    net = load_net(to_net)
+    deconvolutions = [each.name for each in net.layer if layer_type(each.type).kind is Kind.DECONVOLUTION]
+    names = list(layers) or [name for name in deconvolutions if "up" in name]
     if not names:
         raise NetError("net", "has no Deconvolution with 'up' in its name", "name the layers")
     return transplant(weights, net, output, interpolate=names, **options)
+
+
+_SCORED = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

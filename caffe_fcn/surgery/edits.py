@@ -1,7 +1,7 @@
-"""Changes to the parameters of one layer, made on the way from file to file.
+"""Edits: changes to the parameters of one layer, made on the way from file to file.
 
-Rows of a score layer are stretches of the file, so choosing classes moves headers, not numbers. The first
-convolution is small, and what changes its channels is arithmetic on an array.
+The rows of a score layer are segments of the file, so that choosing classes moves no numbers. The first convolution
+is small, and its edits are arithmetic on an array.
 """
 
 from __future__ import annotations
@@ -19,27 +19,31 @@ if TYPE_CHECKING:
 
 Tensors: TypeAlias = tuple[Tensor, ...]
 
-# The largest first convolution, in values; real ones have some ten thousand.
-_SMALL = 1 << 22
+# The most values of a first convolution; real ones have some ten thousand.
+_LARGEST = 1 << 22
 _CONVOLUTION_AXES = 4  # outputs, inputs, height, width
 
 
 @dataclass(frozen=True)
 class Edit:
-    """``apply`` makes of a layer's parameters new ones; its second argument names the layer in errors."""
+    """``apply`` makes new parameters from a layer's; its second argument names the layer in errors."""
 
     what: str
     apply: Callable[[Tensors, str], Tensors]
 
 
-def chosen(rows: Sequence[int | None]) -> Edit:
-    """A score layer that scores ``rows`` of the old one's classes, in that order; None is a new class, all zero."""
+def select_rows(rows: Sequence[int | None]) -> Edit:
+    """The edit that makes a score layer score ``rows`` of its old classes, in that order; None is a new class of zeros.
+
+    >>> select_rows([3, None, 1]).what
+    '2 old classes and 1 new ones, zero'
+    """
     new = sum(row is None for row in rows)
     what = f"{len(rows) - new} old classes" + (f" and {new} new ones, zero" if new else "")
-    return Edit(what, lambda tensors, where: tuple(_rows(tensor, rows, where) for tensor in tensors))
+    return Edit(what, lambda tensors, where: tuple(_take_rows(tensor, rows, where) for tensor in tensors))
 
 
-def _rows(tensor: Tensor, rows: Sequence[int | None], where: str) -> Tensor:
+def _take_rows(tensor: Tensor, rows: Sequence[int | None], where: str) -> Tensor:
     classes = tensor.shape[0] if tensor.shape else 0
     segments: list[Segment] = []
     for row in rows:
@@ -52,31 +56,32 @@ def _rows(tensor: Tensor, rows: Sequence[int | None], where: str) -> Tensor:
     return Tensor((len(rows), *tensor.shape[1:]), tensor.dtype, tuple(segments))
 
 
-def with_depth() -> Edit:
-    """A first convolution of one more channel, whose weights are the mean of the others' (NYUDv2, BGR to BGRD)."""
-    return Edit("a further channel, the mean of the others", _on_weights(_with_mean))
+def add_mean_channel() -> Edit:
+    """The edit that gives the first convolution a further channel, the mean of the others (BGR to BGRD)."""
+    return Edit("a further channel, the mean of the others", _edit_weights(_append_mean))
 
 
-def to_grey() -> Edit:
-    """A first convolution of one channel, exact for images whose channels are all equal."""
-    return Edit("one channel, the sum of all", _on_weights(lambda w: w.sum(axis=1, keepdims=True, dtype="f8")))
+def sum_channels() -> Edit:
+    """The edit that leaves the first convolution one channel; exact for images whose channels are all equal."""
+    return Edit("one channel, the sum of all", _edit_weights(lambda w: w.sum(axis=1, keepdims=True, dtype="f8")))
 
 
-def swapped() -> Edit:
-    """A first convolution that takes its channels in the opposite order: BGR for RGB."""
-    return Edit("channels in opposite order", _on_weights(lambda w: w[:, ::-1]))
+def reverse_channels() -> Edit:
+    """The edit that makes the first convolution read its channels in the opposite order: BGR for RGB."""
+    return Edit("channels in opposite order", _edit_weights(lambda w: w[:, ::-1]))
 
 
-def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
-    """A first convolution that reads x for one that read ``scale * x + shift``, one shift or one for each channel.
+def fold_shift(shift: Sequence[float], scale: float = 1.0) -> Edit:
+    """The edit that makes the first convolution read x where it read ``scale * x + shift``.
 
-    Exact where the convolution does not pad: padding is zero in what it read before, and in what it reads now.
+    ``shift`` is one number, or one for each channel. The result is exact where the convolution does not pad: padding
+    is zero both before and after the edit, though it should be ``-shift / scale``.
     """
 
     def apply(tensors: Tensors, where: str) -> Tensors:
         import numpy as np
 
-        weights, *rest = _convolution(tensors, where)
+        weights, *rest = _load_convolution(tensors, where)
         if len(shift) not in (1, weights.shape[1]):
             raise WeightsError(where, f"reads {weights.shape[1]} channels", f"not {len(shift)}: give as many numbers")
         if not rest:
@@ -92,28 +97,28 @@ def shifted(shift: Sequence[float], scale: float = 1.0) -> Edit:
     return Edit("mean and scale folded in", apply)
 
 
-def _with_mean(weights: NDArray[Any]) -> NDArray[Any]:
+def _append_mean(weights: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
     return np.concatenate([weights, weights.mean(axis=1, keepdims=True, dtype="f8")], axis=1)
 
 
-def _on_weights(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Tensors, str], Tensors]:
+def _edit_weights(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Tensors, str], Tensors]:
     def apply(tensors: Tensors, where: str) -> Tensors:
-        return from_array(change(_convolution(tensors, where)[0]).astype("f4")), *tensors[1:]
+        return from_array(change(_load_convolution(tensors, where)[0]).astype("f4")), *tensors[1:]
 
     return apply
 
 
-def _convolution(tensors: Tensors, where: str) -> list[NDArray[Any]]:
-    """The weights and the bias of a convolution of images."""
+def _load_convolution(tensors: Tensors, where: str) -> list[NDArray[Any]]:
+    """The weights and the bias of a convolution that reads images."""
     if not tensors or len(tensors[0].shape) != _CONVOLUTION_AXES:
         shape = dims(tensors[0].shape) if tensors else "without weights"
         raise WeightsError(where, f"is {shape}, no convolution of images", "name the weights of this net")
-    return [_loaded(tensor, where) for tensor in tensors]
+    return [_load_small(tensor, where) for tensor in tensors]
 
 
-def _loaded(tensor: Tensor, where: str) -> NDArray[Any]:
-    if tensor.count > _SMALL or len(tensor.shape) not in (1, _CONVOLUTION_AXES):
+def _load_small(tensor: Tensor, where: str) -> NDArray[Any]:
+    if tensor.count > _LARGEST or len(tensor.shape) not in (1, _CONVOLUTION_AXES):
         raise WeightsError(where, f"is {dims(tensor.shape)}", "name the convolution that reads the image")
     return tensor.load()

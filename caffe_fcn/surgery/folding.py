@@ -16,9 +16,11 @@ from caffe_fcn.errors import NetError, WeightsError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.net.layer_types import layer_type
+from caffe_fcn.net.layer_types.row import Outputs
+from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
-from caffe_fcn.surgery.transplanting import net_of
+from caffe_fcn.surgery.donors import load_net
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.tensors import GeneratedSegment, Shape, Tensor, from_array
@@ -29,17 +31,9 @@ if TYPE_CHECKING:
     Vector: TypeAlias = NDArray[Any]
 
 
-# Layers that a factor and a shift per channel can go into -> their parameter message
-_HOSTS = {
-    "Convolution": "convolution_param",
-    "Deconvolution": "convolution_param",
-    "InnerProduct": "inner_product_param",
-}
-
-
 @dataclass(frozen=True)
 class Folded:
-    """The layers that went into ``layer``."""
+    """The layers ``gone`` that ``layer`` has taken in."""
 
     layer: str
     gone: tuple[str, ...]
@@ -48,17 +42,17 @@ class Folded:
 def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, output: PathLike) -> list[Folded]:
     """Write the net and the weights of the TEST phase without the BatchNorm and Scale layers that can be folded.
 
-    Returns what was folded; chains that branch off, or that follow no convolution, stay as they are.
+    Returns what was folded; chains that branch off, or that do not follow a convolution, stay as they are.
     Raises `NetError` where there is nothing to fold, `WeightsError` where the weights lack a layer.
     """
-    deploy = split(net_of(net))
-    chains = list(_chains(Graph(deploy)))
+    deploy = split(load_net(net))
+    chains = list(_find_chains(Graph(deploy)))
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
-    result = _rewired(deploy, chains)
+    result = _rewire(deploy, chains)
     with open_weights(weights) as opened, files.write_together():
         tensors = {layer.name: layer.tensors for layer in opened.layers}
-        tensors |= {host.name: _folded(opened, host, chain) for host, chain in chains}
+        tensors |= {host.name: _fold_chain(opened, host, chain) for host, chain in chains}
         layers = [
             Layer(layer.name, tensors.get(layer.name, ()), layer.type, layer.SerializeToString())
             for layer in result.layer
@@ -68,8 +62,8 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     return [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
 
 
-def _chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
-    """Every layer that can host, with the BatchNorm and Scale layers that follow it and that nobody else reads."""
+def _find_chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
+    """Every layer that can host others, with the chain of BatchNorm and Scale layers that alone read it."""
     for host in graph.nodes:
         chain: list[Node] = []
         node = host
@@ -83,33 +77,33 @@ def _chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
 
 
 def _can_host(node: Node) -> bool:
-    return node.type in _HOSTS and not any(spec.name for spec in node.layer.param)  # weights of its own
+    shares_weights = any(spec.name for spec in node.layer.param)
+    return layer_type(node.type).outputs is not None and not shares_weights
 
 
 def _is_per_channel(node: Node) -> bool:
-    if node.type == "BatchNorm":
-        param = node.layer.batch_norm_param
-        return not param.HasField("use_global_stats") or bool(param.use_global_stats)
-    if node.type == "Scale":
-        scale = node.layer.scale_param
-        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
-    return False
+    affine = layer_type(node.type).affine
+    return affine is not None and affine.params != (0, 0) and affine.applies(node.layer)
 
 
-def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
+def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
     import numpy as np
 
     where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
-    outputs = getattr(host.layer, _HOSTS[host.type]).num_output
+    outputs = getattr(host.layer, layer_type(host.type).param_name).num_output
+    places = _find_outputs(host, kernel.shape)
     factor = np.ones(outputs)
     shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
-    if _outputs(kernel.shape, host.layer) != outputs:
+    if places is None or places.total != outputs:
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
         raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
     for node in chain:
-        rule, least, most = _RULES[node.type]
+        affine = layer_type(node.type).affine
+        if affine is None:
+            continue
+        least, most = affine.params
         tensors = [tensor.load().ravel() for tensor in weights[node.name]]
         if not least <= len(tensors) <= most:
             raise WeightsError(
@@ -119,74 +113,36 @@ def _folded(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Te
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
                 raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
-        by, plus = rule(node.layer, tensors)
-        factor, shift = factor * by, shift * by + plus
-    return _multiplied(kernel, factor, host), from_array(shift.astype("f4"))
+        node_factor, node_shift = affine.factors(node.layer, tensors)
+        factor, shift = factor * node_factor, shift * node_factor + node_shift
+    return _multiply(kernel, factor, places), from_array(shift.astype("f4"))
 
 
-def _outputs(shape: Shape, layer: LayerParameter) -> int:
-    """How many outputs a layer's weights of this shape have; 0 where they cannot be that layer's."""
-    if len(shape) < 2:
-        return 0
-    if layer.type == "InnerProduct":
-        return shape[-1] if layer.inner_product_param.transpose else shape[-2]
-    group = layer.convolution_param.group
-    if layer.type == "Deconvolution":
-        return 0 if shape[0] % group else shape[1] * group
-    return shape[0]
-
-
-def _batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    import numpy as np
-
-    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
-    scale = 1 / count[0] if count[:1].any() else 0  # batch_norm_layer.cpp
-    by = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
-    return by, -mean * scale * by
-
-
-def _scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    gamma, *beta = (tensor.astype("f8") for tensor in tensors)
-    return gamma, beta[0] if beta else 0 * gamma
+def _find_outputs(host: Node, shape: Shape) -> Outputs | None:
+    """Where each output's weights lie in weights of this shape; None where they cannot be that layer's."""
+    rule = layer_type(host.type).outputs
+    return rule(host.layer, shape) if rule else None
 
 
 _OTHER_NET = "name the weights of this net"
 _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
-# how a layer's parameters become a factor and a shift, and how many it has
-_RULES = {"BatchNorm": (_batch_norm, 3, 3), "Scale": (_scale, 1, 2)}
 
-
-def _multiplied(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
+def _multiply(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
     """A layer's weights with each output's multiplied by its factor, made in chunks."""
     import numpy as np
-
-    spread = _per_value(kernel, factor, host)
 
     def values() -> Iterator[bytes]:
         at = 0
         for chunk in kernel.numbers():
             which = np.arange(at, at + len(chunk))
-            yield (chunk * factor[spread(which)]).astype("f4").tobytes()
+            yield (chunk * factor[outputs.of(which)]).astype("f4").tobytes()
             at += len(chunk)
 
     return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
-def _per_value(kernel: Tensor, factor: Vector, host: Node) -> Any:
-    """Which output the value at a place in storage order belongs to."""
-    area = kernel.count // max(len(factor), 1)
-    if host.type == "InnerProduct" and host.layer.inner_product_param.transpose:
-        return lambda which: which % len(factor)
-    if host.type == "Deconvolution":  # (in, out / group, h, w)
-        inputs, width = kernel.shape[:2]
-        taps = kernel.count // max(inputs * width, 1)
-        per_group = inputs // host.layer.convolution_param.group
-        return lambda which: which // (taps * width) // per_group * width + which // taps % width
-    return lambda which: which // area
-
-
-def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
+def _rewire(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains: each host makes, under the chain's last name, what the chain made."""
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
@@ -194,5 +150,5 @@ def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetPar
     for layer in result.layer:
         if layer.name in hosts:
             layer.top[0] = hosts[layer.name]
-            getattr(layer, _HOSTS[layer.type]).ClearField("bias_term")
+            getattr(layer, layer_type(layer.type).param_name).ClearField("bias_term")
     return result

@@ -1,10 +1,10 @@
-"""The named surgeries of the FCN family: which net they make, what weights they want, what training must do.
+"""The named surgeries of the FCN family: the net that they make, the weights that they want, what training must do.
 
     report = recipe("vgg16-32s", ["VGG_ILSVRC_16_layers.caffemodel"], "fcn32s.caffemodel")
     recipe("32s-16s", ["fcn32s.caffemodel"], "fcn16s.caffemodel")
 
-Each is a transplant into a net of the catalogue; layers meet by name. A finer net starts out equal to the
-coarser one, because its new score layers are zero.
+Each is a transplant into a net of the catalogue. A finer net starts out equal to the coarser one, because its new score
+layers are zero.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from caffe_fcn import netspec
 from caffe_fcn.errors import CaffeFcnError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import NetParameter
-from caffe_fcn.surgery.edits import Edit, with_depth
-from caffe_fcn.surgery.transplanting import Donor, Report, transplant
+from caffe_fcn.surgery.donors import Donor
+from caffe_fcn.surgery.edits import Edit, add_mean_channel
+from caffe_fcn.surgery.report import Report
+from caffe_fcn.surgery.transplantation import transplant
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``net`` of the catalogue (built with ``options``), from ``wants``, one weights file each, leaving ``trains``.
+    """A surgery that makes weights for ``net`` of the catalogue (built with ``options``).
 
-    ``renames`` and ``edits`` are for the layers of every file, ``suffixes`` one for each file. ``published`` is what
-    it wants under the name that it is published by (see `published`), where it is.
+    ``wants`` names its weights files and ``trains`` what it leaves to training. ``renames`` and ``edits`` apply to the
+    layers of every file, ``suffixes`` has one suffix for each file. ``published`` is the wanted file's name in
+    `caffe_fcn.weights.published`, where it is there.
     """
 
     net: str
@@ -61,7 +64,7 @@ RECIPES = {
         (_VGG,),
         _SCORE,
         renames={"conv1_1": "conv1_1_bgrd"},
-        edits={"conv1_1": with_depth},
+        edits={"conv1_1": add_mean_channel},
     ),
     "nyud-color-hha": Recipe(
         "nyud-fcn32s-color-hha",
@@ -95,10 +98,10 @@ def recipe(
     strict: bool = False,
     seed: int = 0,
 ) -> Report:
-    """Carry out the recipe ``name`` on the weights that it wants, one file for each.
+    """Carry out the recipe ``name`` with the weights files that it wants.
 
-    ``to_net`` is a variant of the recipe's net, with other classes for instance. Raises `CaffeFcnError` for a
-    name or a number of files that is not the recipe's, and what `transplant` raises.
+    ``to_net`` is a variant of the recipe's net, with other classes for instance. Raises `CaffeFcnError` for an unknown
+    name or another number of files, and what `transplant` raises.
     """
     chosen = find_recipe(name)
     if len(weights) != len(chosen.wants):
@@ -113,9 +116,13 @@ def recipe(
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe by its name, or by that of the net that it makes."""
+    """A recipe by its name, or by that of the net that it makes; raises `CaffeFcnError` with the nearest name.
+
+    >>> find_recipe("voc-fcn8s").wants
+    ('a trained voc-fcn16s',)
+    """
     by_net = {each.net: each for each in reversed(RECIPES.values())}
     if name not in RECIPES and name not in by_net:
-        mend = nearest(name, [*RECIPES, *by_net]) or "see surgery recipe --list"
+        mend = nearest(name, [*RECIPES, *by_net]) or f"one of {', '.join(RECIPES)}"
         raise CaffeFcnError(f"recipe '{name}'", "there is none", mend)
     return RECIPES.get(name) or by_net[name]

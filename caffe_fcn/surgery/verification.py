@@ -1,19 +1,19 @@
 """Whether a convolutional net computes what its classifier computes: both are run and compared.
 
 At the classifier's own input size both must give the same. On a larger image the FCN has one value for each
-window, and the classifier sees that window as a crop. Where no layer pads they agree there too; where one
-does, the crop saw zeros where the larger image has neighbours. So each window is computed three ways, which
+window, which the classifier sees as a crop of the image. Where no layer pads they agree there, too; where one
+does, the crop has zeros where the larger image has neighbours. So each window is computed in three ways, which
 splits the difference in two:
 
     classifier(crop) - fcn(crop)     what the surgery changed
     fcn(crop) - fcn(image)           what padding inside the net makes of neighbours
 
-Where a layer of the FCN takes in the whole image (an InnerProduct, a global Pooling), or the classifier has several
-places in the compared blob itself, there are no such windows: the two are compared at the classifier's size alone.
-So a folded classifier is verified, too.
+Where a layer of the FCN takes in the whole image (an InnerProduct, a global Pooling), or the compared blob has several
+places in the classifier itself, there are no such windows: the two are compared at the classifier's size alone.
+In this way a folded classifier is verified, too.
 
-The FCN is run with the classifier's padding of the first convolution. Its own, 100 pixels around the image,
-is there for the output's size and not for its values.
+The FCN is run with the classifier's padding of the first convolution. Its own padding, 100 pixels around the image,
+serves the output's size and not its values.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from caffe_fcn import proto
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Graph, split
-from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.graph import Graph, input_layer, split
+from caffe_fcn.net.layer_types import Kind, layer_type, origin_of
 from caffe_fcn.net.shapes import infer, row_of
 from caffe_fcn.offsets import coord_map_between
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray
 
-_IMAGE = "image"  # what the input of both nets is called while they are compared
+_IMAGE = "image"  # the name of both nets' input layer while they are compared
 
 
 class Runner(Protocol):
@@ -51,7 +52,7 @@ class Runner(Protocol):
         """The net's outputs for its inputs, of any size."""
 
 
-Load = Callable[[Path], AbstractContextManager[Runner]]
+Loader = Callable[[Path], AbstractContextManager[Runner]]
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class Verification:
 
 def verify(
     classifier: NetParameter,
-    run_classifier: Load,
+    run_classifier: Loader,
     fcn: NetParameter,
-    run_fcn: Load,
+    run_fcn: Loader,
     *,
     blob: str | None = None,
     fcn_blob: str | None = None,
@@ -97,59 +98,59 @@ def verify(
 ) -> Verification:
     """Compare ``blob`` of the classifier with ``fcn_blob`` of the FCN on random images.
 
-    Each net is run by what loads it with its weights from a prototxt. ``blob`` is by default the last that
-    both have and that a layer with parameters makes, ``fcn_blob`` the one of its name. The larger image has
-    ``steps`` windows more along each axis, or of the classifier's size where there are no windows. Raises `NetError`
-    where the nets cannot be compared.
+    ``run_classifier`` and ``run_fcn`` load a prototxt with the weights of that net. ``blob`` is by default the last
+    one of a convolution or an InnerProduct that both nets have, ``fcn_blob`` the one of the same name. The larger image
+    has ``steps`` windows more along each axis; where there are no windows it has the classifier's size. Raises
+    `NetError` where the nets cannot be compared.
     """
     import numpy as np
 
-    ours, theirs = _Half(classifier, "classifier"), _Half(fcn, "FCN")
-    name = blob or _common(ours.graph, theirs.graph)
-    one, other = ours.upto(name), theirs.upto(fcn_blob or name)
-    first = _first_convolution(one)
-    _set_padding(_first_convolution(other), first)
-    shape = ours.input_shape()
+    whole_classifier, whole_fcn = _ComparedNet(classifier, "classifier"), _ComparedNet(fcn, "FCN")
+    blob = blob or _find_common_blob(whole_classifier.graph, whole_fcn.graph)
+    fcn_blob = fcn_blob or blob
+    classifier, fcn = whole_classifier.cut_at(blob), whole_fcn.cut_at(fcn_blob)
+    _set_padding(_find_first_convolution(fcn), _find_first_convolution(classifier))
+    shape = whole_classifier.input_shape()
     _, channels, height, width = shape
-    no_windows = _without_windows(one, name, shape, other)
-    stride, steps = (1, 0) if no_windows else (_stride(other, fcn_blob or name), steps)
+    no_windows = _explain_no_windows(classifier, blob, shape, fcn)
+    stride, steps = (1, 0) if no_windows else (_find_stride(fcn, fcn_blob), steps)
     larger = (1, channels, height + steps * stride, width + steps * stride)
     image = np.random.default_rng(seed).uniform(-128, 128, larger).astype(np.float32)
     corners = [(y * stride, x * stride) for y in range(steps + 1) for x in range(steps + 1)]
     crops = np.concatenate([image[:, :, y : y + height, x : x + width] for y, x in corners])
 
-    expected = _run(run_classifier, one, name, [crops])[0]
-    windows, *larger_output = _run(run_fcn, other, fcn_blob or name, [crops] if no_windows else [crops, image])
+    expected = _run(run_classifier, classifier, blob, [crops])[0]
+    windows, *larger_output = _run(run_fcn, fcn, fcn_blob, [crops] if no_windows else [crops, image])
     expected = expected.reshape(len(crops), -1)
     if windows.size != expected.size or not (no_windows or windows.shape == (*expected.shape, 1, 1)):
         here = f"gives {dims(windows.shape[1:])} where the classifier gives {expected.shape[1]} values"
-        raise NetError(f"blob '{fcn_blob or name}'", here, "it is not the classifier's convolutional form")
+        raise NetError(f"blob '{fcn_blob}'", here, "it is not the classifier's convolutional form")
     windows = windows.reshape(expected.shape)
     whole = larger_output[0][0].reshape(expected.shape[1], -1).T if larger_output else windows
     largest = float(np.abs(expected).max())
     if not 0 < largest < np.inf:
-        raise NetError(f"blob '{name}'", "is zero or infinite, which proves nothing", "compare with trained weights")
+        raise NetError(f"blob '{blob}'", "is zero or infinite, which proves nothing", "compare with trained weights")
 
     def gap(a: Array, b: Array) -> float:
         return float(np.abs(a - b).max()) / largest
 
     return Verification(
-        name,
-        shape,
-        larger,
-        len(corners),
-        largest,
-        gap(expected[0], windows[0]),
-        gap(expected, whole),
-        gap(expected, windows),
-        gap(windows, whole),
-        () if no_windows else tuple(_reaching_out(other, shape)),
-        tolerance,
-        no_windows,
+        blob=blob,
+        input=shape,
+        image=larger,
+        windows=len(corners),
+        largest=largest,
+        at_size=gap(expected[0], windows[0]),
+        total=gap(expected, whole),
+        surgery=gap(expected, windows),
+        padding=gap(windows, whole),
+        padded=() if no_windows else tuple(_find_padding_layers(fcn, shape)),
+        tolerance=tolerance,
+        no_windows=no_windows,
     )
 
 
-class _Half:
+class _ComparedNet:
     """One of the two nets, in its TEST phase."""
 
     def __init__(self, net: NetParameter, role: str) -> None:
@@ -159,20 +160,20 @@ class _Half:
     def input_shape(self) -> Shape:
         """1 x C x H x W of the image."""
         for node in self.graph.nodes:
-            if node.type in SOURCES and not node.bottoms:
-                shape = infer(self.net).blobs[node.tops[0].name]
+            if origin_of(node.layer):
+                shape = infer(self.net, data_shapes=read_record_shapes).blobs[node.tops[0].name]
                 if len(shape) == 4:
                     return (1, *shape[1:])
         raise NetError(self.role, "has no input of 4 axes", "give its deploy prototxt")
 
-    def upto(self, blob: str) -> NetParameter:
+    def cut_at(self, blob: str) -> NetParameter:
         """The layers that ``blob`` needs, reading an image of the classifier's size."""
         needed: set[str] = set()
         waiting = [self.graph.blob(blob).maker]
         sources = set()
         while waiting:
             node = waiting.pop()
-            if node.type in SOURCES and not node.bottoms:
+            if origin_of(node.layer):
                 sources.add(node.tops[0].name)
             elif node.name not in needed:
                 needed.add(node.name)
@@ -181,16 +182,16 @@ class _Half:
             raise NetError(self.role, f"blob '{blob}' needs {len(sources)} inputs", "one image can be compared")
         source = sources.pop()
         result = NetParameter(name=self.net.name)
-        result.layer.add(name=_IMAGE, type="Input", top=[source])
+        result.layer.append(input_layer(source, name=_IMAGE))
         result.layer.extend(node.layer for node in self.graph.nodes if node.name in needed)
         return result
 
 
-def _common(ours: Graph, theirs: Graph) -> str:
+def _find_common_blob(ours: Graph, theirs: Graph) -> str:
     names = [
         top.name
         for node in ours.nodes
-        if node.type in ("InnerProduct", "Convolution")
+        if layer_type(node.type).kind in (Kind.INNER_PRODUCT, Kind.CONVOLUTION)
         for top in node.tops
         if top.name in theirs.blobs
     ]
@@ -199,9 +200,9 @@ def _common(ours: Graph, theirs: Graph) -> str:
     return names[-1]
 
 
-def _first_convolution(net: NetParameter) -> LayerParameter:
+def _find_first_convolution(net: NetParameter) -> LayerParameter:
     for layer in net.layer:
-        if layer.type == "Convolution":
+        if layer_type(layer.type).kind is Kind.CONVOLUTION:
             return layer
     raise NetError("net", "has no convolution", "name a blob behind one")
 
@@ -215,7 +216,7 @@ def _set_padding(layer: LayerParameter, model: LayerParameter) -> None:
             setattr(layer.convolution_param, side, getattr(model.convolution_param, side))
 
 
-def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: NetParameter) -> str:
+def _explain_no_windows(classifier: NetParameter, blob: str, image: Shape, fcn: NetParameter) -> str:
     """Why no value of the FCN is that of the classifier on a part of the image; empty where each is."""
     for node in Graph(fcn).nodes:
         if node.bottoms and row_of(node).coords(node.layer) is None:
@@ -224,7 +225,7 @@ def _without_windows(classifier: NetParameter, blob: str, image: Shape, fcn: Net
     return f"blob '{blob}' has {dims(places)} places in the classifier, too" if math.prod(places) > 1 else ""
 
 
-def _stride(net: NetParameter, blob: str) -> int:
+def _find_stride(net: NetParameter, blob: str) -> int:
     """How far the image moves under the blob from one value to the next."""
     scales = {axis.scale for axis in coord_map_between(net, blob, net.layer[0].top[0]).maps}
     stride = scales.pop()
@@ -233,20 +234,21 @@ def _stride(net: NetParameter, blob: str) -> int:
     return int(stride)
 
 
-def _reaching_out(net: NetParameter, image: Shape) -> Iterator[str]:
+def _find_padding_layers(net: NetParameter, image: Shape) -> Iterator[str]:
     """The layers whose windows reach beyond the image: those that pad, and poolings whose last window runs out."""
     shapes = infer(net, inputs={net.layer[0].top[0]: image})
     for node in shapes.graph.nodes:
-        field = LAYER_TYPES[node.type].field
+        row = row_of(node)
+        field = row.field
         windows = field(node.layer) if field else ()
         sizes = shapes.blobs[node.bottoms[0].name][2:] if node.bottoms else ()
         pairs = list(zip(sizes, windows * len(sizes) if len(windows) == 1 else windows, strict=False))
-        last_runs_out = node.type == "Pooling" and any((size - w.extent) % w.stride for size, w in pairs)
+        last_runs_out = row.kind is Kind.POOLING and any((size - w.extent) % w.stride for size, w in pairs)
         if last_runs_out or any(window.pad for window in windows):
             yield node.name
 
 
-def _run(load: Load, net: NetParameter, blob: str, images: list[Array]) -> list[Array]:
+def _run(load: Loader, net: NetParameter, blob: str, images: list[Array]) -> list[Array]:
     source = net.layer[0].top[0]
     net.layer[0].input_param.shape.add(dim=images[0].shape)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A training as data: what its log says, live or afterwards.
+"""A training as data: its steps, tests and snapshots, from events as they come or from a log.
 
 history = read_log("snapshots/train.log")
 history.steps[-1].loss

@@ -1,4 +1,4 @@
-"""Labels for the eye: as a paletted image, and laid over the photo."""
+"""Labels made visible: as a paletted image, and as colours over the photo."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from caffe_fcn.datasets.records.palette import Colour, paint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_SHARE = 0.6  # of the class's colour in the overlay
+_SHARE = 0.6  # of the class's colour in a pixel of the overlay
 
 
-def label_image(label: NDArray[np.uint8 | np.uint16], colours: tuple[Colour, ...]) -> Image:
-    """A label H x W as an image whose pixels are the classes: paletted, or 16-bit grey beyond 256 classes."""
+def make_label_image(label: NDArray[np.uint8 | np.uint16], colours: tuple[Colour, ...]) -> Image:
+    """Return a label H x W as an image whose pixels are the classes: paletted, or 16-bit grey beyond 256 classes."""
     from PIL import Image
 
     image = Image.fromarray(label)
@@ -25,12 +25,12 @@ def label_image(label: NDArray[np.uint8 | np.uint16], colours: tuple[Colour, ...
     return image
 
 
-def overlay(
+def overlay_colours(
     photo: NDArray[np.uint8], label: NDArray[np.uint8 | np.uint16], colours: tuple[Colour, ...]
 ) -> NDArray[np.uint8]:
-    """The label's colours over a photo (C x H x W, blue first): H x W x 3, red first.
+    """Blend the colours of a label into a photo (C x H x W, blue first); returns H x W x 3, red first.
 
-    A label of another size is stretched to the photo's. Pixels of a black class show the photo alone.
+    A label of another size is stretched to the photo's. Pixels of a class whose colour is black show only the photo.
     """
     height, width = photo.shape[1:]
     rows = np.arange(height) * label.shape[0] // height

@@ -15,7 +15,7 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import MOST_AXES, dims
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -26,8 +26,6 @@ from caffe_fcn.weights.tensors import (
     Tensor,
     explain_bad_shape,
 )
-
-DAMAGED = "the file is cut off or damaged: copy or fetch it again"
 
 # The numbers of BlobProto's fields
 _LEGACY_SIDES = (1, 2, 3, 4)  # num, channels, height, width

@@ -18,7 +18,7 @@ from caffe_fcn.errors import MissingExtraError, WeightsError
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.npz import DENSEST
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -35,8 +35,6 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 # Memory for a compressed data set: HDF5 unpacks whole chunks, and all chunks that share a row are needed to give the
 # row's values in their order. It is room for a chunk of 64 million float32, more than any that HDF5 chooses by itself.
 _LARGEST_SLAB = 256 << 20
-
-_BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def _h5py(path: object) -> Any:
@@ -56,7 +54,7 @@ def read(file: SourceFile) -> Weights:
                 raise WeightsError(file.path, "has no group 'data'", "name a weights file that Caffe wrote")
             layers = tuple(_read_layer(file, name, get_member(data, name, locate(file.path, name))) for name in data)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise WeightsError(file.path, f"HDF5 cannot read it: {error}", _BROKEN) from error
+        raise WeightsError(file.path, f"HDF5 cannot read it: {error}", DAMAGED) from error
     return Weights(file, "hdf5", layers)
 
 
@@ -69,7 +67,7 @@ def get_member(group: Any, name: str, where: str) -> Any:
 
 def _read_layer(file: SourceFile, name: str, group: Any) -> Layer:
     if not hasattr(group, "keys"):
-        raise WeightsError(locate(file.path, name), "is no group", _BROKEN)
+        raise WeightsError(locate(file.path, name), "is no group", DAMAGED)
     tensors = []
     for index in range(len(group)):
         where = locate(file.path, name, index)
@@ -89,17 +87,17 @@ def open_tensor(file: SourceFile, data: Any, where: str) -> Tensor:
         raise WeightsError(where, "lies in another file", "weights lie in the file itself")
     shape: Shape = tuple(data.shape or ())
     if reason := explain_bad_shape(shape) if data.shape is not None else "has no values":
-        raise WeightsError(where, reason, _BROKEN)
+        raise WeightsError(where, reason, DAMAGED)
     size = math.prod(shape) * ITEM_SIZES[dtype]
     if not size:
         return Tensor(shape, dtype, ())
     begin = data.id.get_offset()
     if begin is not None and data.chunks is None and data.dtype.byteorder in "=<|":
         if data.id.get_storage_size() != size or begin + size > len(file):
-            raise WeightsError(where, f"needs {size} bytes and has fewer", _BROKEN)
+            raise WeightsError(where, f"needs {size} bytes and has fewer", DAMAGED)
         return Tensor(shape, dtype, (FileSegment(file, begin, size),))
     if not _is_complete(data):
-        raise WeightsError(where, f"declares {size} bytes that are not there", _BROKEN)
+        raise WeightsError(where, f"declares {size} bytes that are not there", DAMAGED)
     grid = data.chunks or (1,) * len(shape)
     axis = _find_slab_axis(shape, grid, data.dtype.itemsize)
     if axis is None:
@@ -145,7 +143,7 @@ def _read_slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, g
                     for begin in range(0, len(slab), CHUNK // item):
                         yield slab[begin : begin + CHUNK // item].tobytes()
         except (OSError, RuntimeError, KeyError) as error:
-            raise WeightsError(where, f"HDF5 cannot read it: {error}", _BROKEN) from error
+            raise WeightsError(where, f"HDF5 cannot read it: {error}", DAMAGED) from error
 
     return GeneratedSegment(size, values, frozenset((file,)))
 

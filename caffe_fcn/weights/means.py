@@ -15,7 +15,7 @@ from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import npz
 from caffe_fcn.weights.blobs import read_blob
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import FileSegment, Tensor
 
 if TYPE_CHECKING:
@@ -85,7 +85,5 @@ def _read_npy(file: SourceFile, head: bytes) -> Tensor:
     shape, dtype, begin = npz.parse_header(head, str(file.path))
     tensor = Tensor(shape, dtype, (FileSegment(file, begin, len(file) - begin),))
     if tensor.nbytes != len(file) - begin:
-        raise WeightsError(
-            file.path, f"{dims(shape)} needs {tensor.nbytes} bytes, it has {len(file) - begin}", npz.BROKEN
-        )
+        raise WeightsError(file.path, f"{dims(shape)} needs {tensor.nbytes} bytes, it has {len(file) - begin}", DAMAGED)
     return tensor

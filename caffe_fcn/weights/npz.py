@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights.array_names import group_by_layer, name_arrays
 from caffe_fcn.weights.layers import Layer, Weights
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -42,7 +42,6 @@ _LENGTH_OF_LENGTH = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}  # bytes, b
 _DTYPES = {f"{order}f{size}": name for order in "<=" for name, size in ITEM_SIZES.items()}
 DENSEST = 1032  # deflate packs at most so many bytes into one: a member that declares more is damaged
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
-BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def read(file: SourceFile) -> Weights:
@@ -55,10 +54,10 @@ def read(file: SourceFile) -> Weights:
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name in tensors:
-                    raise WeightsError(file.path, f"has two arrays '{name}'", BROKEN)
+                    raise WeightsError(file.path, f"has two arrays '{name}'", DAMAGED)
                 tensors[name] = _read_tensor(file, archive, info)
     except _zip_errors() as error:
-        raise WeightsError(file.path, f"is no zip that can be read: {error}", BROKEN) from error
+        raise WeightsError(file.path, f"is no zip that can be read: {error}", DAMAGED) from error
     return Weights(file, "npz", group_by_layer(file.path, tensors))
 
 
@@ -77,18 +76,18 @@ def _read_tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipIn
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # numpy writes no other
         raise WeightsError(where, f"is compressed in way {info.compress_type}", "save it with numpy.savez")
     if info.file_size > DENSEST * max(info.compress_size, 1):
-        raise WeightsError(where, f"declares {info.file_size} bytes in {info.compress_size}", BROKEN)
+        raise WeightsError(where, f"declares {info.file_size} bytes in {info.compress_size}", DAMAGED)
     with archive.open(info) as member:
         shape, dtype, header = parse_header(member.read(LONGEST_HEADER), where)
     size = math.prod(shape) * ITEM_SIZES[dtype]
     if info.file_size != header + size:
-        raise WeightsError(where, f"needs {header + size} bytes, it has {info.file_size}", BROKEN)
+        raise WeightsError(where, f"needs {header + size} bytes, it has {info.file_size}", DAMAGED)
     segment: Segment = GeneratedSegment(size, lambda: _unpack(file, info, header, where), frozenset((file,)))
     if info.compress_type == zipfile.ZIP_STORED:
         signature, name, extra = _LOCAL_HEADER.unpack(file.read(info.header_offset, _LOCAL_HEADER.size))
         begin = info.header_offset + _LOCAL_HEADER.size + name + extra + header
         if signature != MAGIC or begin + size > len(file):
-            raise WeightsError(where, "does not lie where the zip says", BROKEN)
+            raise WeightsError(where, "does not lie where the zip says", DAMAGED)
         segment = FileSegment(file, begin, size)
     return Tensor(shape, dtype, (segment,))
 
@@ -104,9 +103,9 @@ def _unpack(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) ->
                 left -= len(chunk)
                 yield chunk
     except _zip_errors() as error:
-        raise WeightsError(where, f"cannot be unpacked: {error}", BROKEN) from error
+        raise WeightsError(where, f"cannot be unpacked: {error}", DAMAGED) from error
     if left:
-        raise WeightsError(where, f"ends {left} bytes early", BROKEN)
+        raise WeightsError(where, f"ends {left} bytes early", DAMAGED)
 
 
 # numpy's header is the text of a Python dict. It is parsed by this grammar and not by Python, whose parsers raise
@@ -125,23 +124,23 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
     size = _LENGTH_OF_LENGTH.get(data[6:8])
     begin = len(NUMPY) + 2 + (size or 0)
     if not data.startswith(NUMPY) or size is None or len(data) < begin:
-        raise WeightsError(where, "is no numpy array", BROKEN)
+        raise WeightsError(where, "is no numpy array", DAMAGED)
     end = begin + int.from_bytes(data[begin - size : begin], "little")
     if end > LONGEST_HEADER:
-        raise WeightsError(where, f"has a header of {end} bytes, more than {LONGEST_HEADER}", BROKEN)
+        raise WeightsError(where, f"has a header of {end} bytes, more than {LONGEST_HEADER}", DAMAGED)
     entries = _parse_entries(data[begin:end].decode("latin-1")) if end <= len(data) else {}
     if entries.keys() != {"descr", "fortran_order", "shape"}:
-        raise WeightsError(where, "has a damaged header", BROKEN)
+        raise WeightsError(where, "has a damaged header", DAMAGED)
     kind, fortran, sides = (entries[key] for key in ("descr", "fortran_order", "shape"))
     if kind["list"]:
         raise WeightsError(where, "holds records", "weights are plain arrays of float16, float32 or float64")
     if kind["text"] not in _DTYPES:
-        raise WeightsError(where, f"holds {kind['text']}", "weights are little-endian float16, float32 or float64")
+        raise WeightsError(where, f"holds {kind['text']!r}", "weights are little-endian float16, float32 or float64")
     shape = _parse_shape(sides["sides"])
     if shape is None or not fortran["flag"]:
-        raise WeightsError(where, "has a damaged header", BROKEN)
+        raise WeightsError(where, "has a damaged header", DAMAGED)
     if reason := explain_bad_shape(shape):
-        raise WeightsError(where, reason, BROKEN)
+        raise WeightsError(where, reason, DAMAGED)
     if fortran["flag"] == "True" and len(shape) > 1:
         raise WeightsError(where, "has its axes in Fortran's order", "save numpy.ascontiguousarray of it")
     return shape, _DTYPES[kind["text"]], end

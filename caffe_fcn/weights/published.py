@@ -6,13 +6,14 @@ is the published one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import FileError, nearest
 from caffe_fcn.files import PathLike, naming_errors
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.weights.tensors import CHUNK
 
 if TYPE_CHECKING:
@@ -29,10 +30,8 @@ PUBLISHED = {
 
 _PATIENCE = 30  # seconds without a byte
 
-Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0 where the server does not say)
 
-
-def fetch(name: str, folder: PathLike, server: str = SERVER, progress: Progress | None = None) -> Path:
+def fetch(name: str, folder: PathLike, server: str = SERVER, progress: TaskProgress | None = None) -> Path:
     """The path of the published weights ``name`` in ``folder``, fetched from ``server`` unless they are there.
 
     Raises `FileError` for a name that is not published, a server that cannot be reached, or a file that is not the
@@ -58,7 +57,7 @@ def fetch(name: str, folder: PathLike, server: str = SERVER, progress: Progress 
     return target
 
 
-def _download(url: str, part: Path, progress: Progress | None) -> None:
+def _download(url: str, part: Path, progress: TaskProgress | None) -> None:
     have = part.stat().st_size if part.exists() else 0  # bytes
     with _naming_url(url), _open_url(url, have) as response:
         if response is None:  # all of it has arrived before

@@ -16,7 +16,7 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights.array_names import group_by_layer, name_arrays
 from caffe_fcn.weights.layers import Layer, Weights
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import ITEM_SIZES, FileSegment, Shape, Tensor, explain_bad_shape
 
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
@@ -24,7 +24,6 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
 _LONGEST_ALLOWED = 100_000_000  # by the format; JSON's parser can make 3 GB of it
 _LONGEST_HEADER = 10_000_000  # that is read: room for 100,000 parameters
-_BROKEN = "the file is cut off or damaged: copy or fetch it again"
 
 
 def matches(head: bytes) -> bool:
@@ -36,13 +35,13 @@ def read(file: SourceFile) -> Weights:
     """The layers of a ``.safetensors`` file; raises `WeightsError` naming the array."""
     length = int.from_bytes(file.read(0, _LENGTH), "little")
     if _LENGTH + length > len(file):
-        raise WeightsError(file.path, f"has a header of {length} bytes and ends before it does", _BROKEN)
+        raise WeightsError(file.path, f"has a header of {length} bytes and ends before it does", DAMAGED)
     if length > _LONGEST_HEADER:
-        raise WeightsError(file.path, f"has a header of {length} bytes, more than {_LONGEST_HEADER}", _BROKEN)
+        raise WeightsError(file.path, f"has a header of {length} bytes, more than {_LONGEST_HEADER}", DAMAGED)
     try:
         header = strict_json.parse(file.read(_LENGTH, length))
     except ValueError as error:
-        raise WeightsError(file.path, f"its header is no JSON: {error}", _BROKEN) from error
+        raise WeightsError(file.path, f"its header is no JSON: {error}", DAMAGED) from error
     begin = _LENGTH + length
     segments: dict[str, FileSegment] = {}
     tensors: dict[str, Tensor] = {}
@@ -60,10 +59,10 @@ def _check_places(file: SourceFile, data: int, segments: dict[str, FileSegment])
     for name, segment in sorted(segments.items(), key=lambda item: (item[1].begin, item[1].size)):
         if segment.begin != end:
             what = "overlaps another" if segment.begin < end else f"leaves {segment.begin - end} bytes before it"
-            raise WeightsError(f"{file.path}, array '{name}'", what, _BROKEN)
+            raise WeightsError(f"{file.path}, array '{name}'", what, DAMAGED)
         end += segment.size
     if end != len(file):
-        raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", _BROKEN)
+        raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", DAMAGED)
 
 
 def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, FileSegment]:
@@ -76,14 +75,14 @@ def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Sh
         ):
             pass
         case _:
-            raise WeightsError(where, "its entry in the header makes no sense", _BROKEN)
+            raise WeightsError(where, "its entry in the header makes no sense", DAMAGED)
     if kind not in _DTYPES:
         raise WeightsError(where, f"holds {kind!r}", f"weights are {', '.join(_DTYPES)}")
     if reason := explain_bad_shape(shape):
-        raise WeightsError(where, reason, _BROKEN)
+        raise WeightsError(where, reason, DAMAGED)
     size = math.prod(shape) * ITEM_SIZES[_DTYPES[kind]]
     if not 0 <= begin <= end <= len(file) - data or end - begin != size:
-        raise WeightsError(where, f"needs {size} bytes, the header gives it {begin} to {end}", _BROKEN)
+        raise WeightsError(where, f"needs {size} bytes, the header gives it {begin} to {end}", DAMAGED)
     return tuple(shape), _DTYPES[kind], FileSegment(file, data + begin, size)
 
 

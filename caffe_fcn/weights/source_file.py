@@ -13,6 +13,8 @@ from caffe_fcn.files import PathLike, naming_errors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+DAMAGED = "the file is cut off or damaged: copy or fetch it again"  # how to mend it, in errors of all formats
+
 _WINDOW = 4096  # bytes that are read at once where single bytes are asked for
 
 

@@ -101,7 +101,7 @@ def test_no_text_stops_the_reading(lines: list[str]) -> None:
 def test_a_resumed_training_tells_its_later_part_anew() -> None:
     first = [Step(0, 4.0), Step(10, 3.0), NetTest(10, 0), Step(20, 2.0), NetTest(20, 0)]
     again = [NetTest(10, 0, (("loss", 9.0),)), Step(10, 3.5), Step(20, 2.5)]
-    history = History.of([*first, *again])
+    history = History.from_events([*first, *again])
     assert history.losses() == [(0, 4.0), (10, 3.5), (20, 2.5)]
     assert history.tests == [NetTest(10, 0, (("loss", 9.0),))]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.evaluation.overlap import Overlap
-from caffe_fcn.evaluation.scores import Confusion
+from caffe_fcn.evaluation.scores import ConfusionMatrix
 
 IGNORED = 255
 
@@ -32,7 +32,7 @@ def labellings(draw: st.DrawFn) -> tuple[int, list[np.ndarray], list[np.ndarray]
 @given(case=labellings())
 def test_the_measures_are_their_definitions(case: tuple[int, list[np.ndarray], list[np.ndarray]]) -> None:
     classes, labels, predictions = case
-    confusion = Confusion(classes)
+    confusion = ConfusionMatrix(classes)
     for label, prediction in zip(labels, predictions, strict=True):
         confusion.add(label, prediction, IGNORED, "here")
     found = confusion.scores()
@@ -65,12 +65,12 @@ def test_the_measures_are_their_definitions(case: tuple[int, list[np.ndarray], l
 
 
 def test_a_label_that_the_net_does_not_have_is_refused_with_its_place() -> None:
-    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the net's classes 0 to 2 \(--ignore 7"):
-        Confusion(3).add(np.array([[0, 7]], np.uint8), np.zeros((1, 2), int), IGNORED, "image 3")
+    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the net's classes 0 to 2 \(`ignore` 7"):
+        ConfusionMatrix(3).add(np.array([[0, 7]], np.uint8), np.zeros((1, 2), int), IGNORED, "image 3")
 
 
 def test_nothing_that_counts_is_refused() -> None:
-    confusion = Confusion(3)
+    confusion = ConfusionMatrix(3)
     confusion.add(np.full((2, 2), IGNORED, np.uint8), np.zeros((2, 2), int), IGNORED, "here")
     with pytest.raises(DatasetError, match="not one pixel counts"):
         confusion.scores()

@@ -122,7 +122,7 @@ def kind_of(name: str) -> str:
 
 
 def slim(net: proto.NetParameter) -> proto.NetParameter:
-    """fc6 and fc7 with 8 outputs instead of 4096: half a gigabyte less for each trunk, and no other layer differs."""
+    """fc6 and fc7 with 8 outputs instead of 4096: saves half a gigabyte for each backbone, no other layer differs."""
     for layer in net.layer:
         if layer.convolution_param.num_output == 4096:
             layer.convolution_param.num_output = 8

@@ -22,7 +22,7 @@ from caffe_fcn.net.diff import differences
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import from_classifier
 
-STRIDES = (32, 16, 8)
+FCN_STRIDES = (32, 16, 8)
 
 
 def deploy_of(name: str, stride: int = 32, classes: int = 5) -> Any:
@@ -67,14 +67,14 @@ def test_googlenet_keeps_its_padding_and_loses_its_pooling() -> None:
     assert differences(ours, published) == []
 
 
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", FCN_STRIDES)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_size_from_the_classifiers_up_is_scored_at_every_pixel(name: str, stride: int) -> None:
     net = deploy_of(name, stride)
     size = infer(CLASSIFIERS[name]()).blobs["data"][2:]
     crops, period = padding.prove(net, (size[0], size[1]))
     assert crops
-    assert period >= min(stride, from_classifier(CLASSIFIERS[name](), 5, stride).trunk.stride)
+    assert period >= min(stride, from_classifier(CLASSIFIERS[name](), 5, stride).backbone.stride)
     for height, width in ((230, 301), (331, 260)):
         assert infer(net, size=(height, width)).blobs["score"] == (1, 5, height, width)
 
@@ -93,14 +93,14 @@ def test_every_size_from_the_classifiers_up_is_scored_at_every_pixel(name: str, 
 )
 def test_skips_come_from_the_poolings_of_their_strides_or_the_last_blobs(name: str, pools: dict[int, str]) -> None:
     net = from_classifier(CLASSIFIERS[name](), 5, 8)
-    assert {stride: pool for stride, pool in net.trunk.skips.items() if stride >= 8} == pools
+    assert {stride: pool for stride, pool in net.backbone.skips.items() if stride >= 8} == pools
     made = layers_of(netspec.build(net, "deploy"))
     assert [name for name in made if name.startswith("fuse_")] == [f"fuse_{pool}" for pool in pools.values()]
 
 
 def test_a_trunk_finer_than_asked_for_is_scored_at_its_own_stride() -> None:
     net = from_classifier(CLASSIFIERS["lenet"](), 5, 32)
-    assert net.stride == net.trunk.stride == 4
+    assert net.stride == net.backbone.stride == 4
     made = layers_of(netspec.build(net, "deploy"))
     assert list(made["upscore"].convolution_param.stride) == [4]
     assert list(made["ip1"].convolution_param.kernel_size) == [4]
@@ -235,14 +235,14 @@ def test_a_stride_that_no_layer_has_is_told() -> None:
 
     with pytest.raises(NetError, match=r"no blob of stride 8 .*it has 16, 2"):
         from_classifier(with_end(jump), 5, 8)
-    assert from_classifier(with_end(jump), 5, 16).trunk.stride == 16
+    assert from_classifier(with_end(jump), 5, 16).backbone.stride == 16
 
 
 # Real Caffe.
 
 
 @pytest.mark.caffe
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", FCN_STRIDES)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_real_caffe_makes_the_same_shapes(name: str, stride: int, caffe: CaffeWorker) -> None:
     net = deploy_of(name, stride)
@@ -260,7 +260,7 @@ def test_real_caffe_makes_the_same_shapes(name: str, stride: int, caffe: CaffeWo
 @pytest.mark.parametrize("zoo", ["bvlc_alexnet", "bvlc_googlenet"])
 def test_real_caffe_takes_the_published_classifiers(zoo: str, caffe: CaffeWorker) -> None:
     classifier = reference.net(zoo, "deploy")
-    for stride in STRIDES:
+    for stride in FCN_STRIDES:
         net = netspec.build(from_classifier(classifier, 21, stride), "deploy", size=(240, 300))
         real = caffe.ask("shapes", proto.to_text(net))
         assert tuple(real["blobs"]["score"]) == (1, 21, 240, 300)
@@ -278,7 +278,7 @@ def test_scores_are_the_classifiers_at_every_position(tmp_path: Path, pycaffe: P
                 param.weight_filler.type = "xavier"
     proto.write(n, classifier)
     net = from_classifier(n, 10)
-    pad = net.trunk.pad
+    pad = net.backbone.pad
     proto.write(netspec.build(net, "deploy", size=(40, 44)), fcn)
     pycaffe('caffe.Net(str(inputs["net"]), caffe.TEST).save(str(inputs["to"]))', net=classifier, to=weights)
     surgery.transplant(weights, fcn, moved, renames={"ip2": "score_fr"}, from_net=classifier)

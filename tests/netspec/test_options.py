@@ -187,7 +187,7 @@ MISTAKES = {
     "size: cannot be (0, 5)": ("voc-fcn8s", "deploy", {"size": (0, 5)}),
     "batch: cannot be -1": ("voc-fcn8s", "deploy", {"batch": -1}),
     "pad: cannot be 'much'": ("voc-fcn8s", "train", {"pad": "much"}),
-    "SBDDSegDataLayer: reads one image at a time, not 4 (use --data lmdb)": ("voc-fcn8s", "train", {"batch": 4}),
+    "SBDDSegDataLayer: reads one image at a time, not 4 (use `data` lmdb)": ("voc-fcn8s", "train", {"batch": 4}),
     "NYUDSegDataLayer: brings its own mean": ("nyud-fcn32s-hha", "train", {"mean": 3}),
     "triangles: has no Python data layer": ("triangles", "train", {"data": "python"}),
     "triangles: has no loss 'l3' (one of l2, softmax, l1)": ("triangles", "train", {"loss": "l3"}),

@@ -174,7 +174,7 @@ def test_opencv_runs_the_fcn_alexnet_pair_as_real_caffe_does(pycaffe, alexnet, t
     assert np.abs(score - out["score"]).max() < 1e-4 * np.abs(out["score"]).max()
 
 
-# Rules of fitting, on nets of a few layers
+# Rules of adaptation, on nets of a few layers
 
 
 def layer(name: str, kind: str, bottom: str = "data", **fields: object) -> dict[str, object]:
@@ -295,13 +295,13 @@ def test_transposed_weights_are_turned(tmp_path):
 
 
 def test_a_matrix_is_transposed_in_blocks(tmp_path, monkeypatch):
-    from caffe_fcn.surgery import fitting
+    from caffe_fcn.surgery import adaptation
     from caffe_fcn.weights.tensors import from_array
 
     matrix = RNG.normal(size=(37, 53)).astype("f4")
     for block in (1, 150, 1000, 1 << 20):
-        monkeypatch.setattr(fitting, "_BLOCK", block)
-        np.testing.assert_array_equal(fitting.transposed(from_array(matrix)).load(), matrix.T)
+        monkeypatch.setattr(adaptation, "_BLOCK", block)
+        np.testing.assert_array_equal(adaptation.transposed(from_array(matrix)).load(), matrix.T)
 
 
 @pytest.mark.numerics

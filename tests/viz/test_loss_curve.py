@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from caffe_fcn.engines.events import Event, Step
 from caffe_fcn.engines.events import Test as NetTest
 from caffe_fcn.training import History
-from caffe_fcn.viz.loss_curve import draw_loss, loss_curve
+from caffe_fcn.viz.loss_curve import draw_loss_curve, write_loss_curve
 
 Points = list[tuple[float, float]]
 
 
 def picture(*events: Event) -> ElementTree.Element:
-    return ElementTree.fromstring(loss_curve(History.of(events)))
+    return ElementTree.fromstring(draw_loss_curve(History.from_events(events)))
 
 
 def curves(svg: ElementTree.Element) -> list[Points]:
@@ -82,7 +82,7 @@ def test_divergence_is_told() -> None:
 
 
 def test_titles_are_escaped(tmp_path: Path) -> None:
-    draw_loss(History.of([Step(0, 1.0)]), tmp_path / "loss.svg", title="a < b & c")
+    write_loss_curve(History.from_events([Step(0, 1.0)]), tmp_path / "loss.svg", title="a < b & c")
     assert "a < b & c" in texts(ElementTree.parse(tmp_path / "loss.svg").getroot())
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from caffe_fcn import files
 from caffe_fcn.datasets.build.journal import Journal, Outcome, Record
-from caffe_fcn.datasets.build.options import BuildOptions, Progress
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.build.staging import ResumeError, staging_folder
 from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records.database import DamagedError, Database, Writer
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.progress import Progress, name_task
 
 if TYPE_CHECKING:
     from caffe_fcn.datasets.records import opening
@@ -164,13 +165,14 @@ def _measure(folder: Path, about: Description, found: Mapping[str, opening.Paths
     for place, (name, (image_path, label_path)) in enumerate(found.items()):
         labels = None if label_path is None else Database(label_path)
         figures = statistics.measure(
-            Database(image_path), labels, options.workers, _report_as(f"measuring {name}", options)
+            Database(image_path), labels, options.workers, name_task(options.progress, f"measuring {name}")
         )
         about.splits[name]["statistics"] = figures.summarize(classes, about.ignore_label)
         if place == 0:
             about.mean = figures.mean
             if figures.image_sum is not None:
-                about.mean_file = _write_file(folder, dataset_json.MEAN_FILE, statistics.encode_mean(figures))
+                mean_blob = statistics.encode_mean(figures.image_sum, figures.count)
+                about.mean_file = _write_file(folder, dataset_json.MEAN_FILE, mean_blob)
             if classes is not None:
                 weights = figures.compute_weights(classes, about.ignore_label)
                 about.infogain_file = _write_file(
@@ -183,12 +185,6 @@ def _write_file(folder: Path, name: str, content: bytes) -> str:
     with files.atomic_write(folder / name) as file:
         file.write(content)
     return name
-
-
-def _report_as(what: str, options: BuildOptions) -> Callable[[int, int], None] | None:
-    """The caller's progress, called with ``what`` is being done."""
-    progress = options.progress
-    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _identify(splits: Sequence[SplitSource], about: Description) -> str:

@@ -5,14 +5,12 @@ folder.build("set", "photos", "masks", options=ImportOptions(RecordFormat(size=(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from caffe_fcn.datasets.build.record_format import RecordFormat
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many records are done, and how many there are."""
+from caffe_fcn.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

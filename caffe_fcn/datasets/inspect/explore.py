@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.build.options import Progress
 from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import images, palette
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.errors import DatasetError
+from caffe_fcn.progress import Progress, TaskProgress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +46,7 @@ class View:
 
 
 def make_views(
-    pairs: Pairs, count: int, side: int, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    pairs: Pairs, count: int, side: int, workers: int = 1, progress: TaskProgress | None = None
 ) -> list[View]:
     """``count`` records, or all if there are fewer, none larger than ``side``; raises `DatasetError`."""
     total = min(count, len(pairs))

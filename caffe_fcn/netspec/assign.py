@@ -1,9 +1,9 @@
-"""Python values into the fields of a layer, as pycaffe's ``assign_proto`` puts them, but told when they don't fit.
+"""Assign Python values to the fields of a layer, as pycaffe's ``assign_proto`` does, and report those that do not fit.
 
-Dicts become messages, lists repeated fields, a single value a repeated field of one; names of enum values are as
-good as their numbers. A parameter goes to the message of the layer's own type (``num_output`` of a Convolution to
-``convolution_param``) if it is a field there, else to the layer itself. Unlike pycaffe's, this holds for types whose
-message bears another name too, such as Deconvolution.
+A dict becomes a message, a list a repeated field, a single value a repeated field with one element; an enum takes the
+name of a value or its number. A parameter goes to the message of the layer's own type (``num_output`` of a Convolution
+to ``convolution_param``) if that has such a field, else to the layer itself. Unlike pycaffe, this module also finds
+the message of a type that shares it with another type, such as Deconvolution.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.text import message_fields
 
 # Messages that several layer types read beside their own.
-_SHARED = {"transform_param", "loss_param", "softmax_param"}
+_SHARED_MESSAGES = {"transform_param", "loss_param", "softmax_param"}
 
 
 def check_type(type_name: str) -> None:
@@ -30,8 +30,8 @@ def check_type(type_name: str) -> None:
         raise NetError(f"L.{type_name}", "Caffe has no such layer type", mend)
 
 
-def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
-    """Put a call's keyword arguments where they belong; raises `NetError` naming the layer type and its parameters."""
+def assign_params(layer: LayerParameter, params: Mapping[str, Any]) -> None:
+    """Assign a call's keyword arguments to the layer; raises `NetError` that names the type and its parameters."""
     where = f"L.{layer.type}"
     own = LAYER_TYPES[layer.type].param_name
     own_fields = message_fields(getattr(layer, own).DESCRIPTOR) if own else {}
@@ -41,21 +41,21 @@ def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
         elif name in _LAYER_FIELDS and not is_foreign(layer.type, name):
             _assign(layer, _LAYER_FIELDS[name], value, where)
         else:
-            raise NetError(where, f"has no parameter '{name}'", _mend(layer, name, own_fields))
+            raise NetError(where, f"has no parameter '{name}'", _suggest_parameter(layer, name, own_fields))
 
 
 _LAYER_FIELDS = message_fields(LayerParameter.DESCRIPTOR)
 
 
 def is_foreign(type_name: str, name: str) -> bool:
-    """Whether a field of a layer is the parameters of another type, to which this one pays no heed."""
-    return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED
+    """Whether a field of a layer holds the parameters of another layer type, which this type ignores."""
+    return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED_MESSAGES
 
 
-def _mend(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
+def _suggest_parameter(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
     message = LAYER_TYPES[layer.type].param_name
     general = [each for each in _LAYER_FIELDS if not each.endswith("_param")]
-    known = [*own_fields, *([message] if message else []), *_SHARED, *general]
+    known = [*own_fields, *([message] if message else []), *_SHARED_MESSAGES, *general]
     return nearest(name, known) or f"it has {', '.join([*own_fields] or [message or 'none'])}"
 
 
@@ -64,16 +64,16 @@ def _assign(target: Message, field: FieldDescriptor, value: Any, where: str) -> 
     if hasattr(current, "extend"):
         for each in value if isinstance(value, list | tuple) else [value]:
             if field.message_type:
-                _fill(current.add(), field, each, where)
+                _assign_message(current.add(), field, each, where)
             else:
-                _checked(current.append, field, each, where)
+                _try_to_assign(current.append, field, each, where)
     elif field.message_type:
-        _fill(current, field, value, where)
+        _assign_message(current, field, value, where)
     else:
-        _checked(lambda scalar: setattr(target, field.name, scalar), field, value, where)
+        _try_to_assign(lambda scalar: setattr(target, field.name, scalar), field, value, where)
 
 
-def _fill(target: Message, field: FieldDescriptor, value: Any, where: str) -> None:
+def _assign_message(target: Message, field: FieldDescriptor, value: Any, where: str) -> None:
     fields = message_fields(field.message_type)
     if not isinstance(value, Mapping):
         raise NetError(where, f"{field.name} takes a dict, not {value!r}", f"such as dict({next(iter(fields))}=...)")
@@ -84,14 +84,14 @@ def _fill(target: Message, field: FieldDescriptor, value: Any, where: str) -> No
         _assign(target, fields[name], each, where)
 
 
-def _checked(put: Callable[[Any], None], field: FieldDescriptor, value: Any, where: str) -> None:
+def _try_to_assign(setter: Callable[[Any], None], field: FieldDescriptor, value: Any, where: str) -> None:
     try:
-        put(value)
+        setter(value)
     except (TypeError, ValueError) as error:
-        raise NetError(where, f"{field.name} cannot be {value!r}", _instead(field, value)) from error
+        raise NetError(where, f"{field.name} cannot be {value!r}", _suggest_value(field, value)) from error
 
 
-def _instead(field: FieldDescriptor, value: Any) -> str:
+def _suggest_value(field: FieldDescriptor, value: Any) -> str:
     if not field.enum_type:
         return f"it takes {_TAKES[field.cpp_type]}"
     known = list(field.enum_type.values_by_name)

@@ -1,8 +1,8 @@
-"""Where a classifier's parts are: the image, the layers that positions lead through, the classifier, its ends.
+"""Find the parts of an image classifier: the image, the classifying layer, and the layers between them.
 
-The walk goes back from the net's output. Behind the classifier (the last layer with weights) nothing is kept;
-before it lie fully connected layers, which become convolutions, and layers that end positions (global pooling,
-flattening), which are left out.
+The search goes back from the net's output. The classifying layer is the last layer with weights; what follows it is
+left out. Before it there are fully connected layers, which become convolutions, and layers that pool or flatten the
+whole image, which are left out.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import POINTWISE, dims
 from caffe_fcn.net.graph import Blob, Graph, Node
+from caffe_fcn.net.layer_types import Kind, is_loss
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
 from caffe_fcn.net.shapes import Shapes, row_of
-from caffe_fcn.netspec.convolutionize import flattens
+from caffe_fcn.netspec.convolutionize import is_flattening
 from caffe_fcn.proto import NetParameter
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class Parts:
     """The parts of a classifier by name.
 
-    ``image`` is the blob of ``channels`` x ``size`` (H, W) that it sees; ``classifier`` the layer that scores its
-    classes; ``dense`` the fully connected layers before it, ``ending`` the layers that end positions.
+    ``image`` is the blob that it sees, of ``channels`` x ``size`` (H, W). ``classifier`` is the layer that scores its
+    classes, ``dense`` are the fully connected layers before it, ``ending`` those that pool or flatten the whole image.
     """
 
     image: str
@@ -35,47 +36,48 @@ class Anatomy:
     ending: frozenset[str]
 
 
-def dissected(shapes: Shapes) -> Anatomy:
-    """The parts of a deploy net; raises `NetError` naming the layer that stands in the way."""
-    classifier = _classifier(shapes.graph)
-    path = _path(classifier)
-    image = _image(classifier, path)
+def find_parts(shapes: Shapes) -> Parts:
+    """The parts of a deploy net; raises `NetError` that names the layer which prevents the conversion."""
+    classifier = _find_classifier(shapes.graph)
+    path = _find_path(classifier)
+    image = _find_image(classifier, path)
     shape = shapes.blobs[image.name]
     if len(shape) != 4:
         raise NetError(image.maker, f"gives '{image.name}' ({dims(shape)}), which is no image", "N x C x H x W is one")
-    return Anatomy(
+    return Parts(
         image.name,
         shape[1],
         (shape[2], shape[3]),
         classifier.name,
-        frozenset(node.name for node in path if node.type == "InnerProduct"),
-        frozenset(node.name for node in path if flattens(node, shapes) or _pools_everything(node, shapes)),
+        frozenset(node.name for node in path if row_of(node).kind is Kind.INNER_PRODUCT),
+        frozenset(node.name for node in path if is_flattening(node, shapes) or _is_global_pooling(node, shapes)),
     )
 
 
-def _classifier(graph: Graph) -> Node:
+def _find_classifier(graph: Graph) -> Node:
     outputs = graph.outputs()
     if not outputs:
         raise NetError("net", "has no output", "name a classifier's deploy net")
     node = outputs[-1].maker
-    while node.type not in ("InnerProduct", "Convolution"):
-        if not node.bottoms or not (_is_behind_classifiers(node) or _is_pointwise(node)):
+    while row_of(node).kind not in (Kind.INNER_PRODUCT, Kind.CONVOLUTION):
+        if not node.bottoms or not (_may_follow_classifier(node) or _is_pointwise(node)):
             what = "stands where a classifier should: between the output and the last layer with weights"
             raise NetError(node, what, "name a net that ends in one vector of class scores")
         node = node.bottoms[0].maker
     return node
 
 
-def _is_behind_classifiers(node: Node) -> bool:
-    return node.type in ("Flatten", "Reshape", "Pooling", "Accuracy", "ArgMax") or node.type.endswith("Loss")
+def _may_follow_classifier(node: Node) -> bool:
+    row = row_of(node)
+    return row.kind in (Kind.RESHAPING, Kind.POOLING) or row.reads_scores or is_loss(node.type)
 
 
 def _is_pointwise(node: Node) -> bool:
     return len(node.bottoms) == 1 and row_of(node).coords(node.layer) == POINTWISE
 
 
-def _path(classifier: Node) -> list[Node]:
-    """The layers that positions lead through to the classifier, in execution order; side branches are none."""
+def _find_path(classifier: Node) -> list[Node]:
+    """The layers between image and classifier, in execution order, without side branches that only scale a blob."""
     found = {classifier}
     waiting = [classifier]
     while waiting:
@@ -87,7 +89,7 @@ def _path(classifier: Node) -> list[Node]:
     return sorted(found - {classifier}, key=lambda node: node.index)
 
 
-def _image(classifier: Node, path: Iterable[Node]) -> Blob:
+def _find_image(classifier: Node, path: Iterable[Node]) -> Blob:
     followed = [blob for node in (*path, classifier) for blob in node.bottoms[: row_of(node).follows]]
     images = {blob for blob in followed if not blob.maker.bottoms}
     if len(images) != 1:
@@ -96,23 +98,27 @@ def _image(classifier: Node, path: Iterable[Node]) -> Blob:
     return images.pop()
 
 
-def _pools_everything(node: Node, shapes: Shapes) -> bool:
-    """Global pooling, said or meant: an average over all of the image that the classifier knows."""
-    if node.type != "Pooling" or node.layer.pooling_param.global_pooling:
-        return node.type == "Pooling"
+def _is_global_pooling(node: Node, shapes: Shapes) -> bool:
+    """Whether a layer pools the whole image: by ``global_pooling``, or by an average over the classifier's size."""
+    if not _is_pooling(node) or node.layer.pooling_param.global_pooling:
+        return _is_pooling(node)
     before, after = (shapes.blobs[blob.name][2:] for blob in (node.bottoms[0], node.tops[0]))
     return node.layer.pooling_param.pool == _AVE and set(after) == {1} and set(before) != {1}
+
+
+def _is_pooling(node: Node) -> bool:
+    return row_of(node).kind is Kind.POOLING
 
 
 _AVE = 1  # PoolingParameter.AVE
 
 
-# The trunk, once its parts are convolutions
+# The backbone, after its fully connected layers became convolutions
 
 
 @dataclass(frozen=True)
-class Trunk:
-    """The layers up to the features, the features' blob, their stride, and what there is to skip from."""
+class BackboneLayers:
+    """The layers up to the features, the features' blob and stride, and the layer to skip from at finer strides."""
 
     layers: list[Node]
     features: Blob
@@ -120,24 +126,25 @@ class Trunk:
     skips: dict[int, Node]
 
 
-def trunk_of(net: NetParameter, anatomy: Anatomy) -> Trunk:
-    """What the classifier reads, in a net without ends of positions; raises `NetError` as `dissected`."""
+def find_backbone(net: NetParameter, parts: Parts) -> BackboneLayers:
+    """The layers that the classifier reads, in a net without ``ending`` layers; raises `NetError` as `find_parts`."""
     graph = Graph(net)
-    classifier = next(node for node in graph.nodes if node.name == anatomy.classifier)
+    classifier = next(node for node in graph.nodes if node.name == parts.classifier)
     features = classifier.bottoms[0]
-    layers = _ancestors(features)
+    layers = _find_ancestors(features)
     for node in layers:
-        if not node.bottoms and node is not graph.blobs[anatomy.image].maker:
-            raise NetError(node, "is an input besides the image", "the trunk must see the image alone")
-    strides = {blob: _stride(axes) for blob, axes in receptive_fields(graph).items()}
+        if not node.bottoms and node is not graph.blobs[parts.image].maker:
+            raise NetError(node, "is an input besides the image", "the backbone must see the image alone")
+    strides = {blob: _whole_stride(axes) for blob, axes in receptive_fields(graph).items()}
     if features.name not in strides:
-        raise _ended(layers, strides)
+        raise _untraceable(layers, strides)
     if not strides[features.name]:
         raise NetError(features.maker, "has not one whole stride for both axes", "make the strides alike")
-    return Trunk(layers, features, strides[features.name], _skips(layers, strides, strides[features.name]))
+    stride = strides[features.name]
+    return BackboneLayers(layers, features, stride, _find_skips(layers, strides, stride))
 
 
-def _ancestors(blob: Blob) -> list[Node]:
+def _find_ancestors(blob: Blob) -> list[Node]:
     found = {blob.maker}
     waiting = [blob.maker]
     while waiting:
@@ -148,24 +155,24 @@ def _ancestors(blob: Blob) -> list[Node]:
     return sorted(found, key=lambda node: node.index)
 
 
-def _stride(axes: tuple[ReceptiveField, ...]) -> int:
-    """The whole number that is the stride of both axes, or 0."""
+def _whole_stride(axes: tuple[ReceptiveField, ...]) -> int:
+    """The stride of both axes if they have the same whole number, or 0."""
     strides = {axis.stride for axis in axes}
     whole = len(strides) == 1 and axes[0].stride.denominator == 1
     return int(axes[0].stride) if whole else 0
 
 
-def _ended(layers: Iterable[Node], strides: Container[str]) -> NetError:
+def _untraceable(layers: Iterable[Node], strides: Container[str]) -> NetError:
     first = next(node for node in layers if not any(top.name in strides for top in node.tops))
     return NetError(first, "stands in the way: behind it no position can be traced to the image", "leave it out")
 
 
-def _skips(layers: Sequence[Node], strides: Mapping[str, int], coarsest: int) -> dict[int, Node]:
-    """For each stride finer than the features' the layer to skip from, coarsest first."""
+def _find_skips(layers: Sequence[Node], strides: Mapping[str, int], coarsest: int) -> dict[int, Node]:
+    """For each stride that is finer than the features', the layer to skip from, coarsest first."""
     found: dict[int, Node] = {}
-    for node in _narrows(layers):
+    for node in _find_bottlenecks(layers):
         stride = strides.get(node.tops[0].name, 0)
-        if 1 < stride < coarsest and (node.type == "Pooling" or found.get(stride, node).type != "Pooling"):
+        if 1 < stride < coarsest and (_is_pooling(node) or not _is_pooling(found.get(stride, node))):
             found[stride] = node
     usable, before = {}, coarsest
     for stride in sorted(found, reverse=True):
@@ -175,7 +182,7 @@ def _skips(layers: Sequence[Node], strides: Mapping[str, int], coarsest: int) ->
     return usable
 
 
-def _narrows(layers: Iterable[Node]) -> Iterator[Node]:
+def _find_bottlenecks(layers: Iterable[Node]) -> Iterator[Node]:
     """The layers with one top that all paths from the image lead through."""
     inside = set(layers)
     reach = 0

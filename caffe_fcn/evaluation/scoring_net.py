@@ -1,0 +1,30 @@
+"""Any net as one that scores an image: an input in place of its data layers, and no layer that reads a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_fcn.net.graph import input_layer, is_all_in_one, split
+from caffe_fcn.net.layer_types import Origin, origin_of
+from caffe_fcn.proto import LayerParameter, NetParameter
+
+
+def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParameter, LayerParameter | None]:
+    """Return the net that scores images of ``shape`` (N x C x H x W), and the data layer that transforms them before.
+
+    A deploy net comes back as it is, with None. In a net with data layers the image is the first top of the first
+    data layer, in the validation phase.
+    """
+    val = split(net, "val")
+    reader = next((layer for layer in val.layer if origin_of(layer) not in (None, Origin.INPUT)), None)
+    if reader is None:
+        return net, None
+    image = reader.top[0]
+    result = NetParameter(name=net.name)
+    result.layer.append(input_layer(image, shape))
+    known = {image}
+    for layer in (split(net, "deploy") if is_all_in_one(net) else val).layer:
+        if layer.bottom and known.issuperset(layer.bottom):
+            known.update(layer.top)
+            result.layer.add().CopyFrom(layer)
+    return result, reader

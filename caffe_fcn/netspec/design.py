@@ -1,0 +1,190 @@
+"""The design of a net (`NetDesign`) and what one call of ``netspec.build`` asks of it (`BuildPlan`).
+
+The catalogue is a table of `NetDesign`: data set, backbone, stride, solver. ``netspec.build`` makes a `BuildPlan` of
+one of them, in which every option has a value. Every function that adds layers takes the NetSpec and the BuildPlan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
+from caffe_fcn.netspec.spec import NetSpec, Top
+
+BUILD_PHASES = ("train", "val", "deploy", "all")
+
+_POOLINGS = {16: "pool4", 8: "pool3"}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The layers of an image classifier up to the features that an FCN head scores.
+
+    ``add_layers(n, image, pad, training)`` adds them and returns the Top of the features, which have stride ``stride``.
+    ``pad`` is the usual padding of the first convolution. ``skips`` maps each finer stride to the layer that a skip
+    starts from, coarsest first.
+    """
+
+    name: str
+    add_layers: Callable[..., Top]
+    pad: int
+    stride: int = 32
+    skips: Mapping[int, str] = field(default_factory=_POOLINGS.copy)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as one net sees it: the blobs of its images and labels, and the Python data layers that make them.
+
+    ``images`` gives the channels of each image blob; ``mean`` is that of the first, a colour image. ``reads`` has the
+    blobs that the reference's layer calls by another name. ``class_counts`` has a number for each label blob.
+    ``splits`` are the names of the training and the validation part. ``scale`` multiplies pixels after the mean is
+    subtracted. ``readers`` are a Python data layer and its split for training, and those for validation. With
+    ``classified``, the label of an image is one number in the image's own record.
+    """
+
+    name: str
+    images: Mapping[str, int] = field(default_factory=lambda: {"data": 3})
+    labels: tuple[str, ...] = ("label",)
+    reads: Mapping[str, str] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
+    splits: tuple[str, str] = ("train", "val")
+    size: tuple[int, int] = (500, 500)
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    scale: float = 1.0
+    classified: bool = False
+    readers: tuple[tuple[DataLayer, str], ...] = ()
+
+    @classmethod
+    def published(cls, name: str, **differences: Any) -> DataSet:
+        """The data set of a row of `published_sets`; ``differences`` replace what is different for one net."""
+        row = SETS[name]
+        facts = {
+            "images": row.images,
+            "labels": tuple(row.classes),
+            "class_counts": tuple(map(len, row.classes.values())),
+            "splits": row.splits,
+            "size": row.size,
+            "mean": row.mean,
+            "scale": row.scale,
+            "classified": row.classified,
+            "readers": tuple((LAYERS[source], split) for source, split in row.readers),
+        }
+        return cls(name, **{**facts, **differences})
+
+    @property
+    def tops(self) -> list[str]:
+        """The names of all blobs, images first."""
+        return [*self.images, *self.labels]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the forms of a net that has several: the fields of its solver, and whether it takes ``classes``."""
+
+    name: str
+    solver: Mapping[str, Any]
+    takes_classes: bool = True
+
+
+@dataclass(frozen=True)
+class Variants:
+    """All forms of a net that has several, the usual one first; the build option ``option`` selects one by its name."""
+
+    option: str
+    values: tuple[Variant, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NetDesign:
+    """A net as one row of the catalogue: ``add_layers(n, plan)`` adds its layers, ``solver`` has its solver's fields.
+
+    ``data`` is the usual kind of data layers, ``source`` the folder of all data sets as seen from the net's own folder.
+    A net that has several forms lists them in ``variants``, each with its solver, and leaves ``solver`` empty.
+    ``at_once`` trains all skips from the start. ``normalize`` divides the loss by the number of pixels that count.
+    ``bilinear`` gives every class an upsampling kernel of its own, which Caffe fills. ``classes_in_names`` puts a
+    number of classes other than PASCAL VOC's into the names of the layers whose shape depends on it, so that
+    fine-tuning from the nets of DIGITS leaves these layers out. ``filler`` initializes the backbone for training from
+    scratch. ``digits_form`` gives the net the form of NVIDIA DIGITS in every phase. ``all_in_one`` also writes it as
+    one net for all phases.
+    """
+
+    name: str
+    backbone: Backbone
+    stride: int | None
+    solver: Mapping[str, Any]
+    dataset: DataSet
+    add_layers: Callable[[NetSpec, BuildPlan], None]
+    source: str = "../data"
+    data: str = "python"
+    batch: int = 1
+    variants: Variants | None = None
+    at_once: bool = False
+    normalize: bool = False
+    bilinear: bool = False
+    classes_in_names: bool = False
+    filler: str = ""
+    digits_form: bool = False
+    all_in_one: bool = False
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The number of classes of each labelling that the net learns."""
+        return self.dataset.class_counts
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """A design with a value for every option of ``netspec.build``.
+
+    ``phase`` is "train", "val", "deploy", or "all" for one net that holds all three. ``mean`` has one number for each
+    channel (B, G, R), or one for all; ``size`` is (H, W) of the deploy net's input. ``pad`` is the padding of the first
+    convolution, or None for the backbone's own. ``variant`` is one of the design's variants, or has no name where the
+    design has only one form.
+    """
+
+    net: NetDesign
+    phase: str
+    classes: tuple[int, ...]
+    data: str
+    source: str | None
+    mean: tuple[float, ...]
+    size: tuple[int, int]
+    batch: int
+    pad: int | None
+    variant: Variant
+
+    @property
+    def training(self) -> bool:
+        """Whether the net has labels, dropout and a loss."""
+        return self.phase != "deploy"
+
+    def includes(self, phase: str) -> bool:
+        """Whether the net is for this phase, or for all."""
+        return self.phase in (phase, "all")
+
+    def include_rule(self, phase: str) -> dict[str, Any]:
+        """In a net for all phases, the rule that keeps a layer to one of them (DIGITS names stages after phases)."""
+        return {"include": {"stage": phase}} if self.phase == "all" else {}
+
+    def exclude_rule(self, phase: str) -> dict[str, Any]:
+        """In a net for all phases, the rule that keeps a layer out of one of them."""
+        return {"exclude": {"stage": phase}} if self.phase == "all" else {}
+
+    @property
+    def digits_form(self) -> bool:
+        """Whether the net has the form of DIGITS, as every net for all phases has."""
+        return self.net.digits_form or self.phase == "all"
+
+    @property
+    def subtracts_mean(self) -> bool:
+        """Whether a layer of the net subtracts the mean, one number for all channels, as in the nets of DIGITS."""
+        return self.digits_form and self.data != "python" and len(self.mean) == 1
+
+    def add_backbone(self, n: NetSpec, image: Top, **more: Any) -> Top:
+        """Add the backbone's layers; returns the features."""
+        pad = self.net.backbone.pad if self.pad is None else self.pad
+        return self.net.backbone.add_layers(n, image, pad, self.training, **more)

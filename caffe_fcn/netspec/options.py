@@ -1,0 +1,139 @@
+"""The options of ``netspec.build``: checked, and completed by the defaults of the net's design.
+
+`make_plan` raises `NetError` for an option that the net does not have and for a value that does not fit; the error
+names the option and says what it takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
+from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.netspec.data import DATA_LAYERS
+from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, Variant
+
+_DIGITS_MEAN = (116.0,)
+
+
+def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPlan:
+    """The plan of a net for a phase (as `check_phase` returns it); an option that is None gets its default.
+
+    ``pad`` is a number here: `prototxts.resolve_padding` replaces "auto" before.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    known = [*_CHECKS, *([net.variants.option] if net.variants else [])]
+    for name in given:
+        if name not in known:
+            raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
+    checked = {name: check(net, given[name]) for name, check in _CHECKS.items() if name in given}
+    data = checked.get("data", "lmdb" if phase == "all" else net.data)
+    has_shift = (net.digits_form or phase == "all") and data != "python" and net.dataset.mean == IMAGENET_MEAN
+    return BuildPlan(
+        net=net,
+        phase=phase,
+        classes=checked.get("classes", net.classes),
+        data=data,
+        source=checked.get("source"),
+        mean=checked.get("mean", _DIGITS_MEAN if has_shift else net.dataset.mean),
+        size=checked.get("size", net.dataset.size),
+        batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
+        pad=checked.get("pad"),
+        variant=_choose_variant(net, given),
+    )
+
+
+def check_phase(name: str) -> str:
+    """The phase of this name, or of the name that Caffe or the reference gives it ("test", "trainval")."""
+    phase = {"trainval": "train", "test": "val"}.get(name, name)
+    if phase not in BUILD_PHASES:
+        raise NetError(
+            "phase", f"no phase {name!r}", nearest(name, BUILD_PHASES) or f"one of {', '.join(BUILD_PHASES)}"
+        )
+    return phase
+
+
+def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
+    """The variant that is asked for, or else the first that takes what is given."""
+    if net.variants is None:
+        return Variant("", net.solver)
+    option, by_name = net.variants.option, {each.name: each for each in net.variants.values}
+    fitting = [each for each in by_name.values() if each.takes_classes or "classes" not in given]
+    if option not in given:
+        return fitting[0]
+    name = given[option]
+    if name not in by_name:
+        mend = nearest(str(name), by_name) or f"one of {', '.join(by_name)}"
+        raise NetError(net.name, f"has no {option} {name!r}", mend)
+    if by_name[name] not in fitting:
+        mend = f"{option} {' and '.join(each.name for each in fitting)} has"
+        raise NetError(net.name, f"has no classes with {option} {name}", mend)
+    return by_name[name]
+
+
+# The checks: each takes the design and a value, and returns the value as the plan has it
+
+
+def _check_classes(net: NetDesign, value: Any) -> tuple[int, ...]:
+    numbers = _check_integers("classes", value, 1)
+    if len(numbers) > len(net.classes):
+        raise NetError(net.name, f"learns {len(net.classes)} labelling(s), not {len(numbers)}", "give as many numbers")
+    return (*numbers, *net.classes[len(numbers) :])
+
+
+def _check_data(net: NetDesign, value: Any) -> str:
+    if value not in DATA_LAYERS:
+        mend = nearest(str(value), DATA_LAYERS) or f"one of {', '.join(DATA_LAYERS)}"
+        raise NetError("data", f"no data layers {value!r}", mend)
+    return str(value)
+
+
+def _check_mean(net: NetDesign, value: Any) -> tuple[float, ...]:
+    numbers = _as_tuple(value)
+    channels = next(iter(net.dataset.images.values()))
+    numeric = all(isinstance(each, int | float) and math.isfinite(each) for each in numbers)
+    if len(numbers) not in (1, channels) or not numeric:
+        raise NetError("mean", f"{value!r} does not fit {channels} channel(s)", "give one figure, or one per channel")
+    return tuple(map(float, numbers))
+
+
+def _check_size(net: NetDesign, value: Any) -> tuple[int, int]:
+    numbers = _check_integers("size", value, 1)
+    if len(numbers) != 2:
+        raise NetError("size", f"cannot be {value!r}", "it is (height, width)")
+    return numbers[0], numbers[1]
+
+
+def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
+    def check(net: NetDesign, value: Any) -> int:
+        if len(_as_tuple(value)) != 1:
+            raise NetError(name, f"cannot be {value!r}", "it takes one number")
+        return _check_integers(name, value, least)[0]
+
+    return check
+
+
+def _check_integers(name: str, value: Any, least: int) -> tuple[int, ...]:
+    numbers = _as_tuple(value)
+    if not numbers or any(type(each) is not int or not least <= each <= _INT_MAX for each in numbers):
+        raise NetError(name, f"cannot be {value!r}", f"it takes whole numbers from {least} to {_INT_MAX}")
+    return numbers
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+_INT_MAX = 2**31 - 1  # Caffe counts in int
+
+_CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
+    "classes": _check_classes,
+    "data": _check_data,
+    "source": lambda net, value: str(value),
+    "mean": _check_mean,
+    "size": _check_size,
+    "batch": _check_integer("batch", 1),
+    "pad": _check_integer("pad", 0),
+}

@@ -1,0 +1,110 @@
+"""Make prototxts of a named net: the net of a phase, its solver, the files of both.
+
+    build("voc-fcn8s", "train", classes=2, data="lmdb", source="../data/roads")     # a NetParameter
+    files("nyud-fcn32s-color")        # trainval.prototxt, test.prototxt, deploy.prototxt, solver.prototxt
+
+These are the options, here and of ``caffe-fcn net build``:
+
+- ``classes``: a number, or one for each labelling that the net learns
+- ``data``: "lmdb", "image" or "python"; ``source``: the folder of the data, as seen from the net's own folder
+- ``mean``: a number for each channel (B, G, R), or one for all; ``batch``: images at a time
+- ``size``: (H, W) of the deploy net's input
+- ``pad``: the padding of the first convolution, or "auto" for the smallest that suffices for images of ``size`` and
+  larger, or, without ``size``, for images of any size
+- ``loss`` (triangles), ``variant`` (m2nist-fcn)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from caffe_fcn import files as disk
+from caffe_fcn import proto
+from caffe_fcn.errors import NetError
+from caffe_fcn.net import padding
+from caffe_fcn.net.crops import has_crops
+from caffe_fcn.net.layer_types import Kind, layer_type
+from caffe_fcn.netspec.catalogue import find_design
+from caffe_fcn.netspec.design import BuildPlan, NetDesign
+from caffe_fcn.netspec.options import check_phase, make_plan
+from caffe_fcn.netspec.spec import NetSpec
+from caffe_fcn.proto import NetParameter, SolverParameter
+
+_WIDE_PAD = 100  # every net of the catalogue aligns with this padding; the search for a smaller one starts from it
+
+
+def build(name: str | NetDesign, phase: str, **options: Any) -> NetParameter:
+    """The net of a phase: "train", "val", "deploy", or "all" for one net that holds all three.
+
+    For the options see the module. Raises `NetError` for a name, an option or a value that does not exist, and
+    `OffsetError` where the padding is too small for a crop.
+
+    >>> net = build("voc-fcn8s", "deploy", classes=3)
+    >>> [layer.name for layer in net.layer if layer.type == "Crop"]
+    ['score_pool4c', 'score_pool3c', 'score']
+    """
+    net = find_design(name)
+    return build_net(make_plan(net, check_phase(phase), resolve_padding(net, options)))
+
+
+def solver(name: str | NetDesign, **options: Any) -> SolverParameter:
+    """The solver of a net; it names the net's files as `files` does."""
+    net = find_design(name)
+    plan = make_plan(net, "train", {**options, "pad": None})
+    train, val = (f"{split}.prototxt" for split in net.dataset.splits)
+    all_in_one = {"net": "all.prototxt", "test_state": [{"stage": ["val"]}]}
+    nets = all_in_one if net.digits_form else {"train_net": train, "test_net": [val]}
+    return SolverParameter(**nets, **plan.variant.solver)
+
+
+def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | SolverParameter]:
+    """All prototxts of a net by file name, as the reference names them: one for each phase, and the solver last."""
+    net = find_design(name)
+    names = {**dict(zip(("train", "val"), net.dataset.splits, strict=True)), "deploy": "deploy"}
+    if net.all_in_one:
+        names["all"] = "all"
+    resolved = resolve_padding(net, options)
+    nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
+    return {**nets, "solver.prototxt": solver(net, **resolved)}
+
+
+def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+    """Write `files` into ``folder``, and make the folder for the solver's snapshots; returns the paths of the files.
+
+    All of the files appear, or none where one fails to build or to be written. Raises `FileError`, and what `build`
+    raises.
+    """
+    messages = files(name, **options)
+    into = Path(folder)
+    prefix = into / cast(SolverParameter, messages["solver.prototxt"]).snapshot_prefix
+    with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
+        for file, message in messages.items():
+            disk.write_text(into / file, proto.to_text(message))
+    return [into / file for file in messages]
+
+
+def build_net(plan: BuildPlan) -> NetParameter:
+    """The net of a plan."""
+    n = NetSpec()
+    plan.net.add_layers(n, plan)
+    net = n.to_proto()
+    if plan.net.filler:
+        for layer in net.layer:
+            if layer_type(layer.type).kind is Kind.CONVOLUTION and not layer.name.startswith("score"):
+                layer.convolution_param.weight_filler.type = plan.net.filler
+    return net
+
+
+def resolve_padding(net: NetDesign, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with a number in place of ``pad="auto"``."""
+    if options.get("pad") != "auto":
+        return dict(options)
+    draft = make_plan(net, "deploy", {**options, "pad": _WIDE_PAD})
+    built = build_net(draft)
+    if not has_crops(built):
+        raise NetError(net.name, "has no Crop that a padding would have to fit", "give pad a number")
+    smallest = (1, 1) if options.get("size") is None else draft.size
+    return {**options, "pad": padding.plan(built, smallest).pad}
