@@ -161,7 +161,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
     assert about is not None
     skipped = {each["name"]: each["why"] for each in about.splits["train"]["skipped"]}
     assert skipped.keys() == {"fifo", "socket", "device"}
-    assert "no regular file" in skipped["fifo"] and "no regular file" in skipped["device"]
+    assert "not a regular file" in skipped["fifo"] and "not a regular file" in skipped["device"]
 
 
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_lists_need_not_be_utf8_and_bombs_are_not_decoded(tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match=r"bomb\.png: is too large"):
         listed(tmp_path, b"bomb.png 1\n")
     os.mkfifo(tmp_path / "fifo.png")
-    with pytest.raises(DatasetError, match=r"fifo\.png: is no regular file"):
+    with pytest.raises(DatasetError, match=r"fifo\.png: is not a regular file"):
         listed(tmp_path, b"fifo.png 1\n")
 
 
