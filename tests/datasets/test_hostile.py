@@ -371,4 +371,4 @@ def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Pat
     assert explore.render_page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
     assert said == [("writing train", done, 3) for done in (1, 2, 3)]
     assert views[0].label is not None and views[0].label.mode == "P"
-    assert len(explore._embedded(views[0].label, "PNG")) < 1.5 * noise.size
+    assert len(explore._encode_url(views[0].label, "PNG")) < 1.5 * noise.size
