@@ -9,6 +9,7 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Renames, allow_unknown_option, read_net, size_option
 from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.netspec.convolutionize import convolutionize as converted
+from caffe_fcn.netspec.convolutionize import fully_connected
 
 
 @click.command(cls=Command)
@@ -30,7 +31,7 @@ def convolutionize(
     proto.write(after, output)
     if Verbosity.quiet:
         return
-    names = {layer.name for layer in before.layer if layer.type == "InnerProduct"}
+    names = fully_connected(before)
     if not names:
         echo("no InnerProduct layer: nothing to convert", err=True)
     for layer in after.layer:

@@ -10,8 +10,8 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import classes_in
-from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, print_note, read_net
-from caffe_fcn.cli.printing import Verbosity, echo
+from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES

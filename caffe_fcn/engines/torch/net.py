@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn import proto
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.engines.torch.allocator import keep_freed_pages
 from caffe_fcn.engines.torch.parameters import Learnable, Parameters
 from caffe_fcn.engines.torch.precision import Precision
@@ -29,8 +30,8 @@ from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, filtered, split
-from caffe_fcn.net.layer_types import Shape, Site
+from caffe_fcn.net.graph import Blob, Graph, Node, filtered, split
+from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, row_of, shapes_of
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
 
@@ -190,7 +191,7 @@ class Net:
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):
             return
-        shapes = shapes_of(self.graph, inputs=inputs)
+        shapes = shapes_of(self.graph, inputs=inputs, data_shapes=read_record_shapes)
         for node in self.graph.nodes:
             before, now = self._shapes.params[node.name], shapes.params[node.name]
             if before != now:
@@ -216,7 +217,7 @@ def _phase_number(phase: str | NetState) -> int:
 
 def _is_input(node: Node) -> bool:
     """Whether a node is a source whose blobs are given: one that no class computes, unlike DummyData."""
-    return not node.bottoms and node.type in SOURCES and not has_class(node.type)
+    return origin_of(node.layer) is not None and not has_class(node.type)
 
 
 def _make_site(node: Node, shapes: Shapes) -> Site:
@@ -225,8 +226,9 @@ def _make_site(node: Node, shapes: Shapes) -> Site:
 
 
 def _infer_first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[str, Shape] | None) -> Shapes:
-    def lacks_shape(node: Node) -> bool:
-        undeclared = node.type == "Python" or (node.type == "Input" and not node.layer.input_param.shape)
-        return _is_input(node) and undeclared and any(top.name not in (inputs or {}) for top in node.tops)
+    def has_unknown_shape(node: Node) -> bool:
+        is_undeclared = origin_of(node.layer) in (Origin.CODE, Origin.INPUT) and lacks_shapes(node.layer)
+        return is_undeclared and any(top.name not in (inputs or {}) for top in node.tops)
 
-    return shapes_of(graph, size or (ANY_SIZE if any(map(lacks_shape, graph.nodes)) else None), inputs)
+    size = size or (ANY_SIZE if any(map(has_unknown_shape, graph.nodes)) else None)
+    return shapes_of(graph, size, inputs, read_record_shapes)

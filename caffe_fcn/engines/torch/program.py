@@ -19,6 +19,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, Operation
 from caffe_fcn.net.graph import Blob, Graph
+from caffe_fcn.net.layer_types import is_loss
 
 
 @dataclass(eq=False)
@@ -66,7 +67,7 @@ def make_program(
     program = []
     for node in graph.nodes:
         if node.bottoms:
-            loss_weights = list(node.layer.loss_weight) or [float(node.type.endswith("Loss"))]
+            loss_weights = list(node.layer.loss_weight) or [float(is_loss(node.type))]
             detached = [index for index, wanted in enumerate(node.layer.propagate_down) if not wanted]
             program.append(Instruction(layers[node.name], node.bottoms, node.tops, loss_weights, detached))
     _allow_in_place(program, kept)
