@@ -12,12 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from caffe_fcn.net.geometry import dims
-<<<<<<< HEAD:caffe_fcn/surgery/fitting.py
 from caffe_fcn.net.layer_types import Kind, Site, layer_type
-=======
-from caffe_fcn.net.layer_types import Site
 from caffe_fcn.surgery.report import COPIED, RESHAPED
->>>>>>> main:caffe_fcn/surgery/adaptation.py
 from caffe_fcn.weights.tensors import GeneratedSegment, Segment, Shape, Tensor, make_zeros
 
 _BLOCK = 16 << 20  # bytes of a transposed matrix made at a time; its source is read once for each block
@@ -75,17 +71,12 @@ def transposed(matrix: Tensor) -> Tensor:
     return Tensor((columns, rows), matrix.dtype, (GeneratedSegment(matrix.nbytes, blocks, matrix.files),))
 
 
-<<<<<<< HEAD:caffe_fcn/surgery/fitting.py
-def _is_turned(site: Site, shape: Shape) -> bool:
+def _is_transposed(site: Site, shape: Shape) -> bool:
     return len(shape) > 1 and _kind(site) is Kind.INNER_PRODUCT and bool(site.layer.inner_product_param.transpose)
 
 
 def _kind(site: Site) -> Kind | None:
     return layer_type(site.layer.type).kind
-=======
-def _is_transposed(site: Site, shape: Shape) -> bool:
-    return len(shape) > 1 and site.layer.type == "InnerProduct" and bool(site.layer.inner_product_param.transpose)
->>>>>>> main:caffe_fcn/surgery/adaptation.py
 
 
 def _legacy_shape(shape: Shape) -> Shape:
@@ -103,18 +94,11 @@ def _keep(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptati
     )
 
 
-<<<<<<< HEAD:caffe_fcn/surgery/fitting.py
-def _to_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    """InnerProduct to Convolution: the layer must have read C x kh x kw."""
-    matrix = _legacy(tensor.shape)
-    multiplies = not source.layer.type or _kind(source) is Kind.INNER_PRODUCT
-    if matrix[:-2] != (1, 1) or _kind(target) is not Kind.CONVOLUTION or not multiplies:
-=======
 def _turn_into_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
     """InnerProduct to Convolution: the layer must have read C x kh x kw in its own net."""
     matrix = _legacy_shape(tensor.shape)
-    if matrix[:-2] != (1, 1) or target.layer.type != "Convolution" or source.layer.type not in ("InnerProduct", ""):
->>>>>>> main:caffe_fcn/surgery/adaptation.py
+    multiplies = not source.layer.type or _kind(source) is Kind.INNER_PRODUCT
+    if matrix[:-2] != (1, 1) or _kind(target) is not Kind.CONVOLUTION or not multiplies:
         return None
     if len(wanted) < 3 or (wanted[0], math.prod(wanted[1:])) != matrix[-2:]:
         return None
@@ -129,15 +113,9 @@ def _turn_into_convolution(tensor: Tensor, source: Site, target: Site, wanted: S
     return Adaptation(tensor.reshaped(wanted), RESHAPED, reason)
 
 
-<<<<<<< HEAD:caffe_fcn/surgery/fitting.py
-def _to_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Fit | None:
-    """Convolution to InnerProduct: the layer must read C x kh x kw here."""
-    if _kind(target) is not Kind.INNER_PRODUCT or len(tensor.shape) < 3:
-=======
 def _turn_into_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
     """Convolution to InnerProduct: the layer must read C x kh x kw in the target."""
-    if target.layer.type != "InnerProduct" or len(tensor.shape) < 3:
->>>>>>> main:caffe_fcn/surgery/adaptation.py
+    if _kind(target) is not Kind.INNER_PRODUCT or len(tensor.shape) < 3:
         return None
     if (tensor.shape[0], math.prod(tensor.shape[1:])) != wanted:
         return None

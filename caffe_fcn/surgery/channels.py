@@ -70,15 +70,9 @@ def fold_mean(
     deploy = split(load_net(net))
     conv, power = _find_first_convolution(Graph(deploy))
     if power is None and not mean:
-<<<<<<< HEAD
-        raise NetError("net", "has no Power layer before its first convolution", "give the mean: --mean B,G,R")
+        raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")
     affine = layer_type(power.type).affine if power else None
     scale, offset = affine.factors(power.layer, ()) if power and affine else (1.0, 0.0)
-=======
-        raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")
-    param = power.layer.power_param if power else None
-    scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
->>>>>>> main
     shift = tuple(offset - scale * each for each in mean) or (offset,)
     raw = copy_message(deploy)
     bypass_layers(raw, {power.name} if power else ())
@@ -118,12 +112,8 @@ def _apply_edits(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathL
                 channels[bottom] = tensors[0].shape[1]
             layer = replace(layer, tensors=tensors)
         result.append(layer)
-<<<<<<< HEAD
     is_input = [layer_type(layer.type).origin is Origin.INPUT for layer in result]
-    return [_with_channels(each, channels) if fed else each for each, fed in zip(result, is_input, strict=True)]
-=======
-    return [_set_channels(layer, channels) if layer.type == "Input" else layer for layer in result]
->>>>>>> main
+    return [_set_channels(each, channels) if fed else each for each, fed in zip(result, is_input, strict=True)]
 
 
 def _set_channels(layer: Layer, channels: Mapping[str, int]) -> Layer:

@@ -20,11 +20,6 @@ from caffe_fcn.surgery.report import Report
 from caffe_fcn.surgery.transplantation import transplant
 from caffe_fcn.weights.formats import open_weights
 
-<<<<<<< HEAD
-=======
-_SCORE_TYPES = ("Convolution", "InnerProduct")
-
->>>>>>> main
 
 def select(
     weights: PathLike,
@@ -56,15 +51,9 @@ def expand(
     The score layers are ``layers``, by default all that have more outputs than before; their new rows are zero.
     Upscore layers of another shape start anew. Raises `WeightsError` where nothing can be expanded.
     """
-<<<<<<< HEAD
-    net = net_of(to_net)
-    shapes = shapes_of(net, phase, options.get("size"))
-    kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
-=======
     net = load_net(to_net)
     shapes = infer_shapes(net, phase, options.get("size"))
-    types = {node.name: node.type for node in shapes.graph.nodes}
->>>>>>> main
+    kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
     edits: dict[str, Edit] = {}
     renames: dict[str, str] = {}
     with open_weights(weights) as old:
@@ -77,13 +66,8 @@ def expand(
             before, after = layer.tensors[0].shape, wanted[0]
             if kinds[layer.name] is Kind.DECONVOLUTION and before != after:
                 renames[layer.name] = ""
-<<<<<<< HEAD
-            elif kinds[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
-                edits[layer.name] = chosen([*range(before[0]), *[None] * (after[0] - before[0])])
-=======
-            elif types[layer.name] in _SCORE_TYPES and _grows(before, after) and (not layers or layer.name in layers):
+            elif kinds[layer.name] in _SCORE_KINDS and _grows(before, after) and (not layers or layer.name in layers):
                 edits[layer.name] = select_rows([*range(before[0]), *[None] * (after[0] - before[0])])
->>>>>>> main
     if not edits:
         raise WeightsError(
             weights, "has no layer with fewer outputs than the net's", "transplant does, without expanding"
@@ -98,20 +82,15 @@ def interp(
 
     Raises `NetError` for a kernel that is not square, or channels that differ.
     """
-<<<<<<< HEAD
-    net = net_of(to_net)
+    net = load_net(to_net)
     deconvolutions = [each.name for each in net.layer if layer_type(each.type).kind is Kind.DECONVOLUTION]
     names = list(layers) or [name for name in deconvolutions if "up" in name]
-=======
-    net = load_net(to_net)
-    names = list(layers) or [each.name for each in net.layer if each.type == "Deconvolution" and "up" in each.name]
->>>>>>> main
     if not names:
         raise NetError("net", "has no Deconvolution with 'up' in its name", "name the layers")
     return transplant(weights, net, output, interpolate=names, **options)
 
 
-_SCORED = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
+_SCORE_KINDS = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     Vector: TypeAlias = NDArray[Any]
 
 
-<<<<<<< HEAD
-=======
-# The types of layers that can take in a factor and a shift per channel -> their parameter message
-_HOSTS = {
-    "Convolution": "convolution_param",
-    "Deconvolution": "convolution_param",
-    "InnerProduct": "inner_product_param",
-}
-
-
->>>>>>> main
 @dataclass(frozen=True)
 class Folded:
     """The layers ``gone`` that ``layer`` has taken in."""
@@ -88,12 +77,8 @@ def _find_chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
 
 
 def _can_host(node: Node) -> bool:
-<<<<<<< HEAD
     shares_weights = any(spec.name for spec in node.layer.param)
     return layer_type(node.type).outputs is not None and not shares_weights
-=======
-    return node.type in _HOSTS and not any(spec.name for spec in node.layer.param)  # it shares no weights
->>>>>>> main
 
 
 def _is_per_channel(node: Node) -> bool:
@@ -110,11 +95,7 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
     places = _outputs(host, kernel.shape)
     factor = np.ones(outputs)
     shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
-<<<<<<< HEAD
     if places is None or places.total != outputs:
-=======
-    if _count_outputs(kernel.shape, host.layer) != outputs:
->>>>>>> main
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
         raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
@@ -132,105 +113,37 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
                 raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
-<<<<<<< HEAD
-        by, plus = affine.factors(node.layer, tensors)
-        factor, shift = factor * by, shift * by + plus
-    return _multiplied(kernel, factor, places), from_array(shift.astype("f4"))
+        node_factor, node_shift = affine.factors(node.layer, tensors)
+        factor, shift = factor * node_factor, shift * node_factor + node_shift
+    return _multiply(kernel, factor, places), from_array(shift.astype("f4"))
 
 
 def _outputs(host: Node, shape: Shape) -> Outputs | None:
-    """Where each output's weights lie in weights of this shape; None where they cannot be that layer's."""
+    """Where each output's weights lie in weights of this shape; None where they do not fit the layer."""
     rule = layer_type(host.type).outputs
     return rule(host.layer, shape) if rule else None
-=======
-        node_factor, node_shift = rule(node.layer, tensors)
-        factor, shift = factor * node_factor, shift * node_factor + node_shift
-    return _multiply(kernel, factor, host), from_array(shift.astype("f4"))
-
-
-def _count_outputs(shape: Shape, layer: LayerParameter) -> int:
-    """How many outputs a layer's weights of this shape have; 0 where they do not fit the layer."""
-    if len(shape) < 2:
-        return 0
-    if layer.type == "InnerProduct":
-        return shape[-1] if layer.inner_product_param.transpose else shape[-2]
-    group = layer.convolution_param.group
-    if layer.type == "Deconvolution":
-        return 0 if shape[0] % group else shape[1] * group
-    return shape[0]
-
-
-def _factor_of_batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    import numpy as np
-
-    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
-    scale = 1 / count[0] if count[:1].any() else 0  # batch_norm_layer.cpp
-    factor = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
-    return factor, -mean * scale * factor
-
-
-def _factor_of_scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    gamma, *beta = (tensor.astype("f8") for tensor in tensors)
-    return gamma, beta[0] if beta else 0 * gamma
->>>>>>> main
 
 
 _OTHER_NET = "name the weights of this net"
 _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
-<<<<<<< HEAD
 
-def _multiplied(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
-    """A layer's weights with each output's multiplied by its factor, made in chunks."""
-    import numpy as np
-
-    def values() -> Iterator[bytes]:
-        at = 0
-        for chunk in kernel.numbers():
-            which = np.arange(at, at + len(chunk))
-            yield (chunk * factor[outputs.of(which)]).astype("f4").tobytes()
-=======
-# layer type -> what makes a factor and a shift of its parameters; the least and the most of them
-_RULES = {"BatchNorm": (_factor_of_batch_norm, 3, 3), "Scale": (_factor_of_scale, 1, 2)}
-
-
-def _multiply(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
+def _multiply(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
     """A layer's weights, those of each output multiplied by its factor; they are made in chunks."""
     import numpy as np
-
-    output_of = _find_output(kernel, factor, host)
 
     def values() -> Iterator[bytes]:
         at = 0
         for chunk in kernel.numbers():
             positions = np.arange(at, at + len(chunk))
-            yield (chunk * factor[output_of(positions)]).astype("f4").tobytes()
->>>>>>> main
+            yield (chunk * factor[outputs.of(positions)]).astype("f4").tobytes()
             at += len(chunk)
 
     return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
-<<<<<<< HEAD
-def _rewired(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
-    """The net without the chains: each host makes, under the chain's last name, what the chain made."""
-=======
-def _find_output(kernel: Tensor, factor: Vector, host: Node) -> Any:
-    """A function from the positions of values, in storage order, to the outputs that they belong to."""
-    area = kernel.count // max(len(factor), 1)
-    if host.type == "InnerProduct" and host.layer.inner_product_param.transpose:
-        return lambda positions: positions % len(factor)
-    if host.type == "Deconvolution":  # (in, out / group, h, w)
-        inputs, width = kernel.shape[:2]
-        taps = kernel.count // max(inputs * width, 1)
-        per_group = inputs // host.layer.convolution_param.group
-        return lambda positions: positions // (taps * width) // per_group * width + positions // taps % width
-    return lambda positions: positions // area
-
-
 def _rewire(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
     """The net without the chains; each host makes the blob that its chain made."""
->>>>>>> main
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
     result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))
