@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @scale_option
 @blob_option
 @click.option(
-    "--ignore", type=click.IntRange(0, 255), metavar="N", help="The label to ignore (default: the data set's)."
+    "--ignore", type=click.IntRange(0, 255), metavar="N", help="The label to ignore (default: the data set's own)."
 )
 @click.option("--above", type=click.FloatRange(0, 1), metavar="P", help="Also the IoU of masks of probability above P.")
 def evaluate(

@@ -114,12 +114,12 @@ def _show_events(training: Training) -> Iterator[Callable[[Event], None]]:
         yield lambda event: None
     elif sys.stderr.isatty():
         with make_bars() as bars:
-            yield _Bar(bars, training)
+            yield _EventBar(bars, training)
     else:
-        yield _Lines(training)
+        yield _EventLines(training)
 
 
-class _Lines:
+class _EventLines:
     """Prints a line for every event, and the training's notes before the first."""
 
     def __init__(self, training: Training) -> None:
@@ -147,7 +147,7 @@ class _Lines:
         echo(line, err=True)
 
 
-class _Bar(_Lines):
+class _EventBar(_EventLines):
     """Draws a bar that every step moves, and prints everything else above it."""
 
     def __init__(self, bars: Bars, training: Training) -> None:

@@ -66,7 +66,7 @@ def expand(
             before, after = layer.tensors[0].shape, wanted[0]
             if kinds[layer.name] is Kind.DECONVOLUTION and before != after:
                 renames[layer.name] = ""
-            elif kinds[layer.name] in _SCORE_KINDS and _grows(before, after) and (not layers or layer.name in layers):
+            elif kinds[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
                 edits[layer.name] = select_rows([*range(before[0]), *[None] * (after[0] - before[0])])
     if not edits:
         raise WeightsError(
@@ -90,7 +90,7 @@ def interp(
     return transplant(weights, net, output, interpolate=names, **options)
 
 
-_SCORE_KINDS = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
+_SCORED = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

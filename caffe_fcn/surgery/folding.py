@@ -92,7 +92,7 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
     where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
     outputs = getattr(host.layer, layer_type(host.type).param_name).num_output
-    places = _outputs(host, kernel.shape)
+    places = _find_outputs(host, kernel.shape)
     factor = np.ones(outputs)
     shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
     if places is None or places.total != outputs:
@@ -118,8 +118,8 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
     return _multiply(kernel, factor, places), from_array(shift.astype("f4"))
 
 
-def _outputs(host: Node, shape: Shape) -> Outputs | None:
-    """Where each output's weights lie in weights of this shape; None where they do not fit the layer."""
+def _find_outputs(host: Node, shape: Shape) -> Outputs | None:
+    """Where each output's weights lie in weights of this shape; None where they cannot be that layer's."""
     rule = layer_type(host.type).outputs
     return rule(host.layer, shape) if rule else None
 
@@ -129,21 +129,21 @@ _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shi
 
 
 def _multiply(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
-    """A layer's weights, those of each output multiplied by its factor; they are made in chunks."""
+    """A layer's weights with each output's multiplied by its factor, made in chunks."""
     import numpy as np
 
     def values() -> Iterator[bytes]:
         at = 0
         for chunk in kernel.numbers():
-            positions = np.arange(at, at + len(chunk))
-            yield (chunk * factor[outputs.of(positions)]).astype("f4").tobytes()
+            which = np.arange(at, at + len(chunk))
+            yield (chunk * factor[outputs.of(which)]).astype("f4").tobytes()
             at += len(chunk)
 
     return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
 def _rewire(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
-    """The net without the chains; each host makes the blob that its chain made."""
+    """The net without the chains: each host makes, under the chain's last name, what the chain made."""
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
     result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))

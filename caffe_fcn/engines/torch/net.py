@@ -226,9 +226,9 @@ def _make_site(node: Node, shapes: Shapes) -> Site:
 
 
 def _infer_first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[str, Shape] | None) -> Shapes:
-    def lacks_size(node: Node) -> bool:
-        undeclared = origin_of(node.layer) in (Origin.CODE, Origin.INPUT) and lacks_shapes(node.layer)
-        return undeclared and any(top.name not in (inputs or {}) for top in node.tops)
+    def has_unknown_shape(node: Node) -> bool:
+        is_undeclared = origin_of(node.layer) in (Origin.CODE, Origin.INPUT) and lacks_shapes(node.layer)
+        return is_undeclared and any(top.name not in (inputs or {}) for top in node.tops)
 
-    size = size or (ANY_SIZE if any(map(lacks_size, graph.nodes)) else None)
+    size = size or (ANY_SIZE if any(map(has_unknown_shape, graph.nodes)) else None)
     return shapes_of(graph, size, inputs, read_record_shapes)

@@ -62,8 +62,8 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     body = convolutionize(deploy, only=parts.dense)
     bypass_layers(body, parts.ending)
     found = find_backbone(body, parts)
-    replay = _make_replay(found, body, parts)
-    backbone = Backbone(name, replay, replay.pad, found.stride, _name_skips(name, found, stride))
+    layers = _take_layers(found, body, parts)
+    backbone = Backbone(name, layers, layers.pad, found.stride, _name_skips(name, found, stride))
     design = NetDesign(
         name=name,
         backbone=backbone,
@@ -76,7 +76,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
         normalize=True,
         bilinear=True,
     )
-    _check_names(build(design, "deploy", pad=_WIDE_PAD), replay.net)
+    _check_names(build(design, "deploy", pad=_WIDE_PAD), layers.net)
     is_like_reference = found.stride == _REFERENCE_STRIDE and any(_has_window(body, name) for name in parts.dense)
     return replace(design, backbone=replace(backbone, pad=_choose_pad(design, parts.size, is_like_reference)))
 
@@ -86,17 +86,18 @@ def _make_dataset(parts: Parts, classes: int) -> DataSet:
     return DataSet("data", images={"data": parts.channels}, class_counts=(classes,), mean=mean)
 
 
-def _make_replay(found: BackboneLayers, body: NetParameter, parts: Parts) -> _Replay:
-    layers = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
-    names = {layer.name for layer in layers.layer}
+def _take_layers(found: BackboneLayers, body: NetParameter, parts: Parts) -> _PrototxtLayers:
+    taken = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
+    names = {layer.name for layer in taken.layer}
     first = [node.name for node in padding.first_layers(Graph(body)) if node.name in names]
     if not first:
         what = "classifies the image itself: no convolution before it could be the backbone of an FCN"
         raise NetError(f"layer '{parts.classifier}'", what, "name a net with a convolution before its classifier")
-    return _Replay(layers, first, parts.image, found.features.name)
+    return _PrototxtLayers(taken, first, parts.image, found.features.name)
 
 
 def _name_skips(name: str, found: BackboneLayers, stride: int) -> dict[int, str]:
+    """The skips by the names of their Tops; raises `NetError` if there is none for the stride that is asked for."""
     skips = {at: _name_top(node.layer) for at, node in found.skips.items()}
     if stride < found.stride and stride not in skips:
         known = ", ".join(map(str, (found.stride, *skips)))
@@ -139,7 +140,7 @@ def _check_names(built: NetParameter, backbone: NetParameter) -> None:
 
 
 @dataclass(frozen=True)
-class _Replay:
+class _PrototxtLayers:
     """``add_layers`` of a `Backbone`: adds the layers of ``net``, from the blob ``image`` to the blob ``features``.
 
     The layers ``first`` have the padding that can be chosen.
