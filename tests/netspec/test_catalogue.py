@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def test_crop_offsets_are_the_published_ones(name: str) -> None:
         found = [list(layer.crop_param.offset) for layer in net.layer if layer.type == "Crop"]
         assert found == [[offset] for offset in CROPS[stride[0]]] * streams
         assert all(crop.ok for crop in offsets.crops(net))
+
+
+def test_a_net_on_a_backbone_that_exists_is_one_row() -> None:
+    row = replace(netspec.catalogue()["nyud-fcn32s-color"], name="nyud-fcn16s-color", stride=16)
+    made = netspec.files(row)
+    assert set(made) == {"trainval.prototxt", "test.prototxt", "deploy.prototxt", "solver.prototxt"}
+    deploy = made["deploy.prototxt"]
+    assert isinstance(deploy, NetParameter)
+    found = [list(layer.crop_param.offset) for layer in deploy.layer if layer.type == "Crop"]
+    assert found == [[offset] for offset in CROPS["fcn16s"]]
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name in PUBLISHED or "fcn" in name])
