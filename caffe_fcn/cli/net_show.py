@@ -39,7 +39,7 @@ def show(
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
-    """The layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
+    """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
     definition = read_net(net, allow_unknown)
     size = size or assume_size(definition, phase, stages, read_record_shapes)
     shapes = infer(definition, phase, stages, size, data_shapes=read_record_shapes)
