@@ -1,13 +1,14 @@
-"""The torch engine beside real Caffe, OpenCV's dnn, ONNX Runtime and the same nets written by hand in torch.
+"""Times the torch engine, real Caffe, OpenCV's dnn, ONNX Runtime, and the same nets written by hand in torch.
 
     python benchmarks/engine.py [ROUNDS [forward|step]]
 
-FCN-8s forward at 500x500, and a training step (forward and backward) of FCN-AlexNet at 500x500, with random weights.
-Every contender is a process of its own with two threads; in each round all have one pass in turn, and medians count,
-so that a busy machine is busy for all of them. What they compute is compared too: the scores, and the
-gradient of conv5 (of earlier layers a ReLU's input that is all but 0 may decide much). Needs real Caffe
-(scripts/install_caffe.sh), torch, onnx, onnxruntime and opencv; contenders whose library is missing are left out.
-Takes 12 GB of memory, since all are loaded at once, and 1.5 GB of disk; ROUNDS is 7. Prints Markdown tables.
+It times FCN-8s forward at 500x500, and a training step (forward and backward) of FCN-AlexNet at 500x500, with random
+weights. Each contender is a process with two threads. In each round all contenders run one pass in turn, so that
+other load on the machine slows all of them; the medians are reported. The results are compared, too: the scores, and
+the gradient of conv5 (in earlier layers the gradient depends on which inputs of a ReLU are just above 0). Needs real
+Caffe (scripts/install_caffe.sh), torch, onnx, onnxruntime and opencv; contenders whose library is missing are left
+out. Takes 12 GB of memory, because all are loaded at once, and 1.5 GB of disk. ROUNDS is 7 by default. Prints
+Markdown tables.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ SIZE = 500
 CLASSES = 21
 PYTHON = [sys.executable]
 
-# Each contender defines `once`, one pass, which returns what it made; then LOOP has it run on demand.
+# The program of a contender defines `once`, which runs one pass and returns its result; LOOP calls it on demand.
 LOOP = """
 import time
 def peak():
-    # megabytes; getrusage would count the parent's, too
+    # megabytes; getrusage would include the parent
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 for line in sys.stdin:
@@ -165,7 +166,7 @@ DEFAULTS = {"training": False, "literal": False, "size": SIZE, "device": "cpu", 
 
 
 class Contender:
-    """A process that runs one pass whenever it is asked to."""
+    """A process that runs one pass when it is asked to."""
 
     def __init__(self, name: str, command: Sequence[str], program: str, arguments: list[Path], **choices: Any) -> None:
         self.name = name
@@ -178,8 +179,8 @@ class Contender:
             [*command, "-c", text, *map(str, arguments)], stdin=pipe, stdout=pipe, text=True, env=quiet
         )
 
-    def once(self, save: Path | None = None) -> None:
-        """One pass; the first is not counted, and saved."""
+    def run_once(self, save: Path | None = None) -> None:
+        """Run one pass and note its time; or save its result, without noting the time."""
         assert self._process.stdin and self._process.stdout
         print(save or "", file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline().split()
@@ -194,8 +195,8 @@ class Contender:
         self._process.communicate()
 
 
-def with_weights(net: NetParameter, path: Path) -> None:
-    """Random weights that keep values of the size of the image's, upscores that interpolate."""
+def write_weights(net: NetParameter, path: Path) -> None:
+    """Write random weights, under which values stay as large as the image's, and upscores that interpolate."""
     shapes = infer(net, size=(SIZE, SIZE))
     layers = []
     for node in shapes.graph.nodes:
@@ -209,8 +210,8 @@ def with_weights(net: NetParameter, path: Path) -> None:
     save_weights(path, layers)
 
 
-def to_onnx(net: NetParameter, weights: Path, path: Path) -> None:
-    """The net as an ONNX model; of layer types those of the VGG nets."""
+def write_onnx(net: NetParameter, weights: Path, path: Path) -> None:
+    """Write the net as an ONNX model, if it has the layer types of the VGG nets and no others."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -247,8 +248,8 @@ def to_onnx(net: NetParameter, weights: Path, path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
-def fed(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
-    """The net with Input layers in the place of what reads data, and without dropout, which is random."""
+def replace_sources(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
+    """The net with Input layers instead of data layers, and without dropout, which is random."""
     result = NetParameter(name=net.name)
     for name, shape in shapes.items():
         result.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=shape)
@@ -257,15 +258,15 @@ def fed(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
 
 
 def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> None:
-    """All in turn, so many rounds; then the table, each against the first."""
+    """Run all contenders in turn, ``rounds`` times; print a table that compares each with the first."""
     for contender in contenders:
-        contender.once(folder / f"{contender.name}.npy")
-        contender.once()
+        contender.run_once(folder / f"{contender.name}.npy")
+        contender.run_once()
     for contender in contenders:
         contender.seconds.clear()
     for _ in range(rounds):
         for contender in contenders:
-            contender.once()
+            contender.run_once()
     first = contenders[0]
     print(
         f"\n{title}\n\n| | seconds | against {first.name} | peak MB | largest relative difference from {first.name} |"
@@ -280,12 +281,12 @@ def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> 
         contender.end()
 
 
-def forward(rounds: int, folder: Path) -> None:
-    """FCN-8s, an image through the deploy net."""
+def race_forward(rounds: int, folder: Path) -> None:
+    """Race one image through the deploy net of FCN-8s."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
-    net = fed(netspec.build("voc-fcn8s", "deploy"), {"data": [1, 3, SIZE, SIZE]})
+    net = replace_sources(netspec.build("voc-fcn8s", "deploy"), {"data": [1, 3, SIZE, SIZE]})
     proto.write(net, files[0])
-    with_weights(net, files[1])
+    write_weights(net, files[1])
     contenders = [
         Contender("Caffe", find().python, CAFFE, files),
         Contender("torch by hand", PYTHON, BY_HAND, files),
@@ -295,18 +296,18 @@ def forward(rounds: int, folder: Path) -> None:
     if importlib.util.find_spec("cv2"):
         contenders.append(Contender("OpenCV dnn", PYTHON, OPENCV, files))
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        to_onnx(net, files[1], files[2])
+        write_onnx(net, files[1], files[2])
         contenders.append(Contender("ONNX Runtime", PYTHON, ONNX_RUNTIME, files))
     race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
 
 
-def step(rounds: int, folder: Path) -> None:
-    """FCN-AlexNet, forward and backward; on a GPU too, where there is one."""
+def race_step(rounds: int, folder: Path) -> None:
+    """Race a training step of FCN-AlexNet, on the CPU and on a GPU if there is one."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
-    net = fed(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
+    net = replace_sources(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
     proto.write(net, files[0])
-    with_weights(net, files[1])
+    write_weights(net, files[1])
     contenders = [
         Contender("Caffe", find().python, CAFFE, files, training=True),
         Contender("torch by hand", PYTHON, BY_HAND, files, training=True),
@@ -323,11 +324,11 @@ def step(rounds: int, folder: Path) -> None:
         race(f"FCN-AlexNet training step, {SIZE}x{SIZE}, {torch.cuda.get_device_name()}", contenders, rounds, folder)
 
 
-RACES = {"forward": forward, "step": step}
+RACES = {"forward": race_forward, "step": race_step}
 
 
 def main() -> None:
-    """Make the nets and their weights, and race."""
+    """Write the inputs, and run the races."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

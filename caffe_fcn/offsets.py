@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, whole_offsets
+from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, is_crop, whole_offsets
 from caffe_fcn.net.geometry import POINTWISE, CoordMap, broadcast, exact
 from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, split
 from caffe_fcn.net.shapes import row_of
@@ -105,7 +105,7 @@ def correct_crops(net: NetParameter) -> NetParameter:
     for phase in PHASES:
         right |= {crop.layer: crop for crop in crops(net, phase)}
     for layer in result.layer:
-        if layer.type == "Crop" and layer.name in right and not right[layer.name].ok:
+        if is_crop(layer) and layer.name in right and not right[layer.name].ok:
             offsets = _collapse(list(right[layer.name].computed))
             layer.crop_param.offset[:] = offsets if isinstance(offsets, list) else [offsets]
     return result

@@ -24,7 +24,7 @@ tests=(-m numerics)
 if [ "${1:-}" = --short ]; then
     shift
     environments=$(printf '%s' "$environments" | grep '^oldest')
-    tests=(tests/engines/torch/test_updates.py tests/engines/torch/test_layers.py -m numerics)
+    tests=(tests/engines/torch/test_update_rules.py tests/engines/torch/test_layers.py -m numerics)
 fi
 
 virtual_environment '[test,torch]' "$tested_torch"

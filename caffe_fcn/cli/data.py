@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe_fcn.cli import Group, data_look
+from caffe_fcn.cli import data_look
+from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress

@@ -1,4 +1,4 @@
-"""``caffe-fcn data info`` and ``statistics``: what a data set holds, and whether it can be trained on."""
+"""``caffe-fcn data info``, ``statistics``, ``lists`` and ``explore``: commands on a data set that exists."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Command, tables
-from caffe_fcn.cli.params import json_option
+from caffe_fcn.cli import tables
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.naming import name_options
+from caffe_fcn.cli.params import MEAN_OF_IMAGES, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.progress import name_task
@@ -24,27 +26,14 @@ _WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", he
 _SHOWN = 20
 
 
-class _Mean(click.ParamType):  # type: ignore[type-arg]
-    """B,G,R or one value."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
-        try:
-            mean = [float(part) for part in value.split(",")]
-        except ValueError:
-            mean = []
-        if len(mean) not in (1, 3):
-            self.fail(f"{value!r} is no mean such as 104.0,116.7,122.7 (blue, green, red)", param, ctx)
-        return mean
-
-
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--check", is_flag=True, help="Decode every record and look for faults; status 1 if there are any.")
-@click.option("--classes", type=click.IntRange(1, 256), help="With --check: how many there are (default: as told).")
+@click.option(
+    "--classes", type=click.IntRange(1, 256), help="With --check: how many there are (default: as described)."
+)
 @click.option("--ignore", type=click.IntRange(-1, 255), help="With --check: the value that means don't care.")
-@click.option("--mean", type=_Mean(), help="With --check: the mean that you train with, B,G,R.")
+@click.option("--mean", type=MEAN_OF_IMAGES, help="With --check: the mean that you train with, B,G,R.")
 @click.option("--allow", multiple=True, metavar="CHECK", help="With --check: pass over what a check finds.")
 @_WORKERS
 @json_option
@@ -53,7 +42,7 @@ def info(
     check: bool,
     classes: int | None,
     ignore: int | None,
-    mean: list[float] | None,
+    mean: tuple[float, ...] | None,
     allow: tuple[str, ...],
     workers: int | None,
     as_json: bool,
@@ -61,16 +50,18 @@ def info(
     """What a data set holds: ours, DIGITS', or a single LMDB of convert_imageset."""
     from caffe_fcn.datasets.inspect import overview
 
-    seen = overview.summarize(folder)
+    found = overview.summarize(folder)
     if check:
         with show_progress("records") as show:
-            rules = overview.make_rules(seen, classes, ignore, allow)
-            overview.check(seen, rules, mean, workers or os.cpu_count() or 1, show)
+            rules = overview.make_rules(found, classes, ignore, allow)
+            overview.check(found, rules, mean, workers or os.cpu_count() or 1, show)
+    for fault in found.faults:
+        name_options(fault, click.get_current_context().command.params)
     if as_json:
-        echo(json.dumps(seen.as_json(), indent=1))
+        echo(json.dumps(found.to_json(), indent=1))
     else:
-        _show(seen, check)
-    return 1 if seen.faults else 0
+        _show(found, check)
+    return 1 if found.faults else 0
 
 
 @click.command(cls=Command)
@@ -149,33 +140,36 @@ def explore(
         echo(str(path))
 
 
-def _show(seen: Overview, checked: bool) -> None:
+def _show(overview: Overview, checked: bool) -> None:
+    faults = overview.faults
     rows = []
-    for name, split in seen.splits.items():
-        known = split.as_json()
-        held = [known[kind] for kind in ("images", "labels") if kind in known]
-        shapes = " ".join(f"{'x'.join(map(str, kind['first']))} {kind['encoding']}" for kind in held if "first" in kind)
-        rows.append((name, known["records"], shapes, split.skipped, _faults(split.findings)))
-    tables.show(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
-    about = seen.about
+    for name, split in overview.splits.items():
+        known = split.to_json()
+        databases = [known[kind] for kind in ("images", "labels") if kind in known]
+        shapes = " ".join(
+            f"{'x'.join(map(str, kind['first']))} {kind['encoding']}" for kind in databases if "first" in kind
+        )
+        rows.append((name, known["records"], shapes, split.skipped, _format_counts(split.findings)))
+    tables.print_table(("split", "records", "first image and label", "skipped", "faults"), rows, right=(1, 3))
+    about = overview.about
     if about is not None and about.mean is not None:
         echo(f"mean: {', '.join(f'{value:.3f}' for value in about.mean)}")
-    first = next(iter(seen.splits.values()))
+    first = next(iter(overview.splits.values()))
     if first.statistics is not None and first.statistics.get("pixels"):
         echo()
-        _show_classes(seen, first.statistics)
-    for number, fault in enumerate(seen.faults):
+        _show_classes(overview, first.statistics)
+    for number, fault in enumerate(faults):
         if number == _SHOWN:
-            echo(f"... {sum(_counts(seen)) - _SHOWN} more (--json has the first 100 of each kind)")
+            echo(f"... {_total_faults(overview) - _SHOWN} more (--json has the first 100 of each kind)")
             break
         echo(f"{fault.check}: {fault}")
-    if checked and not seen.faults:
+    if checked and not faults:
         echo("no faults")
 
 
-def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
+def _show_classes(overview: Overview, statistics: dict[str, Any]) -> None:
     pixels = {int(value): count for value, count in statistics["pixels"].items()}
-    about = seen.about
+    about = overview.about
     names = about.classes if about is not None and about.classes else None
     ignore = about.ignore_label if about is not None else 255
     labelled = max(1, sum(count for value, count in pixels.items() if value != ignore))
@@ -186,16 +180,16 @@ def _show_classes(seen: Overview, statistics: dict[str, Any]) -> None:
         name = names[value] if names and value < len(names) else ""
         weight = f"{weights[value]:.4g}" if value < len(weights) else ""
         rows.append((value, name, count, f"{count / labelled:.2%}", weight))
-    tables.show(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
+    tables.print_table(("value", "class", "pixels", "share", "weight"), rows, right=(0, 2, 3, 4))
     echo(f"ignored: {statistics['ignored_share']:.2%} of all pixels")
 
 
-def _faults(findings: Findings | None) -> str:
+def _format_counts(findings: Findings | None) -> str:
     if findings is None:
         return "not checked"
     return ", ".join(f"{check} {count}" for check, count in findings.counts.items()) or "none"
 
 
-def _counts(seen: Overview) -> list[int]:
-    found = [split.findings for split in seen.splits.values() if split.findings]
-    return [count for findings in [*found, seen.mean_findings] for count in findings.counts.values()]
+def _total_faults(overview: Overview) -> int:
+    found = [split.findings for split in overview.splits.values() if split.findings]
+    return sum(findings.counts.total() for findings in [*found, overview.mean_findings])

@@ -1,4 +1,4 @@
-"""``caffe-fcn doctor``: what is installed, and what to do about what is not."""
+"""``caffe-fcn doctor``: what is installed, and how to install what is not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo
@@ -25,14 +25,14 @@ _PACKAGE = "caffe-fcn"
 @caffe_option
 @json_option
 def doctor(caffe: str | None, as_json: bool) -> None:
-    """What is installed: Caffe (which, version, GPU), pycaffe, torch, required and optional parts."""
+    """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages."""
     suggestions: list[str] = []
     report: dict[str, Any] = {
         "caffe-fcn": _version(_PACKAGE),
         "python": platform.python_version(),
-        "gpus": _gpus(),
-        "caffe": _caffe(caffe, suggestions),
-        **_packages(suggestions),
+        "gpus": _find_gpus(),
+        "caffe": _find_caffe(caffe, suggestions),
+        **_find_packages(suggestions),
         "suggestions": suggestions,
     }
     if report["gpus"] and report["caffe"] and report["caffe"]["devices"] == "CPU only":
@@ -40,11 +40,11 @@ def doctor(caffe: str | None, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(report, indent=2))
         return
-    for name, text in _lines(report):
+    for name, text in _format_report(report):
         echo(f"{name:12}  {text}")
 
 
-def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _format_report(report: dict[str, Any]) -> list[tuple[str, str]]:
     found = report["caffe"]
     lines = [
         ("caffe-fcn", report["caffe-fcn"] or "not installed, running from a checkout"),
@@ -59,7 +59,7 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     return lines + [("suggestion", text) for text in report["suggestions"]]
 
 
-def _caffe(named: str | None, suggestions: list[str]) -> dict[str, Any] | None:
+def _find_caffe(named: str | None, suggestions: list[str]) -> dict[str, Any] | None:
     try:
         found = engine.find(named)
     except EngineError as error:
@@ -79,12 +79,12 @@ def _caffe(named: str | None, suggestions: list[str]) -> dict[str, Any] | None:
 
 
 def _name_options(text: object) -> str:
-    """The library's words, with this command's options for the parameters in them."""
+    """Return the library's words with this command's options in place of parameters."""
     return replace_parameters(str(text), doctor.params)
 
 
-def _packages(suggestions: list[str]) -> dict[str, Any]:
-    """The versions of what this package requires, and of its extras, as its own metadata list them."""
+def _find_packages(suggestions: list[str]) -> dict[str, Any]:
+    """Return the versions of what this package requires and of its extras, as its own metadata list them."""
     required: dict[str, str | None] = {}
     extras: dict[str, dict[str, str | None]] = {}
     for requirement in _requirements():
@@ -114,8 +114,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _gpus() -> list[str]:
-    """NVIDIA's GPUs, as its driver names them."""
+def _find_gpus() -> list[str]:
+    """Return the names of NVIDIA's GPUs, from their driver."""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)

@@ -1,4 +1,4 @@
-"""``caffe-fcn evaluate``: how good a net is on a data set."""
+"""``caffe-fcn evaluate``: the scores of a net on a data set."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.infer import Numbers
-from caffe_fcn.cli.params import caffe_option, engine_option, json_option, precision_option, tell
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import (
+    MEAN,
+    blob_option,
+    caffe_option,
+    engine_option,
+    gpu_option,
+    json_option,
+    precision_option,
+    scale_option,
+)
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
-from caffe_fcn.cli.tables import table
+from caffe_fcn.cli.tables import format_table
 from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
@@ -22,18 +30,20 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
 @click.argument("weights", metavar="W")
-@click.option("--data", required=True, metavar="DIR", help="The data set, as 'caffe-fcn data' writes it.")
-@click.option("--split", metavar="NAME", help="Which part of it (default: val, or the only one).")
+@click.option("--data", required=True, metavar="DIR", help="The folder of the data set, as 'caffe-fcn data' writes it.")
+@click.option("--split", metavar="NAME", help="The split to score (default: val, or the only one).")
 @json_option
 @engine_option
 @caffe_option
 @precision_option
-@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), help="What to subtract from each channel (default: as NET says).")
-@click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that.")
-@click.option("--blob", default="", metavar="BLOB", help="The blob with the scores (default: the net's last output).")
-@click.option("--ignore", type=click.IntRange(0, 255), metavar="N", help="The label that does not count.")
-@click.option("--above", type=click.FloatRange(0, 1), metavar="P", help="Also the IoU of masks above a probability.")
+@gpu_option
+@click.option("--mean", type=MEAN, help="The mean to subtract from each channel (default: as NET says).")
+@scale_option
+@blob_option
+@click.option(
+    "--ignore", type=click.IntRange(0, 255), metavar="N", help="The label to ignore (default: the data set's own)."
+)
+@click.option("--above", type=click.FloatRange(0, 1), metavar="P", help="Also the IoU of masks of probability above P.")
 def evaluate(
     net: str,
     weights: str,
@@ -50,11 +60,11 @@ def evaluate(
     ignore: int | None,
     above: float | None,
 ) -> None:
-    """Pixel accuracy, mean accuracy, mean IU and frequency-weighted IU of NET with the weights W on a data set.
+    """Measure NET with the weights W on a data set: pixel accuracy, mean accuracy, mean IU, frequency-weighted IU.
 
-    NET is a deploy net, or one with data layers, whose transform_param then tells the mean and the scale.
-    --above adds the published measure of M2NIST: of every class but the background the mask where its probability
-    is above P, intersection over union summed over four images at a time.
+    NET is a deploy net, or a net with data layers, whose transform_param then gives the mean and the scale.
+    --above adds the measure that was published for M2NIST: the mask of a class is where its probability is above P,
+    and intersection over union is summed over four images at a time, for every class but the background.
     """
     from caffe_fcn import evaluation
     from caffe_fcn.datasets.records import opening
@@ -65,11 +75,11 @@ def evaluate(
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
     with show_progress("images") as show:
         found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
-    tell(found.note)
-    echo(json.dumps(_document(found, above), indent=1) if as_json else _text(found, above))
+    print_note(found.note)
+    echo(json.dumps(_as_json(found, above), indent=1) if as_json else _format_scores(found, above))
 
 
-def _document(found: Evaluation, above: float | None) -> dict[str, object]:
+def _as_json(found: Evaluation, above: float | None) -> dict[str, object]:
     scores = found.scores
     each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
     return {
@@ -86,7 +96,7 @@ def _document(found: Evaluation, above: float | None) -> dict[str, object]:
     }
 
 
-def _text(found: Evaluation, above: float | None) -> str:
+def _format_scores(found: Evaluation, above: float | None) -> str:
     scores = found.scores
     rows = [
         ("pixel accuracy", scores.pixel_accuracy),
@@ -96,8 +106,10 @@ def _text(found: Evaluation, above: float | None) -> str:
         *([] if above is None else [(f"IU of masks above {above:g}", found.overlap)]),
     ]
     each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
-    totals = table(["measure", "%"], [[name, _percent(value)] for name, value in rows], right=[1])
-    classes = table(["class", "accuracy %", "IU %"], [[name, _percent(a), _percent(b)] for name, a, b in each], [1, 2])
+    totals = format_table(["measure", "%"], [[name, _percent(value)] for name, value in rows], right=[1])
+    classes = format_table(
+        ["class", "accuracy %", "IU %"], [[name, _percent(a), _percent(b)] for name, a, b in each], [1, 2]
+    )
     return f"{found.images} images\n{totals}\n\n{classes}"
 
 

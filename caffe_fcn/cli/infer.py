@@ -1,16 +1,24 @@
-"""``caffe-fcn infer``: label images and colour overlays from a trained net."""
+"""``caffe-fcn infer``: label images and colour overlays by a trained net."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from caffe_fcn import engines, files
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import Spelt, caffe_option, engine_option, precision_option, tell
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import (
+    MEAN,
+    blob_option,
+    caffe_option,
+    engine_option,
+    gpu_option,
+    precision_option,
+    scale_option,
+)
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -18,18 +26,6 @@ if TYPE_CHECKING:
 
     from caffe_fcn.datasets.records.palette import Colour
     from caffe_fcn.evaluation import Prediction
-
-
-class Numbers(Spelt):
-    """Numbers separated by commas."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(number) for number in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers such as 104.007,116.669,122.679", param, ctx)
 
 
 @click.command(cls=Command)
@@ -40,11 +36,11 @@ class Numbers(Spelt):
 @engine_option
 @caffe_option
 @precision_option
-@click.option("--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU to use (default: the CPU).")
-@click.option("--mean", type=Numbers(), default="0", help="What to subtract from each channel (default: nothing).")
-@click.option("--scale", type=float, default=1.0, metavar="X", help="What to multiply by after that (default: 1).")
-@click.option("--blob", default="", metavar="BLOB", help="The blob with the scores (default: the net's last output).")
-@click.option("--palette", metavar="FILE", help="Colours, 'R G B' or 'R G B NAME' a line (default: PASCAL VOC's).")
+@gpu_option
+@click.option("--mean", type=MEAN, default="0", help="The mean to subtract from each channel (default: 0).")
+@scale_option
+@blob_option
+@click.option("--palette", metavar="FILE", help="Colours as lines 'R G B' or 'R G B NAME' (default: PASCAL VOC's).")
 def infer(
     net: str,
     weights: str,
@@ -61,8 +57,8 @@ def infer(
 ) -> None:
     """Run the deploy net NET with the weights W on images.
 
-    Writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the classes' colours over the
-    image; for a net with one output channel DIR/NAME.png alone, in grey.
+    For each image it writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the image with the
+    colours of the classes over it. For a net with one output channel it writes only DIR/NAME.png, in grey.
     """
     from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import predict
@@ -70,7 +66,7 @@ def infer(
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
     colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
-    targets = _targets(images, output)
+    targets = _name_targets(images, output)
     blobs = [blob] if blob else []
     with engines.load(
         net, weights, engine, stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe
@@ -78,16 +74,16 @@ def infer(
         note = loaded.note
         for image, target in zip(images, targets, strict=True):
             found, remark = match_sizes(predict(loaded, image, mean, scale, blob), loaded, net, blob)
-            tell(note)
-            tell(f"{image}: {remark}" if remark else "")
+            print_note(note)
+            print_note(f"{image}: {remark}" if remark else "")
             note = ""
             with files.make_folder(output), files.write_together():
-                summary = _write(found, target, colours, names)
+                summary = _write_images(found, target, colours, names)
             echo(f"{target}: {summary}")
 
 
-def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
-    """A file for each image; raises where two would be one, or one would replace an image, or is no image."""
+def _name_targets(images: tuple[str, ...], output: Path) -> list[Path]:
+    """Name an output for each image; raises `DatasetError` if two are the same, or one would replace an image."""
     from caffe_fcn.datasets.records.images import open_header
 
     targets = [output / f"{Path(image).stem}.png" for image in images]
@@ -101,8 +97,8 @@ def _targets(images: tuple[str, ...], output: Path) -> list[Path]:
     return targets
 
 
-def _write(found: Prediction, target: Path, colours: tuple[Colour, ...], names: list[str] | None) -> str:
-    """Write the images of a prediction, and say what is in it."""
+def _write_images(found: Prediction, target: Path, colours: tuple[Colour, ...], names: list[str] | None) -> str:
+    """Write the images of a prediction; returns a summary of what is in it."""
     import numpy as np
     from PIL import Image
 

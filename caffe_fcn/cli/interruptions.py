@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM as KeyboardInterrupt, which unwinds through every `finally`, so that temporaries go.
+"""SIGINT and SIGTERM as KeyboardInterrupt, which passes through every `finally`, so that temporary files are removed.
 
-An exception can be lost: where the signal comes while Python runs a destructor, or a callback of the garbage collector
+An exception can be lost: if the signal comes while Python runs a destructor, or a callback of the garbage collector
 or the import system, Python prints the exception and goes on. Such a signal is sent once more, a little later.
 """
 
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_LATER = 0.02  # seconds, so that the callback is done
+_LATER = 0.02  # seconds, by which the callback has ended
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def heed_interruptions() -> Iterator[None]:
-    """Have the first SIGINT or SIGTERM inside the block raise KeyboardInterrupt; a second one meets the old handler.
+def interrupt_on_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM inside the block; a second one gets the old handler.
 
-    A signal that is ignored, by nohup or for a job in the background, stays so.
+    A signal that is ignored (under nohup, or for a job in the background) stays ignored.
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     hook_before = sys.unraisablehook
@@ -49,7 +49,7 @@ def heed_interruptions() -> Iterator[None]:
 
         arm()
         main = threading.main_thread().ident or 0
-        threading.Timer(_LATER, signal.pthread_kill, (main, received)).start()  # which ends a wait, too
+        threading.Timer(_LATER, signal.pthread_kill, (main, received)).start()  # this also ends a wait
 
     sys.unraisablehook = hook
     try:

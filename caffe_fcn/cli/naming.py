@@ -1,6 +1,7 @@
-"""The words of the command line in errors of the library.
+"""The options of a command in place of the parameters that the library's errors name.
 
-The library names parameters in backquotes (see `caffe_fcn.errors`); here they become options and arguments.
+The library writes parameters in backquotes (see `caffe_fcn.errors`). A command whose click parameter has that name
+shows it as the user knows it: `size` becomes ``--size``, `net` becomes ``NET``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe_fcn.cli import LazyGroup
+from caffe_fcn.cli.commands import LazyGroup
 
 
 class _Net(LazyGroup):

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from caffe_fcn import netspec, proto
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import Figures, Padding, Size, json_option
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import CLASS_COUNTS, MEAN, Padding, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
@@ -29,7 +29,7 @@ def list_nets(as_json: bool) -> None:
         echo(json.dumps([_as_json(net) for net in nets], indent=2))
         return
     rows = [(net.name, net.backbone.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
-    show(("name", "backbone", "stride", "classes", "data set"), rows)
+    print_table(("name", "backbone", "stride", "classes", "data set"), rows)
 
 
 def _as_json(net: NetDesign) -> dict[str, Any]:
@@ -74,8 +74,7 @@ _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's 
 @click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
 @click.option(
     "--classes",
-    type=Figures("N or N,N", int),
-    metavar="N[,N]",
+    type=CLASS_COUNTS,
     help="How many, for each labelling that the net learns.",
 )
 @click.option(
@@ -84,7 +83,7 @@ _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's 
     help="Data layers: databases, lists of images (data lists), or Python.",
 )
 @click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from caffe_fcn import proto
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Renames, allow_unknown_option, read_net, size_option
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.netspec.convolutionize import convolutionize as converted
+from caffe_fcn.netspec.convolutionize import fully_connected
 
 
 @click.command(cls=Command)
@@ -28,9 +29,9 @@ def convolutionize(
     before = read_net(net, allow_unknown)
     after = converted(before, renames, size)
     proto.write(after, output)
-    if Settings.quiet:
+    if Verbosity.quiet:
         return
-    names = {layer.name for layer in before.layer if layer.type == "InnerProduct"}
+    names = fully_connected(before)
     if not names:
         echo("no InnerProduct layer: nothing to convert", err=True)
     for layer in after.layer:

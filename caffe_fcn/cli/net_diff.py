@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 
 from caffe_fcn import proto
-from caffe_fcn.cli import Command, Settings
-from caffe_fcn.cli.params import allow_unknown_option, json_option, tell_passed_over
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import allow_unknown_option, json_option, report_unknown_fields
+from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.net.diff import differences
 
 
@@ -30,7 +30,7 @@ def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
     else:
         for difference in found:
             echo(str(difference))
-        if not found and not Settings.quiet:
+        if not found and not Verbosity.quiet:
             echo("no difference in meaning", err=True)
     return 1 if found else 0
 
@@ -38,5 +38,5 @@ def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
 def _read(path: str, allow_unknown: bool) -> proto.NetParameter | proto.SolverParameter:
     notes: list[proto.UnknownField] = []
     message = proto.read_net_or_solver(path, allow_unknown, notes)
-    tell_passed_over(notes)
+    report_unknown_fields(notes)
     return message

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import allow_unknown_option, phase_option, read_net, size_option, stage_option
 from caffe_fcn.cli.printing import echo
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.viz.draw import draw as draw_net
 
 
@@ -26,5 +27,5 @@ def draw(
     allow_unknown: bool,
 ) -> None:
     """The topology of NET: SVG, PNG (both with Graphviz), DOT, or a page for the browser."""
-    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size):
+    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size, read_record_shapes):
         echo(f"note: without {why}", err=True)

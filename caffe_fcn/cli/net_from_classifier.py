@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from caffe_fcn import netspec
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import classes_in
-from caffe_fcn.cli.params import Figures, Padding, Size, allow_unknown_option, read_net, tell
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -31,7 +31,7 @@ from caffe_fcn.netspec.from_classifier.conversion import from_classifier as fcn_
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=Figures("B,G,R", float), help="The mean to subtract, for each channel or for all.")
+@click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all.")
 @click.option("--size", type=Size(), help="The deploy net's input.")
 @click.option("--batch", type=int, metavar="N", help="Images at a time.")
 @click.option(
@@ -65,7 +65,7 @@ def from_classifier(
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
         echo(path)
-    if not Settings.quiet:
+    if not Verbosity.quiet:
         _explain(net, deploy, output)
 
 
@@ -76,7 +76,7 @@ def _check_stride(net: NetDesign, asked: str | None) -> None:
     what = f"the classifier's last features come at stride {net.stride}"
     if net.stride in FCN_STRIDES:
         raise NetError(f"--stride {asked}", what, f"take --stride {net.stride}")
-    tell(f"{what}, finer than --stride {asked}: so do the scores")
+    print_note(f"{what}, finer than --stride {asked}: so do the scores")
 
 
 def _explain(net: NetDesign, deploy: str, output: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import (
     allow_unknown_option,
     json_option,
@@ -15,11 +15,10 @@ from caffe_fcn.cli.params import (
     read_net,
     size_option,
     stage_option,
-    tell,
 )
-from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show as show_table
-from caffe_fcn.cli.tables import size as in_units
+from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.tables import format_count, print_table
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.net.geometry import dims, exact
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
 from caffe_fcn.net.shapes import Shapes, infer, size_to_assume, untold_inputs
@@ -42,10 +41,11 @@ def show(
 ) -> None:
     """The layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
     definition = read_net(net, allow_unknown)
-    shapes = infer(definition, phase, stages, size or size_to_assume(definition, phase, stages))
+    size = size or size_to_assume(definition, phase, stages, read_record_shapes)
+    shapes = infer(definition, phase, stages, size, data_shapes=read_record_shapes)
     for node in untold_inputs(shapes.graph):
         name = node.layer.top[0]
-        tell(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
+        print_note(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
     fields = receptive_fields(shapes.graph)
     if as_json:
         echo(json.dumps(_document(shapes, fields), indent=2))
@@ -92,16 +92,16 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
                 ", ".join(node.layer.top),
                 " ".join(dims(shapes.blobs[name]) for name in node.layer.top),
                 " ".join(map(dims, shapes.params[node.name])),
-                in_units(shapes.count(node.name)) if shapes.params[node.name] else "",
-                in_units(shapes.macs[node.name]) if shapes.macs[node.name] else "",
+                format_count(shapes.count(node.name)) if shapes.params[node.name] else "",
+                format_count(shapes.macs[node.name]) if shapes.macs[node.name] else "",
                 _seen(field) if field else "",
             ]
         )
     header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
-    show_table(header, rows, right=(6, 7))
+    print_table(header, rows, right=(6, 7))
     echo(
-        f"{len(rows)} layers, {in_units(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
-        f"{in_units(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
+        f"{len(rows)} layers, {format_count(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
+        f"{format_count(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
     )
 
 

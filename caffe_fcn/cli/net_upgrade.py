@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from caffe_fcn import proto
-from caffe_fcn.cli import Command
-from caffe_fcn.cli.params import allow_unknown_option, tell_passed_over
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.params import allow_unknown_option, report_unknown_fields
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import naming_errors
@@ -35,7 +35,7 @@ def upgrade(source: str, output: str, allow_unknown: bool) -> None:
     else:
         notes: list[proto.UnknownField] = []
         message = proto.read_net_or_solver(source, allow_unknown, notes, upgrade=False)
-        tell_passed_over(notes)
+        report_unknown_fields(notes)
         left_out = proto.upgrade_message(message)
         proto.write(message, output)
     for note in left_out:

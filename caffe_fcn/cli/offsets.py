@@ -9,10 +9,10 @@ import click
 
 from caffe_fcn import offsets as rules
 from caffe_fcn import proto
-from caffe_fcn.cli import Command
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Size, allow_unknown_option, json_option, phase_option, read_net
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show, size
+from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net import padding
 from caffe_fcn.net.geometry import exact
 
@@ -104,7 +104,7 @@ def _show_rows(rows: list[rules.Row]) -> None:
         echo("no layer with a window leads from an image to a blob")
         return
     header = ["layer", "type", "stride", "pad", "kernel", "scale", "cum. scale", "offset", "cum. offset"]
-    show(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
+    print_table(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
 
 
 def _show_plan(plan: padding.Plan, as_json: bool) -> None:
@@ -112,7 +112,8 @@ def _show_plan(plan: padding.Plan, as_json: bool) -> None:
         _print_json(plan.as_json())
         return
     echo(f"pad {plan.pad} of layer '{plan.layer}' is the smallest for {plan.range_text}")
-    echo(f"it is {plan.declared} now; at 500x500: {size(plan.macs)} instead of {size(plan.declared_macs)}", nl=False)
+    macs, declared_macs = format_count(plan.macs), format_count(plan.declared_macs)
+    echo(f"it is {plan.declared} now; at 500x500: {macs} instead of {declared_macs}", nl=False)
     echo(f" multiply-accumulates ({plan.macs / plan.declared_macs:.0%})")
     for crop in plan.crops:
         echo(f"crop {crop.layer}: offset {_text(crop.computed)}")

@@ -1,13 +1,13 @@
-"""Options that several commands share."""
+"""The parameter types of all commands, and the options that several commands share."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe_fcn.cli import Settings
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.net.graph import PHASES
 
@@ -15,29 +15,80 @@ if TYPE_CHECKING:
     from caffe_fcn import proto
 
 
-class Spelt(click.ParamType):  # type: ignore[type-arg]
-    """A type whose name stands in --help as it is spelt, where click would write it in capitals."""
+class SpelledType(click.ParamType):  # type: ignore[type-arg]
+    """A type whose name ``--help`` shows as it is spelt here; click would write it in capitals."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return self.name
 
 
-class Size(Spelt):
-    """HxW, or one number for both."""
+class NumberList(SpelledType):
+    """Numbers with a separator between them, as a tuple.
 
-    name = "HxW"
+    ``what`` describes a list in the message for what is not one, ``read`` reads one number and raises `ValueError` for
+    what is not a number, ``separator`` is a regular expression. Without ``lengths`` a list has any length.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", value.strip())
-        if not match or int(match[1]) < 1 or int(match[2] or 1) < 1:
-            self.fail(f"{value!r} is no size such as 500x375 (height x width)", param, ctx)
-        return int(match[1]), int(match[2] or match[1])
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        read: Callable[[str], Any] = float,
+        separator: str = ",",
+        lengths: Container[int] | None = None,
+    ) -> None:
+        self.name = name
+        self.what = what
+        self.read = read
+        self.separator = separator
+        self.lengths = lengths
+
+    def parse(self, text: str) -> tuple[Any, ...] | None:
+        """The numbers of ``text``, or None if it is not such a list."""
+        try:
+            numbers = tuple(self.read(part.strip()) for part in re.split(self.separator, text))
+        except ValueError:
+            return None
+        return numbers if self.lengths is None or len(numbers) in self.lengths else None
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        if not isinstance(value, str):  # a default, which has been converted
+            return tuple(value)
+        numbers = self.parse(value)
+        if numbers is None:
+            self.fail(f"{value!r} is no {self.what}", param, ctx)
+        return numbers
 
 
-class Renames(Spelt):
-    """``old=new,...``; ``old=`` leaves a layer out."""
+class Size(NumberList):
+    """Height and width as ``HxW``, or one number for both."""
+
+    def __init__(self) -> None:
+        super().__init__("HxW", "size such as 500x375 (height x width)", _read_side, "[xX]", lengths=(1, 2))
+
+    def parse(self, text: str) -> tuple[Any, ...] | None:
+        numbers = super().parse(text)
+        return numbers * 2 if numbers and len(numbers) == 1 else numbers
+
+
+def _read_side(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text) or int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def _read_class(text: str) -> int | None:
+    return None if text == "new" else int(text)
+
+
+MEAN = NumberList("B,G,R", "list of numbers such as 104.007,116.669,122.679 (blue, green, red)")
+MEAN_OF_IMAGES = NumberList("B,G,R", "mean such as 104.0,116.7,122.7 (blue, green, red)", lengths=(1, 3))
+CLASS_COUNTS = NumberList("N[,N]", "number of classes such as 21, or 33,3 for two labellings", int)
+CLASSES = NumberList("N|new,...", "list such as new,404,895", _read_class)
+
+
+class Renames(SpelledType):
+    """``old=new,...`` as a dict; ``old=`` leaves a layer out."""
 
     name = "OLD=NEW,..."
 
@@ -53,23 +104,7 @@ class Renames(Spelt):
         return renames
 
 
-class Figures(Spelt):
-    """Numbers of one kind, with commas between them."""
-
-    def __init__(self, name: str, kind: type[int] | type[float]) -> None:
-        self.name = name
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(self.kind(each) for each in value.split(","))
-        except ValueError:
-            return self.fail(f"{value!r} is not {self.name}", param, ctx)
-
-
-class Padding(Spelt):
+class Padding(SpelledType):
     """A whole number, or ``auto``."""
 
     name = "N|auto"
@@ -79,44 +114,47 @@ class Padding(Spelt):
 
 
 phase_option = click.option(
-    "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="Of which phase (default: deploy)."
+    "--phase", type=click.Choice(list(PHASES), case_sensitive=False), help="The phase of the net (default: deploy)."
 )
-stage_option = click.option("--stage", "stages", multiple=True, help="A further stage that is set; repeatable.")
-size_option = click.option("--size", type=Size(), help="The image's size, instead of what the net says.")
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+stage_option = click.option("--stage", "stages", multiple=True, help="A further stage of the net; may be repeated.")
+size_option = click.option("--size", type=Size(), help="The size of the image, in place of the net's own.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
-    help="Pass over fields, and engines, that BVLC Caffe's schema does not have. Other unknown values, such as a "
-    "type, stay errors: another would stand in their place.",
+    help="Pass over fields and engines that the schema of BVLC Caffe does not have. Unknown values of other fields "
+    "stay errors, because a default would take their place.",
 )
 engine_option = click.option(
-    "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is here)."
+    "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
 )
 precision_option = click.option(
-    "--precision", default="float32", metavar="float32|tf32|bf16", help="How exactly torch multiplies."
+    "--precision", default="float32", metavar="float32|tf32|bf16", help="The precision in which torch multiplies."
 )
-caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder that it is in.")
-
-
-def tell(note: str) -> None:
-    """A note on stderr, unless that is to be quiet."""
-    if note and not Settings.quiet:
-        echo(f"note: {note}", err=True)
+caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, or the folder it is installed in.")
+gpu_option = click.option(
+    "--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU that runs the net (default: the CPU)."
+)
+scale_option = click.option(
+    "--scale", type=float, default=1.0, metavar="X", help="The factor to multiply by after that (default: 1)."
+)
+blob_option = click.option(
+    "--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the net's last output)."
+)
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """The net; what was passed over is told on stderr."""
+    """Read a net; notes on stderr name the fields that were passed over."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []
     net = proto.read_net(path, allow_unknown, notes)
-    tell_passed_over(notes)
+    report_unknown_fields(notes)
     return net
 
 
-def tell_passed_over(notes: list[proto.UnknownField], most: int = 20) -> None:
-    """What ``--allow-unknown`` passed over, on stderr: the first ones, and how many more."""
+def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:
+    """Name on stderr what ``--allow-unknown`` passed over: the first ones, and how many more there are."""
     for note in notes[:most]:
         echo(f"note: {note}, passed over", err=True)
     if len(notes) > most:

@@ -1,8 +1,8 @@
-"""Text for the terminal: what a file says cannot steer it.
+"""Text for the terminal, in which control characters are escaped.
 
-Names of layers, blobs and files come from files that somebody else wrote. A terminal obeys the control characters in
-them (it may be told to clear the screen, or to type), and bytes that are no UTF-8 cannot be printed at all: both are
-shown as escapes. JSON needs none of this, its strings are escaped already.
+Names of layers, blobs and files come from files that somebody else wrote. A terminal obeys control characters (they
+can clear the screen, or make it type), and bytes that are not UTF-8 cannot be printed at all: both are shown as
+escapes. JSON needs none of this, for its strings are escaped already.
 """
 
 from __future__ import annotations
@@ -11,19 +11,32 @@ import re
 
 import click
 
-# C0 and C1, what turns the direction of writing around, separators of lines, and lone surrogates (bytes, to Python)
+# C0 and C1, changes of the direction of writing, line separators, and lone surrogates (Python's form of stray bytes)
 _STEERING = r"\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_IN_TEXT = re.compile(rf"[{_STEERING}]|\x1b(?!\[[01]m)")  # our own headers are bold
+_IN_TEXT = re.compile(rf"[{_STEERING}]|\x1b(?!\[[01]m)")  # the headers of tables are bold
 _IN_NAMES = re.compile(rf"[{_STEERING}\t\n\x1b]")
 
 
+class Verbosity:
+    """What ``--quiet`` and ``--debug`` set, wherever they stand on the command line."""
+
+    quiet = False
+    debug = False
+
+
 def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
-    """Print lines of text to stdout, or stderr, with all other control characters escaped."""
+    """Print lines of text to stdout or stderr; control characters other than their ends are escaped."""
     click.echo(_IN_TEXT.sub(_escape, str(text)), err=err, nl=nl)
 
 
+def print_note(note: str) -> None:
+    """Print a note to stderr, unless it is empty or ``--quiet`` was given."""
+    if note and not Verbosity.quiet:
+        echo(f"note: {note}", err=True)
+
+
 def printable(name: object) -> str:
-    """A name, or another cell of a table, on one line."""
+    """Return a name, or another cell of a table, as one line without control characters."""
     return _IN_NAMES.sub(_escape, str(name))
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from caffe_fcn.cli import Settings
-from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 @contextmanager
 def show_progress(unit: str = "files") -> Iterator[Progress | None]:
     """Give the block what the library reports its progress to; None with ``--quiet``."""
-    if Settings.quiet:
+    if Verbosity.quiet:
         yield None
     elif sys.stderr.isatty():
         with make_bars() as bars:

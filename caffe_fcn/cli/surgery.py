@@ -11,11 +11,20 @@ from typing import Any
 import click
 
 from caffe_fcn import surgery as library
-from caffe_fcn.cli import Group
-from caffe_fcn.cli.params import Renames, Spelt, allow_unknown_option, json_option, phase_option, read_net, size_option
+from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.params import (
+    CLASSES,
+    MEAN,
+    Renames,
+    allow_unknown_option,
+    json_option,
+    phase_option,
+    read_net,
+    size_option,
+)
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
-from caffe_fcn.cli.tables import show
+from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import published
 
@@ -27,31 +36,6 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help
 strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
 
 _MEGABYTE = 1_000_000
-
-
-class Numbers(Spelt):
-    """``B,G,R``, or any other list of numbers."""
-
-    name = "B,G,R"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers", param, ctx)
-
-
-class Classes(Spelt):
-    """``404,new,895``: classes by number, counted from 0, or new ones."""
-
-    name = "N|new,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | None, ...]:
-        try:
-            parts = [part.strip() for part in value.split(",")]
-            return tuple(None if part == "new" else int(part) for part in parts)
-        except ValueError:
-            self.fail(f"{value!r} is no list such as new,404,895", param, ctx)
 
 
 @click.group(cls=Group)
@@ -122,7 +106,7 @@ def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_j
 @surgery.command()
 @weights_option
 @click.option("--layer", required=True, help="The layer of W that scores, such as fc8.")
-@click.option("--classes", required=True, type=Classes(), help="Its classes by number, or 'new', in the new order.")
+@click.option("--classes", required=True, type=CLASSES, help="Its classes by number, or 'new', in the new order.")
 @click.option("--as", "to_layer", metavar="LAYER", help="The net's layer that scores (default: of the same name).")
 @to_net_option
 @output_option
@@ -159,7 +143,7 @@ def channels(weights: str, to: str, layer: str | None, output: str) -> None:
 @surgery.command("fold-mean")
 @click.option("--net", required=True, metavar="NET", help="The net of W.")
 @weights_option
-@click.option("--mean", type=Numbers(), default=(), help="The mean to fold (default: the net's Power layer).")
+@click.option("--mean", type=MEAN, default=(), help="The mean to fold (default: the net's Power layer).")
 @net_output_option
 @output_option
 def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, output: str) -> None:
@@ -182,7 +166,7 @@ def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, 
 def fold(net: str, weights: str, net_output: str, output: str) -> None:
     """BatchNorm and Scale folded into the layers before them."""
     folded = library.fold(read_net(net, False), weights, net_output, output)
-    show(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
+    print_table(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
 
 
 @surgery.command()
@@ -216,7 +200,7 @@ def recipe(
         return
     if listed:
         rows = [(key, each.net, " and ".join(each.wants), each.trains) for key, each in library.RECIPES.items()]
-        show(("recipe", "net", "wants", "leaves to training"), rows)
+        print_table(("recipe", "net", "wants", "leaves to training"), rows)
         return
     if not name or not output:
         raise click.UsageError("needs NAME and -o FILE, or --list", ctx)
@@ -305,7 +289,7 @@ def verify(
         "  of that, what the surgery changed",
         f"  of that, padding inside the net ({_list_few(result.padded)})",
     )[: 1 if result.no_windows else None]
-    show(
+    print_table(
         (f"largest difference in '{result.blob}', relative", ""),
         [(text, f"{figure:.3g}") for text, figure in zip(labels, figures.values(), strict=False)],
         right=(1,),
@@ -326,7 +310,7 @@ def _print_report(report: library.Report, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(_make_document(report), indent=2))
         return
-    show(
+    print_table(
         ("layer", "parameter", "shape", "fate", "reason"),
         [(each.layer, each.index, dims(each.shape), each.fate, each.reason) for each in report.parameters],
         right=(1,),

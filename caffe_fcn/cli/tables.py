@@ -1,4 +1,4 @@
-"""Tables for people: columns aligned, right for figures, plain text that also greps well."""
+"""Tables for people: aligned columns of plain text, a row a line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from caffe_fcn.cli.printing import echo, printable
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> str:
-    """Rows under a header; the columns in ``right`` are set flush right."""
+def format_table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> str:
+    """Lay out rows under a header (bold on a terminal); the columns numbered in ``right`` are aligned right."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
@@ -23,15 +23,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequen
     return "\n".join([click.style(line(header), bold=True), *map(line, cells)])
 
 
-def show(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> None:
-    """Print a table to stdout (the header in bold on a terminal)."""
-    echo(table(header, rows, right))
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> None:
+    """Print a table to stdout; see `format_table`."""
+    echo(format_table(header, rows, right))
 
 
-def size(text: float) -> str:
-    """A count in units: 58704590 -> 58.7 M."""
+def format_count(count: float) -> str:
+    """Format a count with three digits and a unit: 58704590 -> 58.7 M."""
     for unit in ("", " k", " M", " G", " T"):
-        if abs(text) < 1000 or unit == " T":
-            return f"{text:.0f}" if not unit else f"{text:.3g}{unit}"
-        text /= 1000
+        if abs(count) < 1000 or unit == " T":
+            return f"{count:.0f}" if not unit else f"{count:.3g}{unit}"
+        count /= 1000
     return ""

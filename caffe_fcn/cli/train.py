@@ -1,4 +1,4 @@
-"""``caffe-fcn train``: a solver run to its end by an engine, with its progress shown."""
+"""``caffe-fcn train``: a solver run to its end by an engine, while its progress is shown."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn import engines
-from caffe_fcn.cli import Command, Settings
+from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
-from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
 from caffe_fcn.engines.events import Event, Step, Test
 from caffe_fcn.engines.training import Training
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("solver", metavar="SOLVER")
 @engine_option
-@click.option("--weights", metavar="W", help="Fine-tune from these weights (several: separated by commas).")
-@click.option("--snapshot", metavar="S", help="Go on from this .solverstate.")
-@click.option("--gpu", default="", metavar="LIST", help="GPUs: 0, or 0,1, or all (default: as SOLVER says).")
+@click.option("--weights", metavar="W", help="The weights to start from; several files are separated by commas.")
+@click.option("--snapshot", metavar="S", help="The .solverstate of a training to resume.")
+@click.option("--gpu", default="", metavar="LIST", help="GPUs to use: 0, or 0,1, or all (default: as SOLVER says).")
 @caffe_option
-@click.option("--log", metavar="FILE", help="Where the log goes (default: the snapshot_prefix and .log).")
-@click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch).")
+@click.option("--log", metavar="FILE", help="The file for the log (default: the snapshot_prefix with .log).")
+@click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
 def train(
     solver: str,
@@ -48,77 +48,79 @@ def train(
     nproc: int | None,
     precision: str,
 ) -> int:
-    """Train as SOLVER says, by real Caffe or by torch.
+    """Train the net of SOLVER with real Caffe or with torch.
 
-    Ctrl-C (or SIGTERM) has a snapshot written and the training stopped, with exit status 130; a second one kills
-    it. SIGHUP has a snapshot written, and the training goes on. Paths inside SOLVER are relative to the working
-    directory, or to SOLVER's own folder where its net is only to be found from there.
+    Ctrl-C (or SIGTERM) writes a snapshot and stops the training, with exit status 130; a second one kills it. SIGHUP
+    writes a snapshot, and the training goes on. Paths in SOLVER are relative to the working directory, or to SOLVER's
+    own folder if its net is found only from there.
     """
     start = weights.split(",") if weights else []
     with engines.train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
-        history = _history_before(training) if snapshot else History()
-        with training.forward_signals(on_interrupt=_tell(training)), _display(training) as display:
+        history = _read_earlier_history(training) if snapshot else History()
+        with training.forward_signals(_announce_interruption(training)), _show_events(training) as show:
             for event in training:
                 history.add(event)
-                display(event)
+                show(event)
     if training.leads:
-        _report(training, history)
+        _print_results(training, history)
     return 130 if training.interrupted else 0
 
 
-def _tell(training: Training) -> Callable[[], None]:
-    def tell() -> None:
+def _announce_interruption(training: Training) -> Callable[[], None]:
+    """Return what prints a line about the interruption that is to come."""
+
+    def announce() -> None:
         line = "killing it" if training.interrupted else "stopping with a snapshot (again to kill it)"
         os.write(2, f"\n{line}\n".encode())  # a signal may come in the middle of a buffered write
 
-    return tell
+    return announce
 
 
-def _history_before(training: Training) -> History:
-    """What a resumed training's log tells of the time before."""
+def _read_earlier_history(training: Training) -> History:
+    """Read the log so far of a resumed training; empty if there is none."""
     try:
         return read_log(training.log)
     except FileError:
         return History()
 
 
-def _report(training: Training, history: History) -> None:
-    """What the training left, on stdout."""
+def _print_results(training: Training, history: History) -> None:
+    """Print to stdout the files that the training wrote."""
     losses = history.losses()
     if losses:
         echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
     for name, kind in (("weights", ".caffemodel"), ("state", ".solverstate")):
         written = [training.folder / path for path in history.snapshots if kind in Path(path).suffixes]
         if written and written[-1].exists():
-            echo(f"{name:10}  {_short(written[-1])}")
-    echo(f"{'log':10}  {_short(training.log)}")
+            echo(f"{name:10}  {_shorten(written[-1])}")
+    echo(f"{'log':10}  {_shorten(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
         write_loss_curve(history, curve, title=f"Loss of {training.prefix.name}")
-        echo(f"{'loss curve':10}  {_short(curve)}")
+        echo(f"{'loss curve':10}  {_shorten(curve)}")
 
 
-def _short(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
+def _shorten(path: Path) -> str:
+    """Return the path relative to the working directory, if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
 
 
 @contextmanager
-def _display(training: Training) -> Iterator[Callable[[Event], None]]:
-    """Events on stderr: a bar with notes above it on a terminal, else a line for each."""
-    if Settings.quiet or not training.leads:
+def _show_events(training: Training) -> Iterator[Callable[[Event], None]]:
+    """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event."""
+    if Verbosity.quiet or not training.leads:
         yield lambda event: None
     elif sys.stderr.isatty():
         with make_bars() as bars:
-            yield _Bar(bars, training)
+            yield _EventBar(bars, training)
     else:
-        yield _Lines(training)
+        yield _EventLines(training)
 
 
-class _Lines:
-    """A line for every event, and the training's notes before the first."""
+class _EventLines:
+    """Prints a line for every event, and the training's notes before the first."""
 
     def __init__(self, training: Training) -> None:
         self._total = training.max_iter
@@ -127,40 +129,40 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         while self._notes:
-            self.note(f"note: {self._notes.pop(0)}")
+            self.print_line(f"note: {self._notes.pop(0)}")
         if isinstance(event, Step):
             self._pace = self._pace or Pace(event.iteration)
             left = self._pace.seconds_left(event.iteration, self._total)
-            self.step(event, _losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
+            self.show_step(event, _describe_losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
         elif isinstance(event, Test):
             values = ", ".join(f"{name} {value:g}" for name, value in event.outputs)
-            self.note(f"iteration {event.iteration}, test net {event.net}: {values}")
+            self.print_line(f"iteration {event.iteration}, test net {event.net}: {values}")
         else:
-            self.note(f"wrote {event.path}")
+            self.print_line(f"wrote {event.path}")
 
-    def step(self, step: Step, text: str) -> None:
-        self.note(f"iteration {step.iteration}/{self._total}  {text}")
+    def show_step(self, step: Step, text: str) -> None:
+        self.print_line(f"iteration {step.iteration}/{self._total}  {text}")
 
-    def note(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         echo(line, err=True)
 
 
-class _Bar(_Lines):
-    """A bar that every step moves; all else is printed above it."""
+class _EventBar(_EventLines):
+    """Draws a bar that every step moves, and prints everything else above it."""
 
     def __init__(self, bars: Bars, training: Training) -> None:
         super().__init__(training)
         self._bars = bars
         self._task = bars.add_task("starting", total=training.max_iter, text="")
 
-    def step(self, step: Step, text: str) -> None:
+    def show_step(self, step: Step, text: str) -> None:
         self._bars.update(self._task, description="training", completed=step.iteration, text=text)
 
-    def note(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         self._bars.console.print(printable(line), markup=False, highlight=False)
 
 
-def _losses(step: Step) -> str:
+def _describe_losses(step: Step) -> str:
     warning = "" if math.isfinite(step.loss) else " (diverged: lower base_lr)"
     rate = "" if step.lr is None else f"  lr {step.lr:g}"
     return f"loss {step.loss:g}{warning}{rate}"

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from caffe_fcn import weights as library
-from caffe_fcn.cli import Group
-from caffe_fcn.cli.params import Size, json_option
+from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.params import MEAN, Size, json_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.tables import show, size
+from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net.geometry import dims
 
 
@@ -34,11 +34,11 @@ def info(file: str, check: bool, as_json: bool) -> int:
             echo(json.dumps(_make_document(opened, bad if check else None), indent=2))
             return int(bool(bad))
         rows = [
-            (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, size(tensor.count))
+            (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, format_count(tensor.count))
             for layer in opened.layers
             for index, tensor in enumerate(layer.tensors)
         ]
-        show(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
+        print_table(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
         echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
     for each in bad:
         echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
@@ -94,7 +94,7 @@ def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
             )
             for each in found
         ]
-        show(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
+        print_table(("layer", "parameter", "A", "B", "largest difference"), rows, right=(1, 4))
         echo(f"{len(differ)} of {len(found)} parameters differ", err=True)
     return int(bool(differ))
 
@@ -126,7 +126,7 @@ def convert(source: str, target: str, half: bool) -> None:
         library.write_mean(target, library.read_mean(source))
     else:
         library.convert(source, target, half)
-    echo(f"{target}: {size(Path(target).stat().st_size)}B", err=True)
+    echo(f"{target}: {format_count(Path(target).stat().st_size)}B", err=True)
 
 
 @weights.command()
@@ -138,17 +138,10 @@ def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
 
     MEAN is a .binaryproto, an .npy, or numbers such as 104.007,116.669,122.679 (B,G,R); --size makes an image.
     """
-    numbers = _parse_numbers(mean)
+    numbers = MEAN.parse(mean)
     values = library.read_mean(mean) if numbers is None else library.make_mean(numbers)
     echo(",".join(f"{value:.9g}" for value in library.average_channels(values)))
     if output:
         library.write_mean(output, values, size)
     elif size:
         raise click.UsageError("--size needs -o FILE")
-
-
-def _parse_numbers(text: str) -> list[float] | None:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return None

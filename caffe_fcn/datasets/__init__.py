@@ -1,12 +1,12 @@
-"""Data sets for segmentation as LMDBs that Caffe trains on: built, checked, measured, looked at, read back.
+"""Data sets for segmentation, as LMDBs that Caffe trains on: build, check, measure, show and read them.
 
     from caffe_fcn import datasets
 
     datasets.folder.build("set", images="photos", labels="masks", classes=["background", "cat"])
     image, label = datasets.open("set")[0]          # C x H x W (blue first), 1 x H x W
 
-A data set is a folder: ``train_images`` and ``train_labels`` (and ``val_...``) are LMDBs whose records are in
-step; ``dataset.json`` describes them; ``mean.binaryproto`` is the mean image where all have one size.
+A data set is a folder. ``train_images`` and ``train_labels`` (and ``val_...``) are LMDBs with the same keys;
+``dataset.json`` describes them; ``mean.binaryproto`` is the mean image, where all images have the same size.
 """
 
 from __future__ import annotations

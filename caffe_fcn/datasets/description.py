@@ -1,4 +1,4 @@
-"""`Description`, which `caffe_fcn.description` reads and writes, under the name that it has as a part of a data set."""
+"""Exports `Description` of `caffe_fcn.description` as a part of `caffe_fcn.datasets`."""
 
 from caffe_fcn.description.dataset_json import Description
 

@@ -1,7 +1,7 @@
-"""A function over many items by several threads, its results in order and few of them waiting.
+"""Apply a function to many items by several threads, with the results in order.
 
-Threads serve, not processes: decoding and compressing images runs outside of Python's lock, nothing has to
-be copied between processes, and none is left over when the program is killed.
+Threads are enough, since decoding and compressing images runs outside of Python's global lock. Unlike processes they
+need no copies of their data, and none survives when the program is killed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AHEAD = 3  # chunks a worker may be ahead of the one that takes the results: enough to keep it busy
+_AHEAD = 3  # chunks for each thread that wait, done or not, so that it is always busy
 
 
 def map_in_order(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, chunk: int = 1
 ) -> Iterator[Result]:
-    """``map(function, items)`` by ``workers`` threads; an error is raised where its item's turn comes.
+    """Yield ``map(function, items)``, computed by ``workers`` threads; an error is raised in its item's turn.
 
-    A thread takes ``chunk`` items at a time: many where each is little work, which costs as much as handing it over.
+    A thread takes ``chunk`` items at a time; choose many where the work on an item is as cheap as handing it over.
     """
     if workers <= 1:
         yield from map(function, items)
@@ -32,14 +32,14 @@ def map_in_order(
 
     from concurrent.futures import ThreadPoolExecutor
 
-    def results(start: int) -> list[Result]:
+    def compute(start: int) -> list[Result]:
         return [function(item) for item in items[start : start + chunk]]
 
     waiting: deque[Future[list[Result]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
         for start in range(0, len(items), chunk):
-            waiting.append(pool.submit(results, start))
+            waiting.append(pool.submit(compute, start))
             if len(waiting) >= _AHEAD * workers:
                 yield from waiting.popleft().result()
         while waiting:

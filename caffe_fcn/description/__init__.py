@@ -1,1 +1,1 @@
-"""What prototxts and databases cannot say: ``dataset.json``."""
+"""Descriptions beside data sets: ``dataset.json`` has what databases cannot say, such as classes and palette."""

@@ -1,6 +1,6 @@
-"""``dataset.json``: what a data set is, how it was made, and what is in it.
+"""Read and write ``dataset.json``, which describes a data set: its classes, its splits, and how it was made.
 
-The file stands beside the databases and is written last, so a folder that has one is complete.
+The file lies beside the databases and is written last, so a folder that has one is complete.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ class Description:
 
     name: str
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of each split: count, databases, what was skipped or allowed, the checksum of its sources, statistics."""
+    """Split -> count, databases, the items skipped and the faults allowed, checksum of the sources, statistics."""
     channels: int = 3
     classes: list[str] | None = None
     palette: list[list[int]] | None = None
     ignore_label: int | None = None
     labels: str = "classes"
-    """``classes``, or ``grey`` where a label is itself a picture, to be learnt by regression."""
+    """``classes``, or ``grey`` where a label is itself a picture, for a net that learns by regression."""
     mean: list[float] | None = None
     """The mean of each channel over the first split."""
     mean_file: str | None = None
-    """The mean image, where all images of the first split have one size."""
+    """The file of the mean image, where all images of the first split have the same size."""
     infogain_file: str | None = None
-    """The matrix of median-frequency weights over the first split, for InfogainLoss."""
+    """The file of the matrix of median-frequency weights over the first split, for InfogainLoss."""
     seed: int | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
     unknown: dict[str, Any] = field(default_factory=dict)
-    """Fields of a later version, which are kept as they are."""
+    """Fields that a later version wrote, kept unchanged."""
 
     def write(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``."""
@@ -55,12 +55,12 @@ class Description:
         content = {"version": _VERSION, **known.pop("unknown"), **known}
         text = json.dumps(content, indent=1, ensure_ascii=False)
         with files.atomic_write(folder / FILE) as file:
-            # A path that is not UTF-8 has lone surrogates, for which this writes JSON's own escapes.
-            file.write((_flat_lists(text) + "\n").encode("utf-8", "backslashreplace"))
+            # A path that is not UTF-8 has lone surrogates, which become escapes of JSON.
+            file.write((_join_lists(text) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read(folder: Path) -> Description | None:
-    """The description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
+    """Return the description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
     path = folder / FILE
     try:
         kind = path.stat().st_mode
@@ -81,6 +81,6 @@ def read(folder: Path) -> Description | None:
     return Description(**{name: content[name] for name in known & content.keys()}, unknown=unknown)
 
 
-def _flat_lists(text: str) -> str:
-    """Lists that hold no others on one line: a palette is read by people too."""
+def _join_lists(text: str) -> str:
+    """Put each list that holds no other list on one line, because people read a palette too."""
     return re.sub(r"\[\n[^\[\]{}]*\n\s*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import POINTWISE
 from caffe_fcn.net.graph import Blob, Graph, is_all_in_one, split
+from caffe_fcn.net.layer_types import Kind
 from caffe_fcn.net.shapes import infer, row_of, size_to_assume, untold_inputs
 from caffe_fcn.proto import NetParameter, UnknownField, read_net, to_text
 from caffe_fcn.weights import open_weights
@@ -53,7 +55,8 @@ def make_deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParam
     untold = untold_inputs(graph)
     if not untold:
         return None, ""
-    shapes = infer(net, "deploy", size=size_to_assume(net))
+    size = size_to_assume(net, data_shapes=read_record_shapes)
+    shapes = infer(net, "deploy", size=size, data_shapes=read_record_shapes)
     channels = _count_channels(graph, weights) if weights else {}
     for node in untold:
         name = node.layer.top[0]
@@ -75,8 +78,9 @@ def _count_channels(graph: Graph, weights: PathLike) -> dict[str, int]:
         name = inputs.get(node.bottoms[0]) if node.bottoms else None
         if name is None:
             continue
-        if node.type == "Convolution" and len(shapes.get(node.name, ())) > 1:
+        row = row_of(node)
+        if row.kind is Kind.CONVOLUTION and len(shapes.get(node.name, ())) > 1:
             found.setdefault(name, shapes[node.name][1] * node.layer.convolution_param.group)
-        elif row_of(node).coords(node.layer) == POINTWISE and len(node.bottoms) == 1:
+        elif row.coords(node.layer) == POINTWISE and len(node.bottoms) == 1:
             inputs.update((top, name) for top in node.tops)
     return found

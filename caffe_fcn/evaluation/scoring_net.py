@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe_fcn.net.graph import SOURCES, is_all_in_one, split
+from caffe_fcn.net.graph import input_layer, is_all_in_one, split
+from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 
@@ -15,12 +16,12 @@ def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParame
     data layer, in the validation phase.
     """
     val = split(net, "val")
-    reader = next((layer for layer in val.layer if layer.type in SOURCES - {"Input"} and not layer.bottom), None)
+    reader = next((layer for layer in val.layer if origin_of(layer) not in (None, Origin.INPUT)), None)
     if reader is None:
         return net, None
     image = reader.top[0]
     result = NetParameter(name=net.name)
-    result.layer.add(name=image, type="Input", top=[image], input_param={"shape": [{"dim": shape}]})
+    result.layer.append(input_layer(image, shape))
     known = {image}
     for layer in (split(net, "deploy") if is_all_in_one(net) else val).layer:
         if layer.bottom and known.issuperset(layer.bottom):

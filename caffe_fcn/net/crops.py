@@ -15,11 +15,12 @@ from typing import Any
 from caffe_fcn.errors import OffsetError
 from caffe_fcn.net.geometry import INT_MAX, CoordMap, exact
 from caffe_fcn.net.graph import Blob, Graph, Node, split
+from caffe_fcn.net.layer_types import Kind, Origin, layer_type, origin_of
 from caffe_fcn.net.layer_types.shaping import crop_map
 from caffe_fcn.net.layer_types.site import image_axis
 from caffe_fcn.net.shapes import row_of
 from caffe_fcn.net.walk import Alignment, Replacements, align
-from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto import LayerParameter, NetParameter
 
 _IMAGE_AXES = 2  # H and W
 
@@ -67,11 +68,21 @@ def crops(net: NetParameter, phase: str | None = None) -> list[Crop]:
     return [crop for crop, _ in align_crops(Graph(split(net, phase)))]
 
 
+def has_crops(net: NetParameter) -> bool:
+    """Whether any layer of the net is a Crop."""
+    return any(is_crop(layer) for layer in net.layer)
+
+
+def is_crop(layer: LayerParameter) -> bool:
+    """Whether the layer is a Crop."""
+    return layer_type(layer.type).kind is Kind.CROP
+
+
 def align_crops(graph: Graph) -> Iterator[tuple[Crop, Alignment | None]]:
     """Every Crop, as `crops`, with the alignment that its offsets follow from, if they do."""
     right: dict[str, CoordMap] = {}
     for node in graph.nodes:
-        if node.type == "Crop":
+        if is_crop(node.layer):
             row_of(node)
             crop, alignment = _align_crop(graph, node, right)
             yield crop, alignment
@@ -91,8 +102,8 @@ def _align_crop(graph: Graph, node: Node, before: Replacements) -> tuple[Crop, A
 
 
 def _is_only_a_size(blob: Blob) -> bool:
-    """Whether a blob shows no image: a Crop to it takes its size, and begins where the net says."""
-    return blob.maker.type in ("DummyData", "Parameter")
+    """Whether a blob shows no image, for fillers or a parameter make it: a Crop to it begins where the net says."""
+    return not blob.maker.bottoms and origin_of(blob.maker.layer) in (None, Origin.FILLERS)
 
 
 def _from_axis(node: Node, declared: tuple[int, ...], offsets: list[int], first: int) -> tuple[int, ...]:

@@ -18,21 +18,17 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise, zip_longest
 from typing import Any, Literal
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, is_loss, layer_type
+from caffe_fcn.net.layer_types.row import as_it_is
 from caffe_fcn.proto import TEST, TRAIN, FillerParameter, LayerParameter, NetParameter, SolverParameter
 from caffe_fcn.proto.copying import copy_message
-from caffe_fcn.proto.schema import (
-    ConvolutionParameter,
-    CropParameter,
-    Message,
-    NetStateRule,
-    PoolingParameter,
-)
+from caffe_fcn.proto.schema import Message, NetStateRule
 
 ABSENT = "absent"
 
@@ -235,7 +231,7 @@ def _flat(message: Message) -> dict[str, Any]:
         elif field.message_type is None:
             if repeated:
                 table[name] = tuple(_scalar(field, item) for item in value)
-            elif (kind, name) in _PRESENCE or not _is_default(field, value):
+            elif (kind, name) in _kept_defaults() or not _is_default(field, value):
                 table[name] = _scalar(field, value)
         elif repeated:
             if (kind, name) != ("LayerParameter", "param"):  # a ParamSpec that is not there is the default one
@@ -244,8 +240,8 @@ def _flat(message: Message) -> dict[str, Any]:
                 table.update({f"{name}[{index}].{path}": v for path, v in _flat(item).items()})
         else:
             table.update({f"{name}.{path}": v for path, v in _flat(value).items()})
-    if kind in _RULES:
-        _RULES[kind](table, message)
+    if kind in _rules():
+        _rules()[kind](table, message)
     return table
 
 
@@ -258,11 +254,8 @@ _WITHOUT_MEANING = {
     ("SolverParameter", "test_net_param"),
 }
 
-# Fields whose absence means something that no value of theirs means.
-_PRESENCE = {
-    ("AccuracyParameter", "ignore_label"),
-    ("ArgMaxParameter", "axis"),
-    ("BatchNormParameter", "use_global_stats"),
+# Fields whose absence means something that no value of theirs means; those of a layer type are in its row.
+_UNSET_MEANS = {
     ("LayerParameter", "phase"),
     ("LossParameter", "ignore_label"),
     ("NetStateRule", "max_level"),
@@ -306,37 +299,6 @@ def _literal(text: str) -> Any:
 # What else Caffe does not tell apart, by message.
 
 
-def _convolution(table: dict[str, Any], param: ConvolutionParameter) -> None:
-    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0), ("dilation", 1)):
-        _one_spelling(table, param, name, default)
-
-
-def _pooling(table: dict[str, Any], param: PoolingParameter) -> None:
-    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0)):
-        _one_spelling(table, param, name, default)
-
-
-def _one_spelling(table: dict[str, Any], param: Message, name: str, default: int | None) -> None:
-    """``pad_h: 1 pad_w: 1``, ``pad: 1 pad: 1`` and ``pad: 1`` are one: a tuple, of one number where all axes agree."""
-    stem = name.removesuffix("_size")
-    given = table.pop(name, ())
-    value = given if isinstance(given, tuple) else (given,)
-    sides = [f"{stem}_h", f"{stem}_w"] if name != "dilation" else []
-    if any(param.HasField(side) for side in sides):
-        value = tuple(getattr(param, side) for side in sides)
-    for side in sides:
-        table.pop(side, None)
-    value = value[:1] if len(set(value)) == 1 else value
-    if value and value != (default,):
-        table[name] = value
-
-
-def _crop(table: dict[str, Any], param: CropParameter) -> None:
-    offset = table.pop("offset", ())
-    if any(offset):
-        table["offset"] = offset[:1] if len(set(offset)) == 1 else offset
-
-
 def _filler(table: dict[str, Any], filler: FillerParameter) -> None:
     for name in set(table) - {"type"} - _FILLER_FIELDS.get(filler.type, set(table)):
         del table[name]
@@ -353,84 +315,29 @@ _FILLER_FIELDS = {
 }
 
 
-def _axis(old: str) -> Callable[[dict[str, Any], Any], None]:
-    """Concat and Slice: the older name of ``axis`` wins where it is given."""
-
-    def rule(table: dict[str, Any], param: Message) -> None:
-        table.pop(old, None)
-        if param.HasField(old):
-            table.pop("axis", None)
-            if getattr(param, old) != 1:
-                table["axis"] = getattr(param, old)
-
-    return rule
-
-
 def _layer(table: dict[str, Any], layer: LayerParameter) -> None:
-    is_loss = layer.type.endswith("Loss")
-    if tuple(layer.loss_weight) == (1.0,) if is_loss else not any(layer.loss_weight):
+    if tuple(layer.loss_weight) == (1.0,) if is_loss(layer.type) else not any(layer.loss_weight):
         table.pop("loss_weight", None)
-    if layer.type in _BY_TYPE:
-        _BY_TYPE[layer.type](table, layer)
+    layer_type(layer.type).simplify(table, layer)
 
 
-def _normalized(default: str) -> Callable[[dict[str, Any], LayerParameter], None]:
-    def rule(table: dict[str, Any], layer: LayerParameter) -> None:
-        loss = layer.loss_param
-        mode = table.pop("loss_param.normalization", "VALID" if loss.HasField("normalization") else default)
-        table.pop("loss_param.normalize", None)
-        if loss.HasField("normalize") and not loss.HasField("normalization"):
-            mode = "VALID" if loss.normalize else "BATCH_SIZE"
-        table["loss_param.normalization"] = mode
-
-    return rule
+@cache
+def _rules() -> dict[str, Callable[[dict[str, Any], Any], None]]:
+    """By message, what makes the tables of messages that mean the same the same."""
+    rules: dict[str, Callable[[dict[str, Any], Any], None]] = {"FillerParameter": _filler, "LayerParameter": _layer}
+    rows = (row for row in LAYER_TYPES.values() if row.simplify_param is not as_it_is)
+    return rules | {_message_of(row): row.simplify_param for row in rows}
 
 
-def _scale(table: dict[str, Any], layer: LayerParameter) -> None:
-    if not layer.scale_param.HasField("filler"):
-        table["scale_param.filler.value"] = 1.0
+@cache
+def _kept_defaults() -> set[tuple[str, str]]:
+    """Fields whose absence means something that no value of theirs means."""
+    return _UNSET_MEANS | {(_message_of(row), name) for row in LAYER_TYPES.values() for name in row.unset_means}
 
 
-def _prelu(table: dict[str, Any], layer: LayerParameter) -> None:
-    if not layer.prelu_param.HasField("filler"):
-        table["prelu_param.filler.value"] = 0.25
-
-
-def _batch_norm(table: dict[str, Any], layer: LayerParameter) -> None:
-    for path in [path for path in table if path.startswith("param[") and path.endswith("_mult")]:
-        del table[path]  # Caffe insists on zero
-
-
-def _eltwise(table: dict[str, Any], layer: LayerParameter) -> None:
-    coefficients = tuple(layer.eltwise_param.coeff) or (1.0,) * len(layer.bottom)
-    if layer.propagate_down or len(coefficients) != len(layer.bottom):
-        return
-    table.pop("eltwise_param.coeff", None)
-    terms = sorted(zip(layer.bottom, coefficients, strict=True))
-    table["bottom"] = tuple(blob for blob, _ in terms)
-    if set(coefficients) != {1.0}:
-        table["eltwise_param.coeff"] = tuple(coefficient for _, coefficient in terms)
-
-
-_RULES: dict[str, Callable[[dict[str, Any], Any], None]] = {
-    "ConcatParameter": _axis("concat_dim"),
-    "ConvolutionParameter": _convolution,
-    "CropParameter": _crop,
-    "FillerParameter": _filler,
-    "LayerParameter": _layer,
-    "PoolingParameter": _pooling,
-    "SliceParameter": _axis("slice_dim"),
-}
-
-_BY_TYPE: dict[str, Callable[[dict[str, Any], LayerParameter], None]] = {
-    "BatchNorm": _batch_norm,
-    "Eltwise": _eltwise,
-    "InfogainLoss": _normalized("VALID"),
-    "PReLU": _prelu,
-    "Scale": _scale,
-    "SigmoidCrossEntropyLoss": _normalized("BATCH_SIZE"),
-    "SoftmaxWithLoss": _normalized("VALID"),
-}
+def _message_of(row: LayerType) -> str:
+    """The name of the message that the layers of a type have for themselves."""
+    return str(LayerParameter.DESCRIPTOR.fields_by_name[row.param_name].message_type.name)
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ order, and every node points at the very blobs that it reads and makes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 # The names people use for the state of a net -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
 
-FED = "data"  # the blob that DIGITS feeds
-
-SOURCES = frozenset({"Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "DummyData", "Python", "Input"})
+_FED = "data"  # the blob that DIGITS feeds
 
 
 def split(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> NetParameter:
@@ -81,25 +79,33 @@ def _meets(rule: NetStateRule, phase: int, level: int, stages: set[str]) -> bool
 
 
 def _replace_data_layers(net: NetParameter) -> None:
-    from caffe_fcn.proto import LayerParameter
+    from caffe_fcn.net.layer_types import Origin, origin_of
 
     read = {blob for layer in net.layer for blob in layer.bottom}
     kept = []
     for layer in net.layer:
-        if layer.type not in SOURCES - {"Input"} or layer.bottom:
+        if origin_of(layer) in (None, Origin.INPUT):
             kept.append(layer)
-            continue
-        kept += [LayerParameter(name=top, type="Input", top=[top]) for top in layer.top if top in read]
+        else:
+            kept += [input_layer(top) for top in layer.top if top in read]
     replace_layers(net, kept)
 
 
 def _feed_data(net: NetParameter) -> None:
+    makers = {top: layer for layer in reversed(net.layer) for top in layer.top}
+    reader = next((layer for layer in net.layer if _FED in layer.bottom), None)
+    if reader is not None and makers.get(_FED, reader) is reader:  # made by nobody, or first in place
+        net.layer.insert(0, input_layer(_FED))
+
+
+def input_layer(blob: str, shape: Sequence[int] | None = None, name: str | None = None) -> LayerParameter:
+    """An Input layer that makes a blob; without a shape whoever runs the net gives it one."""
     from caffe_fcn.proto import LayerParameter
 
-    makers = {top: layer for layer in reversed(net.layer) for top in layer.top}
-    reader = next((layer for layer in net.layer if FED in layer.bottom), None)
-    if reader is not None and makers.get(FED, reader) is reader:  # made by nobody, or first in place
-        net.layer.insert(0, LayerParameter(name=FED, type="Input", top=[FED]))
+    result = LayerParameter(name=name or blob, type="Input", top=[blob])
+    if shape is not None:
+        result.input_param.shape.add(dim=shape)
+    return result
 
 
 @dataclass(eq=False)

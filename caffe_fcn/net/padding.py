@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from caffe_fcn.errors import NetError, OffsetError
-from caffe_fcn.net.crops import Crop, FractionError, crops
+from caffe_fcn.net.crops import Crop, FractionError, crops, has_crops
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.layer_types import Kind
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import row_of, shapes_of
 from caffe_fcn.proto import NetParameter
@@ -72,7 +73,7 @@ def plan(
     if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
         raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
     chosen = split(net, phase)
-    if all(layer.type != "Crop" for layer in chosen.layer):
+    if not has_crops(chosen):
         raise OffsetError("padding", "the net has no Crop", "plan for a net that crops")
     first = first_layers(Graph(chosen))
     names = [node.name for node in first]
@@ -147,9 +148,10 @@ def first_layers(graph: Graph) -> list[Node]:
     first = []
     for node in graph.nodes:
         if node.bottoms and node.bottoms[0] in images:
-            if node.type == "Convolution":
+            row = row_of(node)
+            if row.kind is Kind.CONVOLUTION:
                 first.append(node)
-            elif row_of(node).field is None and node.type != "Crop":
+            elif row.field is None and row.kind is not Kind.CROP:
                 images.update(node.tops)
     if not first:
         raise NetError("padding", "no convolution reads the image", "name a net that begins with one")

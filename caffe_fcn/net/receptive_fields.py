@@ -47,7 +47,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
         followed = [fields[blob] for blob in node.bottoms[: row.follows] if blob in fields]
         if step is None or len(followed) < len(node.bottoms[: row.follows]):
             continue
-        windows = (row.field(node.layer) if row.field else ()) or (Window(_spread(node.layer)),)
+        windows = (row.field(node.layer) if row.field else ()) or (Window(row.reach(node.layer)),)
         try:
             axis = _first_axis([first[blob] for blob in node.bottoms[: row.follows] if blob in first], step)
             columns = _columns(_joined(followed), step.maps if axis is None else step.from_axis(axis), windows)
@@ -86,9 +86,3 @@ def _columns(*rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         raise AxisMismatchError(f"{' and '.join(map(str, sorted(lengths)))} axes do not go together")
     length = lengths.pop()
     return list(zip(*(row * length if len(row) == 1 else row for row in rows), strict=True))
-
-
-def _spread(layer: object) -> int:
-    """LRN within a channel looks at its neighbours; every other layer without a window at one place."""
-    param = getattr(layer, "lrn_param", None)
-    return int(param.local_size) if getattr(layer, "type", "") == "LRN" and param and param.norm_region == 1 else 1

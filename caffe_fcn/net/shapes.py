@@ -4,7 +4,8 @@
     shapes.blobs["score"]              # (1, 21, 500, 500)
     shapes.params["conv1"]             # [(96, 3, 11, 11), (96,)]
 
-One pass in execution order through the rules of `layer_types.LAYER_TYPES`; no Caffe, no numbers.
+One pass in execution order through the rules of `layer_types.LAYER_TYPES`; no Caffe, no numbers. No file is opened
+either: what a data layer's files hold, `data_shapes` tells (see `layer_types.site.DataShapes`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,26 @@ from dataclasses import dataclass, field
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
-from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, split
-from caffe_fcn.net.layer_types import ANY, LAYER_TYPES, LayerType, Shape, Site
+from caffe_fcn.net.graph import Blob, Graph, Node, split
+from caffe_fcn.net.layer_types import (
+    ANY,
+    LAYER_TYPES,
+    DataShapes,
+    Kind,
+    LayerType,
+    Origin,
+    Shape,
+    Site,
+    is_loss,
+    lacks_shapes,
+    layer_type,
+    origin_of,
+)
 from caffe_fcn.net.sharing import Sharing
 from caffe_fcn.proto import NetParameter
 
 _FLOAT_BYTES = 4
 ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
-_READERS = ("Data", "ImageData", "WindowData")
 
 # Tops of the reference's Python data layers that are not colour images; the others have three channels.
 _ONE_CHANNEL = {"label", "sem", "geo", "depth"}
@@ -74,37 +87,47 @@ def infer(
     stages: Iterable[str] = (),
     size: tuple[int, int] | None = None,
     inputs: Mapping[str, Shape] | None = None,
+    data_shapes: DataShapes | None = None,
 ) -> Shapes:
     """The shapes of ``net`` in a phase (see `graph.split`).
 
     ``size`` (H, W) takes the place of the image size that the net's sources say, or that they don't:
     of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
-    shapes. Raises `NetError` for what does not fit, naming layer and blob.
+    shapes. ``data_shapes`` looks into the files of data layers. Raises `NetError` for what does not fit, naming
+    layer and blob, and what ``data_shapes`` raises.
     """
     graph = Graph(split(net, phase, stages))
-    return shapes_of(graph, size, {**_infer_inputs(net, graph, size), **(inputs or {})})
+    return shapes_of(graph, size, {**_infer_inputs(net, graph, size, data_shapes), **(inputs or {})}, data_shapes)
 
 
 def untold_inputs(graph: Graph) -> list[Node]:
     """The Input layers without a shape, as an all-in-one net's data layers leave them when it is deployed."""
-    return [node for node in graph.nodes if node.type == "Input" and not node.layer.input_param.shape]
+    return [node for node in graph.nodes if origin_of(node.layer) is Origin.INPUT and lacks_shapes(node.layer)]
 
 
-def size_to_assume(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> tuple[int, int] | None:
-    """A size (H, W) to show a net at that takes images of any, and whose data layers tell none; else None."""
+def size_to_assume(
+    net: NetParameter,
+    phase: str | None = None,
+    stages: Iterable[str] = (),
+    data_shapes: DataShapes | None = None,
+) -> tuple[int, int] | None:
+    """A size (H, W) to show a net at that takes images of any size, and whose data layers tell none; else None."""
     graph = Graph(split(net, phase, stages))
-    dense = any(node.type == "InnerProduct" for node in graph.nodes)
-    return None if dense or not untold_inputs(graph) or _infer_inputs(net, graph, None) else ANY_SIZE
+    dense = any(layer_type(node.type).kind is Kind.INNER_PRODUCT for node in graph.nodes)
+    return None if dense or not untold_inputs(graph) or _infer_inputs(net, graph, None, data_shapes) else ANY_SIZE
 
 
-def _infer_inputs(net: NetParameter, graph: Graph, size: tuple[int, int] | None) -> dict[str, Shape]:
+def _infer_inputs(
+    net: NetParameter, graph: Graph, size: tuple[int, int] | None, data_shapes: DataShapes | None
+) -> dict[str, Shape]:
     """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
     untold = untold_inputs(graph)
-    reader = next((layer for layer in net.layer if layer.type in _READERS and not layer.bottom), None)
+    origins = ((layer, origin_of(layer)) for layer in net.layer)
+    reader = next((layer for layer, origin in origins if origin and origin.reads_images), None)
     if len(untold) != 1 or reader is None:
         return {}
     try:
-        _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader))[0]
+        _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader, data_shapes=data_shapes))[0]
     except CaffeFcnError:  # its files are elsewhere, or not named: what the layer itself says remains
         rules = reader.transform_param
         channels = 1 if rules.force_gray else 3
@@ -113,7 +136,12 @@ def _infer_inputs(net: NetParameter, graph: Graph, size: tuple[int, int] | None)
     return {untold[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
 
 
-def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping[str, Shape] | None = None) -> Shapes:
+def shapes_of(
+    graph: Graph,
+    size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+    data_shapes: DataShapes | None = None,
+) -> Shapes:
     """The shapes of a graph; as `infer`."""
     shapes = Shapes(graph)
     given = dict(inputs or {})
@@ -122,8 +150,9 @@ def shapes_of(graph: Graph, size: tuple[int, int] | None = None, inputs: Mapping
     found: dict[Blob, Shape] = {}
     for node in graph.nodes:
         row = row_of(node)
-        site = Site(node.layer, [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms])
-        tops = _source(node, site, row, size, given) if _is_source(node) else _tops(site, row)
+        names, read = [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms]
+        site = Site(node.layer, names, read, data_shapes)
+        tops = _source_tops(node, site, row, size, given) if origin_of(node.layer) else _tops(site, row)
         for blob, shape in zip(node.tops, tops, strict=True):
             _check_blob(node, f"'{blob.name}'", shape)
             found[blob] = shapes.blobs[blob.name] = shape
@@ -163,7 +192,7 @@ def _check_blob(node: Node, name: str, shape: Shape) -> None:
 
 def _check_loss_weights(node: Node) -> None:
     """Caffe takes one weight per top; a loss layer without any has one, for its first top."""
-    weights = len(node.layer.loss_weight) or (1 if node.type.endswith("Loss") else 0)
+    weights = len(node.layer.loss_weight) or (1 if is_loss(node.type) else 0)
     if weights not in (0, len(node.tops)) and node.tops:
         raise NetError(node, f"has {weights} loss_weight for {len(node.tops)} tops", "give one each, 0 for no loss")
 
@@ -172,20 +201,17 @@ def _tops(site: Site, row: LayerType) -> list[Shape]:
     return row.tops(site)[: len(site.layer.top)]
 
 
-def _is_source(node: Node) -> bool:
-    return node.type in SOURCES and not node.bottoms
-
-
-def _source(
+def _source_tops(
     node: Node, site: Site, row: LayerType, size: tuple[int, int] | None, given: Mapping[str, Shape]
 ) -> list[Shape]:
     names = list(node.layer.top)
     if all(name in given for name in names):
         return [given[name] for name in names]
-    if size and _shapeless(node):
-        shapes: list[Shape] = [(_batch(node), 1 if name in _ONE_CHANNEL else 3, *size) for name in names]
-        if node.type not in ("Python", "Input"):
-            shapes[1:] = [(_batch(node),)] * (len(names) - 1)
+    if size and lacks_shapes(node.layer):
+        batch = _batch(site, row)
+        shapes: list[Shape] = [(batch, 1 if name in _ONE_CHANNEL else 3, *size) for name in names]
+        if row.origin not in _ONE_IMAGE:
+            shapes[1:] = [(batch,)] * (len(names) - 1)
     else:
         shapes = _tops(site, row)
     if size:
@@ -193,14 +219,8 @@ def _source(
     return [given.get(name, shape) for name, shape in zip(names, shapes, strict=True)]
 
 
-def _shapeless(node: Node) -> bool:
-    """Whether only a file, Python code or nobody could tell the source's shape."""
-    if node.type == "Input":
-        return not node.layer.input_param.shape
-    return node.type in ("Python", "Data", "ImageData", "HDF5Data", "WindowData")
+_ONE_IMAGE = (Origin.CODE, Origin.INPUT)  # sources that give one image, and others beside it, where nobody says more
 
 
-def _batch(node: Node) -> int:
-    if node.type in ("Python", "Input"):
-        return 1
-    return int(getattr(node.layer, LAYER_TYPES[node.type].param_name).batch_size)
+def _batch(site: Site, row: LayerType) -> int:
+    return 1 if row.origin in _ONE_IMAGE else int(site.param.batch_size)

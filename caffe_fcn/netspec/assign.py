@@ -20,7 +20,7 @@ from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.text import message_fields
 
 # Messages that several layer types read beside their own.
-_SHARED = {"transform_param", "loss_param", "softmax_param"}
+_SHARED_MESSAGES = {"transform_param", "loss_param", "softmax_param"}
 
 
 def check_type(type_name: str) -> None:
@@ -30,7 +30,7 @@ def check_type(type_name: str) -> None:
         raise NetError(f"L.{type_name}", "Caffe has no such layer type", mend)
 
 
-def fill_layer(layer: LayerParameter, params: Mapping[str, Any]) -> None:
+def assign_params(layer: LayerParameter, params: Mapping[str, Any]) -> None:
     """Assign a call's keyword arguments to the layer; raises `NetError` that names the type and its parameters."""
     where = f"L.{layer.type}"
     own = LAYER_TYPES[layer.type].param_name
@@ -49,13 +49,13 @@ _LAYER_FIELDS = message_fields(LayerParameter.DESCRIPTOR)
 
 def is_foreign(type_name: str, name: str) -> bool:
     """Whether a field of a layer holds the parameters of another layer type, which this type ignores."""
-    return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED
+    return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED_MESSAGES
 
 
 def _suggest_parameter(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
     message = LAYER_TYPES[layer.type].param_name
     general = [each for each in _LAYER_FIELDS if not each.endswith("_param")]
-    known = [*own_fields, *([message] if message else []), *_SHARED, *general]
+    known = [*own_fields, *([message] if message else []), *_SHARED_MESSAGES, *general]
     return nearest(name, known) or f"it has {', '.join([*own_fields] or [message or 'none'])}"
 
 

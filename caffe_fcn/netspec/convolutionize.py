@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import POINTWISE, dims
 from caffe_fcn.net.graph import Blob, Node
-from caffe_fcn.net.layer_types import LAYER_TYPES
-from caffe_fcn.net.shapes import Shapes, infer
+from caffe_fcn.net.layer_types import Kind, layer_type
+from caffe_fcn.net.shapes import Shapes, infer, row_of
 from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
 
@@ -39,16 +40,25 @@ def convolutionize(
     does not say it. ``only`` names the layers to convert; without it, all are converted. Raises `NetError` that names
     the layer which cannot be converted, or says why no shapes can be inferred.
     """
-    names = {layer.name for layer in net.layer if layer.type == "InnerProduct" and (only is None or layer.name in only)}
+    names = {name for name in fully_connected(net) if only is None or name in only}
     conversion = _Conversion(names)
     conversion.infer(net, size)
     result = copy_message(net)
     for layer in result.layer:
-        if layer.type == "InnerProduct" and layer.name in names:
+        if layer.name in names and _is_fully_connected(layer):
             _to_convolution(layer, conversion.kernels[layer.name])
     bypass_layers(result, conversion.flattening)
     _rename(result, names, rename or {})
     return result
+
+
+def fully_connected(net: NetParameter) -> set[str]:
+    """The names of the net's InnerProduct layers."""
+    return {layer.name for layer in net.layer if _is_fully_connected(layer)}
+
+
+def _is_fully_connected(layer: LayerParameter) -> bool:
+    return layer_type(layer.type).kind is Kind.INNER_PRODUCT
 
 
 class _Conversion:
@@ -63,7 +73,7 @@ class _Conversion:
         failure = None
         for phase, stages in _list_states(net, self.names):
             try:
-                shapes = infer(net, phase, stages, size)
+                shapes = infer(net, phase, stages, size, data_shapes=read_record_shapes)
             except CaffeFcnError as error:  # a data layer of this phase may need files that are not here
                 failure = failure or error
                 continue
@@ -130,15 +140,14 @@ def _find_kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> K
 
 def is_flattening(node: Node, shapes: Shapes) -> bool:
     """Whether a layer turns N x C x H x W into N x CHW."""
-    if node.type not in ("Flatten", "Reshape"):
+    if row_of(node).kind is not Kind.RESHAPING:
         return False
     shape = shapes.blobs[node.bottoms[0].name]
     return shapes.blobs[node.tops[0].name] == (shape[0], math.prod(shape[1:]))
 
 
 def _is_pointwise(node: Node) -> bool:
-    row = LAYER_TYPES[node.type]
-    return bool(node.bottoms) and len(node.tops) == 1 and row.coords(node.layer) == POINTWISE
+    return bool(node.bottoms) and len(node.tops) == 1 and row_of(node).coords(node.layer) == POINTWISE
 
 
 def _check_in_place(node: Node) -> None:
@@ -154,7 +163,7 @@ def _check_readers(unflattened: set[Blob], shapes: Shapes, images: Mapping[Blob,
     for blob in unflattened:
         for node in blob.readers:
             image = len(shapes.blobs[blob.name]) > 2 or set(images[blob]) == {1}
-            if not (image or node.type == "InnerProduct" or is_flattening(node, shapes) or _is_pointwise(node)):
+            if not (image or _is_fully_connected(node.layer) or is_flattening(node, shapes) or _is_pointwise(node)):
                 mend = "give it a Flatten layer of its own"
                 raise NetError(node, f"needs '{blob.name}' flat, and so it cannot become an image", mend)
 

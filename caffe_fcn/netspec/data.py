@@ -71,19 +71,19 @@ def _make_python_layers(plan: BuildPlan, phase: str) -> Iterator[_Layer]:
     dataset = plan.net.dataset
     if not dataset.readers:
         raise NetError(plan.net.name, "has no Python data layer", "use `data` lmdb or `data` image")
-    reader = dataset.readers[phase == "val"]
+    reader, split = dataset.readers[phase == "val"]
     if plan.batch != 1:
-        raise NetError(reader.layer, f"reads one image at a time, not {plan.batch}", "use `data` lmdb")
+        raise NetError(reader.name, f"reads one image at a time, not {plan.batch}", "use `data` lmdb")
     if plan.mean != dataset.mean and "mean" not in reader.takes:
-        raise NetError(reader.layer, "brings its own mean", "use `data` lmdb to set one")
+        raise NetError(reader.name, "brings its own mean", "use `data` lmdb to set one")
     more = {"mean": plan.mean, "tops": [dataset.reads.get(top, top) for top in dataset.tops]}
     param = {
         **{name: f"{plan.source or plan.net.source}/{folder}" for name, folder in reader.folders.items()},
-        "split": reader.split,
+        "split": split,
         "seed": SEED,
         **{name: more[name] for name in reader.takes},
     }
-    layer = {"module": dataset.module, "layer": reader.layer, "param_str": repr(param)}
+    layer = {"module": reader.module, "layer": reader.name, "param_str": repr(param)}
     yield _Layer("Python", dataset.tops, layer)
 
 

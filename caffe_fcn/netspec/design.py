@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
 
 BUILD_PHASES = ("train", "val", "deploy", "all")
-IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)  # B, G, R
 
 _POOLINGS = {16: "pool4", 8: "pool3"}
 
@@ -35,37 +35,44 @@ class Backbone:
 
 
 @dataclass(frozen=True)
-class PythonDataLayer:
-    """A Python data layer of the reference: its class, the folders that it reads, the split, further parameters."""
-
-    layer: str
-    folders: Mapping[str, str]
-    split: str
-    takes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class DataSet:
-    """A data set as a net sees it: the blobs of its images and labels, and the data layers that make them.
+    """A data set as one net sees it: the blobs of its images and labels, and the Python data layers that make them.
 
     ``images`` gives the channels of each image blob; ``mean`` is that of the first, a colour image. ``reads`` has the
-    blobs that the reference's layer calls by another name. ``splits`` are the names of the training and the validation
-    part. ``scale`` multiplies pixels after the mean is subtracted. The Python module ``module`` has the Python data
-    layers ``readers``, one for training and one for validation. With ``classified``, the label of an image is one
-    number in the image's own record.
+    blobs that the reference's layer calls by another name. ``class_counts`` has a number for each label blob.
+    ``splits`` are the names of the training and the validation part. ``scale`` multiplies pixels after the mean is
+    subtracted. ``readers`` are a Python data layer and its split for training, and those for validation. With
+    ``classified``, the label of an image is one number in the image's own record.
     """
 
     name: str
     images: Mapping[str, int] = field(default_factory=lambda: {"data": 3})
     labels: tuple[str, ...] = ("label",)
     reads: Mapping[str, str] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
     splits: tuple[str, str] = ("train", "val")
     size: tuple[int, int] = (500, 500)
     mean: tuple[float, ...] = IMAGENET_MEAN
     scale: float = 1.0
     classified: bool = False
-    module: str = ""
-    readers: tuple[PythonDataLayer, ...] = ()
+    readers: tuple[tuple[DataLayer, str], ...] = ()
+
+    @classmethod
+    def published(cls, name: str, **differences: Any) -> DataSet:
+        """The data set of a row of `published_sets`; ``differences`` replace what is different for one net."""
+        row = SETS[name]
+        facts = {
+            "images": row.images,
+            "labels": tuple(row.classes),
+            "class_counts": tuple(map(len, row.classes.values())),
+            "splits": row.splits,
+            "size": row.size,
+            "mean": row.mean,
+            "scale": row.scale,
+            "classified": row.classified,
+            "readers": tuple((LAYERS[source], split) for source, split in row.readers),
+        }
+        return cls(name, **{**facts, **differences})
 
     @property
     def tops(self) -> list[str]:
@@ -110,7 +117,6 @@ class NetDesign:
     stride: int | None
     solver: Mapping[str, Any]
     dataset: DataSet
-    classes: tuple[int, ...]
     add_layers: Callable[[NetSpec, BuildPlan], None]
     source: str = "../data"
     data: str = "python"
@@ -123,6 +129,11 @@ class NetDesign:
     filler: str = ""
     digits_form: bool = False
     all_in_one: bool = False
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The number of classes of each labelling that the net learns."""
+        return self.dataset.class_counts
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.design import BUILD_PHASES, IMAGENET_MEAN, BuildPlan, NetDesign, Variant
+from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, Variant
 
 _DIGITS_MEAN = (116.0,)
 

@@ -25,6 +25,8 @@ from caffe_fcn import files as disk
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.net import padding
+from caffe_fcn.net.crops import has_crops
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.netspec.catalogue import find_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
 from caffe_fcn.netspec.options import check_phase, make_plan
@@ -91,7 +93,7 @@ def build_net(plan: BuildPlan) -> NetParameter:
     net = n.to_proto()
     if plan.net.filler:
         for layer in net.layer:
-            if layer.type == "Convolution" and not layer.name.startswith("score"):
+            if layer_type(layer.type).kind is Kind.CONVOLUTION and not layer.name.startswith("score"):
                 layer.convolution_param.weight_filler.type = plan.net.filler
     return net
 
@@ -102,7 +104,7 @@ def resolve_padding(net: NetDesign, options: Mapping[str, Any]) -> dict[str, Any
         return dict(options)
     draft = make_plan(net, "deploy", {**options, "pad": _WIDE_PAD})
     built = build_net(draft)
-    if all(layer.type != "Crop" for layer in built.layer):
+    if not has_crops(built):
         raise NetError(net.name, "has no Crop that a padding would have to fit", "give pad a number")
     smallest = (1, 1) if options.get("size") is None else draft.size
     return {**options, "pad": padding.plan(built, smallest).pad}

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol, cast, overload
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.netspec.assign import check_type, fill_layer
+from caffe_fcn.netspec.assign import assign_params, check_type
 from caffe_fcn.proto import LayerParameter, NetParameter, message
 
 
@@ -71,7 +71,7 @@ class Function:
     def to_layer(self, bottoms: Iterable[str], tops: Iterable[str], name: str) -> LayerParameter:
         """The layer under these names."""
         layer = LayerParameter(name=name, type=self.type_name, bottom=bottoms, top=tops)
-        fill_layer(layer, self.params)
+        assign_params(layer, self.params)
         return layer
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.layer_types import Kind, Site, layer_type
 from caffe_fcn.surgery.report import COPIED, RESHAPED
 from caffe_fcn.weights.tensors import GeneratedSegment, Segment, Shape, Tensor, make_zeros
 
@@ -72,7 +72,11 @@ def transposed(matrix: Tensor) -> Tensor:
 
 
 def _is_transposed(site: Site, shape: Shape) -> bool:
-    return len(shape) > 1 and site.layer.type == "InnerProduct" and bool(site.layer.inner_product_param.transpose)
+    return len(shape) > 1 and _kind(site) is Kind.INNER_PRODUCT and bool(site.layer.inner_product_param.transpose)
+
+
+def _kind(site: Site) -> Kind | None:
+    return layer_type(site.layer.type).kind
 
 
 def _legacy_shape(shape: Shape) -> Shape:
@@ -93,7 +97,8 @@ def _keep(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptati
 def _turn_into_convolution(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
     """InnerProduct to Convolution: the layer must have read C x kh x kw in its own net."""
     matrix = _legacy_shape(tensor.shape)
-    if matrix[:-2] != (1, 1) or target.layer.type != "Convolution" or source.layer.type not in ("InnerProduct", ""):
+    multiplies = not source.layer.type or _kind(source) is Kind.INNER_PRODUCT
+    if matrix[:-2] != (1, 1) or _kind(target) is not Kind.CONVOLUTION or not multiplies:
         return None
     if len(wanted) < 3 or (wanted[0], math.prod(wanted[1:])) != matrix[-2:]:
         return None
@@ -110,7 +115,7 @@ def _turn_into_convolution(tensor: Tensor, source: Site, target: Site, wanted: S
 
 def _turn_into_inner_product(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
     """Convolution to InnerProduct: the layer must read C x kh x kw in the target."""
-    if target.layer.type != "InnerProduct" or len(tensor.shape) < 3:
+    if _kind(target) is not Kind.INNER_PRODUCT or len(tensor.shape) < 3:
         return None
     if (tensor.shape[0], math.prod(tensor.shape[1:])) != wanted:
         return None
@@ -128,7 +133,8 @@ def _flattened_shape(site: Site, axes: int) -> Shape:
 def _spread_groups(tensor: Tensor, source: Site, target: Site, wanted: Shape) -> Adaptation | None:
     """A grouped convolution to one of fewer groups: weights between channels of different groups are zero."""
     shape = tensor.shape
-    if target.layer.type not in ("Convolution", "Deconvolution") or len(shape) < 3 or len(shape) != len(wanted):
+    windowed = _kind(target) in (Kind.CONVOLUTION, Kind.DECONVOLUTION)
+    if not windowed or len(shape) < 3 or len(shape) != len(wanted):
         return None
     if shape[:1] + shape[2:] != wanted[:1] + wanted[2:] or not shape[1] or wanted[1] % shape[1]:
         return None

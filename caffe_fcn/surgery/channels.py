@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
-from caffe_fcn.net.graph import SOURCES, Graph, Node, split
-from caffe_fcn.net.layer_types import windows
+from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.layer_types import Kind, Origin, layer_type, windows
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
 from caffe_fcn.surgery.donors import load_net
@@ -71,8 +71,8 @@ def fold_mean(
     conv, power = _find_first_convolution(Graph(deploy))
     if power is None and not mean:
         raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")
-    param = power.layer.power_param if power else None
-    scale, offset = (param.scale, param.shift) if param else (1.0, 0.0)
+    affine = layer_type(power.type).affine if power else None
+    scale, offset = affine.factors(power.layer, ()) if power and affine else (1.0, 0.0)
     shift = tuple(offset - scale * each for each in mean) or (offset,)
     raw = copy_message(deploy)
     bypass_layers(raw, {power.name} if power else ())
@@ -89,12 +89,13 @@ def fold_mean(
 def _find_first_convolution(graph: Graph) -> tuple[Node, Node | None]:
     """The convolution that reads the image, and the Power layer between the two, if there is one."""
     for node in graph.nodes:
-        if node.type == "Convolution":
+        if layer_type(node.type).kind is Kind.CONVOLUTION:
             maker = node.bottoms[0].maker
-            if maker.type in SOURCES:
+            if layer_type(maker.type).origin:
                 return node, None
-            linear = maker.type == "Power" and maker.layer.power_param.power == 1
-            if linear and maker.bottoms[0].maker.type in SOURCES and len(maker.tops[0].readers) == 1:
+            affine = layer_type(maker.type).affine
+            linear = affine is not None and affine.params == (0, 0) and affine.applies(maker.layer)
+            if linear and layer_type(maker.bottoms[0].maker.type).origin and len(maker.tops[0].readers) == 1:
                 return node, maker
             raise NetError(node, f"reads what {maker} makes", "only a mean and a scale before it can be folded")
     raise NetError("net", "has no convolution", "name a net with one")
@@ -111,7 +112,8 @@ def _apply_edits(layers: Sequence[Layer], edits: Mapping[str, Edit], path: PathL
                 channels[bottom] = tensors[0].shape[1]
             layer = replace(layer, tensors=tensors)
         result.append(layer)
-    return [_set_channels(layer, channels) if layer.type == "Input" else layer for layer in result]
+    is_input = [layer_type(layer.type).origin is Origin.INPUT for layer in result]
+    return [_set_channels(each, channels) if fed else each for each, fed in zip(result, is_input, strict=True)]
 
 
 def _set_channels(layer: Layer, channels: Mapping[str, int]) -> Layer:

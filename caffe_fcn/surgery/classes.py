@@ -12,14 +12,13 @@ from typing import Any
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.surgery.donors import Donor, infer_shapes, load_net
 from caffe_fcn.surgery.edits import Edit, select_rows
 from caffe_fcn.surgery.report import Report
 from caffe_fcn.surgery.transplantation import transplant
 from caffe_fcn.weights.formats import open_weights
-
-_SCORE_TYPES = ("Convolution", "InnerProduct")
 
 
 def select(
@@ -54,7 +53,7 @@ def expand(
     """
     net = load_net(to_net)
     shapes = infer_shapes(net, phase, options.get("size"))
-    types = {node.name: node.type for node in shapes.graph.nodes}
+    kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
     edits: dict[str, Edit] = {}
     renames: dict[str, str] = {}
     with open_weights(weights) as old:
@@ -65,9 +64,9 @@ def expand(
             if not layer.tensors or not (wanted := shapes.params.get(layer.name)):
                 continue
             before, after = layer.tensors[0].shape, wanted[0]
-            if types[layer.name] == "Deconvolution" and before != after:
+            if kinds[layer.name] is Kind.DECONVOLUTION and before != after:
                 renames[layer.name] = ""
-            elif types[layer.name] in _SCORE_TYPES and _grows(before, after) and (not layers or layer.name in layers):
+            elif kinds[layer.name] in _SCORED and _grows(before, after) and (not layers or layer.name in layers):
                 edits[layer.name] = select_rows([*range(before[0]), *[None] * (after[0] - before[0])])
     if not edits:
         raise WeightsError(
@@ -84,10 +83,14 @@ def interp(
     Raises `NetError` for a kernel that is not square, or channels that differ.
     """
     net = load_net(to_net)
-    names = list(layers) or [each.name for each in net.layer if each.type == "Deconvolution" and "up" in each.name]
+    deconvolutions = [each.name for each in net.layer if layer_type(each.type).kind is Kind.DECONVOLUTION]
+    names = list(layers) or [name for name in deconvolutions if "up" in name]
     if not names:
         raise NetError("net", "has no Deconvolution with 'up' in its name", "name the layers")
     return transplant(weights, net, output, interpolate=names, **options)
+
+
+_SCORED = (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def _grows(before: Sequence[int], after: Sequence[int]) -> bool:

@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Node
-from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import Origin, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.surgery.edits import Edit
@@ -49,8 +50,9 @@ def infer_shapes(net: NetParameter, phase: str | None, size: tuple[int, int] | N
 
     An assumed size serves as well as the real one: a convolution has the same parameters at any size.
     """
-    sizeless = any(layer.type == "Python" and not layer.bottom for layer in net.layer)
-    return infer(net, phase, size=size or (ANY_SIZE if sizeless else size_to_assume(net, phase)))
+    sizeless = any(origin_of(layer) is Origin.CODE for layer in net.layer)
+    size = size or (ANY_SIZE if sizeless else size_to_assume(net, phase, data_shapes=read_record_shapes))
+    return infer(net, phase, size=size, data_shapes=read_record_shapes)
 
 
 def make_site(node: Node, shapes: Shapes) -> Site:
@@ -106,7 +108,7 @@ class OpenDonor:
         net = read_net(self.path)
         try:
             if (size := _find_crop_size(net)) or not _reads_files(net):
-                return _make_sites(infer(net, size=size))
+                return _make_sites(infer(net, size=size, data_shapes=read_record_shapes))
         except NetError:  # a fork's layer type: its shapes stay unknown
             pass
         return {layer.name: Site(layer) for layer in net.layer}
@@ -140,7 +142,8 @@ def _make_sites(shapes: Shapes) -> dict[str, Site]:
 
 
 def _reads_files(net: NetParameter) -> bool:
-    return any(layer.type in SOURCES - {"Input", "DummyData", "MemoryData"} for layer in net.layer)
+    origins = (layer_type(layer.type).origin for layer in net.layer)
+    return any(origin is not None and origin.hides_shapes for origin in origins)
 
 
 def _find_crop_size(net: NetParameter) -> tuple[int, int] | None:

@@ -16,7 +16,9 @@ from caffe_fcn.errors import NetError, WeightsError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, Node, split
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.net.layer_types import layer_type
+from caffe_fcn.net.layer_types.row import Outputs
+from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.surgery.donors import load_net
 from caffe_fcn.weights.formats import open_weights, save_weights
@@ -27,14 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector: TypeAlias = NDArray[Any]
-
-
-# The types of layers that can take in a factor and a shift per channel -> their parameter message
-_HOSTS = {
-    "Convolution": "convolution_param",
-    "Deconvolution": "convolution_param",
-    "InnerProduct": "inner_product_param",
-}
 
 
 @dataclass(frozen=True)
@@ -83,17 +77,13 @@ def _find_chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:
 
 
 def _can_host(node: Node) -> bool:
-    return node.type in _HOSTS and not any(spec.name for spec in node.layer.param)  # it shares no weights
+    shares_weights = any(spec.name for spec in node.layer.param)
+    return layer_type(node.type).outputs is not None and not shares_weights
 
 
 def _is_per_channel(node: Node) -> bool:
-    if node.type == "BatchNorm":
-        param = node.layer.batch_norm_param
-        return not param.HasField("use_global_stats") or bool(param.use_global_stats)
-    if node.type == "Scale":
-        scale = node.layer.scale_param
-        return len(node.bottoms) == 1 and scale.axis == 1 and scale.num_axes == 1
-    return False
+    affine = layer_type(node.type).affine
+    return affine is not None and affine.params != (0, 0) and affine.applies(node.layer)
 
 
 def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor, Tensor]:
@@ -101,15 +91,19 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
 
     where = locate(weights.path, host.name)
     kernel, *rest = weights[host.name]
-    outputs = getattr(host.layer, _HOSTS[host.type]).num_output
+    outputs = getattr(host.layer, layer_type(host.type).param_name).num_output
+    places = _find_outputs(host, kernel.shape)
     factor = np.ones(outputs)
     shift = rest[0].load().astype("f8").ravel() if rest else np.zeros(outputs)
-    if _count_outputs(kernel.shape, host.layer) != outputs:
+    if places is None or places.total != outputs:
         raise WeightsError(where, f"is {dims(kernel.shape)}, not for {outputs} outputs", _OTHER_NET)
     if shift.size != outputs:
         raise WeightsError(where, f"has a bias of {shift.size}, not {outputs}", _OTHER_NET)
     for node in chain:
-        rule, least, most = _RULES[node.type]
+        affine = layer_type(node.type).affine
+        if affine is None:
+            continue
+        least, most = affine.params
         tensors = [tensor.load().ravel() for tensor in weights[node.name]]
         if not least <= len(tensors) <= most:
             raise WeightsError(
@@ -119,80 +113,42 @@ def _fold_chain(weights: Weights, host: Node, chain: list[Node]) -> tuple[Tensor
             if tensor.size != outputs:
                 what = f"has {tensor.size} channels, '{host.name}' {outputs}"
                 raise WeightsError(locate(weights.path, node.name), what, _OTHER_NET)
-        node_factor, node_shift = rule(node.layer, tensors)
+        node_factor, node_shift = affine.factors(node.layer, tensors)
         factor, shift = factor * node_factor, shift * node_factor + node_shift
-    return _multiply(kernel, factor, host), from_array(shift.astype("f4"))
+    return _multiply(kernel, factor, places), from_array(shift.astype("f4"))
 
 
-def _count_outputs(shape: Shape, layer: LayerParameter) -> int:
-    """How many outputs a layer's weights of this shape have; 0 where they do not fit the layer."""
-    if len(shape) < 2:
-        return 0
-    if layer.type == "InnerProduct":
-        return shape[-1] if layer.inner_product_param.transpose else shape[-2]
-    group = layer.convolution_param.group
-    if layer.type == "Deconvolution":
-        return 0 if shape[0] % group else shape[1] * group
-    return shape[0]
-
-
-def _factor_of_batch_norm(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    import numpy as np
-
-    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
-    scale = 1 / count[0] if count[:1].any() else 0  # batch_norm_layer.cpp
-    factor = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
-    return factor, -mean * scale * factor
-
-
-def _factor_of_scale(layer: LayerParameter, tensors: list[Vector]) -> tuple[Vector, Vector]:
-    gamma, *beta = (tensor.astype("f8") for tensor in tensors)
-    return gamma, beta[0] if beta else 0 * gamma
+def _find_outputs(host: Node, shape: Shape) -> Outputs | None:
+    """Where each output's weights lie in weights of this shape; None where they cannot be that layer's."""
+    rule = layer_type(host.type).outputs
+    return rule(host.layer, shape) if rule else None
 
 
 _OTHER_NET = "name the weights of this net"
 _PER_CHANNEL = 2  # of a layer's parameters: mean and variance, or scale and shift
 
-# layer type -> what makes a factor and a shift of its parameters; the least and the most of them
-_RULES = {"BatchNorm": (_factor_of_batch_norm, 3, 3), "Scale": (_factor_of_scale, 1, 2)}
 
-
-def _multiply(kernel: Tensor, factor: Vector, host: Node) -> Tensor:
-    """A layer's weights, those of each output multiplied by its factor; they are made in chunks."""
+def _multiply(kernel: Tensor, factor: Vector, outputs: Outputs) -> Tensor:
+    """A layer's weights with each output's multiplied by its factor, made in chunks."""
     import numpy as np
-
-    output_of = _find_output(kernel, factor, host)
 
     def values() -> Iterator[bytes]:
         at = 0
         for chunk in kernel.numbers():
-            positions = np.arange(at, at + len(chunk))
-            yield (chunk * factor[output_of(positions)]).astype("f4").tobytes()
+            which = np.arange(at, at + len(chunk))
+            yield (chunk * factor[outputs.of(which)]).astype("f4").tobytes()
             at += len(chunk)
 
     return Tensor(kernel.shape, "float32", (GeneratedSegment(4 * kernel.count, values, kernel.files),))
 
 
-def _find_output(kernel: Tensor, factor: Vector, host: Node) -> Any:
-    """A function from the positions of values, in storage order, to the outputs that they belong to."""
-    area = kernel.count // max(len(factor), 1)
-    if host.type == "InnerProduct" and host.layer.inner_product_param.transpose:
-        return lambda positions: positions % len(factor)
-    if host.type == "Deconvolution":  # (in, out / group, h, w)
-        inputs, width = kernel.shape[:2]
-        taps = kernel.count // max(inputs * width, 1)
-        per_group = inputs // host.layer.convolution_param.group
-        return lambda positions: positions // (taps * width) // per_group * width + positions // taps % width
-    return lambda positions: positions // area
-
-
 def _rewire(net: NetParameter, chains: list[tuple[Node, list[Node]]]) -> NetParameter:
-    """The net without the chains; each host makes the blob that its chain made."""
+    """The net without the chains: each host makes, under the chain's last name, what the chain made."""
     gone = {node.name for _, chain in chains for node in chain}
     hosts = {host.name: chain[-1].tops[0].name for host, chain in chains}
     result = with_layers(net, (layer for layer in net.layer if layer.name not in gone))
     for layer in result.layer:
         if layer.name in hosts:
             layer.top[0] = hosts[layer.name]
-            getattr(layer, _HOSTS[layer.type]).ClearField("bias_term")
+            getattr(layer, layer_type(layer.type).param_name).ClearField("bias_term")
     return result

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.net.shapes import Shapes
 from caffe_fcn.proto.copying import without_blobs
 from caffe_fcn.surgery.adaptation import Adaptation, MisfitError, adapt
@@ -137,7 +138,8 @@ def _fill(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, str]
     """
     filler = fillers.find_filler(node.layer, index, shape)
     reason = f"filler {filler.type}" + (f" {filler.value:g}" if filler.type == "constant" else "")
-    if node.type == "Deconvolution" and index == 0 and not node.layer.convolution_param.HasField("weight_filler"):
+    upsamples = layer_type(node.type).kind is Kind.DECONVOLUTION and index == 0
+    if upsamples and not node.layer.convolution_param.HasField("weight_filler"):
         misfit = interpolation.explain_misfit(shape, node.layer.convolution_param.num_output)
         if not misfit:
             return interpolation.make_weights(shape), interpolation.describe(shape)
@@ -146,7 +148,7 @@ def _fill(node: Node, index: int, shape: Shape, seed: int) -> tuple[Tensor, str]
 
 
 def _interpolate(node: Node, shape: Shape) -> Tensor:
-    if node.type != "Deconvolution":
+    if layer_type(node.type).kind is not Kind.DECONVOLUTION:
         raise NetError(node, "only a Deconvolution interpolates", "name an upscore layer")
     if misfit := interpolation.explain_misfit(shape, node.layer.convolution_param.num_output):
         mend = "give it a square kernel, and as many channels as classes"

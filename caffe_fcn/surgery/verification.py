@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from caffe_fcn import proto
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Graph, split
-from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.graph import Graph, input_layer, split
+from caffe_fcn.net.layer_types import Kind, layer_type, origin_of
 from caffe_fcn.net.shapes import infer, row_of
 from caffe_fcn.offsets import coord_map_between
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -159,8 +160,8 @@ class _ComparedNet:
     def input_shape(self) -> Shape:
         """1 x C x H x W of the image."""
         for node in self.graph.nodes:
-            if node.type in SOURCES and not node.bottoms:
-                shape = infer(self.net).blobs[node.tops[0].name]
+            if origin_of(node.layer):
+                shape = infer(self.net, data_shapes=read_record_shapes).blobs[node.tops[0].name]
                 if len(shape) == 4:
                     return (1, *shape[1:])
         raise NetError(self.role, "has no input of 4 axes", "give its deploy prototxt")
@@ -172,7 +173,7 @@ class _ComparedNet:
         sources = set()
         while waiting:
             node = waiting.pop()
-            if node.type in SOURCES and not node.bottoms:
+            if origin_of(node.layer):
                 sources.add(node.tops[0].name)
             elif node.name not in needed:
                 needed.add(node.name)
@@ -181,7 +182,7 @@ class _ComparedNet:
             raise NetError(self.role, f"blob '{blob}' needs {len(sources)} inputs", "one image can be compared")
         source = sources.pop()
         result = NetParameter(name=self.net.name)
-        result.layer.add(name=_IMAGE, type="Input", top=[source])
+        result.layer.append(input_layer(source, name=_IMAGE))
         result.layer.extend(node.layer for node in self.graph.nodes if node.name in needed)
         return result
 
@@ -190,7 +191,7 @@ def _find_common_blob(ours: Graph, theirs: Graph) -> str:
     names = [
         top.name
         for node in ours.nodes
-        if node.type in ("InnerProduct", "Convolution")
+        if layer_type(node.type).kind in (Kind.INNER_PRODUCT, Kind.CONVOLUTION)
         for top in node.tops
         if top.name in theirs.blobs
     ]
@@ -201,7 +202,7 @@ def _find_common_blob(ours: Graph, theirs: Graph) -> str:
 
 def _find_first_convolution(net: NetParameter) -> LayerParameter:
     for layer in net.layer:
-        if layer.type == "Convolution":
+        if layer_type(layer.type).kind is Kind.CONVOLUTION:
             return layer
     raise NetError("net", "has no convolution", "name a blob behind one")
 
@@ -237,11 +238,12 @@ def _find_padding_layers(net: NetParameter, image: Shape) -> Iterator[str]:
     """The layers whose windows reach beyond the image: those that pad, and poolings whose last window runs out."""
     shapes = infer(net, inputs={net.layer[0].top[0]: image})
     for node in shapes.graph.nodes:
-        field = LAYER_TYPES[node.type].field
+        row = row_of(node)
+        field = row.field
         windows = field(node.layer) if field else ()
         sizes = shapes.blobs[node.bottoms[0].name][2:] if node.bottoms else ()
         pairs = list(zip(sizes, windows * len(sizes) if len(windows) == 1 else windows, strict=False))
-        last_runs_out = node.type == "Pooling" and any((size - w.extent) % w.stride for size, w in pairs)
+        last_runs_out = row.kind is Kind.POOLING and any((size - w.extent) % w.stride for size, w in pairs)
         if last_runs_out or any(window.pad for window in windows):
             yield node.name
 

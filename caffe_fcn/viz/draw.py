@@ -17,6 +17,7 @@ from pathlib import Path
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import atomic_write
+from caffe_fcn.net.layer_types import DataShapes, Role
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.viz.page import page
 from caffe_fcn.viz.topology import Box, Topology, topology
@@ -28,16 +29,17 @@ def draw(
     phase: str | None = None,
     stages: Iterable[str] = (),
     size: tuple[int, int] | None = None,
+    data_shapes: DataShapes | None = None,
 ) -> list[str]:
     """Write the picture that ``target``'s suffix names; returns why shapes or offsets are not in it, if so.
 
-    ``phase``, ``stages`` and ``size`` are those of `shapes.infer`. Raises `NetError` for a net that is no graph,
-    `FileError`, and `CaffeFcnError` where Graphviz is needed and missing.
+    The other arguments are those of `shapes.infer`. Raises `NetError` for a net that is not a graph, `FileError`,
+    and `CaffeFcnError` where Graphviz is needed and missing.
     """
     suffix = Path(target).suffix.lower()
     if suffix not in _FORMATS:
         raise CaffeFcnError(target, f"no picture has the suffix '{suffix}'", f"one of {', '.join(_FORMATS)} has")
-    picture = topology(net, phase, stages, size)
+    picture = topology(net, phase, stages, size, data_shapes)
     content = _FORMATS[suffix](picture, target)
     with atomic_write(target) as file:
         file.write(content)
@@ -63,7 +65,7 @@ def dot(picture: Topology) -> str:
     return "\n".join([*lines, "}\n"])
 
 
-COLOURS = {
+COLOURS: dict[Role, str] = {
     "data": "#e3e7ee",
     "convolution": "#b9d6f7",
     "upsampling": "#d3c6f5",

@@ -6,21 +6,21 @@ convolution, its BatchNorm, Scale, ReLU and Dropout are one box.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from caffe_fcn import offsets
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.net.geometry import Window, dims, exact
+from caffe_fcn.net.geometry import dims, exact
 from caffe_fcn.net.graph import Graph, Node, split
-from caffe_fcn.net.layer_types import LAYER_TYPES
+from caffe_fcn.net.layer_types import DataShapes, Role, is_loss, layer_type
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import Shapes, infer, size_to_assume
-from caffe_fcn.proto import LayerParameter, NetParameter, to_text
+from caffe_fcn.proto import NetParameter, to_text
 
-# What a layer is for; pictures give each role a colour.
-ROLES = {
+# What the roles of layers are called in a picture's legend
+ROLES: dict[Role, str] = {
     "data": "data",
     "convolution": "convolution",
     "upsampling": "upsampling",
@@ -40,7 +40,7 @@ class Card:
 
     name: str
     type: str
-    role: str
+    role: Role
     facts: str
     bottoms: list[tuple[str, str]]
     tops: list[tuple[str, str]]
@@ -84,9 +84,13 @@ def topology(
     phase: str | None = None,
     stages: Iterable[str] = (),
     size: tuple[int, int] | None = None,
+    data_shapes: DataShapes | None = None,
 ) -> Topology:
-    """The boxes and lines of a net's phase (see `graph.split`); raises `NetError` for one that is no graph."""
-    graph, shapes, unknown = _inferred(net, phase, stages, size)
+    """The boxes and lines of a net's phase; the arguments are those of `shapes.infer`.
+
+    Raises `NetError` for a net that is not a graph.
+    """
+    graph, shapes, unknown = _infer_if_possible(net, phase, stages, size, data_shapes)
     known = _Known(net, phase, graph, shapes, unknown)
     boxes: list[Box] = []
     home: dict[int, int] = {}
@@ -113,11 +117,17 @@ def _shares_box(node: Node) -> bool:
     return node.bottoms[0].name == node.tops[0].name and node.bottoms[0].readers == [node]
 
 
-def _inferred(
-    net: NetParameter, phase: str | None, stages: Iterable[str], size: tuple[int, int] | None
+def _infer_if_possible(
+    net: NetParameter,
+    phase: str | None,
+    stages: Iterable[str],
+    size: tuple[int, int] | None,
+    data_shapes: DataShapes | None,
 ) -> tuple[Graph, Shapes | None, list[str]]:
+    """The graph, its shapes, and why there are none, if so."""
     try:
-        shapes = infer(net, phase, stages, size or size_to_assume(net, phase, stages))
+        size = size or size_to_assume(net, phase, stages, data_shapes)
+        shapes = infer(net, phase, stages, size, data_shapes=data_shapes)
     except CaffeFcnError as error:
         return Graph(split(net, phase, stages)), None, [f"shapes: {error}"]
     return shapes.graph, shapes, []
@@ -145,13 +155,14 @@ class _Known:
         return dims(self.shapes.blobs[blob]) if self.shapes else ""
 
     def card(self, node: Node) -> Card:
+        kind = layer_type(node.type)
         row = self.rows.get(node.name)
         shapes = self.shapes
         return Card(
             name=node.name,
             type=node.type,
-            role=_role(node.type),
-            facts=_facts(node),
+            role="loss" if is_loss(node.type) else kind.role,
+            facts=kind.summary(node.layer),
             bottoms=[(blob.name, self.shape(blob.name)) for blob in node.bottoms],
             tops=[(blob.name, self.shape(blob.name)) for blob in node.tops],
             params=[dims(shape) for shape in shapes.params[node.name]] if shapes else [],
@@ -163,53 +174,3 @@ class _Known:
             field=next((self.fields[blob.name] for blob in node.tops if blob.name in self.fields), {}),
             text=to_text(node.layer),
         )
-
-
-_ROLE_OF = {
-    **dict.fromkeys(("Input", "Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "DummyData"), "data"),
-    **dict.fromkeys(("Convolution", "Im2col"), "convolution"),
-    "Deconvolution": "upsampling",
-    **dict.fromkeys(("InnerProduct", "Embed", "LSTM", "RNN", "Parameter"), "dense"),
-    **dict.fromkeys(("Pooling", "SPP", "Reduction"), "pooling"),
-    **dict.fromkeys(("LRN", "BatchNorm", "Scale", "Bias", "MVN"), "normalization"),
-    **dict.fromkeys(("ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "BNLL", "Swish", "Softmax", "Dropout"), "activation"),
-    **dict.fromkeys(("Concat", "Eltwise", "Slice", "Split", "Crop", "Flatten", "Reshape", "Tile"), "joining"),
-    "Accuracy": "loss",
-}
-
-
-def _role(kind: str) -> str:
-    return _ROLE_OF.get(kind, "loss" if kind.endswith("Loss") or kind == "SoftmaxWithLoss" else "other")
-
-
-def _facts(node: Node) -> str:
-    """What tells one layer of a type from the next, in few words."""
-    layer, row = node.layer, LAYER_TYPES.get(node.type)
-    if row and row.field:
-        windows = row.field(layer)
-        method = layer.pooling_param.DESCRIPTOR.enum_types_by_name["PoolMethod"].values_by_number
-        kind = method[layer.pooling_param.pool].name if node.type == "Pooling" else layer.convolution_param.num_output
-        return f"{kind} {_windows(windows)}" if windows else f"{kind} global"
-    return _FACTS[node.type](layer) if node.type in _FACTS else ""
-
-
-_FACTS: dict[str, Callable[[LayerParameter], str]] = {
-    "Crop": lambda layer: f"offset {', '.join(map(str, layer.crop_param.offset)) or 0}",
-    "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
-    "Eltwise": lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
-    "InnerProduct": lambda layer: str(layer.inner_product_param.num_output),
-    "LRN": lambda layer: str(layer.lrn_param.local_size),
-    "Python": lambda layer: f"{layer.python_param.module}.{layer.python_param.layer}",
-}
-
-
-def _windows(windows: tuple[Window, ...]) -> str:
-    kernel, stride, pad, dilation = (
-        [getattr(window, key) for window in (windows * 2 if len(windows) == 1 else windows)]
-        for key in ("kernel", "stride", "pad", "dilation")
-    )
-    parts = [dims(kernel)]
-    for sign, values, usual in (("/", stride, 1), ("pad ", pad, 0), ("dilation ", dilation, 1)):
-        if set(values) != {usual}:
-            parts.append(sign + (str(values[0]) if len(set(values)) == 1 else dims(values)))
-    return " ".join(parts)

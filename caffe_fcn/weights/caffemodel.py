@@ -118,18 +118,17 @@ def _upgrade_layers(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
             yield Layer(layer.name, tensors, definition.type, definition.SerializeToString())
 
 
-def _with_current_axes(tensor: Tensor, layer_type: str, index: int) -> Tensor:
+def _with_current_axes(tensor: Tensor, type_name: str, index: int) -> Tensor:
     """A parameter of four axes with the axes that its layer gives it today.
 
     Real Caffe forgives four axes only where they are written in the old fields.
     """
-    axes = 1 if index else _WEIGHT_AXES.get(layer_type, 4)
+    from caffe_fcn.net.layer_types import Kind, layer_type  # files of today's format do without the table
+
+    axes = 1 if index else 2 if layer_type(type_name).kind is Kind.INNER_PRODUCT else 4
     if len(tensor.shape) != 4 or set(tensor.shape[:-axes]) - {1}:
         return tensor
     return tensor.reshaped(tensor.shape[-axes:])
-
-
-_WEIGHT_AXES = {"InnerProduct": 2}
 
 
 class _Spans:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.proto import FillerParameter, LayerParameter
 from caffe_fcn.weights.interpolation import make_kernel
 from caffe_fcn.weights.tensors import CHUNK, GeneratedSegment, Shape, Tensor
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Layer type -> its parameter message, and the fillers of its parameters in Caffe's order. The parameters of other types
-# start at zero (BatchNorm's statistics, Parameter).
-_FILLERS = {
-    "Bias": ("bias_param", ["filler"]),
-    "Convolution": ("convolution_param", ["weight_filler", "bias_filler"]),
-    "Deconvolution": ("convolution_param", ["weight_filler", "bias_filler"]),
-    "Embed": ("embed_param", ["weight_filler", "bias_filler"]),
-    "InnerProduct": ("inner_product_param", ["weight_filler", "bias_filler"]),
-    "PReLU": ("prelu_param", ["filler"]),
-    "Scale": ("scale_param", ["filler", "bias_filler"]),
-}
-_RECURRENT = {"LSTM", "RNN"}
-
-# The constant for a parameter whose layer names no filler, where it is not zero (scale_layer.cpp, prelu_layer.cpp).
-_DEFAULTS = {("Scale", "filler"): 1.0, ("PReLU", "filler"): 0.25}
-
 
 def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParameter:
     """The filler of a layer's parameter: the one in the prototxt, or Caffe's default.
@@ -46,20 +31,15 @@ def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParame
     >>> find_filler(LayerParameter(type="PReLU"), 0, (64,)).value
     0.25
     """
-    if layer.type in _RECURRENT:
-        name = "bias_filler" if len(shape) == 1 else "weight_filler"
-        recurrent: FillerParameter = getattr(layer.recurrent_param, name)
-        return recurrent
-    if layer.type not in _FILLERS:
+    row = layer_type(layer.type)
+    fields = row.fillers(layer)
+    if index >= len(fields):  # BatchNorm's statistics, Parameter: they start at zero
         return FillerParameter(type="constant")
-    message, names = _FILLERS[layer.type]
-    if layer.type == "Scale" and len(layer.bottom) > 1:  # the scale is the second bottom, the bias the only parameter
-        names = names[1:]
-    param = getattr(layer, message)
-    if param.HasField(names[index]):
-        filler: FillerParameter = getattr(param, names[index])
+    param, field = getattr(layer, row.param_name), fields[index]
+    if param.HasField(field.field):
+        filler: FillerParameter = getattr(param, field.field)
         return filler
-    return FillerParameter(type="constant", value=_DEFAULTS.get((layer.type, names[index]), 0.0))
+    return FillerParameter(type="constant", value=field.default)
 
 
 def fill(filler: FillerParameter, shape: Shape, layer: str, index: int, seed: int = 0) -> Tensor:

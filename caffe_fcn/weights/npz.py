@@ -135,7 +135,7 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
     if kind["list"]:
         raise WeightsError(where, "holds records", "weights are plain arrays of float16, float32 or float64")
     if kind["text"] not in _DTYPES:
-        raise WeightsError(where, f"holds {kind['text']}", "weights are little-endian float16, float32 or float64")
+        raise WeightsError(where, f"holds {kind['text']!r}", "weights are little-endian float16, float32 or float64")
     shape = _parse_shape(sides["sides"])
     if shape is None or not fortran["flag"]:
         raise WeightsError(where, "has a damaged header", DAMAGED)

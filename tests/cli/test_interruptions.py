@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = """
 import os, signal, time, weakref
-from caffe_fcn.cli.interruptions import heed_interruptions
+from caffe_fcn.cli.interruptions import interrupt_on_signals
 
 def interrupted(*_):
     os.kill(os.getpid(), signal.{signal})
@@ -24,7 +24,7 @@ class Destroyed:
         interrupted()
 
 try:
-    with heed_interruptions():
+    with interrupt_on_signals():
         {what}
         print("passed over", flush=True)
         time.sleep(60)

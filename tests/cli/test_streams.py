@@ -93,8 +93,8 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
 def test_memory_that_does_not_suffice_is_a_line(tmp_path: Path) -> None:
     weights = tmp_path / "w.npz"
     np.savez(weights, **{"conv/0": np.zeros((1, 1, 1, 1), "f4")})
-    before = "import caffe_fcn.surgery as s\ndef fail(*_): raise MemoryError('Unable to allocate 7 GiB')\n"
-    done = run("weights", "info", str(weights), before=before + "s.open_weights = fail")
+    before = "import caffe_fcn.weights as w\ndef fail(*_): raise MemoryError('Unable to allocate 7 GiB')\n"
+    done = run("weights", "info", str(weights), before=before + "w.open_weights = fail")
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
     assert b"error: memory: does not suffice: Unable to allocate 7 GiB (" in done.stderr
     with (tmp_path / "large.png").open("wb") as file:

@@ -182,7 +182,7 @@ def test_whatever_is_in_a_field_is_read_or_one_line(built: Path, data: st.DataOb
     try:
         file.write_text(json.dumps(about))
         seen = overview.summarize(built)
-        json.dumps(seen.as_json())
+        json.dumps(seen.to_json())
         pairs = datasets.open(built)
         assert explore.render_page({pairs.split: (pairs, explore.make_views(pairs, 1, 16))}, "name")
     except CaffeFcnError as error:

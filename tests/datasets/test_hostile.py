@@ -324,7 +324,7 @@ def test_hdf5_tops_that_hold_no_rows_of_numbers_are_one_line(tmp_path: Path) -> 
     makes: dict[str, Callable[[Any], Any]] = {
         "no data set": lambda file: file.create_group("x"),
         "of rows": lambda file: file.create_dataset("x", data=1.0),
-        "no numbers": lambda file: file.create_dataset("x", data=[b"text"] * 3),
+        "not numbers": lambda file: file.create_dataset("x", data=[b"text"] * 3),
         "no data": lambda file: file.__setitem__("x", h5py.SoftLink("/nowhere")),
         "too large": lambda file: file.create_dataset("x", (4, 1 << 40), "f4", chunks=(1, 1 << 10)),
         "chunks": lambda file: file.create_dataset("x", (4, 1 << 29), "f4", chunks=(1, 1 << 29)),

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import published_sets as made
+import published_samples as made
 import pytest
 import reference
 from PIL import Image
@@ -20,6 +20,7 @@ from caffe_fcn.datasets.build.building import Way
 from caffe_fcn.datasets.formats import published, synthia, voc
 from caffe_fcn.datasets.records import database, datum, palette
 from caffe_fcn.datasets.records.faults import Fault
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 
 SPLITS = {"train": ["2007_000032", "2008_000008", "2009_000001"], "val": ["2007_000033", "2010_000002"]}
@@ -66,7 +67,7 @@ PUBLISHED = {
 
 
 def test_the_palette_of_voc_is_the_published_one() -> None:
-    assert dict(zip(voc.classes.VOC, palette.make_voc_palette(), strict=False)) == PUBLISHED
+    assert dict(zip(SETS["voc"].classes["label"], palette.make_voc_palette(), strict=False)) == PUBLISHED
     assert palette.make_voc_palette()[255] == (224, 224, 192)
     assert len(set(palette.make_voc_palette())) == 256
 
@@ -191,7 +192,7 @@ def test_a_broken_mat_is_a_fault_that_names_it(tmp_path: Path) -> None:
 
 
 def test_synthia_has_twelve_classes_counting_void(tmp_path: Path) -> None:
-    colours = np.array(list(palette.SYNTHIA.values()), np.uint8)
+    colours = np.array(SETS["synthia"].palette, np.uint8)
     known = {}
     for number in range(5):
         image = made.photo(tmp_path / "RGB" / f"{number}.png", number)
@@ -199,7 +200,7 @@ def test_synthia_has_twelve_classes_counting_void(tmp_path: Path) -> None:
         (tmp_path / "GT").mkdir(exist_ok=True)
         Image.fromarray(colours[known[str(number)]["label"]]).save(tmp_path / "GT" / f"{number}.png")
     about = synthia.build(tmp_path / "set", tmp_path, val_percent=40)
-    assert about.classes == list(palette.SYNTHIA) and len(about.classes) == 12
+    assert about.classes == list(SETS["synthia"].classes["label"]) and len(about.classes) == 12
     assert about.palette == colours.tolist()
     train, val = (datasets.open(tmp_path / "set", split).names for split in ("train", "val"))
     assert len(val) == 2 and sorted(train + val) == sorted(known)
@@ -245,17 +246,18 @@ def test_pascal_context_maps_459_classes_to_59(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ours"),
+    ("name", "data_set", "top"),
     [
-        ("nyud", voc.classes.NYUD),
-        ("pascal-voc", voc.classes.VOC),
-        ("pascal-context-59", voc.classes.PASCAL_CONTEXT),
-        ("sift-flow semantic", voc.classes.SIFT_FLOW),
-        ("sift-flow geometric", voc.classes.SIFT_FLOW_GEOMETRIC),
+        ("nyud", "nyud", "label"),
+        ("pascal-voc", "voc", "label"),
+        ("pascal-context-59", "pascalcontext", "label"),
+        ("sift-flow semantic", "siftflow", "sem"),
+        ("sift-flow geometric", "siftflow", "geo"),
     ],
 )
-def test_the_class_names_are_the_published_ones(name: str, ours: tuple[str, ...]) -> None:
-    assert ours == tuple(row["name"] for row in reference.rows("classes.csv") if row["data_set"] == name)
+def test_the_class_names_are_the_published_ones(name: str, data_set: str, top: str) -> None:
+    published_names = tuple(row["name"] for row in reference.rows("classes.csv") if row["data_set"] == name)
+    assert SETS[data_set].classes[top] == published_names
 
 
 def test_a_missing_list_or_folder_is_one_line(tmp_path: Path) -> None:

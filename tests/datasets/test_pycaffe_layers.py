@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
-import published_sets as made
+import published_samples as made
 import pytest
 
 from caffe_fcn.datasets.reference_layers import pycaffe_layers
@@ -58,14 +58,14 @@ def test_sbdd_is_drawn_at_random_and_voc_validates_in_order_under_the_references
     path = net(tmp_path / "train.prototxt", "voc_layers", "SBDDSegDataLayer", params, tops)
     for name, blobs in zip(
         drawn(["a", "b", "c", "d"], 1337, 8),
-        run(pycaffe, path, 8, ROOM / "reference_layers", tops),
+        run(pycaffe, path, 8, ROOM, tops),
         strict=True,
     ):
         np.testing.assert_allclose(blobs["data"], prepared(train[name]["data"], MEAN), atol=1e-4)
         assert (blobs["label"] == train[name]["label"][None]).all()
     params = {"voc_dir": str(tmp_path / "VOC2011"), "seed": 1337, "split": "seg11valid", "mean": MEAN}
     path = net(tmp_path / "val.prototxt", "voc_layers", "VOCSegDataLayer", params, tops)
-    for name, blobs in zip("yxzyx", run(pycaffe, path, 5, ROOM / "reference_layers", tops), strict=True):
+    for name, blobs in zip("yxzyx", run(pycaffe, path, 5, ROOM, tops), strict=True):
         np.testing.assert_allclose(blobs["data"], prepared(val[name]["data"], MEAN), atol=1e-4)
         assert (blobs["label"] == val[name]["label"][None]).all()
 
@@ -91,9 +91,7 @@ def test_siftflow_gives_both_labels(tmp_path: Path, pycaffe) -> None:
     tops = ["data", "sem", "geo"]
     params: dict[str, object] = {"siftflow_dir": str(tmp_path / "sift"), "split": "trainval", "seed": 1337}
     path = net(tmp_path / "net.prototxt", "siftflow_layers", "SIFTFlowSegDataLayer", params, tops)
-    for name, blobs in zip(
-        drawn(["p", "q", "r"], 1337, 4), run(pycaffe, path, 4, ROOM / "reference_layers", tops), strict=True
-    ):
+    for name, blobs in zip(drawn(["p", "q", "r"], 1337, 4), run(pycaffe, path, 4, ROOM, tops), strict=True):
         np.testing.assert_allclose(blobs["data"], prepared(known[name]["data"], (114.578, 115.294, 108.353)), atol=1e-4)
         assert (blobs["sem"] == known[name]["sem"][None]).all()
         assert (blobs["geo"] == known[name]["geo"][None]).all()
@@ -110,7 +108,7 @@ def test_pascal_context_gives_59_classes(tmp_path: Path, pycaffe) -> None:
     }
     tops = ["data", "label"]
     path = net(tmp_path / "net.prototxt", "pascalcontext_layers", "PASCALContextSegDataLayer", params, tops)
-    for name, blobs in zip("mn", run(pycaffe, path, 2, ROOM / "reference_layers", tops), strict=True):
+    for name, blobs in zip("mn", run(pycaffe, path, 2, ROOM, tops), strict=True):
         np.testing.assert_allclose(blobs["data"], prepared(known[name]["data"], (104.007, 116.669, 122.679)), atol=1e-4)
         assert (blobs["label"] == known[name]["label"][None]).all()
 

@@ -136,6 +136,7 @@ REGRESSIONS: dict[str, Regression] = {
     "a damaged gzip of MNIST": Regression(
         "mnist", lambda files: {**files, "mnist/train-labels-idx1-ubyte": b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 30}
     ),
+    "a type of numbers with a line break": Regression("mean npy", replaced("m.npy", b"'<f4'", b"'\n<f'")),
     "a solver state of 60,000 brackets": Regression(
         "solverstate", whole("s.solverstate", b"\x08\x32\xc2\x3e\xe0\xd4\x03" + b"[" * 60_000)
     ),

@@ -10,6 +10,7 @@ import pytest
 import reference
 from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, given, settings
+from prototxts import input_layer, layer
 from random_nets import nets
 
 from caffe_fcn import netspec, proto
@@ -40,19 +41,7 @@ def test_random_nets_have_the_shapes_that_real_caffe_gives_them(caffe: CaffeWork
     assert ours(text) == without_splits(answer)
 
 
-INPUT = 'layer {{ name: "{0}" type: "Input" top: "{0}" input_param {{ shape {{ {1} }} }} }}\n'
-
-
-def given_input(name: str, *dims: int) -> str:
-    return INPUT.format(name, " ".join(f"dim: {dim}" for dim in dims))
-
-
-def layer(kind: str, bottoms: str, tops: str, inside: str = "") -> str:
-    ends = [f'bottom: "{name}"' for name in bottoms.split()] + [f'top: "{name}"' for name in tops.split()]
-    return f'layer {{ name: "{kind}" type: "{kind}" {" ".join(ends)} {inside} }}\n'
-
-
-X = given_input("x", 2, 4, 6, 8)
+X = input_layer("x", 2, 4, 6, 8)
 
 
 def sharers(first: str, second: str, kernel: str = "kernel_size: 2") -> str:
@@ -87,54 +76,54 @@ CASES = {
     "slice at points": X + layer("Slice", "x", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 5 }"),
     "slice_dim of old": X + layer("Slice", "x", "a b", "slice_param { slice_dim: 2 slice_point: 2 }"),
     "concat_dim of old": X
-    + given_input("y", 2, 4, 1, 8)
+    + input_layer("y", 2, 4, 1, 8)
     + layer("Concat", "x y", "z", "concat_param { concat_dim: 2 }"),
     "max pooling with its mask": X + layer("Pooling", "x", "p mask", "pooling_param { kernel_size: 2 }"),
     "convolution of several bottoms": X
-    + given_input("y", 2, 4, 6, 8)
+    + input_layer("y", 2, 4, 6, 8)
     + layer("Convolution", "x y", "cx cy", "convolution_param { num_output: 3 kernel_size: 3 }"),
-    "convolution from axis 2": given_input("v", 2, 3, 4, 7)
+    "convolution from axis 2": input_layer("v", 2, 3, 4, 7)
     + layer("Convolution", "v", "c", "convolution_param { axis: 2 num_output: 5 kernel_size: 3 }"),
     "scale by a second bottom": X
-    + given_input("g", 2, 4)
+    + input_layer("g", 2, 4)
     + layer("Scale", "x g", "s", "scale_param { axis: 0 bias_term: true }"),
-    "accuracy per class": X + given_input("label", 2, 1, 6, 8) + layer("Accuracy", "x label", "a per_class"),
-    "euclidean": X + given_input("y", 2, 4, 6, 8) + layer("EuclideanLoss", "x y", "l"),
-    "sigmoid cross entropy": X + given_input("y", 2, 4, 6, 8) + layer("SigmoidCrossEntropyLoss", "x y", "l"),
-    "hinge": given_input("x", 3, 4) + given_input("y", 3) + layer("HingeLoss", "x y", "l"),
-    "contrastive": given_input("x", 3, 4)
-    + given_input("y", 3, 4)
-    + given_input("s", 3)
+    "accuracy per class": X + input_layer("label", 2, 1, 6, 8) + layer("Accuracy", "x label", "a per_class"),
+    "euclidean": X + input_layer("y", 2, 4, 6, 8) + layer("EuclideanLoss", "x y", "l"),
+    "sigmoid cross entropy": X + input_layer("y", 2, 4, 6, 8) + layer("SigmoidCrossEntropyLoss", "x y", "l"),
+    "hinge": input_layer("x", 3, 4) + input_layer("y", 3) + layer("HingeLoss", "x y", "l"),
+    "contrastive": input_layer("x", 3, 4)
+    + input_layer("y", 3, 4)
+    + input_layer("s", 3)
     + layer("ContrastiveLoss", "x y s", "l"),
-    "embed": given_input("x", 3, 2) + layer("Embed", "x", "e", "embed_param { num_output: 5 input_dim: 7 }"),
-    "batch reindex": X + given_input("i", 5) + layer("BatchReindex", "x i", "b"),
+    "embed": input_layer("x", 3, 2) + layer("Embed", "x", "e", "embed_param { num_output: 5 input_dim: 7 }"),
+    "batch reindex": X + input_layer("i", 5) + layer("BatchReindex", "x i", "b"),
     "parameter": layer("Parameter", "", "p", "parameter_param { shape { dim: 2 dim: 5 } }"),
     "dummy data": layer("DummyData", "", "a b", "dummy_data_param { shape { dim: 2 dim: 3 } shape { dim: 4 } }"),
     "dummy data of old": layer(
         "DummyData", "", "a b", "dummy_data_param { num: [1, 2] channels: [3, 6] height: [4, 7] width: [5, 8] }"
     ),
     "memory data": layer("MemoryData", "", "a b", "memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 }"),
-    "lstm": given_input("x", 4, 2, 3)
-    + given_input("cont", 4, 2)
+    "lstm": input_layer("x", 4, 2, 3)
+    + input_layer("cont", 4, 2)
     + layer("LSTM", "x cont", "l", "recurrent_param { num_output: 5 }"),
-    "lstm with a static input": given_input("x", 4, 2, 3)
-    + given_input("cont", 4, 2)
-    + given_input("static", 2, 6)
+    "lstm with a static input": input_layer("x", 4, 2, 3)
+    + input_layer("cont", 4, 2)
+    + input_layer("static", 2, 6)
     + layer("LSTM", "x cont static", "l", "recurrent_param { num_output: 5 }"),
-    "rnn": given_input("x", 4, 2, 3)
-    + given_input("cont", 4, 2)
+    "rnn": input_layer("x", 4, 2, 3)
+    + input_layer("cont", 4, 2)
     + layer("RNN", "x cont", "l", "recurrent_param { num_output: 5 }"),
-    "lstm that shows its state": given_input("x", 4, 2, 3)
-    + given_input("cont", 4, 2)
-    + given_input("h0", 1, 2, 5)
-    + given_input("c0", 1, 2, 5)
+    "lstm that shows its state": input_layer("x", 4, 2, 3)
+    + input_layer("cont", 4, 2)
+    + input_layer("h0", 1, 2, 5)
+    + input_layer("c0", 1, 2, 5)
     + layer("LSTM", "x cont h0 c0", "l hT cT", "recurrent_param { num_output: 5 expose_hidden: true }"),
     "clip and swish": X + layer("Clip", "x", "c", "clip_param { min: 0 max: 1 }") + layer("Swish", "c", "w"),
     "split": X + layer("Split", "x", "a b"),
-    "filter": X + given_input("k", 2) + layer("Filter", "x k", "f"),
+    "filter": X + input_layer("k", 2) + layer("Filter", "x k", "f"),
     "reduction to a scalar": X + layer("Reduction", "x", "r"),
     **SHARED,
-    "argmax of vectors": given_input("x", 3, 7) + layer("ArgMax", "x", "a", "argmax_param { top_k: 2 }"),
+    "argmax of vectors": input_layer("x", 3, 7) + layer("ArgMax", "x", "a", "argmax_param { top_k: 2 }"),
 }
 
 
@@ -145,49 +134,49 @@ def test_layer_types_make_what_real_caffe_makes(caffe: CaffeWorker, case: str) -
     assert ours(CASES[case]) == without_splits(answer)
 
 
-RECURRENT = given_input("x", 4, 2, 3) + given_input("cont", 4, 2)
+RECURRENT = input_layer("x", 4, 2, 3) + input_layer("cont", 4, 2)
 REFUSED = {
     "group does not divide": X
     + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 1 group: 3 }"),
-    "sum of different shapes": X + given_input("y", 2, 4, 6, 7) + layer("Eltwise", "x y", "e"),
+    "sum of different shapes": X + input_layer("y", 2, 4, 6, 7) + layer("Eltwise", "x y", "e"),
     "crop larger than its input": X
-    + given_input("y", 2, 4, 9, 9)
+    + input_layer("y", 2, 4, 9, 9)
     + layer("Crop", "x y", "c", "crop_param { axis: 2 }"),
     "crop beyond the edge": X
-    + given_input("y", 2, 4, 4, 4)
+    + input_layer("y", 2, 4, 4, 4)
     + layer("Crop", "x y", "c", "crop_param { axis: 2 offset: 3 }"),
-    "labels that do not fit": X + given_input("label", 2, 1, 6, 7) + layer("SoftmaxWithLoss", "x label", "l"),
+    "labels that do not fit": X + input_layer("label", 2, 1, 6, 7) + layer("SoftmaxWithLoss", "x label", "l"),
     "reshape that loses values": X + layer("Reshape", "x", "r", "reshape_param { shape { dim: 5 } }"),
     "padding as large as the kernel": X + layer("Pooling", "x", "p", "pooling_param { kernel_size: 2 pad: 2 }"),
     "lstm of values without an axis of their own": RECURRENT.replace("dim: 4 dim: 2 dim: 3", "dim: 4 dim: 2")
     + layer("LSTM", "x cont", "l", "recurrent_param { num_output: 5 }"),
     "lstm without outputs": RECURRENT + layer("LSTM", "x cont", "l"),
     "lstm whose static input has other streams": RECURRENT
-    + given_input("static", 3, 6)
+    + input_layer("static", 3, 6)
     + layer("LSTM", "x cont static", "l", "recurrent_param { num_output: 5 }"),
     "lstm that shows more than it has": RECURRENT
     + layer("LSTM", "x cont", "l h c", "recurrent_param { num_output: 5 }"),
     "rnn whose state has another size": RECURRENT
-    + given_input("h0", 1, 2, 4)
+    + input_layer("h0", 1, 2, 4)
     + layer("RNN", "x cont h0", "l h", "recurrent_param { num_output: 5 expose_hidden: true }"),
-    "lstm unit with too few gates": given_input("c", 1, 2, 3)
-    + given_input("g", 1, 2, 9)
-    + given_input("cont", 1, 2)
+    "lstm unit with too few gates": input_layer("c", 1, 2, 3)
+    + input_layer("g", 1, 2, 9)
+    + input_layer("cont", 1, 2)
     + layer("LSTMUnit", "c g cont", "d h"),
-    "filter by more values than images": X + given_input("k", 3) + layer("Filter", "x k", "f"),
-    "filter by several values an image": X + given_input("k", 2, 2) + layer("Filter", "x k", "f"),
-    "filter that makes too much": X + given_input("k", 2) + layer("Filter", "x k", "f g"),
+    "filter by more values than images": X + input_layer("k", 3) + layer("Filter", "x k", "f"),
+    "filter by several values an image": X + input_layer("k", 2, 2) + layer("Filter", "x k", "f"),
+    "filter that makes too much": X + input_layer("k", 2) + layer("Filter", "x k", "f g"),
     "a blob that nobody makes": layer("ReLU", "x", "r"),
     "a blob made twice": X + layer("TanH", "x", "y") + layer("AbsVal", "x", "y"),
     "an unknown type": X + layer("Relu", "x", "r"),
     "a missing bottom": X + layer("Crop", "x", "e"),
     "one loss weight for two tops": X
-    + given_input("label", 2, 1, 6, 8)
+    + input_layer("label", 2, 1, 6, 8)
     + layer("SoftmaxWithLoss", "x label", "loss prob"),
     "a missing kernel": X + layer("Pooling", "x", "p"),
     "a blob of more values than an int counts": X
     + layer("Deconvolution", "x", "d", "convolution_param { num_output: 3 kernel_size: 1 stride: 20000 }"),
-    "a parameter of more values than an int counts": given_input("x", 1, 100, 30000, 1)
+    "a parameter of more values than an int counts": input_layer("x", 1, 100, 30000, 1)
     + layer("InnerProduct", "x", "fc", "inner_product_param { num_output: 1000 }"),
     "a stride beyond an int": X
     + layer("Convolution", "x", "c", "convolution_param { num_output: 3 kernel_size: 1 stride: 2147483648 }"),

@@ -70,7 +70,7 @@ def test_the_reference_classifiers(name: str, kernels: list[int]) -> None:
 
 def test_an_input_size_that_the_net_does_not_say_is_given() -> None:
     before = reference.net("bvlc_alexnet", "train_val")
-    with pytest.raises(CaffeFcnError, match=r"ilsvrc12_\w+_lmdb.*--size"):
+    with pytest.raises(CaffeFcnError, match=r"ilsvrc12_\w+_lmdb.*`size`"):
         convolutionize(before)
     after = convolutionize(before, size=(227, 227))
     assert [layer.convolution_param.kernel_size[0] for layer in after.layer if layer.name == "fc6"] == [6]

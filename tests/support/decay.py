@@ -1,7 +1,7 @@
-"""A training whose every loss is known: one weight w that starts at 0 and should be 3.
+"""A training with known losses: one weight w, which starts at 0 and should become 3.
 
-The loss is (w - 3)^2 / 2, and with learning rate r each step leaves the share 1 - r of the distance, so
-that before step t the loss is 4.5 (1 - r)^(2t).
+The loss is (w - 3)^2 / 2. With learning rate r each step multiplies the distance by 1 - r, so that the loss before
+step t is 4.5 (1 - r)^(2t).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def loss(iteration: int, start: float = 0.0) -> float:
 
 
 def write(folder: Path, more: str = "", without: str = "", **settings: object) -> Path:
-    """The net and the solver in a folder; ``settings`` replace or extend the solver's lines."""
+    """Write the net and the solver; ``settings`` replace or extend the solver's lines."""
     lines = [line for line in SOLVER.splitlines() if line.partition(":")[0] not in {*settings, without}]
     lines += [
         f'{name}: "{value}"' if isinstance(value, str) else f"{name}: {value}" for name, value in settings.items()

@@ -1,4 +1,4 @@
-"""A data set read by real Caffe: what its Data layers put into the blobs, record by record."""
+"""Records as real Caffe reads them: the blobs that its data layers make."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def by_caffe(
     transform: str = "",
     **databases: Path,
 ) -> dict[str, list[np.ndarray]]:
-    """Top -> the C x H x W that a Data layer on each database gives, ``count`` records of them."""
+    """The first ``count`` records (C x H x W) of a Data layer on each of the databases, by top."""
     net = scratch / "epoch.prototxt"
     net.write_text("".join(_LAYER.format(top=top, source=path, more=transform) for top, path in databases.items()))
     blobs = pycaffe(FORWARD, net=net, count=count)

@@ -1,9 +1,9 @@
-"""A net whose gradients are exact, so that updates of its weights show a solver's arithmetic and nothing else.
+"""A net whose gradients are exact, so that only the solver's own arithmetic rounds its weights.
 
 The loss is the sum of all outputs of two InnerProduct layers. The gradient of a weight is then the sum of an input
-over the batch, whatever the weights are. Inputs are odd multiples of 1/64 up to 2, so these sums have no rounding in
-any order. An input has the same sign in every image: no sum cancels, no gradient is near 0, and every history has
-the sign of its gradient. What is left to round are the few operations of the update itself.
+over the batch, whatever the weights are. Inputs are odd multiples of 1/64 up to 2, so that these sums are exact in
+any order. An input has the same sign in all images, so that no sum cancels, no gradient is near 0, and each history
+has the sign of its gradient. The few operations of the update are all that can round.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ layer { name: "half" type: "InnerProduct" bottom: "data" top: "half" loss_weight
   inner_product_param { num_output: 3 weight_filler { type: "xavier" } bias_filler { value: 0.5 } } }
 """
 
-UNIT = 2.0**-24  # a rounding in float32 is off by at most this part of its result
+UNIT = 2.0**-24  # the largest relative error of a rounding in float32
 ROUNDINGS = 16
-"""More than the operations of any update, counted with what each can magnify earlier roundings by: in Adam, the most,
-five for each of two histories, the root, delta, the quotient, the rate and its correction; in Nesterov's, whose two
-terms cancel to a third, four of them thrice."""
+"""More than any update has operations, each counted with the factor by which it magnifies earlier roundings.
+
+Adam has the most: five for each of two histories, the root, delta, the quotient, the rate and its correction. In
+Nesterov's rule two terms cancel to a third, which counts four operations three times."""
 
 
-def make(folder: Path) -> None:
-    """The records, the net, and weights to begin with."""
+def write_files(folder: Path) -> None:
+    """Write the records, the net, and the weights to start from."""
     random = np.random.RandomState(0)
     above = random.randint(0, 2, (1, 4, 6))
     images = [128 * above + 2 * random.randint(0, 64, above.shape) + 1 for _ in range(8)]
@@ -49,10 +50,10 @@ def make(folder: Path) -> None:
 
 
 def assert_same_updates(ours: Weights, theirs: Weights, before: Weights, updates: int) -> None:
-    """Weights that came of ``before`` by some updates differ by no more than rounding can explain.
+    """After some updates of ``before``, weights differ by no more than rounding can explain.
 
-    Each update rounds ``ROUNDINGS`` times, relative to itself, and once when it is subtracted, relative to the weight.
-    Both sides do so. Updates of one weight have one sign, so that together they are as large as its whole change.
+    Each update rounds ``ROUNDINGS`` times, relative to the update, and once when it is subtracted, relative to the
+    weight. Both sides round. All updates of a weight have the same sign, so that their sum is the weight's change.
     """
     assert ours.keys() == theirs.keys() == before.keys()
     for key, start in before.items():
@@ -61,11 +62,11 @@ def assert_same_updates(ours: Weights, theirs: Weights, before: Weights, updates
         rounding = 2 * UNIT * (ROUNDINGS * moved + updates * np.maximum(np.abs(began), np.abs(caffes)))
         assert (np.abs(mine - caffes) <= rounding).all(), key
         frozen = key == ("half", 1)
-        assert not moved.any() if frozen else (moved > 100 * rounding).all(), key  # there was something to get wrong
+        assert not moved.any() if frozen else (moved > 100 * rounding).all(), key  # otherwise nothing was tested
 
 
 def assert_same_histories(ours: list[np.ndarray], theirs: list[np.ndarray], updates: int) -> None:
-    """Histories after some updates; each rounds a few times, relative to the history, which never shrinks by half."""
+    """Histories agree after some updates; each rounds a few times, relative to the history, which never halves."""
     assert len(ours) == len(theirs)
     for mine, caffes in zip(ours, theirs, strict=True):
         apart = np.abs(mine.astype(np.float64) - caffes)

@@ -1,7 +1,7 @@
-"""Trainings on real records: filled triangles found from their outlines.
+"""Data, nets and solvers of small trainings: from the outline of a triangle to the filled triangle.
 
-Of 16 x 16 pixels for a net that is an FCN in small (convolutions, pooling, a learned deconvolution), with layers that
-learn slower, decay less, or not at all. Of 32 x 32 pixels, as the commands make them, for the catalogue's net.
+`net` is a small FCN for 16 x 16 pixels (convolutions, pooling, a learned deconvolution), in which some layers learn
+slower, decay less, or do not learn. `catalogue_net` is the catalogue's net for 32 x 32 pixels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIZE, COUNT, BATCH = 16, 20, 4
 
 
 def data(batch: int = BATCH, phase: str = "", images: str = "images", more: str = "") -> str:
-    """Two data layers in step."""
+    """A Data layer of images and one of labels."""
     rule = f"include {{ phase: {phase} }}" if phase else ""
     scaled = f"mean_value: 200 scale: 0.01 {more}"
     return "".join(
@@ -71,7 +71,7 @@ random_seed: 7
 
 
 def records(folder: Path, count: int = COUNT, size: int = SIZE) -> None:
-    """The databases ``images`` and ``labels``."""
+    """Write the databases ``images`` and ``labels``."""
     random = np.random.RandomState(0)
     images, labels = [], []
     for _ in range(count):
@@ -84,14 +84,14 @@ def records(folder: Path, count: int = COUNT, size: int = SIZE) -> None:
 
 
 def net(folder: Path, source: str = "", between: str = "") -> Path:
-    """The net, with its test phase."""
+    """Write the net of both phases."""
     path = folder / "net.prototxt"
     path.write_text((source or data()) + BODY % between + ACCURACY)
     return path
 
 
 def solver(folder: Path, name: str = "solver.prototxt", **settings: object) -> Path:
-    """The solver; ``settings`` replace or extend its lines, a list repeats a field."""
+    """Write the solver; ``settings`` replace or extend its lines, a list repeats a field."""
     lines = [line for line in SOLVER.splitlines() if line.partition(":")[0] not in settings]
     for field, value in settings.items():
         for each in value if isinstance(value, list) else [value]:
@@ -103,14 +103,14 @@ def solver(folder: Path, name: str = "solver.prototxt", **settings: object) -> P
 
 
 def start(folder: Path) -> Path:
-    """Weights to begin with, the same for all who train."""
+    """Write weights to start from, the same for both engines."""
     path = folder / "start.caffemodel"
     save(Net(folder / "net.prototxt", "train", seed=5), path)
     return path
 
 
 def catalogue_net(folder: Path, count: int) -> Path:
-    """The catalogue's net of triangles with its data and weights, a sixteenth as wide; returns where to train it."""
+    """Write the catalogue's net of triangles, a sixteenth as wide, with data and weights; returns the net's folder."""
     here = folder / "net"
     for command in (
         f"data triangles --count {count} --size {2 * SIZE} --val-percent 0 --no-statistics -o {folder / 'data'}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from prototxts import input_layer, layer
 
 
 def _fields(**values: object) -> str:
@@ -11,11 +12,6 @@ def _fields(**values: object) -> str:
         for each in value if isinstance(value, list) else [value]:
             parts.append(f"{name}: {str(each).lower() if isinstance(each, bool) else each}")
     return " ".join(parts)
-
-
-def _layer(kind: str, name: str, bottoms: list[str], tops: list[str], inside: str = "") -> str:
-    ends = "".join(f' bottom: "{b}"' for b in bottoms) + "".join(f' top: "{t}"' for t in tops)
-    return f'layer {{ name: "{name}" type: "{kind}"{ends} {inside} }}\n'
 
 
 @st.composite
@@ -42,13 +38,8 @@ def _convolution(draw, bottom, name, shape):
     inside = draw(_window(len(shape) - 2, 3 if kind == "Deconvolution" else 4))
     bias = draw(st.booleans())
     outputs = group * draw(st.integers(1, 3))
-    return _layer(
-        kind,
-        name,
-        [bottom],
-        [name],
-        f"convolution_param {{ num_output: {outputs} group: {group} bias_term: {str(bias).lower()} {inside} }}",
-    )
+    inside = f"num_output: {outputs} group: {group} bias_term: {str(bias).lower()} {inside}"
+    return layer(kind, bottom, name, f"convolution_param {{ {inside} }}", name)
 
 
 @st.composite
@@ -56,7 +47,7 @@ def _pooling(draw, bottom, name, shape):
     kernel = draw(st.integers(1, 4))
     method = draw(st.sampled_from(["MAX", "AVE"]))
     if draw(st.integers(0, 9)) == 0:
-        return _layer("Pooling", name, [bottom], [name], f"pooling_param {{ pool: {method} global_pooling: true }}")
+        return layer("Pooling", bottom, name, f"pooling_param {{ pool: {method} global_pooling: true }}", name)
     inside = _fields(
         pool=method,
         kernel_h=kernel,
@@ -67,7 +58,7 @@ def _pooling(draw, bottom, name, shape):
         pad_w=draw(st.integers(0, kernel - 1)),
         round_mode=draw(st.sampled_from(["CEIL", "FLOOR"])),
     )
-    return _layer("Pooling", name, [bottom], [name], f"pooling_param {{ {inside} }}")
+    return layer("Pooling", bottom, name, f"pooling_param {{ {inside} }}", name)
 
 
 _SIMPLE = {
@@ -133,8 +124,7 @@ def nets(draw) -> str:
     axes = draw(st.sampled_from([2, 2, 2, 3]))
     shape = [draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 3, 4, 6]))]
     shape += [draw(st.integers(5, 14)) for _ in range(axes)]
-    inside = "input_param { shape { " + " ".join(f"dim: {d}" for d in shape) + " } }"
-    text = _layer("Input", "data", [], ["data"], inside)
+    text = input_layer("data", *shape)
     blobs = {"data": tuple(shape)}
     for index in range(draw(st.integers(1, 8))):
         name = f"layer{index}"
@@ -174,17 +164,17 @@ def _some_layer(draw, bottom, name, blobs):
     if kind == "eltwise":
         operation = draw(st.sampled_from(["", "operation: PROD", "operation: MAX", "coeff: 2 coeff: -0.5"]))
         others = [bottom, draw(st.sampled_from(same))]
-        return _layer("Eltwise", name, others, [name], f"eltwise_param {{ {operation} }}")
+        return layer("Eltwise", " ".join(others), name, f"eltwise_param {{ {operation} }}", name)
     if kind == "concat":
-        return _layer("Concat", name, [bottom, draw(st.sampled_from(like))], [name])
+        return layer("Concat", f"{bottom} {draw(st.sampled_from(like))}", name, name=name)
     if kind == "crop":
         other = draw(st.sampled_from(smaller))
         offsets = [draw(st.integers(0, a - b)) for a, b in zip(shape[2:], blobs[other][2:], strict=True)]
         inside = f"crop_param {{ axis: 2 {_fields(offset=offsets)} }}"
-        return _layer("Crop", name, [bottom, other], [name], inside)
+        return layer("Crop", f"{bottom} {other}", name, inside, name)
     types = [each for each in sorted(_SIMPLE) if each not in _FOUR_AXES or len(shape) == 4]
     simple = draw(st.sampled_from(types))
-    return _layer(simple, name, [bottom], [name], draw(st.sampled_from(_SIMPLE[simple])))
+    return layer(simple, bottom, name, draw(st.sampled_from(_SIMPLE[simple])), name)
 
 
 PERIOD = 16
@@ -193,8 +183,7 @@ PERIOD = 16
 @st.composite
 def image_nets(draw) -> str:
     """Windows that shrink an image, each axis its own, and a deconvolution that brings it back to size."""
-    dims = f"dim: {PERIOD} dim: 1 dim: {9 * PERIOD} dim: {10 * PERIOD}"
-    text = _layer("Input", "data", [], ["data"], f"input_param {{ shape {{ {dims} }} }}")
+    text = input_layer("data", PERIOD, 1, 9 * PERIOD, 10 * PERIOD)
     bottom, total = "data", 1
     for index in range(draw(st.integers(1, 4))):
         name = f"down{index}"
@@ -205,10 +194,10 @@ def image_nets(draw) -> str:
         if draw(st.booleans()):
             pad = [draw(st.integers(0, 6)) for _ in "hw"]
             inside = f"num_output: 1 pad_h: {pad[0]} pad_w: {pad[1]} {inside}"
-            text += _layer("Convolution", name, [bottom], [name], f"convolution_param {{ {inside} }}")
+            text += layer("Convolution", bottom, name, f"convolution_param {{ {inside} }}", name)
         else:
-            text += _layer("Pooling", name, [bottom], [name], f"pooling_param {{ pool: AVE {inside} }}")
+            text += layer("Pooling", bottom, name, f"pooling_param {{ pool: AVE {inside} }}", name)
         bottom = name
     kernel = [total + draw(st.integers(0, total + 1)) for _ in "hw"]
     inside = f"num_output: 1 kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride: {total} bias_term: false"
-    return text + _layer("Deconvolution", "up", [bottom], ["up"], f"convolution_param {{ {inside} }}")
+    return text + layer("Deconvolution", bottom, "up", f"convolution_param {{ {inside} }}", "up")

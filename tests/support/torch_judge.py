@@ -1,4 +1,4 @@
-"""One net in real Caffe and in the torch engine, with the same random parameters and inputs, and what differs."""
+"""Runs a net in real Caffe and in the torch engine with the same random parameters and inputs, and compares."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Arrays = Mapping[str, np.ndarray]
 _PHASES = {"TRAIN": proto.TRAIN, "TEST": proto.TEST}
 
 
-def parsed(text: str) -> proto.NetParameter:
+def parse_net(text: str) -> proto.NetParameter:
     net = proto.NetParameter()
     proto.parse(text, net)
     return net
 
 
-def random_inputs(text: str, seed: int = 0) -> dict[str, np.ndarray]:
+def make_random_inputs(text: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Normally distributed values for every Input layer."""
-    random, net = np.random.RandomState(seed), parsed(text)
+    random, net = np.random.RandomState(seed), parse_net(text)
     found = infer(net).blobs
     names = [top for layer in net.layer if layer.type == "Input" for top in layer.top]
     return {name: random.normal(size=found[name]).astype(np.float32) for name in names}
@@ -45,34 +45,35 @@ def assert_as_caffe(
     backward: bool = True,
     but: Collection[str] = (),
 ) -> None:
-    """Every blob, and parameter afterwards, within 1e-5 of Caffe's largest value, every gradient within 1e-4.
+    """Blobs and parameters differ by at most 1e-5 of Caffe's largest value, gradients by at most 1e-4.
 
-    ``but`` are names, as `CaffeWorker.run` gives them, that nobody defines.
-    Where float32 itself is not that good (a sum that cancels, its terms added in another order), what counts is
-    the true value, which the engine finds in float64: then both must be near it, and we at most twice as far as Caffe,
-    or no farther than the true value itself moves with the last digits of the inputs. (How far Caffe is off is luck.)
+    ``but`` are names, as `CaffeWorker.run` gives them, whose values are undefined.
+    Where float32 is not that exact (a sum that cancels, with its terms added in another order), both are compared with
+    the true value, which the engine computes in float64. Both must be near it, and the engine at most twice as far
+    from it as Caffe, or no farther than the true value moves with the last digits of the inputs (how far Caffe is off
+    is chance).
     """
-    diffs = top_diffs(text, inputs) if backward else None
+    diffs = make_top_diffs(text, inputs) if backward else None
     with TemporaryDirectory() as folder:
         weights = Path(folder) / "random.caffemodel"
         given = {**inputs, **{f"diff/{name}": diff for name, diff in (diffs or {}).items()}}
         theirs = caffe.run(text, given, phase, save=weights, backward=backward)
         assert theirs is not None, f"Caffe refuses this net:\n{text}"
-        ours = run(parsed(text), inputs, phase, weights, diffs)
-        apart = {name: difference(ours[name], array) for name, array in theirs.items() if name not in but}
+        ours = run(parse_net(text), inputs, phase, weights, diffs)
+        apart = {name: measure_difference(ours[name], array) for name, array in theirs.items() if name not in but}
         far = [name for name, by in apart.items() if not by <= (1e-4 if name.startswith("grad") else 1e-5)]
         exact, moved = (
-            run(parsed(text), given, phase, weights, diffs, torch.float64) if far else {}
+            run(parse_net(text), given, phase, weights, diffs, torch.float64) if far else {}
             for given in (inputs, _with_other_last_digits(inputs))
         )
     for name in far:
-        caffe_off, our_off = difference(theirs[name], exact[name]), difference(ours[name], exact[name])
-        allowed = max(2 * caffe_off, difference(moved[name], exact[name]))
+        caffe_off, our_off = measure_difference(theirs[name], exact[name]), measure_difference(ours[name], exact[name])
+        allowed = max(2 * caffe_off, measure_difference(moved[name], exact[name]))
         assert caffe_off <= 1e-2 and our_off <= min(allowed, 1e-2), (name, apart[name], caffe_off, our_off, allowed)
 
 
 def _with_other_last_digits(inputs: Arrays) -> dict[str, np.ndarray]:
-    """Inputs moved by 16 roundings of float32; labels, which are whole, stay."""
+    """Inputs moved by 16 roundings of float32; labels, which are integers, stay."""
     random = np.random.RandomState(3)
     return {
         name: array * (1 + 2.0**-20 * random.choice((-1, 1), array.shape)) if (array % 1).any() else array
@@ -88,7 +89,7 @@ def run(
     diffs: Arrays | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, np.ndarray]:
-    """What the engine makes, under the names of `CaffeWorker.run`."""
+    """What the engine computes, by the names that `CaffeWorker.run` uses."""
     state = proto.NetState(phase=_PHASES[phase])
     engine = Net(net, state, weights, differentiable=diffs is not None, dtype=dtype)
     tensors = {name: torch.tensor(array, requires_grad=diffs is not None) for name, array in inputs.items()}
@@ -97,24 +98,24 @@ def run(
     if diffs is not None:
         total = engine.loss() + sum((blobs[name] * torch.tensor(diff)).sum() for name, diff in diffs.items())
         total.backward()
-        made |= {f"grad/{name}": _gradient(tensor) for name, tensor in tensors.items()}
+        made |= {f"grad/{name}": _find_gradient(tensor) for name, tensor in tensors.items()}
         for layer, params in engine.params.items():
-            made |= {f"grad/{layer}/{index}": _gradient(param) for index, param in enumerate(params)}
+            made |= {f"grad/{layer}/{index}": _find_gradient(param) for index, param in enumerate(params)}
     for layer, params in engine.params.items():
         made |= {f"after/{layer}/{index}": param.detach().numpy() for index, param in enumerate(params)}
     return made
 
 
-def _gradient(tensor: torch.Tensor) -> np.ndarray:
-    """Of a parameter that is another one in another shape, that one's."""
+def _find_gradient(tensor: torch.Tensor) -> np.ndarray:
+    """A parameter's gradient; if it shares a tensor in another shape, that tensor's."""
     owner = tensor if tensor._base is None else tensor._base
     return (torch.zeros_like(owner) if owner.grad is None else owner.grad).reshape(tensor.shape).numpy()
 
 
-def top_diffs(text: str, inputs: Arrays, seed: int = 1) -> dict[str, np.ndarray]:
-    """Random gradients for the outputs of a net that are no losses."""
+def make_top_diffs(text: str, inputs: Arrays, seed: int = 1) -> dict[str, np.ndarray]:
+    """Random gradients for the outputs of a net that are not losses."""
     random = np.random.RandomState(seed)
-    found = infer(parsed(text), inputs={name: array.shape for name, array in inputs.items()})
+    found = infer(parse_net(text), inputs={name: array.shape for name, array in inputs.items()})
     losses = {
         top.name
         for node in found.graph.nodes
@@ -125,8 +126,8 @@ def top_diffs(text: str, inputs: Arrays, seed: int = 1) -> dict[str, np.ndarray]
     return {name: random.normal(size=found.blobs[name]).astype(np.float32) for name in names}
 
 
-def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference of two arrays, relative to the largest value."""
+def measure_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest measure_difference of two arrays, relative to the largest value."""
     if ours.shape != theirs.shape:
         return math.inf
     if not ours.size:

@@ -1,4 +1,4 @@
-"""Trainings of the outlines by both engines, and what they left."""
+"""Trainings of the nets of `outlines` by both engines, and their weights."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SOLVERS: dict[str, dict[str, Any]] = {
 
 
 def caffe_train(caffe: Path, solver: Path, *more: str) -> list[Event]:
+    """Train by the program ``caffe`` with further options; returns the events in its log."""
     command = [str(caffe), "train", f"-solver={solver}", *more]
     environment = {**os.environ, "GLOG_logtostderr": "1"}
     done = subprocess.run(command, cwd=solver.parent, env=environment, capture_output=True, text=True)
@@ -36,17 +37,20 @@ def caffe_train(caffe: Path, solver: Path, *more: str) -> list[Event]:
 
 
 def torch_train(solver: Path, **options: Any) -> list[Event]:
+    """Train by `Solver` with these options; returns its events."""
     with Solver(solver, **options) as training:
         return list(training.solve())
 
 
-def losses(told: list[Event]) -> np.ndarray:
-    return np.array([event.loss for event in told if isinstance(event, Step)])
+def losses(events: list[Event]) -> np.ndarray:
+    """The losses that a training displayed."""
+    return np.array([event.loss for event in events if isinstance(event, Step)])
 
 
 def assert_same_weights(ours: Path, theirs: Path) -> None:
+    """Parameters differ by at most 1e-3 of the largest value of a blob."""
     mine, caffes = outlines.weights(ours), outlines.weights(theirs)
     assert mine.keys() == caffes.keys()
     for name in caffes:
-        ours_exactly, theirs_exactly = mine[name].astype(np.float64), caffes[name].astype(np.float64)
-        assert np.abs(ours_exactly - theirs_exactly).max() <= 1e-3 * np.abs(theirs_exactly).max(), name
+        a, b = mine[name].astype(np.float64), caffes[name].astype(np.float64)
+        assert np.abs(a - b).max() <= 1e-3 * np.abs(b).max(), name

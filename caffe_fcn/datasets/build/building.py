@@ -185,7 +185,9 @@ def _measure(folder: Path, about: Description, found: Mapping[str, opening.Paths
         if place == 0:
             about.mean = figures.mean
             if figures.image_sum is not None:
-                about.mean_file = _leave(folder, dataset_json.MEAN_FILE, statistics.encode_mean(figures))
+                about.mean_file = _leave(
+                    folder, dataset_json.MEAN_FILE, statistics.encode_mean(figures.image_sum, figures.count)
+                )
             if classes is not None:
                 weights = figures.compute_weights(classes, about.ignore_label)
                 about.infogain_file = _leave(folder, dataset_json.INFOGAIN_FILE, statistics.encode_infogain(weights))

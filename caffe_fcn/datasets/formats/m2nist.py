@@ -21,21 +21,21 @@ from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.formats import mnist
 from caffe_fcn.datasets.records import datum
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 
-HEIGHT, WIDTH, DIGIT = 64, 84, 28
-DIGITS = 10
+_M2NIST = SETS["m2nist"]
+_IGNORED = 255
+
+(HEIGHT, WIDTH), DIGIT = _M2NIST.size, 28
+DIGITS = len(_M2NIST.classes["label"])
 
 Background = Literal["class", "ignore"]
 
 _SLOTS = WIDTH // DIGIT
 _SPREAD = 10
-_IGNORED = 255
-_COLOURS = (
-    (0, 0, 0), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
-    (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 212),
-)  # fmt: skip
+_BLACK = (0, 0, 0)
 
 
 def build(
@@ -68,12 +68,12 @@ def build(
         for name, numbers in (("train", range(count - val)), ("val", range(count - val, count)))
         if numbers
     ]
-    names = [str(digit) for digit in range(DIGITS)]
+    digit_names = _M2NIST.classes["label"]
     about = Description(
         "m2nist",
         channels=1,
-        classes=["background", *names] if background == "class" else names,
-        palette=[list(colour) for colour in (_COLOURS if background == "class" else _COLOURS[1:])],
+        classes=["background", *digit_names] if background == "class" else list(digit_names),
+        palette=[list(colour) for colour in ((_BLACK,) if background == "class" else ()) + _M2NIST.palette],
         ignore_label=None if background == "class" else _IGNORED,
         seed=seed,
         sources=mnist.sources(mnist_folder),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,48 +20,16 @@ from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.pairs import checksum, shuffled
 from caffe_fcn.datasets.formats.voc import MatLabels
-from caffe_fcn.datasets.records import classes, datum, images, source_files
+from caffe_fcn.datasets.records import datum, images, source_files
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.reference_layers import layouts
-from caffe_fcn.datasets.reference_layers.layouts import Layout
+from caffe_fcn.datasets.reference_layers import decoders
+from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS, DataLayer, Top
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
-IGNORE = 255
 ALLOWED = ("one-class", "unlabelled")
 """What these sets hold here and there."""
-
-
-class _Set(NamedTuple):
-    """What a published data set is: top -> database, the classes of each label, its splits."""
-
-    kinds: Mapping[str, str]
-    classes: Mapping[str, tuple[str, ...]]
-    train: str
-    val: str
-
-
-SETS = {
-    "nyud": _Set(
-        {"color": "images", "label": "labels", "hha": "hha", "depth": "depth"},
-        {"labels": classes.NYUD},
-        "trainval",
-        "test",
-    ),
-    "siftflow": _Set(
-        {"data": "images", "sem": "labels", "geo": "geo"},
-        {"labels": classes.SIFT_FLOW, "geo": classes.SIFT_FLOW_GEOMETRIC},
-        "trainval",
-        "test",
-    ),
-    "pascalcontext": _Set(
-        {"data": "images", "label": "labels"},
-        {"labels": classes.PASCAL_CONTEXT},
-        "train",
-        "val",
-    ),
-}
 
 
 def build(
@@ -82,45 +50,45 @@ def build(
     ``tops`` are those of the reference's layer that become databases (None: image and labels). Raises `Fault`
     for a record that cannot be trained on, `DatasetError` and `FileError`.
     """
-    published, layout = SETS[name], layouts.LAYOUTS[name]
-    wanted = list(tops) if tops else [top for top, kind in published.kinds.items() if kind not in ("hha", "depth")]
+    row, layer = SETS[name], LAYERS[name]
+    wanted = tuple(tops or layer.usual_tops)
     if form.size is not None and {"hha", "depth"} & set(wanted):
         raise DatasetError(name, "hha and depth keep their size", "drop --resize")
-    params = {key: str(folders[key]) for key in layout.folders}
-    lists = {"train": train or published.train, "val": val or published.val}
-    names = {split: _names(layout, {**params, "split": listed}) for split, listed in lists.items()}
+    params = {key: str(folders[key]) for key in layer.folders}
+    lists = {"train": train or row.splits[0], "val": val or row.splits[1]}
+    names = {split: _read_names(layer, {**params, "split": listed}) for split, listed in lists.items()}
     both = set(names["train"]) & set(names["val"])
     if both:
         raise DatasetError("splits", f"{len(both)} images train and validate, {min(both)} first", "choose others")
     if shuffle:
         names["train"] = shuffled(names["train"], seed)
-    table = _table(layout, params)
-    rules = {kind: Rules(len(known), IGNORE, frozenset(allow)) for kind, known in published.classes.items()}
-    kinds = {top: published.kinds[top] for top in wanted}
+    table = _make_table(layer, params)
+    rules = {top: Rules(len(known), row.ignore_label, frozenset(allow)) for top, known in row.classes.items()}
+    chosen = {top: layer.tops[top] for top in wanted}
+    databases = tuple(top.database for top in chosen.values())
     splits = [
-        Split(split, found, _Maker(found, layout, params, table, kinds, form, rules), tuple(kinds.values()))
+        Split(split, found, _Maker(found, params, table, chosen, form, rules), databases)
         for split, found in names.items()
     ]
     about = Description(
         name,
-        classes=list(published.classes["labels"]),
-        ignore_label=IGNORE,
+        classes=list(next(iter(row.classes.values()))),
+        ignore_label=row.ignore_label,
         seed=seed,
         sources=[{"split": split, "list": listed, **params} for split, listed in lists.items()],
-        options={**asdict(form), "allow": sorted(allow), "tops": wanted, "shuffle": shuffle},
+        options={**asdict(form), "allow": sorted(allow), "tops": list(wanted), "shuffle": shuffle},
     )
     return building.build(output, splits, about, way)
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes name ``i`` a record of all the tops that are wanted."""
+    """Makes image ``i`` and all that belongs to it a record; ``rules`` are for the tops that are labels."""
 
     names: Sequence[str]
-    layout: Layout
     params: Mapping[str, str]
     table: Any
-    kinds: Mapping[str, str]
+    tops: Mapping[str, Top]
     form: Form
     rules: Mapping[str, Rules]
 
@@ -129,11 +97,11 @@ class _Maker:
         allowed: tuple[str, ...] = ()
         sources: list[bytes] = []
         size: tuple[int, ...] | None = None
-        for top, kind in self.kinds.items():
-            path = self.layout.tops[top].path.format(name=self.names[index], **self.params)
+        for name, top in self.tops.items():
+            path = top.path.format(name=self.names[index], **self.params)
             data = source_files.read_file(path)
             sources.append(data)
-            values[kind], found, passed = self._record(top, kind, data, path)
+            values[top.database], found, passed = self._record(name, top, data, path)
             size = size or found
             if found != size:
                 have, want = ("x".join(map(str, s)) for s in (found, size))
@@ -141,41 +109,37 @@ class _Maker:
             allowed += passed
         return Record(values, checksum(*sources), allowed)
 
-    def _record(self, top: str, kind: str, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
-        what = self.layout.tops[top].kind
-        if what == "color":
+    def _record(self, name: str, top: Top, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
+        """The record of a file, the height and width of what is in it, and the faults that were allowed."""
+        if top.kind == "color":
             image = self.form.image(data, path, Rules(allow=next(iter(self.rules.values())).allow))
             return image.record, image.size, image.allowed
-        if what == "label":
-            label = MatLabels(self.layout.tops[top].decode, self.table)(data, path)
-            allowed = self.rules[kind].enforce(self.rules[kind].check_label(label, path))
-            return self.form.label(label, IGNORE), label.shape, allowed
-        array = _decoded(self.layout.tops[top].decode, data, path)
-        if what == "depth":
+        decode = decoders.DECODERS[top.decoder]
+        if top.kind == "label":
+            label, rules = MatLabels(decode, self.table)(data, path), self.rules[name]
+            return self.form.label(label, rules.ignore or 0), label.shape, rules.enforce(rules.check_label(label, path))
+        images.load(images.open_header(data, path), path)  # for its guards and its errors
+        array = decode(io.BytesIO(data), None)
+        if top.kind == "depth":
             return datum.pack_floats(np.log(array.astype(np.float32))[None]), array.shape, ()
         return datum.pack_raw(np.ascontiguousarray(array.transpose(2, 0, 1))), array.shape[:2], ()
 
 
-def _names(layout: Layout, params: Mapping[str, str]) -> list[str]:
-    path = layout.names.format(**params)
-    names = layouts.split_names(files.read_bytes(path).decode(errors="replace").splitlines())
+def _read_names(layer: DataLayer, params: Mapping[str, str]) -> list[str]:
+    path = layer.names.format(**params)
+    names = decoders.parse_names(files.read_bytes(path).decode(errors="replace").splitlines())
     if not names:
         raise DatasetError(path, "lists no images", "one name a line")
     return names
 
 
-def _table(layout: Layout, params: dict[str, str]) -> Any:
-    """What labels are decoded with; raises `DatasetError` where the lists of names don't fit each other."""
-    if layout.table is None:
+def _make_table(layer: DataLayer, params: dict[str, str]) -> Any:
+    """What labels are decoded with; raises `DatasetError` where the lists of class names don't fit each other."""
+    if not layer.table:
         return None
-    where = params[layout.folders[-1]]
+    where = params[list(layer.folders)[-1]]
     try:
         with files.naming_errors(where):
-            return layout.table(params)
+            return decoders.TABLES[layer.table](params)
     except ValueError as error:
         raise DatasetError(where, f"its lists of class names don't fit: {error}", "fetch them again") from error
-
-
-def _decoded(decode: layouts.Decode, data: bytes, where: str) -> Any:
-    images.load(images.open_header(data, where), where)  # for its guards and its errors
-    return decode(io.BytesIO(data), None)

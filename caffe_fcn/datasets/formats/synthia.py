@@ -8,11 +8,12 @@ from pathlib import Path
 from caffe_fcn.datasets.build.building import PLAINLY, Way
 from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.formats import folder
-from caffe_fcn.datasets.records.palette import SYNTHIA
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
+_SYNTHIA = SETS["synthia"]
 _IMAGES, _LABELS = "RGB", ("GT/COLOR", "GT")
 
 
@@ -37,13 +38,13 @@ def build(
         root / _IMAGES,
         labels[0],
         val_percent=val_percent,
-        classes=list(SYNTHIA),
-        colours=dict(enumerate(SYNTHIA.values())),
+        classes=_SYNTHIA.classes["label"],
+        colours=dict(enumerate(_SYNTHIA.palette)),
         encoding="rgb",
         form=form,
-        ignore=None,
+        ignore=_SYNTHIA.ignore_label,
         allow=allow,
         seed=seed,
         way=way,
-        name="synthia",
+        name=_SYNTHIA.name,
     )

@@ -20,20 +20,20 @@ from caffe_fcn.datasets.build.building import PLAINLY, Way
 from caffe_fcn.datasets.build.forms import Form
 from caffe_fcn.datasets.build.pairs import LabelReader, Pair, PairMaker, build_pairs, first_shape, shuffled
 from caffe_fcn.datasets.formats.folder import in_order_of
-from caffe_fcn.datasets.records import classes
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
-from caffe_fcn.datasets.records.palette import make_voc_palette
 from caffe_fcn.datasets.records.source_files import Folder, Store, open_store
-from caffe_fcn.datasets.reference_layers import layouts
+from caffe_fcn.datasets.reference_layers import decoders
+from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError, nearest
 from caffe_fcn.files import PathLike
 
 SEG11VALID = "seg11valid"
-IGNORE = 255
 
-_SPLITS = "ImageSets/Segmentation/"
+_VOC = SETS["voc"]
+_SPLITS = LAYERS["voc"].names.removeprefix("{voc_dir}/").removesuffix("{split}.txt")
+"""Where a VOC has its lists."""
 
 
 def build(
@@ -58,7 +58,7 @@ def build(
     """
     source = _Voc(open_store(path), year)
     val = val or (SEG11VALID if sbdd is not None else "val")
-    rules = Rules(len(classes.VOC), IGNORE, frozenset(allow))
+    rules = Rules(len(_VOC.classes["label"]), _VOC.ignore_label, frozenset(allow))
     parts = {"train": _Sbdd(sbdd) if sbdd is not None else source, "val": source}
     pairs = {split: parts[split].pairs(name) for split, name in (("train", train), ("val", val))}
     _apart(pairs["train"], pairs["val"], sbdd is not None)
@@ -72,9 +72,9 @@ def build(
     about = Description(
         "voc",
         channels=like[0] if like else 3,
-        classes=list(classes.VOC),
-        palette=[list(colour) for colour in make_voc_palette()],
-        ignore_label=IGNORE,
+        classes=list(_VOC.classes["label"]),
+        palette=[list(colour) for colour in _VOC.palette],
+        ignore_label=_VOC.ignore_label,
         seed=seed,
         sources=[{"split": split, "path": parts[split].where, "list": name} for split, name in
                  (("train", train), ("val", val))],
@@ -86,7 +86,7 @@ def build(
 class _Voc:
     """VOC's pairs in a store, wherever in it they lie."""
 
-    labels = LabelFormat("palette", dict(enumerate(make_voc_palette())))
+    labels = LabelFormat("palette", dict(enumerate(_VOC.palette)))
 
     def __init__(self, store: Store, year: int | None) -> None:
         self.store = store
@@ -94,11 +94,7 @@ class _Voc:
         self.where = store.locate(self.root)
 
     def pairs(self, split: str) -> list[Pair]:
-        names = self._names(split)
-        return [
-            Pair(name, f"{self.root}JPEGImages/{name}.jpg", f"{self.root}SegmentationClass/{name}.png")
-            for name in names
-        ]
+        return _pairs("voc", self._names(split), voc_dir=self.root.rstrip("/"))
 
     def _names(self, split: str) -> list[str]:
         listed = f"{self.root}{_SPLITS}{split}.txt"
@@ -117,21 +113,31 @@ class _Sbdd:
         inner = Path(folder) / "dataset"
         self.store = Folder(inner if inner.is_dir() else folder)
         self.where = str(self.store.root)
-        self.labels: LabelReader = MatLabels(layouts.sbdd_label)
+        self.labels: LabelReader = MatLabels(decoders.sbdd_label)
 
     def pairs(self, split: str) -> list[Pair]:
         if (self.store.root / f"{split}.txt").is_file():
             names = _listed(self.store.read(f"{split}.txt"), self.store.locate(f"{split}.txt"))
         else:
             names = _of_file(split, self.where, [path.stem for path in self.store.root.glob("*.txt")])
-        return [Pair(name, f"img/{name}.jpg", f"cls/{name}.mat") for name in names]
+        return _pairs("sbdd", names, sbdd_dir="")
+
+
+def _pairs(set_name: str, names: Iterable[str], **folders: str) -> list[Pair]:
+    """The pairs of a data set in a store, as its row in the table says; ``folders`` are paths in that store."""
+    image, label = (LAYERS[set_name].tops[top].path for top in ("data", "label"))
+
+    def locate(path: str, name: str) -> str:
+        return path.format(name=name, **folders).lstrip("/")
+
+    return [Pair(name, locate(image, name), locate(label, name)) for name in names]
 
 
 @dataclass(frozen=True)
 class MatLabels:
-    """Reads labels of MATLAB files by one of the decoders of `layouts`."""
+    """Reads labels of MATLAB files by one of the functions of `decoders`."""
 
-    decode: layouts.Decode
+    decode: decoders.Decoder
     table: object = None
 
     def __call__(self, data: bytes, where: str) -> NDArray[np.uint8]:
@@ -171,7 +177,7 @@ def _of_file(path: str, where: str, known: Sequence[str]) -> list[str]:
 
 
 def _listed(data: bytes, where: str) -> list[str]:
-    names = layouts.split_names(data.decode(errors="replace").splitlines())
+    names = decoders.parse_names(data.decode(errors="replace").splitlines())
     strange = [name for name in names if "/" in name or name.startswith(".")]
     if not names or strange:
         what = f"lists {strange[0]!r}, which is no image's name" if strange else "lists no images"

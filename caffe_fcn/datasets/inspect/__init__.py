@@ -1,1 +1,1 @@
-"""An existing data set: checked, summarized, looked at."""
+"""An existing data set: checked, measured, summarized, shown."""

@@ -1,4 +1,4 @@
-"""A data set at a glance: its splits, what their records are like, and what the checks found."""
+"""The overview of a data set: its splits, the kind of their records, and what the checks found."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ from caffe_fcn.progress import Progress, name_task
 
 
 @dataclass
-class SplitView:
-    """A split, its statistics where they are known, and the findings once it was checked."""
+class SplitOverview:
+    """A split, with its statistics where they are known, and the findings once it has been checked."""
 
     pairs: Pairs
     statistics: dict[str, Any] | None = None
     findings: Findings | None = None
     skipped: int = 0
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        known: dict[str, Any] = {"records": len(self.pairs), "images": _database(self.pairs, self.pairs.images)}
+    def to_json(self) -> dict[str, Any]:
+        """Return the split as a JSON object: records, databases, statistics, and the number of faults by check."""
+        known: dict[str, Any] = {
+            "records": len(self.pairs),
+            "images": _describe_database(self.pairs, self.pairs.images),
+        }
         if self.pairs.labels is not None:
-            known["labels"] = _database(self.pairs, self.pairs.labels)
+            known["labels"] = _describe_database(self.pairs, self.pairs.labels)
         known |= {"skipped": self.skipped, "statistics": self.statistics}
         if self.findings is not None:
             known["faults"] = dict(self.findings.counts)
@@ -41,21 +44,21 @@ class SplitView:
 
 @dataclass
 class Overview:
-    """All splits of the data set in ``folder``; ``about`` is None for those of others."""
+    """A data set; ``about`` is its description, or None where another program wrote it."""
 
     folder: Path
     about: Description | None
-    splits: dict[str, SplitView]
+    splits: dict[str, SplitOverview]
     mean_findings: Findings = field(default_factory=Findings)
 
     @property
     def faults(self) -> list[Fault]:
-        """What the checks found, the first of each kind."""
+        """The first faults of each check."""
         found = [split.findings for split in self.splits.values() if split.findings is not None]
         return [fault for findings in [*found, self.mean_findings] for fault in findings.faults]
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the data set as a JSON object: its description, its splits, and the faults found."""
         about = self.about or Description("unknown")
         return {
             "folder": str(self.folder),
@@ -65,29 +68,33 @@ class Overview:
             "ignore_label": about.ignore_label,
             "mean": about.mean,
             "seed": about.seed,
-            "splits": {name: split.as_json() for name, split in self.splits.items()},
+            "splits": {name: split.to_json() for name, split in self.splits.items()},
             "faults": [{"check": fault.check, "where": fault.where, "what": fault.what} for fault in self.faults],
         }
 
 
 def summarize(folder: Path) -> Overview:
-    """The data set in ``folder``, or the LMDB that it is; raises `FileError`, `DatasetError`."""
+    """Return the overview of a data set, or of a single LMDB; raises `FileError` and `DatasetError`."""
     found = opening.splits(folder)
     if not found:
         raise FileError(folder, "holds no data set", "name a folder with dataset.json, or an LMDB")
     about = dataset_json.read(folder)
-    views = {name: SplitView(opening.open(folder, name)) for name in found}
+    splits = {name: SplitOverview(opening.open(folder, name)) for name in found}
     for name, split in about.splits.items() if about else ():
-        views[name].statistics = split.get("statistics")
-        views[name].skipped = len(split.get("skipped", ()))
-    return Overview(folder, about, views)
+        splits[name].statistics = split.get("statistics")
+        splits[name].skipped = len(split.get("skipped", ()))
+    return Overview(folder, about, splits)
 
 
 def make_rules(
-    seen: Overview, classes: int | None = None, ignore: int | None = None, allow: Iterable[str] = ()
+    overview: Overview, classes: int | None = None, ignore: int | None = None, allow: Iterable[str] = ()
 ) -> Rules:
-    """What the labels may hold: as said (``ignore`` -1: no value is), else as described, else anything and 255."""
-    about = seen.about
+    """Return what the checks accept.
+
+    ``classes`` and ``ignore`` (-1: no value is ignored) default to those of the description; without one, a label
+    may hold any value, and 255 is ignored.
+    """
+    about = overview.about
     if classes is None and about is not None and about.classes:
         classes = len(about.classes)
     if ignore is None:
@@ -96,37 +103,37 @@ def make_rules(
 
 
 def check(
-    seen: Overview,
+    overview: Overview,
     rules: Rules,
     mean: Sequence[float] | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Check and measure every split, and the mean that is trained with (None: the data set's own)."""
-    for place, (name, split) in enumerate(seen.splits.items()):
-        figures, split.findings = record_checks.check_records(
+    """Check and measure every split, and check the mean used for training (None: the means in the data set's files)."""
+    for place, (name, split) in enumerate(overview.splits.items()):
+        statistics, split.findings = record_checks.check_records(
             split.pairs, rules, workers, name_task(progress, f"checking {name}")
         )
-        split.statistics = figures.summarize(rules.classes, rules.ignore)
+        split.statistics = statistics.summarize(rules.classes, rules.ignore)
         if place == 0:
-            for where, said in _means(seen, mean):
-                seen.mean_findings.add(record_checks.check_mean(said, figures.mean, where))
+            for where, values in _collect_means(overview, mean):
+                overview.mean_findings.add(record_checks.check_mean(values, statistics.mean, where))
 
 
-def _means(seen: Overview, mean: Sequence[float] | None) -> list[tuple[str, Sequence[float]]]:
+def _collect_means(overview: Overview, mean: Sequence[float] | None) -> list[tuple[str, Sequence[float]]]:
     if mean is not None:
-        return [("--mean", mean)]
+        return [("`mean`", mean)]
     means: list[tuple[str, Sequence[float]]] = []
-    if seen.about is not None and seen.about.mean is not None:
-        means.append((str(seen.folder / dataset_json.FILE), seen.about.mean))
-    file = seen.folder / dataset_json.MEAN_FILE
+    if overview.about is not None and overview.about.mean is not None:
+        means.append((str(overview.folder / dataset_json.FILE), overview.about.mean))
+    file = overview.folder / dataset_json.MEAN_FILE
     if file.is_file():
         means.append((str(file), record_checks.read_mean(file)))
     return means
 
 
-def _database(pairs: Pairs, database: Database) -> dict[str, Any]:
-    """Where a database is, and what its first record is like."""
+def _describe_database(pairs: Pairs, database: Database) -> dict[str, Any]:
+    """Return the path of a database, the number of its records, and encoding and shape of the first."""
     known: dict[str, Any] = {"path": str(database.path), "records": len(database)}
     if len(database):
         record = datum.parse(database[0], pairs.locate(database, 0))

@@ -1,4 +1,4 @@
-"""An existing data set looked through: every record decoded, every check made, every fault named."""
+"""Check an existing data set: decode every record and report every fault."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from google.protobuf.message import DecodeError
 from caffe_fcn import files
 from caffe_fcn.datasets.inspect.statistics import Statistics, check_finite, to_class_indices
 from caffe_fcn.datasets.parallel import map_in_order
-from caffe_fcn.datasets.records.faults import Fault, Rules
+from caffe_fcn.datasets.records.faults import REBUILD, Fault, Rules
 from caffe_fcn.datasets.records.opening import Array, Pairs
 from caffe_fcn.errors import DatasetError, FileError
 from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import BlobProto
 
-_CHUNK = 16
-_KEPT = 100
+_CHUNK = 16  # records that a thread takes at a time
+_KEPT = 100  # faults of each check
 
 
 @dataclass
 class Findings:
-    """How often each check found something, and the first of its faults."""
+    """The faults that checks found: how many of each check, and the first ones themselves."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, faults: Iterator[Fault] | Sequence[Fault]) -> None:
-        """Count faults in, and keep them as long as there are few of their kind."""
+        """Count faults, and keep the first ones of each check."""
         for fault in faults:
             self.counts[fault.check] += 1
             if self.counts[fault.check] <= _KEPT:
@@ -41,29 +41,29 @@ class Findings:
 def check_records(
     pairs: Pairs, rules: Rules, workers: int = 1, progress: TaskProgress | None = None
 ) -> tuple[Statistics, Findings]:
-    """Every record of a split, checked and measured; ``progress`` is called with the records done and all."""
-    figures, findings = Statistics(), Findings()
-    findings.add(_out_of_step(pairs))
+    """Check and measure every record of a split."""
+    statistics, findings = Statistics(), Findings()
+    findings.add(_check_keys(pairs))
     total = len(pairs) if pairs.labels is None else min(len(pairs), len(pairs.labels))
-    channels = _channels(pairs)
+    channels = _read_channels(pairs)
 
-    def chunk(start: int) -> tuple[Statistics, list[Fault]]:
+    def check_chunk(start: int) -> tuple[Statistics, list[Fault]]:
         part = Statistics()
         faults: list[Fault] = []
         for index in range(start, min(start + _CHUNK, total)):
-            faults += _record(pairs, index, rules, channels, part)
+            faults += _check_record(pairs, index, rules, channels, part)
         return part, faults
 
-    for part, faults in map_in_order(chunk, range(0, total, _CHUNK), workers):
-        figures += part
+    for part, faults in map_in_order(check_chunk, range(0, total, _CHUNK), workers):
+        statistics += part
         findings.add([fault for fault in faults if fault.check not in rules.allow])
         if progress:
-            progress(figures.count, total)
-    return figures, findings
+            progress(statistics.count, total)
+    return statistics, findings
 
 
 def check_mean(mean: Sequence[float], computed: Sequence[float] | None, where: str) -> Iterator[Fault]:
-    """Whether a mean (B, G, R) is nearer to the one of the data when it is read backwards."""
+    """Yield a fault where ``mean`` (B, G, R) is nearer to the mean of the data when its order is reversed."""
     if computed is None or len(mean) != 3 or len(computed) != 3:
         return
     said, known = mean[0] - mean[2], computed[0] - computed[2]
@@ -74,7 +74,7 @@ def check_mean(mean: Sequence[float], computed: Sequence[float] | None, where: s
 
 
 def read_mean(path: Path) -> list[float]:
-    """The mean of each channel of a mean.binaryproto; raises `FileError`."""
+    """Return the mean of each channel of a mean.binaryproto; raises `FileError`."""
     try:
         blob = BlobProto.FromString(files.read_bytes(path))
         values = np.array(blob.data, np.float32).reshape(blob.channels, -1)
@@ -83,7 +83,7 @@ def read_mean(path: Path) -> list[float]:
         raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
 
 
-def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:
+def _check_record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:
     try:
         image, label = pairs[index]
         check_finite(image, pairs.locate(pairs.images, index))
@@ -101,10 +101,10 @@ def _record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: 
     if pairs.labels is None:
         part.add(image, None)
         return
-    yield from _label(label, image, pairs.locate(pairs.labels, index), rules, part)
+    yield from _check_label(label, image, pairs.locate(pairs.labels, index), rules, part)
 
 
-def _label(label: Array, image: Array, where: str, rules: Rules, part: Statistics) -> Iterator[Fault]:
+def _check_label(label: Array, image: Array, where: str, rules: Rules, part: Statistics) -> Iterator[Fault]:
     if label.shape[0] != 1:
         yield Fault("encoding", where, f"has {label.shape[0]} channels: colours, no classes", "write labels grey")
         return
@@ -120,7 +120,7 @@ def _label(label: Array, image: Array, where: str, rules: Rules, part: Statistic
     yield from rules.check_label(values, where)
 
 
-def _out_of_step(pairs: Pairs) -> Iterator[Fault]:
+def _check_keys(pairs: Pairs) -> Iterator[Fault]:
     if pairs.labels is None:
         return
     where = str(pairs.labels.path)
@@ -129,12 +129,12 @@ def _out_of_step(pairs: Pairs) -> Iterator[Fault]:
     for one, other in zip(pairs.images.keys(), pairs.labels.keys(), strict=False):
         if one != other:
             keys = " and ".join(repr(key.decode(errors="replace")) for key in (one, other))
-            yield Fault("step", where, f"has other keys than the images: {keys} meet", "build the data set again")
+            yield Fault("step", where, f"has other keys than the images: {keys} meet", REBUILD)
             return
 
 
-def _channels(pairs: Pairs) -> int | None:
-    """The channels of the first image that can be read."""
+def _read_channels(pairs: Pairs) -> int | None:
+    """Return the number of channels of the first image that can be read."""
     for index in range(len(pairs)):
         try:
             return pairs.shape(index)[0]

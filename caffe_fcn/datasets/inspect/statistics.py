@@ -1,6 +1,6 @@
-"""What the databases of a split hold: means, sizes and label frequencies, in one pass and exact.
+"""Statistics of a split: the mean, the sizes of images and the frequencies of classes, in one pass over its records.
 
-Sums are integers, so neither the order of the records nor the number of workers changes a figure.
+Sums are integers, so the figures are exact: the order of the records and the number of threads do not change them.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from numpy.typing import NDArray
 from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database
-from caffe_fcn.datasets.records.faults import Fault
+from caffe_fcn.datasets.records.faults import REBUILD, Fault
 from caffe_fcn.datasets.records.opening import CountMismatchError
 from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import BlobProto
 
 _CHUNK = 64
-_SIZES_TOLD = 32
+_MOST_SIZES = 32
 _VALUES = 256
 
 
 @dataclass
 class Statistics:
-    """Sums over records; `+=` joins those of two runs of records."""
+    """Sums over some records; ``+=`` adds those of other records."""
 
     count: int = 0
     sizes: Counter[tuple[int, int, int]] = field(default_factory=Counter)
-    """How many images have which C x H x W."""
+    """C x H x W -> the number of images that have it."""
     image_sum: NDArray[np.int64] | None = None
-    """The sum of the images, C x H x W, as long as all have one shape."""
+    """The sum of the images, C x H x W; None where they differ in shape or are floats."""
     channel_sum: dict[int, NDArray[Any]] = field(default_factory=dict)
-    """Channels -> the sum of each channel over the images that have so many."""
+    """Number of channels -> the sum of each channel, over the images with that number of channels."""
     label_pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
-    """Value -> pixels that have it."""
+    """Value -> the number of pixels that have it."""
     present_pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
-    """Value -> pixels, of any value, of the labels in which it occurs."""
+    """Value -> the number of all pixels of the labels in which it occurs."""
 
     def __iadd__(self, other: Statistics) -> Statistics:
         self._add_image_sum(other.image_sum, other.count)
@@ -52,8 +52,8 @@ class Statistics:
         return self
 
     def add(self, image: NDArray[np.uint8], label: NDArray[np.uint8] | None) -> None:
-        """Count one record in."""
-        whole = image.dtype == np.uint8  # what others store as floats has a mean, but no exact sum
+        """Add one record."""
+        whole = image.dtype == np.uint8  # floats, which other programs store, have a mean but no exact sum
         self._add_image_sum(image if whole else None, 1)
         self.count += 1
         self.sizes[image.shape] += 1
@@ -78,17 +78,17 @@ class Statistics:
 
     @property
     def mean(self) -> list[float] | None:
-        """The mean of each channel, or None where images differ in their channels."""
+        """The mean of each channel; None where images differ in their number of channels."""
         if len(self.channel_sum) != 1:
             return None
         pixels = sum(height * width * count for (_, height, width), count in self.sizes.items())
         return [float(total) / pixels for total in next(iter(self.channel_sum.values()))]
 
     def compute_weights(self, classes: int, ignore: int | None) -> list[float]:
-        """Median-frequency balancing (Eigen and Fergus 2015): a class's weight is the median frequency over its own.
+        """Return the weight of each class by median-frequency balancing (Eigen and Fergus 2015).
 
-        The frequency of a class is its share of the labels' pixels, those of the labels in which it occurs.
-        A class that never occurs has the weight 0.
+        The weight of a class is the median of all frequencies divided by its own. Its frequency is its share of the
+        pixels of the labels in which it occurs. A class that never occurs has the weight 0.
         """
         counted = np.arange(classes) != (-1 if ignore is None else ignore)
         pixels = np.where(counted, self.label_pixels[:classes], 0)
@@ -98,13 +98,13 @@ class Statistics:
         return [float(w) for w in np.divide(median, frequency, out=np.zeros(classes), where=present)]
 
     def summarize(self, classes: int | None, ignore: int | None) -> dict[str, Any]:
-        """What ``dataset.json`` tells of a split."""
+        """Return the statistics of a split as ``dataset.json`` has them."""
         total = int(self.label_pixels.sum())
         ignored = int(self.label_pixels[ignore]) if ignore is not None else 0
         known: dict[str, Any] = {
             "count": self.count,
             "mean": self.mean,
-            "sizes": [[*shape[1:], number] for shape, number in self.sizes.most_common(_SIZES_TOLD)],
+            "sizes": [[*shape[1:], number] for shape, number in self.sizes.most_common(_MOST_SIZES)],
             "distinct_sizes": len(self.sizes),
             "pixels": {str(value): int(n) for value, n in enumerate(self.label_pixels) if n},
             "ignored_share": ignored / total if total else 0.0,
@@ -120,64 +120,57 @@ class Statistics:
 def measure(
     images: Database, labels: Database | None, workers: int = 1, progress: TaskProgress | None = None
 ) -> Statistics:
-    """The figures of a split; raises `DatasetError` where a record cannot be read, or has no label.
-
-    ``progress`` is called with the records done and all.
-    """
+    """Compute the statistics of a split; raises `DatasetError` where a record cannot be read or has no label."""
     total = len(images)
     if labels is not None and len(labels) != total:
         raise CountMismatchError(images, labels)
 
-    def chunk(start: int) -> Statistics:
+    def measure_chunk(start: int) -> Statistics:
         part = Statistics()
         for index in range(start, min(start + _CHUNK, total)):
-            label = None if labels is None else to_class_indices(*_array(labels, index))
-            part.add(check_finite(*_array(images, index)), label)
+            label = None if labels is None else to_class_indices(*_read_array(labels, index))
+            part.add(check_finite(*_read_array(images, index)), label)
         return part
 
-    figures = Statistics()
-    for part in map_in_order(chunk, range(0, total, _CHUNK), workers):
-        figures += part
+    statistics = Statistics()
+    for part in map_in_order(measure_chunk, range(0, total, _CHUNK), workers):
+        statistics += part
         if progress:
-            progress(figures.count, total)
-    return figures
+            progress(statistics.count, total)
+    return statistics
 
 
 def encode_infogain(weights: list[float]) -> bytes:
-    """The matrix H of an InfogainLoss that weighs each class: 1 x 1 x K x K, the weights on its diagonal."""
+    """Encode the matrix H of an InfogainLoss, 1 x 1 x K x K, with the weights of the classes on its diagonal."""
     blob = BlobProto(num=1, channels=1, height=len(weights), width=len(weights))
     blob.data.extend(np.diag(weights).ravel())
     return bytes(blob.SerializeToString())
 
 
-def encode_mean(figures: Statistics) -> bytes:
-    """``mean.binaryproto`` as compute_image_mean writes it: 1 x C x H x W, single precision.
-
-    Only where `Statistics.image_sum` is there, that is where all images have one shape.
-    """
-    assert figures.image_sum is not None
-    mean = figures.image_sum.astype(np.float32) / np.float32(figures.count)
+def encode_mean(image_sum: NDArray[np.int64], count: int) -> bytes:
+    """Encode the mean of ``count`` images as compute_image_mean writes it: 1 x C x H x W, in single precision."""
+    mean = image_sum.astype(np.float32) / np.float32(count)
     channels, height, width = mean.shape
     blob = BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
     return bytes(blob.SerializeToString())
 
 
 def check_finite(image: NDArray[Any], where: str) -> NDArray[Any]:
-    """The image; raises `Fault` where it holds floats that are no finite numbers, of which nothing can be learnt."""
+    """Return the image; raises `Fault` where it has values that are infinite or not a number."""
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise Fault("broken", where, "has values that are no finite numbers", "build the data set again")
+        raise Fault("broken", where, "has values that are no finite numbers", REBUILD)
     return image
 
 
 def to_class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    """A label in 8 bits; raises `Fault` for floats that are no class indices."""
+    """Convert a label to 8 bits; raises `Fault` for floats that are not class indices."""
     if label.dtype == np.uint8:
         return label
     if not ((label >= 0) & (label < _VALUES) & (label == np.floor(label))).all():
-        raise Fault("outside", where, "has values that are no class indices", "build the data set again")
+        raise Fault("outside", where, "has values that are no class indices", REBUILD)
     return label.astype(np.uint8)
 
 
-def _array(database: Database, index: int) -> tuple[NDArray[Any], str]:
+def _read_array(database: Database, index: int) -> tuple[NDArray[Any], str]:
     where = f"{database.path}, record {index}"
     return datum.to_array(datum.parse(database[index], where), where), where

@@ -1,1 +1,1 @@
-"""Records and what they are made of: LMDBs of Datum, images, labels, palettes; written and read back."""
+"""The records of a data set and what they consist of: LMDBs of Datum, images, labels, palettes."""

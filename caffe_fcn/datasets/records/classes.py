@@ -1,4 +1,4 @@
-"""The classes of the published data sets, in the order of their indices, and files of class names."""
+"""Class names, as a number or a file gives them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,6 @@ from caffe_fcn.errors import DatasetError, FileError
 
 MOST = 256
 """As many classes as a label of 8 bits can tell apart."""
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
-
-
-VOC = _names(
-    "background, aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike,"
-    "person, pottedplant, sheep, sofa, train, tvmonitor"
-)
-
-PASCAL_CONTEXT = VOC + _names(
-    "bag, bed, bench, book, building, cabinet, ceiling, clothes, computer, cup, door, fence, floor, flower, food,"
-    "grass, ground, keyboard, light, mountain, mouse, curtain, platform, sign, plate, road, rock, shelves, sidewalk,"
-    "sky, snow, bedcloth, track, tree, truck, wall, water, window, wood"
-)
-
-NYUD = _names(
-    "wall, floor, cabinet, bed, chair, sofa, table, door, window, bookshelf, picture, counter, blinds, desk, shelves,"
-    "curtain, dresser, pillow, mirror, floor mat, clothes, ceiling, books, refridgerator, television, paper, towel,"
-    "shower curtain, box, whiteboard, person, night stand, toilet, sink, lamp, bathtub, bag, otherstructure,"
-    "otherfurniture, otherprop"
-)
-
-SIFT_FLOW = _names(
-    "awning, balcony, bird, boat, bridge, building, bus, car, cow, crosswalk, desert, door, fence, field, grass, moon,"
-    "mountain, person, plant, pole, river, road, rock, sand, sea, sidewalk, sign, sky, staircase, streetlight, sun,"
-    "tree, window"
-)
-
-SIFT_FLOW_GEOMETRIC = _names("sky, horizontal, vertical")
 
 
 def parse_names(number_or_path: str) -> list[str]:

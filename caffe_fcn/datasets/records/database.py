@@ -1,9 +1,10 @@
-"""LMDBs of Datum records: written in order, in a map that grows by itself, and read back.
+"""LMDBs of Datum records, written in order and read back.
 
-Caffe walks a database in the order of its keys, as text, so record ``i`` has the key ``%08d``. A database
-is written without a lock file (one writer, which the builder sees to) and flushed to the disk when it is
-closed. LMDB maps its file into memory and trusts it: a file that was cut off, or a flipped bit, would kill the
-process. So its pages are checked (`lmdb_pages`) before it is mapped.
+Caffe walks a database in the order of its keys, as text, so record ``i`` has the key ``%08d``. A database is written
+without a lock file (the builder makes sure that there is one writer) and flushed to the disk when it is closed.
+
+LMDB maps its file into memory and trusts its content: a file that was cut off, or a flipped bit, would kill the
+process. Its pages are therefore checked (`lmdb_pages`) before it is mapped.
 """
 
 from __future__ import annotations
@@ -18,32 +19,33 @@ from types import TracebackType
 from typing import Any, overload
 
 from caffe_fcn.datasets.records import lmdb_pages
+from caffe_fcn.datasets.records.faults import REBUILD
 from caffe_fcn.datasets.records.lmdb_pages import DamagedError
 from caffe_fcn.errors import DatasetError, FileError
 
 __all__ = ["DamagedError", "Database", "Writer", "format_key", "is_database"]
 
 _FIRST_MAP = 64 << 20
-_MAPPED = 16 << 20  # how much is read or written before a file is mapped anew, so that it does not stay in memory
+_MAPPED = 16 << 20  # bytes read or written before a file is mapped again, so that it does not fill the memory
 _PROBE = 1 << 20
 _FILE = "data.mdb"
 
 
 def format_key(index: int) -> bytes:
-    """The key of record ``index``."""
+    """Format the key of record ``index``."""
     return b"%08d" % index
 
 
 class Writer:
-    """Appends records to the LMDB in folder ``path``, which it makes, or continues where it is there.
+    """Appends records to the LMDB in folder ``path``, which is made where it does not exist.
 
-    Raises `DamagedError` where what is there is no LMDB, or a damaged one.
+    Raises `DamagedError` where ``path`` holds a file that is not an LMDB, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._appended = self._handed = 0
-        with _told(path, writing=True):
+        self._appended = self._flushing = 0
+        with _naming_lmdb_errors(path, writing=True):
             path.mkdir(exist_ok=True)
             self._check()
             self._environment = self._map()
@@ -52,13 +54,13 @@ class Writer:
         return int(self._environment.stat()["entries"])
 
     def append(self, values: Sequence[bytes]) -> None:
-        """Add records behind the last one, all of them or none; raises `FileError` on a full disk."""
+        """Append records, all of them or none; raises `FileError` on a full disk."""
         import lmdb
 
-        with _told(self.path, writing=True):
+        with _naming_lmdb_errors(self.path, writing=True):
             if self._appended > _MAPPED:
                 self._environment.close()
-                self._hand_on()
+                self._start_flushing()
                 self._environment = self._map()
                 self._appended = 0
             self._appended += sum(map(len, values))
@@ -72,20 +74,20 @@ class Writer:
                 except lmdb.MapFullError:
                     self._environment.set_mapsize(2 * self._environment.info()["map_size"])
 
-    def _hand_on(self) -> None:
-        """Let the disk begin with what was written since the last time: less is left to wait for in the end."""
+    def _start_flushing(self) -> None:
+        """Ask the system to write what was appended since the last call to the disk, so that `close` waits for less."""
         if hasattr(os, "posix_fadvise"):
             file = os.open(self.path / _FILE, os.O_RDONLY)
             try:
                 size = os.fstat(file).st_size
-                os.posix_fadvise(file, self._handed, size - self._handed, os.POSIX_FADV_DONTNEED)
-                self._handed = size
+                os.posix_fadvise(file, self._flushing, size - self._flushing, os.POSIX_FADV_DONTNEED)
+                self._flushing = size
             finally:
                 os.close(file)
 
     def _check(self) -> None:
         file = self.path / _FILE
-        if file.exists() and file.stat().st_size:  # a run that was killed at once leaves an empty one
+        if file.exists() and file.stat().st_size:  # a run that was killed early leaves an empty file
             with file.open("rb") as opened:
                 lmdb_pages.check(opened.fileno(), file, to_write=True)
 
@@ -97,19 +99,19 @@ class Writer:
         return lmdb.open(str(self.path), map_size=room, lock=False, sync=False, readahead=False)
 
     def truncate(self, count: int) -> None:
-        """Drop the records from ``count`` on."""
-        with _told(self.path, writing=True), self._environment.begin(write=True) as transaction:
+        """Delete all records but the first ``count``."""
+        with _naming_lmdb_errors(self.path, writing=True), self._environment.begin(write=True) as transaction:
             for index in range(count, len(self)):
                 transaction.delete(format_key(index))
 
     def close(self) -> None:
         """Flush everything to the disk."""
-        with _told(self.path, writing=True):
+        with _naming_lmdb_errors(self.path, writing=True):
             self._environment.sync(True)
             self._environment.close()
 
     def abandon(self) -> None:
-        """Close the file, whatever is in it."""
+        """Close the file without flushing it."""
         self._environment.close()
 
     def __enter__(self) -> Writer:
@@ -125,15 +127,15 @@ class Writer:
 
 
 class Database(Sequence[bytes]):
-    """The values of an LMDB in the order of its keys, whoever wrote it; opened only to read.
+    """The values of an LMDB in the order of its keys, read only; any program may have written it.
 
-    ``path`` is the folder, or a file that is an LMDB by itself. Raises `FileError` for what is none. What it reads
-    is what was there when it was opened, even if another database takes its place.
+    ``path`` is the folder of the LMDB, or its file. Raises `FileError` where there is no LMDB. The database that was
+    opened stays readable when another one replaces it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._mapped = _mapped(self.path)
+        self._mapped = _share_map(self.path)
         self._keys: Sequence[bytes] | None = None
 
     def __len__(self) -> int:
@@ -148,15 +150,15 @@ class Database(Sequence[bytes]):
             return [self[i] for i in range(*index.indices(len(self)))]
         name = self.keys()[index]
         try:
-            with _told(self.path):
+            with _naming_lmdb_errors(self.path):
                 return self._mapped.get(name)
         except KeyError:
-            raise DatasetError(self.path, f"has no record {name!r}", "build the data set again") from None
+            raise DatasetError(self.path, f"has no record {name!r}", REBUILD) from None
 
     def keys(self) -> Sequence[bytes]:
-        """All keys, in order."""
+        """Return all keys, in order."""
         if self._keys is None:
-            with _told(self.path):
+            with _naming_lmdb_errors(self.path):
                 self._keys = self._mapped.keys()
         return self._keys
 
@@ -167,9 +169,9 @@ def is_database(path: Path) -> bool:
 
 
 class _Mapped:
-    """An LMDB's file in memory, mapped anew now and then.
+    """The file of an LMDB mapped into memory; mapped again from time to time, to release the memory.
 
-    Threads take turns, which costs nothing: what is read is copied anyway.
+    One thread reads at a time. That costs nothing, since reading only copies.
     """
 
     def __init__(self, file: Path) -> None:
@@ -182,9 +184,9 @@ class _Mapped:
         self._visited = 0
 
     def get(self, name: bytes) -> bytes:
-        """The value of a key; raises KeyError."""
+        """Return the value of a key; raises KeyError."""
         with self._turn:
-            self._renew()
+            self._map_again()
             with self._environment.begin() as transaction:
                 value = transaction.get(name)
             if value is None:
@@ -193,16 +195,16 @@ class _Mapped:
             return bytes(value)
 
     def keys(self) -> Sequence[bytes]:
-        """All keys, in order; where they count up from 0, as ours do, nothing is kept of them."""
+        """Return all keys, in order; keys that count up from 0, as `Writer` makes them, take no memory."""
         with self._turn:
             with self._environment.begin() as transaction, transaction.cursor() as cursor:
                 ends = (cursor.first() and cursor.key(), cursor.last() and cursor.key())
             if self.entries == 0 or ends == (format_key(0), format_key(self.entries - 1)):
-                return _Numbers(self.entries)
+                return _CountingKeys(self.entries)
             return list(self._walk())
 
     def _walk(self) -> Iterator[bytes]:
-        """All keys; going by a key touches the pages around it, so the map is renewed on the way."""
+        """Yield all keys. Each one loads the pages around it, so the file is mapped again on the way."""
         each = self._size // self.entries
         name = b""
         while True:
@@ -216,9 +218,9 @@ class _Mapped:
                     yield bytes(name)
                 else:
                     return
-            self._renew()
+            self._map_again()
 
-    def _renew(self) -> None:
+    def _map_again(self) -> None:
         if self._visited > _MAPPED:
             self._environment.close()
             self._environment = self._map()
@@ -227,13 +229,13 @@ class _Mapped:
     def _map(self) -> Any:
         import lmdb
 
-        # By its descriptor: the name may be another file's by now.
+        # By its descriptor, because the name may by now belong to another file.
         name = f"/dev/fd/{self._descriptor}"
         return lmdb.open(name, subdir=False, readonly=True, lock=False, readahead=False, max_dbs=0)
 
 
-class _Numbers(Sequence[bytes]):
-    """The keys of so many records."""
+class _CountingKeys(Sequence[bytes]):
+    """The keys of ``count`` records, counting up from 0."""
 
     def __init__(self, count: int) -> None:
         self._indices = range(count)
@@ -251,18 +253,18 @@ class _Numbers(Sequence[bytes]):
         return format_key(self._indices[index])
 
 
-# LMDB refuses to open a file twice in one process, so those that read it share it.
+# LMDB cannot open a file twice in one process, so all that read it share one map.
 _open: weakref.WeakValueDictionary[tuple[int, int], _Mapped] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def _mapped(path: Path) -> _Mapped:
+def _share_map(path: Path) -> _Mapped:
     import lmdb
 
     file = path / _FILE if path.is_dir() else path
     if not file.is_file():
         raise FileError(path, "no LMDB is there", f"name the folder that holds a {_FILE}")
-    with _opening, _told(path):
+    with _opening, _naming_lmdb_errors(path):
         known = file.stat()
         identity = known.st_dev, known.st_ino
         mapped = _open.get(identity)
@@ -270,13 +272,13 @@ def _mapped(path: Path) -> _Mapped:
             try:
                 mapped = _Mapped(file)
             except lmdb.Error as error:
-                raise FileError(file, f"is no LMDB: {_reason(error)}", "build the data set again") from error
+                raise FileError(file, f"is no LMDB: {_reason(error)}", REBUILD) from error
             _open[identity] = mapped
         return mapped
 
 
 @contextmanager
-def _told(path: Path, writing: bool = False) -> Iterator[None]:
+def _naming_lmdb_errors(path: Path, writing: bool = False) -> Iterator[None]:
     import lmdb
 
     from caffe_fcn import files
@@ -287,11 +289,11 @@ def _told(path: Path, writing: bool = False) -> Iterator[None]:
         except lmdb.Error as error:
             if writing:
                 _probe(path)
-            raise DatasetError(path, f"LMDB fails: {_reason(error)}", "build the data set again") from error
+            raise DatasetError(path, f"LMDB fails: {_reason(error)}", REBUILD) from error
 
 
 def _probe(path: Path) -> None:
-    """Raise what the system says to a write at the end of the file: LMDB keeps it to itself."""
+    """Write behind the end of the file, so that the system raises its error, which LMDB does not report."""
     file = path / _FILE
     if file.exists() and os.access(file, os.W_OK):
         end = file.stat().st_size
@@ -306,5 +308,5 @@ def _probe(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """LMDB says ``function: CODE: reason (advice to programmers)``; the reason is what counts."""
+    """Return the reason in an error of LMDB: ``function: CODE: reason (advice to programmers)``."""
     return str(error).split(": ", 1)[-1].split(" (")[0]

@@ -1,7 +1,8 @@
-"""What can be wrong with an image, a label, or a database of them, by the names of the checks.
+"""The checks of images, labels and databases: their names, and the faults that they find.
 
-A fault stops a build, or makes it skip the pair; those of `ALLOWABLE` can be allowed by name, and are then
-only counted. Data that train to nothing look much like data that train: hence all are on from the start.
+A fault stops a build, or makes it skip the pair. The checks of `ALLOWABLE` can be allowed by name; their faults are
+then only counted. All checks are on by default, because a data set that teaches a net nothing looks much like one
+that does.
 """
 
 from __future__ import annotations
@@ -41,20 +42,27 @@ ALLOWABLE = {
     "unlabelled": "such pairs teach nothing",
     "one-class": "some images are like that",
 }
-"""The checks that can be passed over, and what that means."""
+"""Check that may be allowed -> what that means."""
+
+REBUILD = "build the data set again"
+"""How to mend a database whose content is wrong."""
 
 
 class Fault(DatasetError):
-    """One finding of one check; ``where`` names the file, or the database and the record."""
+    """What one check found wrong in one place; ``where`` names the file, or the database and the record."""
 
     def __init__(self, check: str, where: str, what: str, mend: str = "") -> None:
-        super().__init__(where, what, mend or (f"--allow {check} passes over it" if check in ALLOWABLE else ""))
+        super().__init__(where, what, mend or (f"`allow` {check} passes over it" if check in ALLOWABLE else ""))
         self.check = check
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What labels may hold: values below ``classes`` (None: any) and ``ignore``; and the checks passed over."""
+    """What the checks accept.
+
+    A label may hold the values below ``classes`` (None: any value) and ``ignore`` (None: no such value). ``allow``
+    names the checks whose faults are accepted. Raises `DatasetError` for a check that cannot be allowed.
+    """
 
     classes: int | None = None
     ignore: int | None = 255
@@ -63,19 +71,19 @@ class Rules:
     def __post_init__(self) -> None:
         for check in self.allow - ALLOWABLE.keys():
             known = nearest(check, ALLOWABLE) or f"one of {', '.join(ALLOWABLE)}"
-            raise DatasetError("--allow", f"no check {check!r} that can be allowed", known)
+            raise DatasetError("`allow`", f"no check {check!r} that can be allowed", known)
 
     def enforce(self, faults: Iterable[Fault]) -> tuple[str, ...]:
-        """Raise the first fault that is not allowed; returns the names of those that are."""
-        passed = []
+        """Return the checks of ``faults``, all of them allowed; raises the first fault that is not."""
+        allowed = []
         for fault in faults:
             if fault.check not in self.allow:
                 raise fault
-            passed.append(fault.check)
-        return tuple(passed)
+            allowed.append(fault.check)
+        return tuple(allowed)
 
     def check_label(self, label: NDArray[np.uint8], where: str) -> Iterator[Fault]:
-        """The faults of a label's values, H x W."""
+        """Yield the faults in the values of a label, H x W."""
         import numpy as np
 
         counts = np.bincount(label.ravel(), minlength=256)

@@ -1,14 +1,14 @@
-"""The size of a JPEG from its header, for when nothing else is asked of it."""
+"""The shape of a JPEG, read from its header without any image library."""
 
 from __future__ import annotations
 
-# Markers that begin a frame: baseline, extended, progressive, lossless, and their arithmetic kin.
+# The markers that begin a frame: baseline, extended, progressive, lossless; differential and arithmetic ones too.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START = b"\xff\xd8"
 
 
 def read_shape(data: bytes) -> tuple[int, int, int] | None:
-    """C x H x W of a JPEG with 8 bits a channel, grey or in colour; None for all else."""
+    """Return C x H x W of a JPEG with 8 bits a channel, grey or in colour; None for anything else."""
     if not data.startswith(_START):
         return None
     position = len(_START)

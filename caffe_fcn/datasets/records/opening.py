@@ -1,7 +1,7 @@
-"""Data sets read back: sequences of (image, label) arrays, whoever made their databases.
+"""Open a data set, of this package or of others, as sequences of (image, label) arrays.
 
-pairs = open("voc")                # the training set; open("voc", "val") the other
-image, label = pairs[0]            # C x H x W, and 1 x H x W: what Caffe's Data layers put into blobs
+pairs = open("voc")                # the training set; open("voc", "val") is the validation set
+image, label = pairs[0]            # C x H x W and 1 x H x W, as Caffe's Data layers put them into blobs
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from caffe_fcn.files import PathLike
 
 Array = NDArray[Any]
 Paths = tuple[Path, Path | None]
-"""Where the images of a split lie, and its labels, if it has any."""
+"""The databases of a split: images, and labels if it has any."""
 
-# How those who wrote no dataset.json call the databases of a split: ours, and DIGITS'.
+# The databases of a split where no dataset.json names them: of this package, and of DIGITS.
 _LAYOUTS = (("{}_images", "{}_labels"), ("{}_db/features", "{}_db/labels"))
 _SPLITS = ("train", "val", "test")
 _ALONE = "all"
 
 
 class Pairs(Sequence[tuple[Array, Array]]):
-    """The (image, label) of each record of a split, decoded when asked for.
+    """The (image, label) arrays of a split, each pair decoded when it is asked for.
 
-    ``images`` and ``labels`` are its databases; without one of labels, the label is the Datum's own number.
-    ``about`` is the data set's description, or None where it has none.
+    ``images`` and ``labels`` are its databases; without ``labels``, a label is the number in the image's Datum.
+    ``about`` is the description of the data set, or None where it has none.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Pairs(Sequence[tuple[Array, Array]]):
         return self.image(index), self.label(index)
 
     def image(self, index: int) -> Array:
-        """The image of a record, C x H x W, blue first; raises `DatasetError`."""
+        """Return the image of a record, C x H x W, blue first; raises `DatasetError`."""
         return self._array(self.images, index)
 
     def label(self, index: int) -> Array:
-        """The label of a record, 1 x H x W, or the one number that an image's record holds."""
+        """Return the label of a record, 1 x H x W, or the number in the image's Datum; raises `DatasetError`."""
         if self.labels is not None:
             if not -len(self.labels) <= index < len(self.labels):
                 raise CountMismatchError(self.images, self.labels)
@@ -74,7 +74,7 @@ class Pairs(Sequence[tuple[Array, Array]]):
         return np.array(datum.parse(self.images[index], self.locate(self.images, index)).label)
 
     def shape(self, index: int) -> tuple[int, ...]:
-        """C x H x W of an image, from its header."""
+        """Return C x H x W of an image, from its header."""
         where = self.locate(self.images, index)
         return datum.read_shape(datum.parse(self.images[index], where), where)
 
@@ -85,17 +85,17 @@ class Pairs(Sequence[tuple[Array, Array]]):
 
     @property
     def names(self) -> list[str]:
-        """What the records are called: their sources' names, or else their keys."""
+        """The names of the records: those of their sources where these are listed, otherwise their keys."""
         if self._names is None:
             listed = self.images.path.parent / f"{self.split}.txt"
-            lines = _lines(listed) if self.about and listed.is_file() else []
+            lines = _read_lines(listed) if self.about and listed.is_file() else []
             keys = self.images.keys()
             self._names = lines if len(lines) == len(keys) else [key.decode(errors="replace") for key in keys]
         return self._names
 
     def locate(self, database: Database, index: int) -> str:
-        """How messages call a record of one of the two databases."""
-        name = f" ({self.names[index]})" if index < len(self.names) else ""  # databases may be of different lengths
+        """Return the location of a record in one of the two databases, for messages."""
+        name = f" ({self.names[index]})" if index < len(self.names) else ""  # the databases may differ in length
         return f"{database.path}, record {index}{name}"
 
     def _array(self, database: Database, index: int) -> Array:
@@ -112,9 +112,9 @@ class CountMismatchError(DatasetError):
 
 
 def open(folder: PathLike, split: str | None = None) -> Pairs:
-    """A split of the data set in ``folder`` (the first one, if none is named), or an LMDB by itself.
+    """Open a split of the data set in ``folder``, by default the first one; or a single LMDB.
 
-    Raises `FileError` where there is no data set, `DatasetError` for a split that it has not.
+    Raises `FileError` where there is no data set, `DatasetError` for a split that it does not have.
     """
     root = Path(folder)
     found = splits(root)
@@ -129,7 +129,7 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
 
 
 def splits(folder: PathLike) -> dict[str, Paths]:
-    """Split -> where its images and its labels lie; empty where there is no data set."""
+    """Return the databases of each split of the data set in ``folder``; none where it is not a data set."""
     root = Path(folder)
     if not root.exists():
         raise FileError(root, "no such folder", "check the path")
@@ -146,14 +146,14 @@ def splits(folder: PathLike) -> dict[str, Paths]:
     }
 
 
-def _lines(path: Path) -> list[str]:
-    return files.read_bytes(path).decode(errors="replace").removesuffix("\n").split("\n")
-
-
 def locate_databases(root: Path, about: Description) -> dict[str, Paths]:
-    """Where the databases lie that a description tells of."""
+    """Return the databases of each split that a description lists."""
     databases = {name: split["databases"] for name, split in about.splits.items()}
     return {
         name: (root / paths["images"], root / paths["labels"] if "labels" in paths else None)
         for name, paths in databases.items()
     }
+
+
+def _read_lines(path: Path) -> list[str]:
+    return files.read_bytes(path).decode(errors="replace").removesuffix("\n").split("\n")

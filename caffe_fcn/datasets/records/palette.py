@@ -1,4 +1,4 @@
-"""Colours of classes, R, G, B: PASCAL VOC's palette, SYNTHIA's, and files of colours."""
+"""Colours of classes, R, G, B: those of a file, and PASCAL VOC's for classes that have none of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from caffe_fcn import files
+from caffe_fcn.datasets.reference_layers.published_sets import make_voc_palette as make_voc_palette
 from caffe_fcn.errors import FileError
 
 if TYPE_CHECKING:
@@ -15,32 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]
-
-
-def make_voc_palette(count: int = 256) -> tuple[Colour, ...]:
-    """PASCAL VOC's palette: bits 0, 1, 2 of the index go to bit 7 of R, G, B, the next three to bit 6, ..."""
-
-    def channel(index: int, first: int) -> int:
-        return sum((index >> 3 * place + first & 1) << 7 - place for place in range(8))
-
-    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(count))
-
-
-SYNTHIA = {
-    "void": (0, 0, 0),
-    "sky": (128, 128, 128),
-    "building": (128, 0, 0),
-    "road": (128, 64, 128),
-    "sidewalk": (0, 0, 192),
-    "fence": (64, 64, 128),
-    "vegetation": (128, 128, 0),
-    "pole": (192, 192, 128),
-    "car": (64, 0, 128),
-    "traffic sign": (192, 128, 128),
-    "pedestrian": (64, 64, 0),
-    "bicycle": (0, 128, 192),
-}
-"""SYNTHIA-RAND-CVPR16: class -> its colour in the label images, in the order of the classes."""
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | None]:

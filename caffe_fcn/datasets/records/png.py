@@ -1,8 +1,8 @@
-"""PNG as Caffe wants it: grey or colour, 8 bits, never with a palette.
+"""PNG files as Caffe needs them: grey or colour, 8 bits, without a palette.
 
-A label with a palette holds its indices exactly as a grey image would hold its values, so it becomes one by
-a new header: its compressed pixels stay as they are. What must be compressed is compressed by one call that
-runs outside of Python's lock.
+A PNG with a palette stores indices exactly as a grey one stores values. A label with a palette is therefore turned
+into a grey one by a new header alone; its compressed pixels are copied. Where pixels must be compressed, one call
+does it, outside of Python's global lock.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ GREY, PALETTE = 0, 3
 _COLOUR = 2
 _HEADER = ">IIBBBBB"
 _PIXELS, _END = b"IDAT", b"IEND"
-_MOST_AHEAD = 1 << 16  # a header, a palette and a little text
-_NO_FILTER, _UP = 0, 2  # labels are flat, of which neighbours in a row tell more than a difference
-_LEVELS = {1: 6, 3: 3}  # photos hardly gain from more
+_LONGEST_START = 1 << 16  # of the chunks before the pixels: a header, a palette and a little text
+_NO_FILTER, _UP = 0, 2  # the areas of a label are flat: they compress better unfiltered
+_LEVELS = {1: 6, 3: 3}  # channels -> level of compression; photos hardly gain from a higher one
 
 
 class Header(NamedTuple):
-    """What the chunk IHDR says."""
+    """The content of the chunk IHDR."""
 
     width: int
     height: int
@@ -42,7 +42,7 @@ class Header(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Header, palette (R, G, B for each index; empty where there is none), and the chunks of pixels as they are."""
+    """The header, the palette (R, G, B for each index, or empty), and the chunks of compressed pixels unchanged."""
 
     header: Header
     palette: bytes
@@ -55,12 +55,12 @@ class Parts(NamedTuple):
 
     @property
     def holds_values(self) -> bool:
-        """Whether a pixel is one byte, a grey value or an index."""
+        """Whether each pixel is one byte: a grey value or an index."""
         return self.header.depth == 8 and self.header.colour in (GREY, PALETTE)
 
 
 def encode(array: NDArray[np.uint8], photo: bool = True) -> bytes:
-    """The PNG of an array C x H x W, one channel or three (blue first)."""
+    """Encode an array C x H x W, of one channel or three (blue first), as a PNG."""
     import numpy as np
 
     channels, height, width = array.shape
@@ -71,24 +71,25 @@ def encode(array: NDArray[np.uint8], photo: bool = True) -> bytes:
     if photo:
         rows[1:, 1:] -= pixels[:-1]
     header = Header(width, height, 8, GREY if channels == 1 else _COLOUR, 0, 0, 0)
-    return _file(header, zlib.compress(rows.tobytes(), _LEVELS[channels]))
+    return _assemble(header, zlib.compress(rows.tobytes(), _LEVELS[channels]))
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of a PNG, or None where ``data`` are none."""
+    """Return the header of a PNG, or None where ``data`` is not one."""
     if not data.startswith(SIGNATURE + b"\0\0\0\rIHDR") or len(data) < 33:
         return None
     return Header(*struct.unpack(_HEADER, data[16:29]))
 
 
 def split(data: bytes) -> Parts | None:
-    """The parts of a PNG without decoding it.
+    """Split a PNG into its parts without decoding it.
 
-    None for what is none, is cut off, has a wrong checksum, or much ahead of the pixels.
+    Returns None for data that are not a PNG, are cut off or have a wrong checksum, and for a PNG whose pixels come
+    only after more than 64 KiB of other chunks.
     """
-    first = data.find(_PIXELS, 0, _MOST_AHEAD) - 4
-    ahead = _ahead(data[:first]) if first > 0 else None
-    if ahead is None:
+    first = data.find(_PIXELS, 0, _LONGEST_START) - 4
+    start_of_file = _parse_start(data[:first]) if first > 0 else None
+    if start_of_file is None:
         return None
     kind = b""
     pixels = []
@@ -97,17 +98,20 @@ def split(data: bytes) -> Parts | None:
             if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 return None
             pixels.append(data[start:end])
-    return Parts(*ahead, b"".join(pixels)) if kind == _END else None
+    return Parts(*start_of_file, b"".join(pixels)) if kind == _END else None
 
 
 def to_grey(parts: Parts) -> bytes:
-    """A grey PNG whose values are the palette's indices, nothing compressed anew."""
-    return _beginning(parts.header._replace(colour=GREY)) + parts.pixels
+    """Return a grey PNG whose values are the palette's indices, with the same compressed pixels."""
+    return _make_start(parts.header._replace(colour=GREY)) + parts.pixels
 
 
 @lru_cache(256)
-def _ahead(data: bytes) -> tuple[Header, bytes] | None:
-    """Header and palette of what precedes the pixels, which many labels share; None where it is no whole chunks."""
+def _parse_start(data: bytes) -> tuple[Header, bytes] | None:
+    """Return the header and the palette in the chunks before the pixels; None where a chunk is incomplete.
+
+    Many labels share these chunks, so the results are cached.
+    """
     head = read_header(data)
     chunks = list(_chunks(data, len(SIGNATURE)))
     if head is None or chunks[-1][2] != len(data):
@@ -115,21 +119,21 @@ def _ahead(data: bytes) -> tuple[Header, bytes] | None:
     return head, next((data[start + 8 : end - 4] for kind, start, end in chunks if kind == b"PLTE"), b"")
 
 
-def _file(header: Header, compressed: bytes) -> bytes:
-    return _beginning(header) + _chunk(_PIXELS, compressed) + _chunk(_END, b"")
+def _assemble(header: Header, compressed: bytes) -> bytes:
+    return _make_start(header) + _make_chunk(_PIXELS, compressed) + _make_chunk(_END, b"")
 
 
 @lru_cache(256)
-def _beginning(header: Header) -> bytes:
-    return SIGNATURE + _chunk(b"IHDR", struct.pack(_HEADER, *header))
+def _make_start(header: Header) -> bytes:
+    return SIGNATURE + _make_chunk(b"IHDR", struct.pack(_HEADER, *header))
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def _make_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _chunks(data: bytes, start: int) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of each chunk that is whole, where it starts and where it ends."""
+    """Yield kind, start and end of each complete chunk."""
     while start + 12 <= len(data):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")
         if end > len(data):

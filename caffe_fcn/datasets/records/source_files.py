@@ -1,7 +1,7 @@
-"""Where source files lie: a folder, or a tar that is read in place, without unpacking it.
+"""The files from which a data set is built: in a folder, or in a tar that is read without unpacking it.
 
-Of a tar only the headers are walked once; a file is then read from where it lies, by any thread. Members
-whose names lead outside (absolute ones, or with ..) make the whole tar suspect, and it is refused.
+The headers of a tar are walked once; afterwards any thread reads a member directly from its place in the file. A
+tar with a member whose name leads outside (an absolute one, or one with ..) is not trusted and refused whole.
 """
 
 from __future__ import annotations
@@ -10,34 +10,37 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from caffe_fcn import files
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.errors import DatasetError, FileError
 
+if TYPE_CHECKING:
+    from tarfile import TarInfo
+
 MOST_BYTES = 1 << 28
-"""The largest file that is read: far above any image to train on."""
+"""The largest file that is read, far larger than any training image."""
 
 
 class Store(Protocol):
-    """Files by their names, which are relative and have slashes."""
+    """Where source files are stored: a folder or a tar. Names are relative, with slashes."""
 
     def names(self) -> list[str]:
-        """The names of all files, sorted; hidden ones left out."""
+        """Return the names of all files except hidden ones, sorted."""
 
     def read(self, name: str) -> bytes:
-        """The content of a file; raises `Fault` where it is missing."""
+        """Return the content of a file; raises `Fault` where it is missing."""
 
     def prefetch(self, name: str) -> None:
-        """Let the system fetch a file that will be read soon, while others are worked on."""
+        """Ask the system to load a file that will be read soon, while other files are processed."""
 
     def locate(self, name: str) -> str:
-        """How messages call the file."""
+        """Return the file's location, for messages."""
 
 
 class _Bounded:
-    """A file of which never more is asked than there is: a header may claim any length for what follows it."""
+    """A file whose `read` never asks for more bytes than it has, whatever length a header of the tar declares."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
@@ -49,7 +52,7 @@ class _Bounded:
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
-    """The store at ``path``: a folder, or a tar. Raises `FileError`."""
+    """Open the folder or the tar at ``path``; raises `FileError`."""
     path = Path(path)
     if not path.exists():
         raise FileError(path, "no such file or folder", "check the path")
@@ -59,13 +62,13 @@ def open_store(path: str | os.PathLike[str]) -> Store:
 
 
 class Folder:
-    """The files below a folder."""
+    """The files in a folder and its subfolders."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
             raise FileError(self.root, "no such folder", "check the path")
-        self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - for names joined in a fraction of a Path's time
+        self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - a string is joined far faster than a Path
 
     def names(self) -> list[str]:
         found = []
@@ -79,7 +82,7 @@ class Folder:
         return read_file(self._prefix + name, self.locate(name))
 
     def prefetch(self, name: str) -> None:
-        with suppress(OSError):  # reading it will tell
+        with suppress(OSError):  # `read` raises it
             file = _open(self._prefix + name)
             try:
                 _fetch(file, 0, 0)
@@ -91,7 +94,7 @@ class Folder:
 
 
 class Tar:
-    """The members of a tar that is not compressed."""
+    """The members of an uncompressed tar."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         import tarfile
@@ -105,15 +108,12 @@ class Tar:
                 with tarfile.open(fileobj=cast(IO[bytes], _Bounded(self._file, size)), mode="r:") as tar:
                     for member in tar:
                         self._add(member, size)
-                        tar.members = []  # type: ignore[attr-defined]  # else it keeps them all
-            except (tarfile.TarError, ValueError, OverflowError) as error:  # the latter, of numbers in its headers
+                        tar.members = []  # type: ignore[attr-defined]  # it would keep them all in memory
+            except (tarfile.TarError, ValueError, OverflowError) as error:  # numbers in headers raise the last two
                 mend = "unpack what is compressed: gunzip, bunzip2"
                 raise FileError(path, f"is no tar, or is cut off: {error}", mend) from error
 
-    def _add(self, member: object, size: int) -> None:
-        import tarfile
-
-        assert isinstance(member, tarfile.TarInfo)
+    def _add(self, member: TarInfo, size: int) -> None:
         targets = [member.name, *([member.linkname] if member.islnk() else [])]
         if member.issym():
             targets.append(str(PurePosixPath(member.name).parent / member.linkname))
@@ -145,7 +145,7 @@ class Tar:
 
 
 def escape_name(name: str) -> str:
-    """A file's name for messages and lists: what is no character, or would break a line, is escaped."""
+    """Return a file's name for messages and lists, with bytes that are not UTF-8 and control characters escaped."""
     if name.isascii() and name.isprintable():
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -153,22 +153,22 @@ def escape_name(name: str) -> str:
 
 
 def read_file(path: str, where: str | None = None) -> bytes:
-    """The content of a source file; raises `Fault`, at ``where``, if it is missing, no file, or far too large."""
+    """Return the content of a file; raises `Fault` at ``where`` for one that is missing, irregular or far too large."""
     where = where or escape_name(path)
     try:
-        return _content(path, where)
+        return _read_content(path, where)
     except OSError as error:
-        told = files.to_file_error(where, error)
-        raise Fault("broken", told.where, told.what, told.mend) from error
+        explained = files.to_file_error(where, error)
+        raise Fault("broken", explained.where, explained.what, explained.mend) from error
 
 
 def _open(path: str) -> int:
-    """Opened without waiting for whoever writes to it, which a FIFO would have us do for ever."""
+    """Open without blocking: a FIFO without a writer would wait for ever."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-def _content(path: str, where: str) -> bytes:
-    """By the system's own calls: of small files, Python's files cost as much as the bytes."""
+def _read_content(path: str, where: str) -> bytes:
+    """Read by system calls: for a small file, Python's file objects cost as much as its bytes."""
     if "\0" in path:
         raise Fault("broken", where, "has a zero byte in its name", "correct it")
     file = _open(path)

@@ -4,7 +4,7 @@
 
 A file is a row of elements, each with a tag of its type and its size; a matrix is an element that holds its flags, its
 dimensions and its name as elements, and then its values, or for a struct the names of its fields and a matrix for each.
-Every size is checked against what is there, and what is not asked for is passed over. Like ``layouts`` this module
+Every size is checked against what is there, and what is not asked for is passed over. Like `decoders` this module
 stands alone, to run in the Python that pycaffe was built for.
 
 Format: "MAT-File Format", The MathWorks.

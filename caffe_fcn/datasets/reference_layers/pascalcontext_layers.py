@@ -1,3 +1,3 @@
 """The module that the reference's prototxts name: put this folder into PYTHONPATH."""
 
-from pycaffe_layers import PASCALContextSegDataLayer  # noqa: F401
+from pycaffe_layers import SegDataLayer as PASCALContextSegDataLayer  # noqa: F401

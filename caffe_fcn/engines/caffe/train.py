@@ -15,10 +15,9 @@ from caffe_fcn.engines.processes import Child
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
-from caffe_fcn.proto import wire
+from caffe_fcn.proto import SolverParameter, wire
 
 _REFERENCE_LAYERS = Path(reference_layers.__file__).parent
-_CPU, _GPU = 0, 1  # SolverParameter.SolverMode
 
 
 class CaffeTraining(Training):
@@ -54,10 +53,10 @@ class CaffeTraining(Training):
         super().__init__(solver, weights, snapshot, log)
         self._where = solver
         self._crash = CrashReporter(self.folder)
-        on_cpu = self._param.solver_mode == _GPU and not gpu and caffe.cpu_only
+        on_cpu = self._param.solver_mode == SolverParameter.GPU and not gpu and caffe.cpu_only
         if on_cpu:
             self.notes.append("this Caffe is CPU only: training on the CPU")
-            self._param.solver_mode = _CPU
+            self._param.solver_mode = SolverParameter.CPU
         path = self._write_solver() if on_cpu or not self._path.exists() else self._path
         start = [f"-snapshot={self._snapshot}"] if self._snapshot else []
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []

@@ -23,11 +23,16 @@ from caffe_fcn.engines.readers.image_lists import ImageListReader
 from caffe_fcn.engines.readers.memory import MemoryReader
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, NetError
+from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 __all__ = ["Array", "Reader", "open_data_layers", "open_reader"]
 
-_READERS: dict[str, type[Reader]] = {"Data": DatabaseReader, "HDF5Data": Hdf5Reader, "ImageData": ImageListReader}
+_READERS: dict[Origin | None, type[Reader]] = {
+    Origin.DATABASE: DatabaseReader,
+    Origin.HDF5: Hdf5Reader,
+    Origin.IMAGE_LIST: ImageListReader,
+}
 
 
 def open_data_layers(
@@ -41,7 +46,7 @@ def open_data_layers(
     readers = {
         layer.name: open_reader(layer, training, seed, (arrays or {}).get(layer.name, ()))
         for layer in net.layer
-        if layer.type in (*_READERS, "MemoryData", "Python") and not layer.bottom
+        if origin_of(layer) in (*_READERS, Origin.MEMORY, Origin.CODE)
     }
     lengths = {reader.source: len(reader) for reader in readers.values() if isinstance(reader, DatabaseReader)}
     if len(set(lengths.values())) > 1:
@@ -55,15 +60,16 @@ def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequen
 
     Raises `NetError` for a layer of another type.
     """
-    if layer.type == "MemoryData":
+    origin = layer_type(layer.type).origin
+    if origin is Origin.MEMORY:
         return MemoryReader(layer, arrays)
-    if layer.type == "Python":
+    if origin is Origin.CODE:
         from caffe_fcn.engines.readers.python_layers import open_python_reader
 
         return open_python_reader(layer, training, seed)
-    if layer.type not in _READERS:
+    if origin not in _READERS:
         raise NetError(f"layer '{layer.name}' ({layer.type})", "is no data layer that the torch engine reads")
-    return _READERS[layer.type](layer, training, seed)
+    return _READERS[origin](layer, training, seed)
 
 
 def _by_length(item: tuple[str, int]) -> int:

@@ -31,7 +31,7 @@ class LayerBlob:
         self._gradients: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def reshape(self, *shape: SupportsIndex) -> None:
-        """Take a shape; raises ValueError or TypeError for what is none."""
+        """Change the shape; raises ValueError or TypeError if it is not one."""
         sizes = tuple(operator.index(size) for size in shape)
         count = math.prod(sizes)
         if len(sizes) > MOST_AXES or any(size < 0 for size in sizes) or count > INT_MAX:

@@ -18,7 +18,7 @@ import struct
 import zlib
 from typing import Any, TypeVar
 
-from caffe_fcn.datasets.reference_layers import pycaffe_layers
+from caffe_fcn.datasets.reference_layers import published_sets, pycaffe_layers
 from caffe_fcn.engines.readers.layer_blob import LayerBlob
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, FileError, nearest
@@ -26,8 +26,7 @@ from caffe_fcn.proto import TEST, TRAIN, LayerParameter
 
 _Class = TypeVar("_Class", bound=type)
 
-_SUFFIX = "DataLayer"
-_REFERENCE = [name for name in vars(pycaffe_layers) if name.endswith(_SUFFIX)]
+_REFERENCE = [pycaffe_layers.SegDataLayer.__name__, *(layer.name for layer in published_sets.LAYERS.values())]
 _registered: dict[str, type] = {}
 
 _BROKEN = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)

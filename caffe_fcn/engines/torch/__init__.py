@@ -1,14 +1,18 @@
-"""The embedded engine: nets run and trained in torch, with Caffe's arithmetic.
+"""The torch engine: nets run and trained in torch, with Caffe's arithmetic.
 
     net = Net("deploy.prototxt", weights="fcn.caffemodel")
     score = net.forward(data=image)["score"]
 
 - `net`: `Net`, a prototxt with its parameters, ready to run
-- `parameters`: Caffe's blobs of weights as tensors: their shapes, sharing, multipliers, files and fillers
-- `registry`: `Layer` and the decorator `layer`, with which further layer types are added
-- `layers`: the layer types of Caffe, a module for each family
+- `parameters`: Caffe's parameters as tensors: weights files and fillers, sharing, multipliers
+- `registry`: `Layer`, the base class of layer types, and the decorator `layer` that adds one
+- `layers`: the layer types of Caffe, one module for each family
+- `program`, `rewrites`: the instructions that a forward pass runs, and how they become faster
+- `precision`, `allocator`: how torch multiplies, and how the C library keeps memory
+- `forward`: `TorchEngine`, the engine behind `caffe_fcn.engines.load`
+- `training`: solvers, and the processes that share one training (`caffe_fcn.engines.train`)
 
-Importing this package imports torch; it raises `MissingExtraError` where there is none.
+Importing this package imports torch; it raises `MissingExtraError` if torch is not installed.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class TorchEngine:
     """A net in its TEST phase, loaded in torch; see `caffe_fcn.engines.Engine`.
 
-    Its arguments are `caffe.CaffeEngine`'s, and ``precision`` is `Net`'s.
-    Raises `EngineError` for a GPU that is not there, a blob that the net does not have, and what `Net` raises.
+    The arguments are those of `caffe.CaffeEngine`; ``precision`` is that of `Net`.
+    Raises `EngineError` for a GPU that does not exist and for a blob that the net does not have, and what `Net` raises.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TorchEngine:
             require_weights(weights)
         self.name = str(net)
         state = NetState(phase=TEST, stage=stages)
-        self._net = Net(message, state, weights, device=_device(gpu), precision=precision)
+        self._net = Net(message, state, weights, device=_choose_device(gpu), precision=precision)
         self._blobs = tuple(blobs)
         for blob in self._blobs:
             if blob not in self._net.graph.blobs:
@@ -51,7 +51,7 @@ class TorchEngine:
 
     @property
     def inputs(self) -> Mapping[str, tuple[int, ...]]:
-        """The input blobs, and the shapes that they have had last."""
+        """The input blobs, with their latest shapes."""
         return self._net.inputs
 
     @property
@@ -62,13 +62,13 @@ class TorchEngine:
     def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """The net's outputs, and the blobs asked for, of these inputs (N x C x H x W).
 
-        Raises `NetError` for inputs that are not the net's or that a layer cannot take.
+        Raises `NetError` for an input that is missing, unknown, or of a shape that a layer cannot take.
         """
         found = self._net.forward(*self._blobs, **inputs)
         return {name: blob.detach().float().cpu().numpy() for name, blob in found.items()}
 
     def close(self) -> None:
-        """Nothing is held that goes beyond this object."""
+        """Do nothing: no process or file is held."""
 
     def __enter__(self) -> TorchEngine:
         return self
@@ -77,12 +77,12 @@ class TorchEngine:
         self.close()
 
 
-def _device(gpu: int | None) -> str:
+def _choose_device(gpu: int | None) -> str:
     if gpu is None:
         return "cpu"
-    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not here:
-        raise EngineError("--gpu", "torch finds no GPU", "leave --gpu out, or install torch for CUDA")
-    if gpu >= here:
-        raise EngineError("--gpu", f"there is no GPU {gpu}", f"there are 0 to {here - 1}")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise EngineError("`gpu`", "torch finds no GPU", "leave `gpu` out, or install torch for CUDA")
+    if gpu >= count:
+        raise EngineError("`gpu`", f"there is no GPU {gpu}", f"there are 0 to {count - 1}")
     return f"cuda:{gpu}"

@@ -5,8 +5,8 @@
     net.loss().backward()
     net.learnable[0].tensor.grad
 
-Sources, which are layers without bottoms, get their blobs from the arguments of `Net.forward`, or from a function
-in `Net.source` that makes them.
+The blobs of sources (layers without bottoms) are the arguments of `Net.forward`. A function in `Net.source` can make
+them instead.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ import torch
 from torch import Tensor
 
 from caffe_fcn import proto
-from caffe_fcn.engines.torch import frames, interpolation
-from caffe_fcn.engines.torch.memory import keep_pages
+from caffe_fcn.datasets.source_shapes import read_record_shapes
+from caffe_fcn.engines.torch.allocator import keep_freed_pages
 from caffe_fcn.engines.torch.parameters import Learnable, Parameters
 from caffe_fcn.engines.torch.precision import Precision
-from caffe_fcn.engines.torch.program import Rewrite, Step, program
-from caffe_fcn.engines.torch.registry import Layer, State, class_of
+from caffe_fcn.engines.torch.program import Program, Rewrite, make_program
+from caffe_fcn.engines.torch.registry import Layer, State, find_class, has_class
+from caffe_fcn.engines.torch.rewrites.border_cache import make_border_rewrite
+from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import SOURCES, Blob, Graph, Node, filtered, split
-from caffe_fcn.net.layer_types import Shape, Site
+from caffe_fcn.net.graph import Blob, Graph, Node, filtered, split
+from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, row_of, shapes_of
-from caffe_fcn.proto import TRAIN, NetParameter, NetState
+from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
-PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
-
-_MADE = ("DummyData", "Parameter")  # sources that are layers here
 
 
 class Net:
     """A net in one state, with its parameters.
 
-    ``net`` is a prototxt or a message; ``phase`` is "train", "val" or "deploy" (see `graph.split`), or a
-    `proto.NetState`, taken as Caffe takes it. ``weights`` is a file or several, ``seed`` makes fillers and dropout
-    reproducible. ``size`` (H, W) and ``inputs`` (shapes by blob) tell what sources do not tell themselves.
-    ``literal`` computes every layer by itself, and all of it; else what is the same comes about more quickly.
-    ``precision`` is "float32", "tf32" (a GPU's, with products of 10 bits) or "bf16" (most layers in bfloat16).
-    Gradients are kept while training, or where ``differentiable`` says so.
+    ``net`` is a prototxt or a message. ``phase`` is "train", "val" or "deploy" (see `graph.split`), or a
+    `proto.NetState`, which selects layers as in Caffe. ``weights`` is one file or several. ``seed`` makes fillers and
+    dropout reproducible. ``size`` (H, W) and ``inputs`` (shapes by blob) give the shapes of sources that do not declare
+    them. ``literal`` computes every layer separately and completely; by default the net takes shortcuts that give the
+    same results (see `rewrites`). ``precision`` is "float32", "tf32" (on GPUs: products with 10 bits of mantissa) or
+    "bf16" (most layers in bfloat16). ``differentiable`` is whether gradients are kept, by default in the TRAIN phase.
 
-    Raises `NetError` for a layer that this engine does not compute, before anything runs; `WeightsError`.
+    Raises `NetError` for a layer that this engine cannot compute, before anything runs, and `WeightsError`.
     """
 
     graph: Graph
@@ -75,15 +75,15 @@ class Net:
         differentiable: bool | None = None,
     ) -> None:
         message = proto.read_net(net) if isinstance(net, (str, os.PathLike)) else net
-        self.graph = graph = Graph(_in_state(message, phase, stages))
-        classes = {node.name: class_of(node) for node in graph.nodes if not _is_fed(node) and row_of(node)}
-        self._shapes = _first_shapes(graph, size, inputs)
+        self.graph = graph = Graph(_select_state(message, phase, stages))
+        classes = {node.name: find_class(node) for node in graph.nodes if not _is_input(node) and row_of(node)}
+        self._shapes = _infer_first_shapes(graph, size, inputs)
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
-        state = State(_phase_of(phase) == TRAIN, self.random)
+        state = State(_phase_number(phase) == TRAIN, self.random)
         self.layers: dict[str, Layer] = {
-            node.name: classes[node.name](_site(node, self._shapes), state)
+            node.name: classes[node.name](_make_site(node, self._shapes), state)
             for node in graph.nodes
             if node.name in classes
         }
@@ -97,14 +97,14 @@ class Net:
         self.source = {}
         self.blobs = {}
         self._losses: list[Tensor] = []
-        self._rewrites = [] if literal else self._quicker()
-        self._programs: dict[frozenset[Blob], list[Step]] = {}
-        keep_pages()
+        self._rewrites = [] if literal else self._choose_rewrites()
+        self._programs: dict[frozenset[Blob], Program] = {}
+        keep_freed_pages()
 
     @property
     def inputs(self) -> dict[str, Shape]:
-        """The blobs that are fed, and the shapes that they have had last."""
-        return {top.name: self._shapes.blobs[top.name] for node in self._fed() for top in node.tops}
+        """The blobs that `forward` takes, with their latest shapes."""
+        return {blob.name: self._shapes.blobs[blob.name] for blob in self._input_blobs()}
 
     @property
     def outputs(self) -> list[str]:
@@ -112,31 +112,33 @@ class Net:
         return [blob.name for blob in self.graph.outputs()]
 
     def forward(self, *wanted: str, **inputs: Array) -> dict[str, Tensor]:
-        """Run once. Returns the outputs, and the further blobs that are ``wanted``; `blobs` has them too.
+        """Run the net once. Returns its outputs and the further blobs ``wanted``; `blobs` has them as well.
 
-        ``inputs`` are blobs by name, as arrays or tensors; the net is reshaped to them. Raises `NetError` for inputs
-        that are missing, or not the net's, or that a layer cannot take.
+        ``inputs`` are blobs by name, as arrays or tensors. The net is reshaped to fit them. Raises `NetError` for an
+        input that is missing, unknown, or of a shape that a layer cannot take.
         """
-        with torch.set_grad_enabled(self.differentiable), self._precision.used():
-            live = self._sources(inputs)
-            self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in live.items()})
+        with torch.set_grad_enabled(self.differentiable), self._precision.activate():
+            blobs = self._evaluate_sources(inputs)
+            self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in blobs.items()})
             self._losses = []
-            for step in self._program(frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *live))):
-                tops = step.run(live)
-                self._losses += [top.sum() * by for top, by in zip(tops, step.weights, strict=False) if by]
-        self.blobs = {blob.name: tensor for blob, tensor in live.items()}
+            kept = frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *blobs))
+            for instruction in self._find_program(kept):
+                tops = instruction.run(blobs)
+                weighted = zip(tops, instruction.loss_weights, strict=False)
+                self._losses += [top.sum() * weight for top, weight in weighted if weight]
+        self.blobs = {blob.name: tensor for blob, tensor in blobs.items()}
         return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
 
     def loss(self) -> Tensor:
-        """The sum of all tops, each by its loss_weight, of the last run."""
+        """The loss of the last run: the sum of all tops, each times its loss_weight."""
         return torch.stack(self._losses).sum() if self._losses else torch.zeros((), device=self.device)
 
     def copy_from(self, weights: PathLike) -> None:
-        """Take from a weights file what it has for this net's layers; raises `WeightsError` where one does not fit."""
-        self._parameters.copy(weights)
+        """Copy what a weights file has for this net's layers; raises `WeightsError` if a parameter does not fit."""
+        self._parameters.copy_from(weights)
 
     def share_with(self, other: Net) -> None:
-        """Use the very parameters of another net, for layers of the same name (Net::ShareTrainedLayersWith)."""
+        """Use the parameters of another net for all layers of the same name (Net::ShareTrainedLayersWith)."""
         for name in self.params.keys() & other.params.keys():
             mine, theirs = ([tuple(blob.shape) for blob in net.params[name]] for net in (self, other))
             if mine != theirs:
@@ -146,35 +148,32 @@ class Net:
                 )
             self.params[name] = self.layers[name].params = other.params[name]
 
-    def _quicker(self) -> list[Rewrite]:
-        images = [top for node in self._fed() for top in node.tops]
-        framed = frames.rewriter(images, lambda blob: self._shapes.blobs[blob.name])
-        return [interpolation.rewritten] if self.differentiable else [interpolation.rewritten, framed]
+    def _choose_rewrites(self) -> list[Rewrite]:
+        if self.differentiable:
+            return [fuse_upscores]
+        return [fuse_upscores, make_border_rewrite(self._input_blobs(), lambda blob: self._shapes.blobs[blob.name])]
 
-    def _program(self, kept: frozenset[Blob]) -> list[Step]:
+    def _find_program(self, kept: frozenset[Blob]) -> Program:
         if kept not in self._programs:
-            self._programs[kept] = program(self.graph, self.layers, kept, self._rewrites)
+            self._programs[kept] = make_program(self.graph, self.layers, kept, self._rewrites)
         return self._programs[kept]
 
-    def _sources(self, inputs: Mapping[str, Array]) -> dict[Blob, Tensor]:
-        fed = {top.name for node in self._fed() for top in node.tops}
-        for name in inputs.keys() - fed:
-            have = f"it has {', '.join(sorted(fed))}" if fed else "it has none"
-            raise NetError(f"input '{name}'", "the net has no such input", nearest(name, fed) or have)
-        live: dict[Blob, Tensor] = {}
+    def _input_blobs(self) -> list[Blob]:
+        return [top for node in self.graph.nodes if _is_input(node) for top in node.tops]
+
+    def _evaluate_sources(self, inputs: Mapping[str, Array]) -> dict[Blob, Tensor]:
+        known = {blob.name for blob in self._input_blobs()}
+        for name in inputs.keys() - known:
+            have = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise NetError(f"input '{name}'", "the net has no such input", nearest(name, known) or have)
+        blobs: dict[Blob, Tensor] = {}
         for node in self.graph.nodes:
-            if node.bottoms:
-                continue
-            tops = [*self._made(node, inputs)]
-            live.update(zip(node.tops, map(self._placed, tops), strict=True))
-        return live
+            if not node.bottoms:
+                tops = [*self._evaluate_source(node, inputs)]
+                blobs.update(zip(node.tops, map(self._move_to_device, tops), strict=True))
+        return blobs
 
-    def _placed(self, blob: Tensor) -> Tensor:
-        """Images lie pixel by pixel in memory, channels innermost: what convolution and pooling are quickest on."""
-        moved = blob.to(self.device, self.dtype)
-        return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
-
-    def _made(self, node: Node, inputs: Mapping[str, Array]) -> Sequence[Tensor]:
+    def _evaluate_source(self, node: Node, inputs: Mapping[str, Array]) -> Sequence[Tensor]:
         if node.name in self.layers:
             return self.layers[node.name].forward([])
         missing = [top.name for top in node.tops if top.name not in inputs]
@@ -184,13 +183,15 @@ class Net:
             return self.source[node.name]()
         raise NetError(node, f"its blob '{missing[0]}' is not given", f"forward({missing[0]}=...)")
 
-    def _fed(self) -> list[Node]:
-        return [node for node in self.graph.nodes if _is_fed(node)]
+    def _move_to_device(self, blob: Tensor) -> Tensor:
+        """The blob where the net is. Images are stored with channels last, the fastest order for convolutions."""
+        moved = blob.to(self.device, self.dtype)
+        return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
 
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):
             return
-        shapes = shapes_of(self.graph, inputs=inputs)
+        shapes = shapes_of(self.graph, inputs=inputs, data_shapes=read_record_shapes)
         for node in self.graph.nodes:
             before, now = self._shapes.params[node.name], shapes.params[node.name]
             if before != now:
@@ -204,28 +205,30 @@ class Net:
         self._shapes = shapes
 
 
-def _in_state(net: NetParameter, phase: str | NetState, stages: Iterable[str]) -> NetParameter:
+def _select_state(net: NetParameter, phase: str | NetState, stages: Iterable[str]) -> NetParameter:
     if isinstance(phase, str):
         return split(net, phase, stages)
     return filtered(net, phase.phase, phase.level, [*phase.stage, *stages])
 
 
-def _phase_of(phase: str | NetState) -> int:
-    return (TRAIN if phase == "train" else 1) if isinstance(phase, str) else int(phase.phase)
+def _phase_number(phase: str | NetState) -> int:
+    return (TRAIN if phase == "train" else TEST) if isinstance(phase, str) else int(phase.phase)
 
 
-def _is_fed(node: Node) -> bool:
-    return not node.bottoms and node.type in SOURCES - {*_MADE}
+def _is_input(node: Node) -> bool:
+    """Whether a node is a source whose blobs are given: one that no class computes, unlike DummyData."""
+    return origin_of(node.layer) is not None and not has_class(node.type)
 
 
-def _site(node: Node, shapes: Shapes) -> Site:
+def _make_site(node: Node, shapes: Shapes) -> Site:
     names = [blob.name for blob in node.bottoms]
     return Site(node.layer, names, [shapes.blobs[name] for name in names])
 
 
-def _first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[str, Shape] | None) -> Shapes:
-    def untold(node: Node) -> bool:
-        shapeless = node.type == "Python" or (node.type == "Input" and not node.layer.input_param.shape)
-        return _is_fed(node) and shapeless and any(top.name not in (inputs or {}) for top in node.tops)
+def _infer_first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapping[str, Shape] | None) -> Shapes:
+    def has_unknown_shape(node: Node) -> bool:
+        is_undeclared = origin_of(node.layer) in (Origin.CODE, Origin.INPUT) and lacks_shapes(node.layer)
+        return is_undeclared and any(top.name not in (inputs or {}) for top in node.tops)
 
-    return shapes_of(graph, size or (ANY_SIZE if any(map(untold, graph.nodes)) else None), inputs)
+    size = size or (ANY_SIZE if any(map(has_unknown_shape, graph.nodes)) else None)
+    return shapes_of(graph, size, inputs, read_record_shapes)

@@ -1,10 +1,12 @@
-"""A net as steps: which layer runs on which blobs, and which blobs nobody reads afterwards.
+"""A net as a program: a list of instructions, each of which runs one operation on some blobs.
 
-    steps = program(graph, layers, kept)
-    run(steps, live, kept)
+    program = make_program(graph, layers, kept)
+    for instruction in program:
+        instruction.run(blobs)
 
-The literal program has a step for each layer. Rewrites put quicker steps in the place of several:
-`interpolation` and `frames`. What they compute is the same, to float32's last digits.
+A program begins with one instruction for each layer. Rewrites (`rewrites`) then replace several instructions by one
+that computes the same sooner, up to the last digits of float32. An instruction also frees the blobs that no later
+one reads.
 """
 
 from __future__ import annotations
@@ -15,86 +17,90 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Computes, Layer
+from caffe_fcn.engines.torch.registry import Layer, Operation
 from caffe_fcn.net.graph import Blob, Graph
+from caffe_fcn.net.layer_types import is_loss
 
 
 @dataclass(eq=False)
-class Step:
-    """``layer`` runs on ``bottoms`` and makes ``tops``.
+class Instruction:
+    """Runs an operation on ``bottoms`` and stores its ``tops``.
 
-    ``weights`` are the loss weights of its tops, if any; ``cut`` the bottoms that get no gradient from it. It may write
-    over its bottom where it ``overwrites``, and after it nobody reads ``frees``.
+    ``loss_weights`` are those of its tops, if it has any. ``detached`` are the indices of bottoms that get no gradient
+    from it. ``in_place`` lets it overwrite its first bottom. ``frees`` are the blobs that nothing reads afterwards.
     """
 
-    layer: Computes
+    operation: Operation
     bottoms: list[Blob]
     tops: list[Blob]
-    weights: list[float] = field(default_factory=list)
-    cut: list[int] = field(default_factory=list)
-    overwrites: bool = False
+    loss_weights: list[float] = field(default_factory=list)
+    detached: list[int] = field(default_factory=list)
+    in_place: bool = False
     frees: list[Blob] = field(default_factory=list)
 
     @property
-    def plain(self) -> bool:
-        """Whether it has no say in losses and gradients but through its tops."""
-        return not (any(self.weights) or self.cut)
+    def is_plain(self) -> bool:
+        """Whether it influences losses and gradients through its tops alone."""
+        return not (any(self.loss_weights) or self.detached)
 
-    def run(self, live: dict[Blob, Tensor]) -> list[Tensor]:
-        """Make the tops, put them among the ``live`` blobs, and free what nobody reads any more."""
-        bottoms = [live[blob] for blob in self.bottoms]
-        for index in self.cut:
+    def run(self, blobs: dict[Blob, Tensor]) -> list[Tensor]:
+        """Compute the tops from the ``blobs``, store them there, and remove what nothing reads any more."""
+        bottoms = [blobs[blob] for blob in self.bottoms]
+        for index in self.detached:
             bottoms[index] = bottoms[index].detach()
-        tops = self.layer.overwriting(bottoms) if self.overwrites else self.layer.forward(bottoms)
-        live.update(zip(self.tops, tops, strict=False))
+        tops = self.operation.forward_in_place(bottoms) if self.in_place else self.operation.forward(bottoms)
+        blobs.update(zip(self.tops, tops, strict=False))
         for blob in self.frees:
-            del live[blob]
+            del blobs[blob]
         return tops
 
 
-Rewrite: TypeAlias = Callable[[list[Step], Collection[Blob]], list[Step]]
+Program: TypeAlias = list[Instruction]
+Rewrite: TypeAlias = Callable[[Program, Collection[Blob]], Program]
+"""A function of a program and the blobs that it must keep, which returns a program with the same results."""
 
 
-def program(
+def make_program(
     graph: Graph, layers: Mapping[str, Layer], kept: Collection[Blob], rewrites: Collection[Rewrite] = ()
-) -> list[Step]:
-    """The steps that make all ``kept`` blobs from those of the sources, which are kept too."""
-    steps = []
+) -> Program:
+    """The program that computes all ``kept`` blobs from those of the sources, which must be among them."""
+    program = []
     for node in graph.nodes:
         if node.bottoms:
-            weights = list(node.layer.loss_weight) or [float(node.type.endswith("Loss"))]
-            cut = [index for index, wanted in enumerate(node.layer.propagate_down) if not wanted]
-            steps.append(Step(layers[node.name], node.bottoms, node.tops, weights, cut))
-    _overwrite(steps, kept)
+            loss_weights = list(node.layer.loss_weight) or [float(is_loss(node.type))]
+            detached = [index for index, wanted in enumerate(node.layer.propagate_down) if not wanted]
+            program.append(Instruction(layers[node.name], node.bottoms, node.tops, loss_weights, detached))
+    _allow_in_place(program, kept)
     for rewrite in rewrites:
-        steps = rewrite(steps, kept)
-    free(steps, kept)
-    return steps
+        program = rewrite(program, kept)
+    assign_frees(program, kept)
+    return program
 
 
-def free(steps: list[Step], kept: Collection[Blob]) -> None:
-    """Let every step free what is read, or made, there for the last time."""
+def assign_frees(program: Program, kept: Collection[Blob]) -> None:
+    """Let every instruction free the blobs that it reads, or makes, and that no later one reads."""
     seen = set(kept)
-    for step in reversed(steps):
-        step.frees = [blob for blob in dict.fromkeys((*step.bottoms, *step.tops)) if blob not in seen]
-        seen.update(step.frees)
+    for instruction in reversed(program):
+        used = dict.fromkeys((*instruction.bottoms, *instruction.tops))
+        instruction.frees = [blob for blob in used if blob not in seen]
+        seen.update(instruction.frees)
 
 
-def _overwrite(steps: list[Step], kept: Collection[Blob]) -> None:
-    """Let steps write over a bottom that is new memory and that nobody else reads."""
-    read_by, fresh = readers(steps), set[Blob]()
-    for step in steps:
-        if isinstance(step.layer, Layer) and step.layer.fresh:
-            fresh.update(step.tops)
-        (bottom, *_) = step.bottoms
-        alone = bottom in fresh and bottom not in kept and len(read_by[bottom]) == 1 and not step.cut
-        step.overwrites = step.layer.in_place and alone
+def _allow_in_place(program: Program, kept: Collection[Blob]) -> None:
+    """Let instructions overwrite a bottom that is new memory and that nothing else reads."""
+    readers, allocated = find_readers(program), set[Blob]()
+    for instruction in program:
+        if isinstance(instruction.operation, Layer) and instruction.operation.allocates_tops:
+            allocated.update(instruction.tops)
+        (bottom, *_) = instruction.bottoms
+        unshared = bottom in allocated and bottom not in kept and len(readers[bottom]) == 1
+        instruction.in_place = instruction.operation.supports_in_place and unshared and not instruction.detached
 
 
-def readers(steps: list[Step]) -> dict[Blob, list[Step]]:
-    """The steps that read each blob, one that reads it twice twice."""
-    found: dict[Blob, list[Step]] = {}
-    for step in steps:
-        for blob in step.bottoms:
-            found.setdefault(blob, []).append(step)
-    return found
+def find_readers(program: Program) -> dict[Blob, Program]:
+    """The instructions that read each blob; one that reads a blob twice is listed twice."""
+    readers: dict[Blob, Program] = {}
+    for instruction in program:
+        for blob in instruction.bottoms:
+            readers.setdefault(blob, []).append(instruction)
+    return readers

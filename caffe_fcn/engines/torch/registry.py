@@ -1,13 +1,13 @@
-"""Layer types by their names in Caffe: one class for each, registered by a decorator.
+"""The torch classes of Caffe's layer types: one class a type, registered under the type's name by a decorator.
 
     @layer("Swish")
     class Swish(Layer):
         def forward(self, bottoms):
             return [x * torch.sigmoid(self.param.beta * x) for x in bottoms]
 
-A class computes; what shapes come of it, and which parameters it has, stands in the one table of
-`caffe_fcn.net.layer_types`. A type that Caffe does not have brings its row along: ``@layer("Mine", LayerType(...))``.
-Gradients are torch's, except where Caffe's differ and the layer says so itself.
+A class says how the tops are computed. Everything else about a layer type (its shapes, its parameters, ...) is in
+its row of `caffe_fcn.net.layer_types`. A type that Caffe does not have brings its row: ``@layer("Mine",
+LayerType(...))``. Torch finds the gradients; a class defines its own only where Caffe's differ.
 """
 
 from __future__ import annotations
@@ -27,43 +27,50 @@ from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Site
 
 @dataclass(frozen=True)
 class State:
-    """What all layers of a net share: whether it trains, and where its random numbers come from."""
+    """What all layers of a net share: whether the net is in its TRAIN phase, and its source of random numbers."""
 
     training: bool
     random: torch.Generator
 
 
-class Computes:
-    """What turns bottoms into tops: a layer, or what stands in for several."""
+class Operation:
+    """Computes tops from bottoms: a layer, or several layers that were fused into one operation.
 
-    in_place: ClassVar[bool] = False  # whether it has a way of its own of `overwriting`
+    The methods after `forward` are shortcuts that an operation may have: programs call them where they give the same
+    result as `forward`.
+    """
+
+    supports_in_place: ClassVar[bool] = False  # whether `forward_in_place` saves anything over `forward`
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The tops of these bottoms."""
         raise NotImplementedError
 
-    def overwriting(self, bottoms: list[Tensor]) -> list[Tensor]:
-        """As `forward`, where the first bottom may be written over, since nobody else needs it."""
+    def forward_in_place(self, bottoms: list[Tensor]) -> list[Tensor]:
+        """The same as `forward`, but the first bottom may be overwritten, because nothing else reads it."""
         return self.forward(bottoms)
 
-    def sees(self) -> tuple[Window, ...]:
-        """Of an image's height and width, the windows that a value of the top depends on; none where it is all."""
+    def find_windows(self) -> tuple[Window, ...]:
+        """The windows, over height and width, of the pixels that one value of the top depends on.
+
+        Empty if a value depends on more than a window: then `forward_part` must not be called.
+        """
         return ()
 
-    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-        """The top of a part of the bottom, padded by so much before and behind on each axis instead of by `pad`."""
+    def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        """The top of a part of the bottom, which is padded by ``pads`` (before, after) on each axis, not by `pad`."""
         raise NotImplementedError
 
 
-class Layer(Computes):
-    """A layer in its place. Subclasses say in `forward` what they compute, and refuse in ``__init__`` what they cannot.
+class Layer(Operation):
+    """One layer of a net. A subclass computes in `forward`, and refuses in ``__init__`` what it cannot compute.
 
-    ``site`` holds the layer's message and the shapes of its bottoms when the net was made; later ones may have
-    other sizes. ``params`` are the parameters in Caffe's shapes and order; the net puts them there.
+    ``site`` holds the layer's message and the shapes that its bottoms have when the net is made; images may have
+    other sizes later. ``params`` are the layer's parameters in Caffe's shapes and order; the net sets them.
     """
 
-    learns: ClassVar[bool] = True  # whether the solver may change its parameters
-    fresh: ClassVar[bool] = False  # whether its tops are new memory that its own gradient does not need
+    learns: ClassVar[bool] = True  # whether a solver may change its parameters
+    allocates_tops: ClassVar[bool] = False  # whether its tops are new memory that its own gradient does not need
 
     def __init__(self, site: Site, state: State) -> None:
         self.site = site
@@ -80,6 +87,11 @@ class Layer(Computes):
         """The layer's name."""
         return str(self.site.layer.name)
 
+    @property
+    def row(self) -> LayerType:
+        """The row of its type in the table of layer types."""
+        return LAYER_TYPES[self.site.layer.type]
+
 
 _CLASSES: dict[str, type[Layer]] = {}
 
@@ -87,7 +99,7 @@ _Class = TypeVar("_Class", bound=type[Layer])
 
 
 def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]:
-    """Register the class that computes the layers of a type; ``row`` is for types that Caffe does not have."""
+    """Register the class that computes layers of the type ``name``; ``row`` is for a type that Caffe does not have."""
 
     def register(cls: _Class) -> _Class:
         _CLASSES[name] = cls
@@ -98,8 +110,13 @@ def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]
     return register
 
 
-def class_of(node: Node) -> type[Layer]:
-    """The class that computes a node; raises `NetError` where there is none."""
+def has_class(type_name: str) -> bool:
+    """Whether a class is registered for this layer type."""
+    return type_name in _CLASSES
+
+
+def find_class(node: Node) -> type[Layer]:
+    """The class that computes a node; raises `NetError` if there is none."""
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
         raise NetError(node, "the torch engine does not compute this type", mend)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from caffe_fcn.datasets import source_shapes as sources
-from caffe_fcn.net.layer_types.site import ANY, LayerType, Rule, Shape, Site, ends
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
+from caffe_fcn.net.layer_types.site import Shape, Site
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
+
+
+def origin_of(layer: LayerParameter) -> Origin | None:
+    """Where the layer's blobs come from; None for a layer that reads blobs, or that is one (Parameter)."""
+    return None if layer.bottom else layer_type(layer.type).origin
+
+
+def lacks_shapes(layer: LayerParameter) -> bool:
+    """Whether the blobs of a layer without bottoms have shapes that the net does not say."""
+    origin = origin_of(layer)
+    if origin is Origin.INPUT:
+        return not layer.input_param.shape
+    return origin is not None and origin.hides_shapes
 
 
 def _input_tops(site: Site) -> list[Shape]:
     shapes = [tuple(shape.dim) for shape in site.param.shape]
     if not shapes:
-        site.fail("has no shape", "set input_param, or name a size (--size HxW)")
+        site.fail("has no shape", "set input_param, or give a `size` HxW")
     if len(shapes) not in (1, len(site.layer.top)):
         site.fail(f"has {len(shapes)} shapes for {len(site.layer.top)} tops", "give one, or one each")
     return shapes * len(site.layer.top) if len(shapes) == 1 else shapes
@@ -42,32 +57,69 @@ def _memory_tops(site: Site) -> list[Shape]:
     return [(param.batch_size, param.channels, param.height, param.width), (param.batch_size,)]
 
 
-def _from_files(read: Callable[[LayerParameter], list[Shape]]) -> Rule:
-    def rule(site: Site) -> list[Shape]:
-        return read(site.layer)[: len(site.layer.top)]
+def _data_tops(site: Site) -> list[Shape]:
+    return _images(site, site.record_shapes()[0])
 
-    return rule
+
+def _image_data_tops(site: Site) -> list[Shape]:
+    """Images of new_height x new_width, or as large as the list's first."""
+    param = site.param
+    if param.new_height and param.new_width:
+        return _images(site, (3 if param.is_color else 1, param.new_height, param.new_width))
+    return _images(site, site.record_shapes()[0])
+
+
+def _images(site: Site, record: Shape) -> list[Shape]:
+    """Images, cropped where transform_param says so, and a label for each."""
+    channels, height, width = record
+    crop, batch = site.layer.transform_param.crop_size, site.param.batch_size
+    return [(batch, channels, crop or height, crop or width), (batch,)][: len(site.layer.top)]
+
+
+def _window_data_tops(site: Site) -> list[Shape]:
+    """Windows of crop_size, and a label for each."""
+    size = site.layer.transform_param.crop_size or site.param.crop_size
+    if not size:
+        site.fail("has no crop_size", "set transform_param.crop_size")
+    return [(site.param.batch_size, 3, size, size), (site.param.batch_size,)][: len(site.layer.top)]
+
+
+def _hdf5_tops(site: Site) -> list[Shape]:
+    """The data sets that are named like the tops."""
+    return [(site.param.batch_size, *shape) for shape in site.record_shapes()]
 
 
 def _unknowable(site: Site) -> list[Shape]:
     """A Python layer's tops; one without bottoms makes images, whose size can be named."""
     if not site.layer.top:
         return []
-    mend = "take it out of the net" if site.layer.bottom else "name a size (--size HxW)"
+    mend = "take it out of the net" if site.layer.bottom else "give a `size` HxW"
     return site.fail("is a Python layer: its shapes are known only to its code", mend)
 
 
-_data = partial(LayerType, bottoms=(0, 0), makes=(1, ANY), coords=ends)
+def _python_summary(layer: LayerParameter) -> str:
+    return f"{layer.python_param.module}.{layer.python_param.layer}"
+
+
+_data = partial(LayerType, bottoms=(0, 0), makes=(1, ANY), coords=ends, role="data")
 
 
 TYPES: dict[str, LayerType] = {
-    "Data": _data(_from_files(sources.data), param_name="data_param", makes=(1, 2)),
-    "DummyData": _data(_dummy_tops, param_name="dummy_data_param"),
-    "HDF5Data": _data(_from_files(sources.hdf5_data), param_name="hdf5_data_param", makes=(1, ANY)),
-    "ImageData": _data(_from_files(sources.image_data), param_name="image_data_param", makes=(2, 2)),
-    "Input": _data(_input_tops, param_name="input_param"),
-    "MemoryData": _data(_memory_tops, param_name="memory_data_param", makes=(2, 2)),
-    "Parameter": _data(_parameter_shape, param_name="parameter_param", makes=(1, 1), params=_parameter_shape),
-    "Python": _data(_unknowable, param_name="python_param", bottoms=(0, ANY), makes=(0, ANY)),
-    "WindowData": _data(_from_files(sources.window_data), param_name="window_data_param", makes=(2, 2)),
+    "Data": _data(_data_tops, "data_param", makes=(1, 2), origin=Origin.DATABASE),
+    "DummyData": _data(_dummy_tops, "dummy_data_param", origin=Origin.FILLERS),
+    "HDF5Data": _data(_hdf5_tops, "hdf5_data_param", origin=Origin.HDF5),
+    "ImageData": _data(_image_data_tops, "image_data_param", makes=(2, 2), origin=Origin.IMAGE_LIST),
+    "Input": _data(_input_tops, "input_param", origin=Origin.INPUT),
+    "MemoryData": _data(_memory_tops, "memory_data_param", makes=(2, 2), origin=Origin.MEMORY),
+    "Parameter": _data(_parameter_shape, "parameter_param", makes=(1, 1), params=_parameter_shape, role="dense"),
+    "Python": _data(
+        _unknowable,
+        "python_param",
+        bottoms=(0, ANY),
+        makes=(0, ANY),
+        origin=Origin.CODE,
+        role="other",
+        summary=_python_summary,
+    ),
+    "WindowData": _data(_window_data_tops, "window_data_param", makes=(2, 2), origin=Origin.WINDOW_LIST),
 }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from caffe_fcn.net.geometry import POINTWISE, CoordMap
-from caffe_fcn.net.layer_types.site import LayerType, Shape, Site, ends
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.layer_types.row import Kind, LayerType, Outputs, ends, weight_and_bias
+from caffe_fcn.net.layer_types.site import Shape, Site
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 
 def _inner_product_tops(site: Site) -> list[Shape]:
@@ -24,6 +28,15 @@ def _inner_product_params(site: Site) -> list[Shape]:
 
 def _inner_product_macs(site: Site, tops: list[Shape]) -> int:
     return math.prod(tops[0]) * math.prod(site.shapes[0][site.axis(site.param.axis) :])
+
+
+def _inner_product_outputs(layer: LayerParameter, shape: Shape) -> Outputs | None:
+    if len(shape) < 2:
+        return None
+    total = math.prod(shape)
+    if layer.inner_product_param.transpose:
+        return Outputs(shape[-1], shape[-1], 1, total)
+    return Outputs(shape[-2], shape[-2], shape[-1], total)
 
 
 def _reduction_tops(site: Site) -> list[Shape]:
@@ -52,14 +65,21 @@ def _embed_params(site: Site) -> list[Shape]:
 
 
 TYPES: dict[str, LayerType] = {
-    "ArgMax": LayerType(_argmax_tops, "argmax_param", coords=_argmax_coords),
-    "Embed": LayerType(_embed_tops, "embed_param", params=_embed_params, coords=ends),
+    "ArgMax": LayerType(_argmax_tops, "argmax_param", coords=_argmax_coords, reads_scores=True, unset_means=("axis",)),
+    "Embed": LayerType(
+        _embed_tops, "embed_param", params=_embed_params, coords=ends, fillers=weight_and_bias, role="dense"
+    ),
     "InnerProduct": LayerType(
         _inner_product_tops,
         "inner_product_param",
         params=_inner_product_params,
         macs=_inner_product_macs,
         coords=ends,
+        kind=Kind.INNER_PRODUCT,
+        fillers=weight_and_bias,
+        outputs=_inner_product_outputs,
+        role="dense",
+        summary=lambda layer: str(layer.inner_product_param.num_output),
     ),
-    "Reduction": LayerType(_reduction_tops, "reduction_param", coords=ends),
+    "Reduction": LayerType(_reduction_tops, "reduction_param", coords=ends, role="pooling"),
 }

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from caffe_fcn.net.layer_types.site import ANY, LayerType, Shape, Site, ends, none
+from caffe_fcn.net.layer_types.row import ANY, LayerType, ends, layer_type, none
+from caffe_fcn.net.layer_types.site import Shape, Site
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
+
+
+def is_loss(type_name: str) -> bool:
+    """Whether a layer's loss_weight is 1 where the net sets none; a type without a row tells it by its name."""
+    return layer_type(type_name).loss or type_name.endswith("Loss")
 
 
 def _per_label(site: Site) -> None:
@@ -105,20 +116,44 @@ def _accuracy_tops(site: Site) -> list[Shape]:
 _LEGACY_AXES = 4  # num, channels, height, width
 
 
-_loss = partial(LayerType, bottoms=(2, 2), makes=(0, 1), coords=ends)
+def _by_default(mode: str) -> Callable[[dict[str, Any], LayerParameter], None]:
+    """One spelling for how a loss is normalized: ``normalize`` is the older field, and neither means ``mode``."""
+
+    def rule(table: dict[str, Any], layer: LayerParameter) -> None:
+        loss = layer.loss_param
+        found = table.pop("loss_param.normalization", "VALID" if loss.HasField("normalization") else mode)
+        table.pop("loss_param.normalize", None)
+        if loss.HasField("normalize") and not loss.HasField("normalization"):
+            found = "VALID" if loss.normalize else "BATCH_SIZE"
+        table["loss_param.normalization"] = found
+
+    return rule
+
+
+_loss = partial(LayerType, bottoms=(2, 2), makes=(0, 1), coords=ends, loss=True, reads_scores=True, role="loss")
+_normalized = partial(_loss, simplify=_by_default("VALID"))
 
 
 TYPES: dict[str, LayerType] = {
-    "Accuracy": LayerType(_accuracy_tops, "accuracy_param", (2, 2), (1, 2), coords=ends),
-    "ContrastiveLoss": _loss(_contrastive_loss, param_name="contrastive_loss_param", bottoms=(3, 3)),
+    "Accuracy": LayerType(
+        _accuracy_tops,
+        "accuracy_param",
+        (2, 2),
+        (1, 2),
+        coords=ends,
+        reads_scores=True,
+        role="loss",
+        unset_means=("ignore_label",),
+    ),
+    "ContrastiveLoss": _loss(_contrastive_loss, "contrastive_loss_param", bottoms=(3, 3)),
     "EuclideanLoss": _loss(_paired_loss),
     "HDF5Output": LayerType(none, "hdf5_output_param", (2, 2), (0, 0)),
-    "HingeLoss": _loss(_image_loss, param_name="hinge_loss_param"),
-    "InfogainLoss": _loss(_infogain_loss, param_name="infogain_loss_param", bottoms=(2, 3), makes=(0, 2)),
+    "HingeLoss": _loss(_image_loss, "hinge_loss_param"),
+    "InfogainLoss": _normalized(_infogain_loss, "infogain_loss_param", bottoms=(2, 3), makes=(0, 2)),
     "L1Loss": _loss(_paired_loss),  # NVIDIA's Caffe
     "MultinomialLogisticLoss": _loss(_logistic_loss),
-    "SigmoidCrossEntropyLoss": _loss(_paired_loss),
+    "SigmoidCrossEntropyLoss": _loss(_paired_loss, simplify=_by_default("BATCH_SIZE")),
     "Silence": LayerType(none, bottoms=(1, ANY), makes=(0, 0)),
     "SmoothL1Loss": _loss(_smooth_loss, bottoms=(2, 4)),  # Fast R-CNN's Caffe
-    "SoftmaxWithLoss": _loss(_labelled_loss, param_name="softmax_param", makes=(0, 2)),
+    "SoftmaxWithLoss": _normalized(_labelled_loss, "softmax_param", makes=(0, 2)),
 }

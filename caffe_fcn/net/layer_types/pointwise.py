@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from caffe_fcn.net.layer_types.site import ANY, LayerType, Shape, Site
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, filled_by
+from caffe_fcn.net.layer_types.site import Shape, Site
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 
 def same(site: Site) -> list[Shape]:
@@ -81,28 +89,149 @@ def _eltwise_tops(site: Site) -> list[Shape]:
     return [site.shapes[0]]
 
 
+# Factors and shifts for each channel
+
+
+def _power_factors(layer: LayerParameter, tensors: Sequence[Any]) -> tuple[Any, Any]:
+    return layer.power_param.scale, layer.power_param.shift
+
+
+def _batch_norm_factors(layer: LayerParameter, tensors: Sequence[Any]) -> tuple[Any, Any]:
+    """With the stored statistics, as batch_norm_layer.cpp scales them."""
+    import numpy as np
+
+    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
+    scale = 1 / count[0] if count[:1].any() else 0
+    by = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
+    return by, -mean * scale * by
+
+
+def _keeps_statistics(layer: LayerParameter) -> bool:
+    """Whether a BatchNorm uses the stored statistics in the TEST phase."""
+    param = layer.batch_norm_param
+    return not param.HasField("use_global_stats") or bool(param.use_global_stats)
+
+
+def _scale_factors(layer: LayerParameter, tensors: Sequence[Any]) -> tuple[Any, Any]:
+    gamma, *beta = (tensor.astype("f8") for tensor in tensors)
+    return gamma, beta[0] if beta else 0 * gamma
+
+
+def _scales_channels(layer: LayerParameter) -> bool:
+    return len(layer.bottom) == 1 and layer.scale_param.axis == 1 and layer.scale_param.num_axes == 1
+
+
+# Fillers
+
+
+_SCALE, _SHIFT = Filler("filler", 1.0), Filler("bias_filler")  # scale_layer.cpp
+_SLOPE = Filler("filler", 0.25)  # prelu_layer.cpp
+
+
+def _scale_fillers(layer: LayerParameter) -> Sequence[Filler]:
+    """A scale that is a second bottom is not a parameter; the shift still is."""
+    return (_SHIFT,) if len(layer.bottom) > 1 else (_SCALE, _SHIFT)
+
+
+# What Caffe does not tell apart
+
+
+def _simplify_scale(table: dict[str, Any], layer: LayerParameter) -> None:
+    if not layer.scale_param.HasField("filler"):
+        table["scale_param.filler.value"] = _SCALE.default
+
+
+def _simplify_prelu(table: dict[str, Any], layer: LayerParameter) -> None:
+    if not layer.prelu_param.HasField("filler"):
+        table["prelu_param.filler.value"] = _SLOPE.default
+
+
+def _simplify_batch_norm(table: dict[str, Any], layer: LayerParameter) -> None:
+    for path in [path for path in table if path.startswith("param[") and path.endswith("_mult")]:
+        del table[path]  # Caffe insists on zero
+
+
+def _simplify_eltwise(table: dict[str, Any], layer: LayerParameter) -> None:
+    """The order of the terms, and coefficients that are all 1."""
+    coefficients = tuple(layer.eltwise_param.coeff) or (1.0,) * len(layer.bottom)
+    if layer.propagate_down or len(coefficients) != len(layer.bottom):
+        return
+    table.pop("eltwise_param.coeff", None)
+    terms = sorted(zip(layer.bottom, coefficients, strict=True))
+    table["bottom"] = tuple(blob for blob, _ in terms)
+    if set(coefficients) != {1.0}:
+        table["eltwise_param.coeff"] = tuple(coefficient for _, coefficient in terms)
+
+
+def _neighbours(layer: LayerParameter) -> int:
+    """LRN within a channel looks at its neighbours."""
+    return int(layer.lrn_param.local_size) if layer.lrn_param.norm_region == 1 else 1
+
+
+_activation = partial(LayerType, role="activation")
+_normalization = partial(LayerType, role="normalization")
+
+
 TYPES: dict[str, LayerType] = {
     "AbsVal": LayerType(same),
-    "BNLL": LayerType(same),
-    "BatchNorm": LayerType(same, "batch_norm_param", params=_batch_norm_params),
-    "Bias": LayerType(_fits_first, "bias_param", (1, 2), params=_bias_params, follows=1),
+    "BNLL": _activation(same),
+    "BatchNorm": _normalization(
+        same,
+        "batch_norm_param",
+        params=_batch_norm_params,
+        frozen_by={"use_global_stats": True},
+        affine=Affine(_batch_norm_factors, (3, 3), _keeps_statistics),
+        unset_means=("use_global_stats",),
+        simplify=_simplify_batch_norm,
+    ),
+    "Bias": _normalization(
+        _fits_first, "bias_param", (1, 2), params=_bias_params, follows=1, fillers=filled_by(Filler("filler"))
+    ),
     "Clip": LayerType(same, "clip_param"),
-    "Dropout": LayerType(same, "dropout_param"),
-    "ELU": LayerType(same, "elu_param"),
-    "Eltwise": LayerType(_eltwise_tops, "eltwise_param", (2, ANY)),
+    "Dropout": _activation(
+        same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
+    ),
+    "ELU": _activation(same, "elu_param"),
+    "Eltwise": LayerType(
+        _eltwise_tops,
+        "eltwise_param",
+        (2, ANY),
+        role="joining",
+        summary=lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
+        simplify=_simplify_eltwise,
+    ),
     "Exp": LayerType(same, "exp_param"),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
-    "LRN": LayerType(_same_four, "lrn_param"),
+    "LRN": _normalization(
+        _same_four, "lrn_param", reach=_neighbours, summary=lambda layer: str(layer.lrn_param.local_size)
+    ),
     "Log": LayerType(same, "log_param"),
-    "MVN": LayerType(_same_upto_four, "mvn_param"),
-    "PReLU": LayerType(_same_upto_four, "prelu_param", params=_prelu_params),
-    "Power": LayerType(same, "power_param"),
-    "ReLU": LayerType(same, "relu_param"),
-    "Scale": LayerType(_fits_first, "scale_param", (1, 2), params=_scale_params, follows=1),
-    "Sigmoid": LayerType(same, "sigmoid_param"),
-    "Softmax": LayerType(_same_along_axis, "softmax_param"),
-    "Split": LayerType(same, makes=(1, ANY)),
-    "Swish": LayerType(same, "swish_param"),
-    "TanH": LayerType(same, "tanh_param"),
+    "MVN": _normalization(_same_upto_four, "mvn_param"),
+    "PReLU": _activation(
+        _same_upto_four,
+        "prelu_param",
+        params=_prelu_params,
+        fillers=filled_by(_SLOPE),
+        simplify=_simplify_prelu,
+    ),
+    "Power": LayerType(
+        same, "power_param", affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1)
+    ),
+    "ReLU": _activation(same, "relu_param"),
+    "Scale": _normalization(
+        _fits_first,
+        "scale_param",
+        (1, 2),
+        params=_scale_params,
+        follows=1,
+        fillers=_scale_fillers,
+        affine=Affine(_scale_factors, (1, 2), _scales_channels),
+        simplify=_simplify_scale,
+    ),
+    "Sigmoid": _activation(same, "sigmoid_param"),
+    "Softmax": _activation(_same_along_axis, "softmax_param"),
+    "Split": LayerType(same, makes=(1, ANY), role="joining"),
+    "Swish": _activation(same, "swish_param"),
+    "TanH": _activation(same, "tanh_param"),
     "Threshold": LayerType(same, "threshold_param"),
 }

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.layer_types.site import LAYER_TYPES, LayerType, Rule, Shape, Site, ends
+from caffe_fcn.net.layer_types.row import LAYER_TYPES, Filler, LayerType, Rule, ends
+from caffe_fcn.net.layer_types.site import Shape, Site
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 
 def _recurrent(site: Site) -> tuple[int, int, int]:
@@ -66,6 +72,19 @@ def _recurrent_macs(site: Site, tops: list[Shape]) -> int:
     return steps * streams * sum(math.prod(shape) for shape in matrices if len(shape) == 2)
 
 
+def _recurrent_fillers(states: int, after: Sequence[Filler]) -> Callable[[LayerParameter], Sequence[Filler]]:
+    """Of the weights and bias of the steps, the weights of a static input if there is one, and what comes after."""
+
+    def rule(layer: LayerParameter) -> Sequence[Filler]:
+        static = len(layer.bottom) > 2 + (states if layer.recurrent_param.expose_hidden else 0)
+        return (_WEIGHT, _BIAS, *([_WEIGHT] if static else []), *after)
+
+    return rule
+
+
+_WEIGHT, _BIAS = Filler("weight_filler"), Filler("bias_filler")
+
+
 def _lstm_unit_tops(site: Site) -> list[Shape]:
     cell, gates, cont = site.shapes
     if len(cell) != 3 or cell[0] != 1 or gates != (1, cell[1], 4 * cell[2]) or cont != cell[:2]:
@@ -83,6 +102,8 @@ TYPES: dict[str, LayerType] = {
         params=_lstm_params,
         macs=_recurrent_macs,
         coords=ends,
+        fillers=_recurrent_fillers(2, [_WEIGHT]),
+        role="dense",
     ),
     "LSTMUnit": LayerType(_lstm_unit_tops, bottoms=(3, 3), makes=(2, 2), coords=ends),
     "RNN": LayerType(
@@ -93,5 +114,7 @@ TYPES: dict[str, LayerType] = {
         params=_rnn_params,
         macs=_recurrent_macs,
         coords=ends,
+        fillers=_recurrent_fillers(1, [_WEIGHT, _WEIGHT, _BIAS]),
+        role="dense",
     ),
 }

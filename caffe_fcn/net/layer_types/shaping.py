@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from caffe_fcn.net.geometry import POINTWISE, AxisMap, CoordMap, dims
-from caffe_fcn.net.layer_types.site import ANY, LayerType, Shape, Site, ends, image_axis
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, ends
+from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 
 def _channel_like(name: str, old: str) -> Callable[[Site], int]:
@@ -152,13 +157,59 @@ def _batch_reindex_tops(site: Site) -> list[Shape]:
     return [(*site.shapes[1], *site.shapes[0][1:])]
 
 
+# What Caffe does not tell apart
+
+
+def _simplify_axis(old: str) -> Callable[[dict[str, Any], Any], None]:
+    """The older name of ``axis`` wins where it is given."""
+
+    def rule(table: dict[str, Any], param: Any) -> None:
+        table.pop(old, None)
+        if param.HasField(old):
+            table.pop("axis", None)
+            if getattr(param, old) != 1:
+                table["axis"] = getattr(param, old)
+
+    return rule
+
+
+def _simplify_crop(table: dict[str, Any], param: Any) -> None:
+    offset = table.pop("offset", ())
+    if any(offset):
+        table["offset"] = offset[:1] if len(set(offset)) == 1 else offset
+
+
+_joining = partial(LayerType, role="joining")
+
+
 TYPES: dict[str, LayerType] = {
     "BatchReindex": LayerType(_batch_reindex_tops, bottoms=(2, 2), follows=1),
-    "Concat": LayerType(_concat_tops, "concat_param", (1, ANY), coords=_along_channels("axis", "concat_dim")),
-    "Crop": LayerType(_crop_tops, "crop_param", (2, 2), coords=_crop_coords, follows=1),
-    "Flatten": LayerType(_flatten_tops, "flatten_param", coords=ends),
-    "Reshape": LayerType(_reshape_tops, "reshape_param", coords=ends),
-    "SPP": LayerType(_spp_tops, "spp_param", coords=ends),
-    "Slice": LayerType(_slice_tops, "slice_param", makes=(1, ANY), coords=_along_channels("axis", "slice_dim")),
-    "Tile": LayerType(_tile_tops, "tile_param", coords=_along_channels("axis")),
+    "Concat": _joining(
+        _concat_tops,
+        "concat_param",
+        (1, ANY),
+        coords=_along_channels("axis", "concat_dim"),
+        simplify_param=_simplify_axis("concat_dim"),
+    ),
+    "Crop": _joining(
+        _crop_tops,
+        "crop_param",
+        (2, 2),
+        coords=_crop_coords,
+        follows=1,
+        kind=Kind.CROP,
+        summary=lambda layer: f"offset {', '.join(map(str, layer.crop_param.offset)) or 0}",
+        simplify_param=_simplify_crop,
+    ),
+    "Flatten": _joining(_flatten_tops, "flatten_param", coords=ends, kind=Kind.RESHAPING),
+    "Reshape": _joining(_reshape_tops, "reshape_param", coords=ends, kind=Kind.RESHAPING),
+    "SPP": LayerType(_spp_tops, "spp_param", coords=ends, role="pooling"),
+    "Slice": _joining(
+        _slice_tops,
+        "slice_param",
+        makes=(1, ANY),
+        coords=_along_channels("axis", "slice_dim"),
+        simplify_param=_simplify_axis("slice_dim"),
+    ),
+    "Tile": _joining(_tile_tops, "tile_param", coords=_along_channels("axis")),
 }

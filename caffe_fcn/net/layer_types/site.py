@@ -1,26 +1,33 @@
-"""A layer in its place, and what a row of the table of layer types says about it."""
+"""A layer in its place: what the rules of the table of layer types are functions of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from caffe_fcn.errors import NetError
-from caffe_fcn.net.geometry import POINTWISE, CoordMap, Window, dims
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.geometry import dims
+from caffe_fcn.net.layer_types.row import LAYER_TYPES
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 Shape: TypeAlias = tuple[int, ...]
-ANY = 1 << 30
+
+DataShapes: TypeAlias = "Callable[[LayerParameter], list[Shape]]"
+"""What knows the files of data layers: the shapes of one record of such a layer, C x H x W of an image, or, of HDF5
+data, one for each top. `caffe_fcn.datasets.source_shapes.read_record_shapes` opens the files."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A layer in its place: its message and the names and shapes of the blobs that it reads."""
+    """A layer in its place: its message, the names and shapes of the blobs that it reads, and who knows its files."""
 
     layer: LayerParameter
     names: Sequence[str] = ()
     shapes: Sequence[Shape] = ()
+    data_shapes: DataShapes | None = None
 
     @property
     def param(self) -> Any:
@@ -34,6 +41,13 @@ class Site:
     def blob(self, index: int = 0) -> str:
         """A bottom as errors name it: ``'data' (1x3x227x227)``."""
         return f"'{self.names[index]}' ({dims(self.shapes[index])})"
+
+    def record_shapes(self) -> list[Shape]:
+        """The shapes of one record of a data layer's files."""
+        if self.data_shapes is None:
+            opener = "caffe_fcn.datasets.source_shapes.read_record_shapes"
+            self.fail("has the shape of what its files hold", f"give a `size`, or `data_shapes`, such as {opener}")
+        return self.data_shapes(self.layer)
 
     def four_axes(self) -> Shape:
         """The shape of the first bottom, which must be N x C x H x W."""
@@ -52,45 +66,3 @@ class Site:
 def image_axis(axis: int) -> int:
     """An axis where no shape is known: one counted from the end is that of N x C x H x W."""
     return axis % 4 if axis < 0 else axis
-
-
-Rule: TypeAlias = Callable[[Site], list[Shape]]
-
-
-def none(site: Site) -> list[Shape]:
-    """No tops, or no parameters."""
-    return []
-
-
-def no_macs(site: Site, tops: list[Shape]) -> int:
-    """Nothing is multiplied and added up."""
-    return 0
-
-
-def ends(layer: LayerParameter) -> CoordMap | None:
-    """Coordinates end here: nothing behind the layer can be aligned with what is before it."""
-    return None
-
-
-def pointwise(layer: LayerParameter) -> CoordMap | None:
-    """Every value keeps its place."""
-    return POINTWISE
-
-
-@dataclass(frozen=True)
-class LayerType:
-    """One row of the table; the defaults are those of a layer that works on each value alone."""
-
-    tops: Rule
-    param_name: str = ""
-    bottoms: tuple[int, int] = (1, 1)
-    makes: tuple[int, int] = (1, 1)
-    params: Rule = none
-    macs: Callable[[Site, list[Shape]], int] = no_macs
-    coords: Callable[[LayerParameter], CoordMap | None] = pointwise
-    follows: int = ANY  # how many of the bottoms, from the first, carry coordinates
-    field: Callable[[LayerParameter], tuple[Window, ...]] | None = None  # the windows, where there are any
-    upsamples: bool = False
-
-
-LAYER_TYPES: dict[str, LayerType] = {}  # filled by the package from its families

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, pooled
-from caffe_fcn.net.layer_types.site import ANY, LayerType, Rule, Shape, Site, image_axis
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pooled
+from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, Outputs, Rule, weight_and_bias
+from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import LayerParameter
 
 
 def windows(layer: LayerParameter) -> tuple[Window, ...]:
@@ -193,7 +196,89 @@ def _pooling_coords(layer: LayerParameter) -> CoordMap | None:
     return CoordMap(2, maps) if maps else None
 
 
-_windowed = partial(LayerType, bottoms=(1, ANY), makes=(1, ANY), param_name="convolution_param", field=windows)
+# Where the weights of an output lie
+
+
+def _convolution_outputs(layer: LayerParameter, shape: Shape) -> Outputs | None:
+    if len(shape) < 2:
+        return None
+    return Outputs(shape[0], shape[0], math.prod(shape[1:]), math.prod(shape))
+
+
+def _deconvolution_outputs(layer: LayerParameter, shape: Shape) -> Outputs | None:
+    """Weights are channels x outputs of a group x kernel."""
+    group = layer.convolution_param.group
+    if len(shape) < 2 or shape[0] % group:
+        return None
+    width, taps = shape[1], math.prod(shape[2:])
+    return Outputs(width * group, width, taps, taps * width * (shape[0] // group))
+
+
+# In few words
+
+
+def _convolution_summary(layer: LayerParameter) -> str:
+    return f"{layer.convolution_param.num_output} {_describe_windows(windows(layer))}"
+
+
+def _pooling_summary(layer: LayerParameter) -> str:
+    param = layer.pooling_param
+    method = param.DESCRIPTOR.fields_by_name["pool"].enum_type.values_by_number[param.pool].name
+    given = pooling_windows(layer)
+    return f"{method} {_describe_windows(given) if given else 'global'}"
+
+
+def _describe_windows(given: tuple[Window, ...]) -> str:
+    """``3x3 /2 pad 1``: kernel, and what else is not usual."""
+    kernel, stride, pad, dilation = (
+        [getattr(window, key) for window in (given * 2 if len(given) == 1 else given)]
+        for key in ("kernel", "stride", "pad", "dilation")
+    )
+    parts = [dims(kernel)]
+    for sign, values, usual in (("/", stride, 1), ("pad ", pad, 0), ("dilation ", dilation, 1)):
+        if set(values) != {usual}:
+            parts.append(sign + (str(values[0]) if len(set(values)) == 1 else dims(values)))
+    return " ".join(parts)
+
+
+# What Caffe does not tell apart
+
+
+def _simplify_convolution(table: dict[str, Any], param: Any) -> None:
+    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0), ("dilation", 1)):
+        _simplify_sides(table, param, name, default)
+
+
+def _simplify_pooling(table: dict[str, Any], param: Any) -> None:
+    for name, default in (("kernel_size", None), ("stride", 1), ("pad", 0)):
+        _simplify_sides(table, param, name, default)
+
+
+def _simplify_sides(table: dict[str, Any], param: Any, name: str, default: int | None) -> None:
+    """``pad_h: 1 pad_w: 1``, ``pad: 1 pad: 1`` and ``pad: 1`` are one: a tuple, of one number where all axes agree."""
+    stem = name.removesuffix("_size")
+    given = table.pop(name, ())
+    value = given if isinstance(given, tuple) else (given,)
+    sides = [f"{stem}_h", f"{stem}_w"] if name != "dilation" else []
+    if any(param.HasField(side) for side in sides):
+        value = tuple(getattr(param, side) for side in sides)
+    for side in sides:
+        table.pop(side, None)
+    value = value[:1] if len(set(value)) == 1 else value
+    if value and value != (default,):
+        table[name] = value
+
+
+_windowed = partial(
+    LayerType,
+    param_name="convolution_param",
+    bottoms=(1, ANY),
+    makes=(1, ANY),
+    field=windows,
+    fillers=weight_and_bias,
+    summary=_convolution_summary,
+    simplify_param=_simplify_convolution,
+)
 
 
 TYPES: dict[str, LayerType] = {
@@ -202,6 +287,9 @@ TYPES: dict[str, LayerType] = {
         params=_convolution_params,
         macs=_convolution_macs,
         coords=_convolution_coords,
+        kind=Kind.CONVOLUTION,
+        outputs=_convolution_outputs,
+        role="convolution",
     ),
     "Deconvolution": _windowed(
         _deconvolution_tops,
@@ -209,7 +297,28 @@ TYPES: dict[str, LayerType] = {
         macs=_deconvolution_macs,
         coords=_deconvolution_coords,
         upsamples=True,
+        kind=Kind.DECONVOLUTION,
+        outputs=_deconvolution_outputs,
+        role="upsampling",
     ),
-    "Im2col": LayerType(_im2col_tops, "convolution_param", coords=_convolution_coords, field=windows),
-    "Pooling": LayerType(_pooling_tops, "pooling_param", makes=(1, 2), coords=_pooling_coords, field=pooling_windows),
+    "Im2col": LayerType(
+        _im2col_tops,
+        "convolution_param",
+        coords=_convolution_coords,
+        field=windows,
+        role="convolution",
+        summary=_convolution_summary,
+        simplify_param=_simplify_convolution,
+    ),
+    "Pooling": LayerType(
+        _pooling_tops,
+        "pooling_param",
+        makes=(1, 2),
+        coords=_pooling_coords,
+        field=pooling_windows,
+        kind=Kind.POOLING,
+        role="pooling",
+        summary=_pooling_summary,
+        simplify_param=_simplify_pooling,
+    ),
 }

@@ -22,15 +22,17 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
+from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.net import padding
 from caffe_fcn.net.graph import Graph, split
-from caffe_fcn.net.layer_types import windows
+from caffe_fcn.net.layer_types import layer_type, windows
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn, solvers
 from caffe_fcn.netspec.assign import is_foreign
 from caffe_fcn.netspec.convolutionize import convolutionize
-from caffe_fcn.netspec.design import IMAGENET_MEAN, Backbone, DataSet, NetDesign
+from caffe_fcn.netspec.design import Backbone, DataSet, NetDesign
 from caffe_fcn.netspec.from_classifier.parts import BackboneLayers, Parts, find_backbone, find_parts
 from caffe_fcn.netspec.prototxts import build
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
@@ -54,48 +56,48 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     name = net.name or "classifier"
     deploy = split(net, "deploy")
     try:
-        parts = find_parts(infer(deploy))
+        parts = find_parts(infer(deploy, data_shapes=read_record_shapes))
     except DatasetError as error:
         raise NetError(error.where, error.what, "name the deploy net, which says its input's size") from error
     body = convolutionize(deploy, only=parts.dense)
     bypass_layers(body, parts.ending)
     found = find_backbone(body, parts)
-    replay = _make_replay(found, body, parts)
-    backbone = Backbone(name, replay, replay.pad, found.stride, _name_skips(name, found, stride))
+    layers = _take_layers(found, body, parts)
+    backbone = Backbone(name, layers, layers.pad, found.stride, _name_skips(name, found, stride))
     design = NetDesign(
         name=name,
         backbone=backbone,
         stride=min(stride, found.stride),
         solver={**solvers.ALEXNET, "test_iter": [100]},
-        dataset=_make_dataset(parts),
-        classes=(classes,),
+        dataset=_make_dataset(parts, classes),
         add_layers=fcn.add_fcn,
         source="..",
         data="lmdb",
         normalize=True,
         bilinear=True,
     )
-    _check_names(build(design, "deploy", pad=_WIDE_PAD), replay.net)
+    _check_names(build(design, "deploy", pad=_WIDE_PAD), layers.net)
     is_like_reference = found.stride == _REFERENCE_STRIDE and any(_has_window(body, name) for name in parts.dense)
     return replace(design, backbone=replace(backbone, pad=_choose_pad(design, parts.size, is_like_reference)))
 
 
-def _make_dataset(parts: Parts) -> DataSet:
+def _make_dataset(parts: Parts, classes: int) -> DataSet:
     mean = IMAGENET_MEAN if parts.channels == len(IMAGENET_MEAN) else (0.0,)
-    return DataSet("data", images={"data": parts.channels}, mean=mean)
+    return DataSet("data", images={"data": parts.channels}, class_counts=(classes,), mean=mean)
 
 
-def _make_replay(found: BackboneLayers, body: NetParameter, parts: Parts) -> _Replay:
-    layers = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
-    names = {layer.name for layer in layers.layer}
+def _take_layers(found: BackboneLayers, body: NetParameter, parts: Parts) -> _PrototxtLayers:
+    taken = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
+    names = {layer.name for layer in taken.layer}
     first = [node.name for node in padding.first_layers(Graph(body)) if node.name in names]
     if not first:
         what = "classifies the image itself: no convolution before it could be the backbone of an FCN"
         raise NetError(f"layer '{parts.classifier}'", what, "name a net with a convolution before its classifier")
-    return _Replay(layers, first, parts.image, found.features.name)
+    return _PrototxtLayers(taken, first, parts.image, found.features.name)
 
 
 def _name_skips(name: str, found: BackboneLayers, stride: int) -> dict[int, str]:
+    """The skips by the names of their Tops; raises `NetError` if there is none for the stride that is asked for."""
     skips = {at: _name_top(node.layer) for at, node in found.skips.items()}
     if stride < found.stride and stride not in skips:
         known = ", ".join(map(str, (found.stride, *skips)))
@@ -130,7 +132,7 @@ def _check_names(built: NetParameter, backbone: NetParameter) -> None:
     names = Counter(layer.name for layer in built.layer)
     blobs = {blob for layer in built.layer for blob in layer.top}
     for layer in backbone.layer:
-        if layer.type != "Dropout" and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
+        if not layer_type(layer.type).idle_in_test and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
             raise NetError(f"layer '{layer.name}'", "has, or makes a blob of, a name that the head needs", "rename it")
 
 
@@ -138,7 +140,7 @@ def _check_names(built: NetParameter, backbone: NetParameter) -> None:
 
 
 @dataclass(frozen=True)
-class _Replay:
+class _PrototxtLayers:
     """``add_layers`` of a `Backbone`: adds the layers of ``net``, from the blob ``image`` to the blob ``features``.
 
     The layers ``first`` have the padding that can be chosen.
@@ -160,7 +162,7 @@ class _Replay:
         net = self.net if pad == self.pad else padding.with_padding(self.net, self.first, pad)
         for layer in net.layer:
             bottoms = [blobs[blob] for blob in layer.bottom]
-            if layer.type == "Dropout" and not training:
+            if layer_type(layer.type).idle_in_test and not training:
                 blobs[layer.top[0]] = bottoms[0]
                 continue
             tops = Function(layer.type, tuple(bottoms), _collect_params(layer, training)).tops
@@ -189,8 +191,9 @@ def _collect_params(layer: LayerParameter, training: bool) -> dict[str, Any]:
         if name not in _NOT_PARAMS and not is_foreign(layer.type, name)
     }
     params |= {"name": layer.name, "ntop": len(layer.top), "in_place": _is_in_place(layer)}
-    if layer.type == "BatchNorm" and training:
-        params["batch_norm_param"] = {**params.get("batch_norm_param", {}), "use_global_stats": True}
+    row = layer_type(layer.type)
+    if row.frozen_by and training:
+        params[row.param_name] = {**params.get(row.param_name, {}), **row.frozen_by}
     return params
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import POINTWISE, dims
 from caffe_fcn.net.graph import Blob, Graph, Node
+from caffe_fcn.net.layer_types import Kind, is_loss
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
 from caffe_fcn.net.shapes import Shapes, row_of
 from caffe_fcn.netspec.convolutionize import is_flattening
@@ -48,7 +49,7 @@ def find_parts(shapes: Shapes) -> Parts:
         shape[1],
         (shape[2], shape[3]),
         classifier.name,
-        frozenset(node.name for node in path if node.type == "InnerProduct"),
+        frozenset(node.name for node in path if row_of(node).kind is Kind.INNER_PRODUCT),
         frozenset(node.name for node in path if is_flattening(node, shapes) or _is_global_pooling(node, shapes)),
     )
 
@@ -58,7 +59,7 @@ def _find_classifier(graph: Graph) -> Node:
     if not outputs:
         raise NetError("net", "has no output", "name a classifier's deploy net")
     node = outputs[-1].maker
-    while node.type not in ("InnerProduct", "Convolution"):
+    while row_of(node).kind not in (Kind.INNER_PRODUCT, Kind.CONVOLUTION):
         if not node.bottoms or not (_may_follow_classifier(node) or _is_pointwise(node)):
             what = "stands where a classifier should: between the output and the last layer with weights"
             raise NetError(node, what, "name a net that ends in one vector of class scores")
@@ -67,7 +68,8 @@ def _find_classifier(graph: Graph) -> Node:
 
 
 def _may_follow_classifier(node: Node) -> bool:
-    return node.type in ("Flatten", "Reshape", "Pooling", "Accuracy", "ArgMax") or node.type.endswith("Loss")
+    row = row_of(node)
+    return row.kind in (Kind.RESHAPING, Kind.POOLING) or row.reads_scores or is_loss(node.type)
 
 
 def _is_pointwise(node: Node) -> bool:
@@ -98,10 +100,14 @@ def _find_image(classifier: Node, path: Iterable[Node]) -> Blob:
 
 def _is_global_pooling(node: Node, shapes: Shapes) -> bool:
     """Whether a layer pools the whole image: by ``global_pooling``, or by an average over the classifier's size."""
-    if node.type != "Pooling" or node.layer.pooling_param.global_pooling:
-        return node.type == "Pooling"
+    if not _is_pooling(node) or node.layer.pooling_param.global_pooling:
+        return _is_pooling(node)
     before, after = (shapes.blobs[blob.name][2:] for blob in (node.bottoms[0], node.tops[0]))
     return node.layer.pooling_param.pool == _AVE and set(after) == {1} and set(before) != {1}
+
+
+def _is_pooling(node: Node) -> bool:
+    return row_of(node).kind is Kind.POOLING
 
 
 _AVE = 1  # PoolingParameter.AVE
@@ -166,7 +172,7 @@ def _find_skips(layers: Sequence[Node], strides: Mapping[str, int], coarsest: in
     found: dict[int, Node] = {}
     for node in _find_bottlenecks(layers):
         stride = strides.get(node.tops[0].name, 0)
-        if 1 < stride < coarsest and (node.type == "Pooling" or found.get(stride, node).type != "Pooling"):
+        if 1 < stride < coarsest and (_is_pooling(node) or not _is_pooling(found.get(stride, node))):
             found[stride] = node
     usable, before = {}, coarsest
     for stride in sorted(found, reverse=True):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
-from layer_texts import STEPS, given_input, layer, recurrent
-from torch_judge import assert_as_caffe, random_inputs
+from prototxts import STEPS, input_layer, layer, recurrent
+from torch_judge import assert_as_caffe, make_random_inputs
 
 pytestmark = pytest.mark.numerics
 
 
-X = given_input("x", 2, 6, 7, 9)
-Y = given_input("y", 2, 6, 7, 9)
-LABEL = given_input("label", 2, 1, 7, 9)
-LABELS = given_input("label", 2, 6, 7, 9)
-VECTORS = given_input("x", 5, 8)
-ONE_LABEL = given_input("label", 5)
+X = input_layer("x", 2, 6, 7, 9)
+Y = input_layer("y", 2, 6, 7, 9)
+LABEL = input_layer("label", 2, 1, 7, 9)
+LABELS = input_layer("label", 2, 6, 7, 9)
+VECTORS = input_layer("x", 5, 8)
+ONE_LABEL = input_layer("label", 5)
 
 
 SHARED = 'param { name: "w" share_mode: PERMISSIVE } inner_product_param { num_output: 4 bias_term: false'
@@ -30,9 +30,9 @@ def convolution(kind: str, inside: str, bottom: str = X) -> str:
     return bottom + layer(kind, "x", "c", f"convolution_param {{ {inside} }}")
 
 
-STATIC = given_input("static", 2, 3, 2)
-H0 = given_input("h0", 1, 2, 5)
-C0 = given_input("c0", 1, 2, 5)
+STATIC = input_layer("static", 2, 3, 2)
+H0 = input_layer("h0", 1, 2, 5)
+C0 = input_layer("c0", 1, 2, 5)
 
 
 def softmax_loss(inside: str) -> str:
@@ -45,12 +45,12 @@ WITH_GRADIENTS = {
     "convolution, dilated in groups": convolution(
         "Convolution", "num_output: 4 group: 2 kernel_size: 3 dilation: 2 pad: 2 bias_term: false"
     ),
-    "convolution over one axis": convolution("Convolution", "num_output: 4 kernel_size: 3", given_input("x", 2, 3, 9)),
+    "convolution over one axis": convolution("Convolution", "num_output: 4 kernel_size: 3", input_layer("x", 2, 3, 9)),
     "convolution over three axes": convolution(
-        "Convolution", "num_output: 4 kernel_size: 3 stride: 2", given_input("x", 2, 3, 6, 7, 8)
+        "Convolution", "num_output: 4 kernel_size: 3 stride: 2", input_layer("x", 2, 3, 6, 7, 8)
     ),
     "convolution from axis 2": convolution(
-        "Convolution", "axis: 2 num_output: 5 kernel_size: 3", given_input("v", 2, 3, 4, 7).replace('"v"', '"x"')
+        "Convolution", "axis: 2 num_output: 5 kernel_size: 3", input_layer("v", 2, 3, 4, 7).replace('"v"', '"x"')
     ),
     "convolution of two bottoms": X
     + Y
@@ -79,10 +79,10 @@ WITH_GRADIENTS = {
     "scale and bias over two axes": X + layer("Scale", "x", "s", "scale_param { axis: 1 num_axes: 2 bias_term: true }"),
     "scale by one value": X + layer("Scale", "x", "s", "scale_param { num_axes: 0 bias_term: true }"),
     "scale by a blob": X
-    + given_input("g", 2, 6)
+    + input_layer("g", 2, 6)
     + layer("Scale", "x g", "s", "scale_param { axis: 0 bias_term: true }"),
     "bias": X + layer("Bias", "x", "s", "bias_param { axis: 2 }"),
-    "bias by a blob": X + given_input("g", 7, 9) + layer("Bias", "x g", "s", "bias_param { axis: -2 }"),
+    "bias by a blob": X + input_layer("g", 7, 9) + layer("Bias", "x g", "s", "bias_param { axis: -2 }"),
     "mvn": X + layer("MVN", "x", "n"),
     "mvn across channels": X + layer("MVN", "x", "n", "mvn_param { across_channels: true eps: 0.1 }"),
     "mvn of means alone": X + layer("MVN", "x", "n", "mvn_param { normalize_variance: false }"),
@@ -117,9 +117,9 @@ WITH_GRADIENTS = {
     "slice": X + layer("Slice", "x", "a b"),
     "slice at points": X + layer("Slice", "x", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 5 }"),
     "split": X + layer("Split", "x", "a b"),
-    "crop": X + given_input("z", 2, 6, 4, 5) + layer("Crop", "x z", "c", "crop_param { axis: 2 offset: 2 }"),
+    "crop": X + input_layer("z", 2, 6, 4, 5) + layer("Crop", "x z", "c", "crop_param { axis: 2 offset: 2 }"),
     "crop at two offsets": X
-    + given_input("z", 2, 6, 4, 5)
+    + input_layer("z", 2, 6, 4, 5)
     + layer("Crop", "x z", "c", "crop_param { axis: -2 offset: 3 offset: 1 }"),
     "flatten": X + layer("Flatten", "x", "f", "flatten_param { axis: 2 }"),
     "reshape": X + layer("Reshape", "x", "f", "reshape_param { shape { dim: -1 dim: 21 } axis: 1 num_axes: 2 }"),
@@ -147,8 +147,8 @@ WITH_GRADIENTS = {
     + layer("InnerProduct", "x", "a", f"{SHARED} }}", "one")
     + layer("InnerProduct", "x", "b", f"{SHARED} transpose: true }}", "two"),
     "lstm": STEPS + recurrent("LSTM", "x cont"),
-    "lstm of images, in one step": given_input("x", 1, 2, 3, 2)
-    + given_input("cont", 1, 2)
+    "lstm of images, in one step": input_layer("x", 1, 2, 3, 2)
+    + input_layer("cont", 1, 2)
     + recurrent("LSTM", "x cont", more="debug_info: true"),
     "lstm with a static input": STEPS + STATIC + recurrent("LSTM", "x cont static"),
     "lstm that shows its states": STEPS + H0 + C0 + recurrent("LSTM", "x cont h0 c0", "l h c", "expose_hidden: true"),
@@ -158,15 +158,15 @@ WITH_GRADIENTS = {
     + C0
     + recurrent("LSTM", "x cont static h0 c0", "l h c", "expose_hidden: true"),
     "lstm unit": C0
-    + given_input("gates", 1, 2, 20)
-    + given_input("cont", 1, 2)
+    + input_layer("gates", 1, 2, 20)
+    + input_layer("cont", 1, 2)
     + layer("LSTMUnit", "c0 gates cont", "c h"),
     "rnn": STEPS + recurrent("RNN", "x cont"),
     "rnn with a static input": STEPS + STATIC + recurrent("RNN", "x cont static"),
     "rnn that shows its state": STEPS + H0 + recurrent("RNN", "x cont h0", "l h", "expose_hidden: true"),
     "filter": VECTORS
-    + given_input("y", 5, 3)
-    + given_input("chosen", 5, 1)
+    + input_layer("y", 5, 3)
+    + input_layer("chosen", 5, 1)
     + layer("InnerProduct", "x", "f", "inner_product_param { num_output: 3 }")
     + layer("Filter", "f chosen", "few")
     + layer("Filter", "y chosen", "others", name="other")
@@ -184,15 +184,15 @@ LOSSES = {
     "softmax loss of old, not normalized": softmax_loss("loss_param { ignore_label: 2 normalize: false }"),
     "softmax loss of old, normalized": softmax_loss("loss_param { ignore_label: 2 normalize: true }"),
     "softmax loss with a weight": softmax_loss("loss_weight: 0.25"),
-    "softmax loss over the last axis": given_input("x", 2, 7, 9, 6)
+    "softmax loss over the last axis": input_layer("x", 2, 7, 9, 6)
     + LABEL
     + layer("SoftmaxWithLoss", "x label", "loss", "softmax_param { axis: -1 }"),
-    "infogain": given_input("x", 5, 6)
+    "infogain": input_layer("x", 5, 6)
     + ONE_LABEL
-    + given_input("h", 1, 1, 6, 6)
+    + input_layer("h", 1, 1, 6, 6)
     + layer("Scale", "x", "s")
     + layer("InfogainLoss", "s label h", "loss"),
-    "multinomial": given_input("x", 5, 6)
+    "multinomial": input_layer("x", 5, 6)
     + ONE_LABEL
     + layer("Softmax", "x", "p")
     + layer("MultinomialLogisticLoss", "p label", "loss"),
@@ -206,17 +206,17 @@ LOSSES = {
         )
     },
     "euclidean": X + Y + layer("EuclideanLoss", "x y", "loss"),
-    "hinge": given_input("x", 5, 6) + ONE_LABEL + layer("HingeLoss", "x label", "loss"),
-    "hinge, squared": given_input("x", 5, 6)
+    "hinge": input_layer("x", 5, 6) + ONE_LABEL + layer("HingeLoss", "x label", "loss"),
+    "hinge, squared": input_layer("x", 5, 6)
     + ONE_LABEL
     + layer("HingeLoss", "x label", "loss", "hinge_loss_param { norm: L2 }"),
     "contrastive": VECTORS
-    + given_input("y", 5, 8)
-    + given_input("label", 5)
+    + input_layer("y", 5, 8)
+    + input_layer("label", 5)
     + layer("ContrastiveLoss", "x y label", "loss", "contrastive_loss_param { margin: 4 }"),
     "contrastive of old": VECTORS
-    + given_input("y", 5, 8)
-    + given_input("label", 5)
+    + input_layer("y", 5, 8)
+    + input_layer("label", 5)
     + layer("ContrastiveLoss", "x y label", "loss", "contrastive_loss_param { margin: 20 legacy_version: true }"),
     "two losses": X
     + LABEL
@@ -243,14 +243,14 @@ MEASURES = {
     + layer("Threshold", "x", "t")
     + layer("ArgMax", "t", "m", "argmax_param { axis: 1 top_k: 4 }"),
     "threshold": X + layer("Threshold", "x", "t", "threshold_param { threshold: 0.3 }"),
-    "embed": given_input("label", 3, 2) + layer("Embed", "label", "e", "embed_param { num_output: 5 input_dim: 7 }"),
-    "batch reindex": X + given_input("label", 5) + layer("BatchReindex", "x label", "b"),
+    "embed": input_layer("label", 3, 2) + layer("Embed", "label", "e", "embed_param { num_output: 5 input_dim: 7 }"),
+    "batch reindex": X + input_layer("label", 5) + layer("BatchReindex", "x label", "b"),
     "filter of several": X
     + VECTORS.replace('"x"', '"y"').replace("dim: 5", "dim: 2")
-    + given_input("chosen", 2)
+    + input_layer("chosen", 2)
     + layer("Filter", "x y chosen", "f g"),
     "filter that lets nothing through": X
-    + given_input("chosen", 2)
+    + input_layer("chosen", 2)
     + layer("Filter", "x chosen", "f")
     + layer("Threshold", "chosen", "t", "threshold_param { threshold: 9 }")
     + layer("Filter", "x t", "none", name="no")
@@ -264,7 +264,7 @@ MEASURES = {
 
 def inputs_of(text: str) -> dict[str, np.ndarray]:
     """Random values, and labels 0 to 5, or 0 and 1 where they are no classes."""
-    inputs = random_inputs(text)
+    inputs = make_random_inputs(text)
     if "label" in inputs:
         most = 2 if any(kind in text for kind in ("BatchReindex", "ContrastiveLoss", "Sigmoid")) else 6
         inputs["label"] = np.random.RandomState(2).randint(0, most, inputs["label"].shape).astype(np.float32)

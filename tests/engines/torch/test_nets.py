@@ -8,7 +8,7 @@ from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, assume, given, settings
 from random_nets import nets
 from small_nets import inputs_of, small
-from torch_judge import assert_as_caffe, parsed, random_inputs
+from torch_judge import assert_as_caffe, make_random_inputs, parse_net
 
 from caffe_fcn import proto
 from caffe_fcn.net.layer_types import pooling_windows
@@ -24,7 +24,7 @@ random_ones = settings(max_examples=100, deadline=None, suppress_health_check=li
 @given(text=nets())
 def test_random_nets_make_the_blobs_and_gradients_of_real_caffe(caffe: CaffeWorker, text: str) -> None:
     assume(not has_empty_windows(text))
-    assert_as_caffe(caffe, "force_backward: true\n" + text, random_inputs(text), backward="ArgMax" not in text)
+    assert_as_caffe(caffe, "force_backward: true\n" + text, make_random_inputs(text), backward="ArgMax" not in text)
 
 
 @random_ones
@@ -32,12 +32,12 @@ def test_random_nets_make_the_blobs_and_gradients_of_real_caffe(caffe: CaffeWork
 def test_random_nets_train_as_in_real_caffe(caffe: CaffeWorker, text: str) -> None:
     assume(not has_empty_windows(text))
     assume("Dropout" not in text and "ArgMax" not in text)
-    assert_as_caffe(caffe, "force_backward: true\n" + text, random_inputs(text), "TRAIN")
+    assert_as_caffe(caffe, "force_backward: true\n" + text, make_random_inputs(text), "TRAIN")
 
 
 def has_empty_windows(text: str) -> bool:
     """Whether a pooling's last window lies beyond the image, where Caffe writes to memory that is not its own."""
-    found = infer(parsed(text))
+    found = infer(parse_net(text))
     return any(
         (pooled - 1) * window.stride >= size + window.pad
         for node in found.graph.nodes

@@ -8,8 +8,8 @@ import numpy as np
 import outlines
 import pytest
 from caffe_worker import PyCaffe
-from layer_texts import STEPS, recurrent
-from torch_judge import parsed
+from prototxts import STEPS, recurrent
+from torch_judge import parse_net
 from trainings import caffe_train, losses, torch_train
 
 from caffe_fcn.engines.torch import Net
@@ -52,12 +52,12 @@ def test_a_pass_goes_on_with_the_states_of_the_last_one(tmp_path: Path, pycaffe:
 
 
 def test_the_number_of_steps_stays() -> None:
-    engine = Net(parsed(STEPS + recurrent("LSTM", "x cont")))
+    engine = Net(parse_net(STEPS + recurrent("LSTM", "x cont")))
     with pytest.raises(NetError, match=r"layer 'LSTM' \(LSTM\): was made for 4 steps and gets 3"):
         engine.forward(x=np.zeros((3, 2, 3)), cont=np.ones((3, 2)))
 
 
-SEQUENCES = """
+TRAINING_NET = """
 layer { name: "data" type: "HDF5Data" top: "x" top: "cont" top: "label"
   hdf5_data_param { source: "sequences.txt" batch_size: 6 } }
 layer { name: "memory" type: "%s" bottom: "x" bottom: "cont" top: "state"
@@ -84,7 +84,7 @@ def test_a_training_goes_caffes_way_and_is_resumed_by_either(
     with h5py.File("sequences.h5", "w") as file:
         file.update({"x": values, "cont": going, "label": labels})
     Path("sequences.txt").write_text("sequences.h5\n")
-    Path("net.prototxt").write_text(SEQUENCES % kind)
+    Path("net.prototxt").write_text(TRAINING_NET % kind)
     outlines.start(tmp_path)
 
     def solver(name: str, **more: object) -> Path:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trainings import MOMENTUM, SOLVERS, assert_same_weights, caffe_train, losses, torch_train
 
-from caffe_fcn.engines.torch.training import state
+from caffe_fcn.engines.torch.training import solver_state
 from caffe_fcn.engines.torch.training.solver import Solver
+from caffe_fcn.engines.torch.training.solver_state import DataPosition, SavedState
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.proto import SolverState
 from caffe_fcn.weights.tensors import from_array
@@ -56,7 +57,7 @@ def test_to_resume_is_to_have_never_stopped(place: Path, kind: str, form: str) -
     once, twice = (outlines.weights(place / f"{name}_iter_9.caffemodel{end}") for name in ("snap", "again"))
     for name in once:
         assert (once[name] == twice[name]).all()
-    states = [state.read(place / f"{name}_iter_9.solverstate{end}") for name in ("snap", "again")]
+    states = [solver_state.read(place / f"{name}_iter_9.solverstate{end}") for name in ("snap", "again")]
     assert states[0].position == states[1].position
     for one, other in zip(*(each.histories for each in states), strict=True):
         assert (one.load() == other.load()).all()
@@ -113,13 +114,13 @@ def test_a_snapshot_that_does_not_fit_is_refused(place: Path, misfit: str) -> No
 def test_caffes_schema_reads_the_binary_form(tmp_path: Path) -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = tmp_path / "x.solverstate"
-    position = state.Position(5, (12, 3))
-    state.write(path, state.SolverState(7, "x.caffemodel", 2, [from_array(values), from_array(-values)], position))
+    position = DataPosition(5, (12, 3))
+    solver_state.write(path, SavedState(7, "x.caffemodel", 2, [from_array(values), from_array(-values)], position))
     message = SolverState.FromString(path.read_bytes())
     assert (message.iter, message.learned_net, message.current_step) == (7, "x.caffemodel", 2)
     assert [list(blob.shape.dim) for blob in message.history] == [[2, 3], [2, 3]]
     assert list(message.history[1].data) == [-0.0, -1, -2, -3, -4, -5]
-    assert state.read(path).position == position
+    assert solver_state.read(path).position == position
 
 
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255), cut=st.booleans(), form=st.sampled_from(["", ".h5"]))
@@ -129,13 +130,13 @@ def test_damaged_states_are_refused_or_harmless(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"damaged.solverstate{form}"
     histories = [from_array(np.ones((4, 5), np.float32))]
-    state.write(path, state.SolverState(7, "x.caffemodel", 2, histories, state.Position(5, (12, 3))))
+    solver_state.write(path, SavedState(7, "x.caffemodel", 2, histories, DataPosition(5, (12, 3))))
     data = bytearray(path.read_bytes())
     at %= len(data)
     data[at:] = data[at:][:0] if cut else bytes([byte]) + data[at + 1 :]
     path.write_bytes(data)
     try:
-        found = state.read(path)
+        found = solver_state.read(path)
         assert sum(history.count for history in found.histories) <= 20
     except CaffeFcnError as error:
         assert "\n" not in str(error)

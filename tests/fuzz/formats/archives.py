@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import published_sets
+import published_samples
 import scipy.io
 from fuzz.containers import damaged_mat, damaged_tar, gzipped, tar_of
 from fuzz.formats.format import Files, Format, ValueChanged, either, one_of_its_files, tree
@@ -20,7 +20,7 @@ from fuzz.mutations import damaged, number_near
 from caffe_fcn.datasets.formats import mnist
 from caffe_fcn.datasets.formats.voc import MatLabels
 from caffe_fcn.datasets.records import source_files
-from caffe_fcn.datasets.reference_layers import layouts
+from caffe_fcn.datasets.reference_layers import decoders
 
 _SPLITS = {"train": ["2007_000001", "2007_000002"], "val": ["2007_000003"]}
 
@@ -41,7 +41,7 @@ def _timeless(mat: bytes) -> bytes:
 
 @cache
 def _voc() -> Files:
-    return _published(published_sets.voc, _SPLITS)
+    return _published(published_samples.voc, _SPLITS)
 
 
 def _tars() -> list[Files]:
@@ -68,10 +68,11 @@ _SIFT = {"trainval": ["a"], "test": ["b"]}
 @cache
 def _matlab() -> list[Files]:
     sbdd = {
-        f"sbdd/{name}": content for name, content in _published(published_sets.sbdd, {"train": ["2008_000001"]}).items()
+        f"sbdd/{name}": content
+        for name, content in _published(published_samples.sbdd, {"train": ["2008_000001"]}).items()
     }
-    nyud = {f"nyud/{name}": content for name, content in _published(published_sets.nyud, _NYUD).items()}
-    sift = {f"sift/{name}": content for name, content in _published(published_sets.siftflow, _SIFT).items()}
+    nyud = {f"nyud/{name}": content for name, content in _published(published_samples.nyud, _NYUD).items()}
+    sift = {f"sift/{name}": content for name, content in _published(published_samples.siftflow, _SIFT).items()}
     base = {f"voc/{name}": content for name, content in _voc().items()}
     return [{**sbdd, **nyud, **sift, **base}]
 
@@ -94,7 +95,7 @@ def _changed_mat(random: Random, data: bytes) -> bytes:
     return _timeless(out.getvalue())
 
 
-_DECODERS = {"sbdd": layouts.sbdd_label, "nyud": layouts.nyud_label, "sift": layouts.siftflow_label}
+_DECODERS = {"sbdd": decoders.sbdd_label, "nyud": decoders.nyud_label, "sift": decoders.siftflow_label}
 
 
 def _read_mats(inputs: Path) -> None:

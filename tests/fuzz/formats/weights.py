@@ -442,18 +442,18 @@ def _changed_state_hdf5(random: Random, data: bytes) -> bytes:
 
 
 def _read_state(inputs: Path) -> Any:
-    from caffe_fcn.engines.torch.training import state
+    from caffe_fcn.engines.torch.training import solver_state
 
-    return state.read(next(inputs.glob("s.solverstate*")))
+    return solver_state.read(next(inputs.glob("s.solverstate*")))
 
 
 def _state_stays(inputs: Path, outputs: Path) -> None:
-    from caffe_fcn.engines.torch.training import state
+    from caffe_fcn.engines.torch.training import solver_state
 
     known = _read_state(inputs)
     for name in ("out.solverstate", "out.solverstate.h5"):
-        state.write(outputs / name, known)
-        again = state.read(outputs / name)
+        solver_state.write(outputs / name, known)
+        again = solver_state.read(outputs / name)
         for mine, other in zip(known.histories, again.histories, strict=True):
             if not np.array_equal(mine.load(), other.load(), equal_nan=True) or mine.shape != other.shape:
                 raise ValueChanged(f"{name} has another history")

@@ -1,4 +1,15 @@
-"""Caffe's layer types, a module for each family; importing this package registers them all."""
+"""Caffe's layer types, one torch class each; importing this package registers them all.
+
+- `convolution`: Convolution, Deconvolution, InnerProduct, Embed, Im2col
+- `pooling`: Pooling, SPP
+- `neurons`: functions of single values: ReLU, Sigmoid, Dropout, Power, ...
+- `normalization`: LRN, BatchNorm, MVN, Softmax
+- `arithmetic`: Eltwise, Scale, Bias, Reduction
+- `shaping`: Concat, Slice, Crop, Reshape, Flatten, Tile, ...
+- `recurrent`: LSTM, RNN
+- `losses`, `measures`: SoftmaxWithLoss, EuclideanLoss, ...; Accuracy, ArgMax
+- `sources`: DummyData, Parameter
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution and Deconvolution over any of one to three spatial axes, InnerProduct, Embed, Im2col."""
+"""Layers that multiply by a matrix of weights: Convolution, Deconvolution, InnerProduct, Embed; and Im2col."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d,
 
 
 class _Windowed(Layer):
-    """What slides a kernel over all axes behind the channels; those before are a batch."""
+    """Slides a kernel over the one to three axes after the channels. The axes before the channels are a batch."""
 
-    fresh = True
+    allocates_tops = True
     functions: ClassVar[dict[int, Any]]
 
     def __init__(self, site: Site, state: State) -> None:
@@ -30,29 +30,29 @@ class _Windowed(Layer):
         axes = len(site.shapes[0]) - self.axis - 1
         if axes not in self.functions:
             site.fail(f"slides over {axes} axes of {site.blob()}", "the torch engine does so over 1 to 3")
-        given = windows(site.layer)
-        self.windows: tuple[Window, ...] = given * axes if len(given) == 1 else given
+        declared = windows(site.layer)
+        self.windows: tuple[Window, ...] = declared * axes if len(declared) == 1 else declared
         self.function = self.functions[axes]
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        return [self._slid(bottom) for bottom in bottoms]
+        return [self._slide(bottom) for bottom in bottoms]
 
-    def _slid(self, x: Tensor) -> Tensor:
+    def _slide(self, x: Tensor) -> Tensor:
         batch = x.shape[: self.axis]
-        y = self.computed(x.reshape(-1, *x.shape[self.axis :]) if self.axis != 1 else x)
+        y = self.convolve(x.reshape(-1, *x.shape[self.axis :]) if self.axis != 1 else x)
         return y.reshape(*batch, *y.shape[1:]) if self.axis != 1 else y
 
-    def computed(self, x: Tensor) -> Tensor:
-        """The layer of a bottom with one batch axis."""
+    def convolve(self, x: Tensor) -> Tensor:
+        """The top of a bottom with one batch axis."""
         raise NotImplementedError
 
     @property
     def bias(self) -> Tensor | None:
-        """The bias, where there is one."""
+        """The bias, if the layer has one."""
         return self.params[1] if self.param.bias_term else None
 
     def per_axis(self, name: str) -> tuple[int, ...]:
-        """A figure of the windows, for every axis."""
+        """A property of the windows, such as their stride, for each axis."""
         return tuple(getattr(window, name) for window in self.windows)
 
 
@@ -62,52 +62,54 @@ class Convolution(_Windowed):
 
     functions = _CONVOLUTIONS
 
-    def computed(self, x: Tensor) -> Tensor:
-        return self._padded_by(x, self.per_axis("pad"))
+    def convolve(self, x: Tensor) -> Tensor:
+        return self._convolve_with_pad(x, self.per_axis("pad"))
 
-    def sees(self) -> tuple[Window, ...]:
+    def find_windows(self) -> tuple[Window, ...]:
         return self.windows if self.axis == 1 and len(self.windows) == 2 else ()
 
-    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-        even = [min(pad) for pad in pads]
+    def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        symmetric = [min(pad) for pad in pads]
         (top, bottom), (left, right) = (
-            (before - pad, after - pad) for (before, after), pad in zip(pads, even, strict=True)
+            (before - pad, after - pad) for (before, after), pad in zip(pads, symmetric, strict=True)
         )
-        return self._padded_by(F.pad(x, (left, right, top, bottom)) if any((top, bottom, left, right)) else x, even)
+        if any((top, bottom, left, right)):
+            part = F.pad(part, (left, right, top, bottom))
+        return self._convolve_with_pad(part, symmetric)
 
-    def _padded_by(self, x: Tensor, pad: Sequence[int]) -> Tensor:
+    def _convolve_with_pad(self, x: Tensor, pad: Sequence[int]) -> Tensor:
         stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.param.group
-        if group == 1 and len(pad) == 2 and self._fewer_places_than_outputs(x, pad):
-            return self._as_product(x, pad)
+        if group == 1 and len(pad) == 2 and self._has_few_positions(x, pad):
+            return self._multiply_windows(x, pad)
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
         return y
 
-    def _fewer_places_than_outputs(self, x: Tensor, pad: Sequence[int]) -> bool:
-        """Whether the windows are less to write out than the weights are to put into a convolution's order."""
-        return len(x) * math.prod(self._places(x, pad)) < self.param.num_output
+    def _has_few_positions(self, x: Tensor, pad: Sequence[int]) -> bool:
+        """Whether writing out all windows costs less than bringing the weights into the order of a convolution."""
+        return len(x) * math.prod(self._count_positions(x, pad)) < self.param.num_output
 
-    def _places(self, x: Tensor, pad: Sequence[int]) -> list[int]:
+    def _count_positions(self, x: Tensor, pad: Sequence[int]) -> list[int]:
         return [
-            replace(window, pad=more).convolved(size)
-            for window, more, size in zip(self.windows, pad, x.shape[2:], strict=True)
+            replace(window, pad=each).convolved(size)
+            for window, each, size in zip(self.windows, pad, x.shape[2:], strict=True)
         ]
 
-    def _as_product(self, x: Tensor, pad: Sequence[int]) -> Tensor:
-        """One matrix product with all windows, written out: fc6 in a quarter of the time."""
+    def _multiply_windows(self, x: Tensor, pad: Sequence[int]) -> Tensor:
+        """The convolution as one matrix product with all windows, which computes fc6 in a quarter of the time."""
         kernel, stride, dilation = self.per_axis("kernel"), self.per_axis("stride"), self.per_axis("dilation")
         pointwise = {*kernel, *stride} == {1} and not any(pad)
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
         y = self.params[0].flatten(1) @ columns
-        return (y if self.bias is None else y + self.bias[:, None]).unflatten(2, self._places(x, pad))
+        return (y if self.bias is None else y + self.bias[:, None]).unflatten(2, self._count_positions(x, pad))
 
 
 @layer("Deconvolution")
 class Deconvolution(_Windowed):
-    """The gradient of a Convolution: weights are (channels, outputs / group, kernel...)."""
+    """Computes what is the gradient of a Convolution. Weights are (channels, outputs / group, kernel...)."""
 
     functions = _DECONVOLUTIONS
 
-    def computed(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         stride, pad, dilation = self.per_axis("stride"), self.per_axis("pad"), self.per_axis("dilation")
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, 0, self.param.group, dilation)
         return y
@@ -115,9 +117,9 @@ class Deconvolution(_Windowed):
 
 @layer("InnerProduct")
 class InnerProduct(Layer):
-    """Flattens from ``axis``; weights are (outputs, inputs), with ``transpose`` (inputs, outputs)."""
+    """Flattens the axes from ``axis``. Weights are (outputs, inputs), or (inputs, outputs) with ``transpose``."""
 
-    fresh = True
+    allocates_tops = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         weights, *bias = self.params
@@ -127,7 +129,7 @@ class InnerProduct(Layer):
 
 @layer("Embed")
 class Embed(Layer):
-    """Row ``x`` of the weights for each value ``x``."""
+    """Replaces each value ``x`` by row ``x`` of the weights."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         weights, *bias = self.params
@@ -137,7 +139,7 @@ class Embed(Layer):
 
 @layer("Im2col")
 class Im2col(Layer):
-    """Every window as a column: (channels * taps) x positions."""
+    """Writes each window as a column: (channels * taps) x positions."""
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
@@ -146,8 +148,8 @@ class Im2col(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
-        given = windows(self.site.layer)
-        rows, columns = given * 2 if len(given) == 1 else given
+        declared = windows(self.site.layer)
+        rows, columns = declared * 2 if len(declared) == 1 else declared
         kernel, dilation = (rows.kernel, columns.kernel), (rows.dilation, columns.dilation)
         y = F.unfold(x, kernel, dilation, (rows.pad, columns.pad), (rows.stride, columns.stride))
         taps = x.shape[1] * math.prod(kernel)

@@ -1,7 +1,7 @@
-"""Losses, with Caffe's divisors, ignored labels and gradients (src/caffe/layers/*_loss_layer.cpp).
+"""Losses, with Caffe's normalization, ignored labels and gradients (src/caffe/layers/*_loss_layer.cpp).
 
-Where Caffe takes a logarithm it keeps its argument from zero, but its gradient goes on as if it had not; see
-`_bounded`.
+Before Caffe takes a logarithm it raises the argument to a small positive value, but it computes the gradient as if it
+had not; see `_raise_values`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
 _NORMALIZATIONS = LossParameter.NormalizationMode
 
 
-def labels_of(layer: Layer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
-    """Labels as whole numbers; raises `DatasetError` for one that is no class."""
+def read_labels(layer: Layer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
+    """Labels as integers; raises `DatasetError` for one that is neither a class nor ``ignored``."""
     numbers = labels.long()
-    counted = numbers if ignored is None else numbers[numbers != ignored]
-    if counted.numel() and not (int(counted.min()) >= 0 and int(counted.max()) < classes):
-        wrong = int(counted.max() if int(counted.min()) >= 0 else counted.min())
+    used = numbers if ignored is None else numbers[numbers != ignored]
+    if used.numel() and not (int(used.min()) >= 0 and int(used.max()) < classes):
+        wrong = int(used.max() if int(used.min()) >= 0 else used.min())
         where = f"layer '{layer.name}' ({layer.site.layer.type})"
         but = "" if ignored is None else f" and not the ignore_label {ignored}"
         mend = "correct the labels, or num_output" + ("" if but else ", or set loss_param { ignore_label }")
@@ -36,13 +36,13 @@ def labels_of(layer: Layer, labels: Tensor, classes: int, ignored: int | None) -
     return numbers
 
 
-def _ignored(layer: Layer) -> int | None:
+def _find_ignored_label(layer: Layer) -> int | None:
     loss = layer.site.layer.loss_param
     return int(loss.ignore_label) if loss.HasField("ignore_label") else None
 
 
-def _divided(layer: Layer, values: Tensor, outer: int, counted: Tensor, default: str) -> Tensor:
-    """The sum of losses by what ``normalization`` says; ``counted`` are the values that are not ignored."""
+def _normalize(layer: Layer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
+    """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
     loss = layer.site.layer.loss_param
     if loss.HasField("normalization"):
         mode = _NORMALIZATIONS.Name(loss.normalization)
@@ -51,17 +51,17 @@ def _divided(layer: Layer, values: Tensor, outer: int, counted: Tensor, default:
     else:
         mode = default
     if mode == "VALID":
-        return values.sum() / counted.sum().clamp(min=1)
-    return values.sum() / {"FULL": max(values.numel(), 1), "BATCH_SIZE": max(outer, 1), "NONE": 1}[mode]
+        return losses.sum() / used.sum().clamp(min=1)
+    return losses.sum() / {"FULL": max(losses.numel(), 1), "BATCH_SIZE": max(batch, 1), "NONE": 1}[mode]
 
 
-def _bounded(values: Tensor, least: float) -> Tensor:
-    """Values that are no less, and a gradient that knows nothing of it."""
+def _raise_values(values: Tensor, least: float) -> Tensor:
+    """Raise values to at least ``least``; their gradient is that of the values as they were."""
     return values + (values.clamp(min=least) - values).detach()
 
 
-def _of_images(x: Tensor) -> Tensor:
-    """All values of an image as a row."""
+def _flatten_images(x: Tensor) -> Tensor:
+    """One row for each image, with all its values."""
     return x.reshape(x.shape[0], -1)
 
 
@@ -72,39 +72,39 @@ class SoftmaxWithLoss(Layer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms
         axis = self.param.axis % x.dim()
-        ignored = _ignored(self)
+        ignored = _find_ignored_label(self)
         shape = [*x.shape[:axis], 1, *x.shape[axis + 1 :]]
-        numbers = labels_of(self, labels.reshape(shape), x.shape[axis], ignored)
-        counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        numbers = read_labels(self, labels.reshape(shape), x.shape[axis], ignored)
+        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        losses, probabilities = _CrossEntropy.apply(exact, numbers, counted, axis)
-        loss = _divided(self, losses, math.prod(x.shape[:axis]), counted, "VALID")
+        losses, probabilities = _CrossEntropy.apply(exact, numbers, used, axis)
+        loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, probabilities][: max(len(self.site.layer.top), 1)]
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """From one softmax both the losses and their gradient, as in Caffe: torch's own would take it twice."""
+    """Computes losses and gradient from one softmax, as Caffe does; torch's own functions compute it twice."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, numbers: Tensor, counted: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, numbers: Tensor, used: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         probabilities = x.softmax(axis)
-        index = numbers.where(counted, 0)
-        losses = -probabilities.gather(axis, index).clamp(min=_FLT_MIN).log() * counted
-        ctx.save_for_backward(probabilities, index, counted)
+        index = numbers.where(used, 0)
+        losses = -probabilities.gather(axis, index).clamp(min=_FLT_MIN).log() * used
+        ctx.save_for_backward(probabilities, index, used)
         ctx.axis = axis
         ctx.mark_non_differentiable(probabilities)
         return losses, probabilities
 
     @staticmethod
     def backward(ctx: Any, of_losses: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        probabilities, index, counted = ctx.saved_tensors
-        share = of_losses * counted
+        probabilities, index, used = ctx.saved_tensors
+        share = of_losses * used
         return (probabilities * share).scatter_add_(ctx.axis, index, -share), None, None, None
 
 
 @layer("InfogainLoss")
 class InfogainLoss(Layer):
-    """As `SoftmaxWithLoss`, with a matrix that says what each pair of label and prediction costs."""
+    """`SoftmaxWithLoss` with a matrix, the third bottom, of what each pair of label and prediction costs."""
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
@@ -114,25 +114,25 @@ class InfogainLoss(Layer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels, matrix = bottoms[0], bottoms[1], bottoms[2].detach()
         axis = self.param.axis % x.dim()
-        ignored = _ignored(self)
-        logs = _bounded(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
-        numbers = labels_of(self, labels.flatten(), logs.shape[1], ignored)
-        counted = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        ignored = _find_ignored_label(self)
+        logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
+        numbers = read_labels(self, labels.flatten(), logs.shape[1], ignored)
+        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
         square = matrix.reshape(logs.shape[1], logs.shape[1])
-        losses = -(square[numbers.where(counted, 0)] * logs).sum(1) * counted
-        loss = _divided(self, losses, math.prod(x.shape[:axis]), counted, "VALID")
+        losses = -(square[numbers.where(used, 0)] * logs).sum(1) * used
+        loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]
 
 
 @layer("MultinomialLogisticLoss")
 class MultinomialLogisticLoss(Layer):
-    """The cross entropy of predictions that are probabilities already."""
+    """The cross entropy of predictions that are probabilities."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        rows = _of_images(bottoms[0])
-        numbers = labels_of(self, bottoms[1].flatten(), rows.shape[1], None)
+        rows = _flatten_images(bottoms[0])
+        numbers = read_labels(self, bottoms[1].flatten(), rows.shape[1], None)
         picked = rows.gather(1, numbers[:, None])
-        return [-_bounded(picked, _LOG_THRESHOLD).log().sum() / len(rows)]
+        return [-_raise_values(picked, _LOG_THRESHOLD).log().sum() / len(rows)]
 
 
 @layer("SigmoidCrossEntropyLoss")
@@ -141,10 +141,10 @@ class SigmoidCrossEntropyLoss(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, targets = bottoms[0], bottoms[1].detach().reshape(bottoms[0].shape)
-        ignored = _ignored(self)
-        counted = torch.ones_like(x) if ignored is None else (targets.long() != ignored).to(x.dtype)
-        losses = F.binary_cross_entropy_with_logits(x, targets, reduction="none") * counted
-        return [_divided(self, losses, x.shape[0], counted, "BATCH_SIZE")]
+        ignored = _find_ignored_label(self)
+        used = torch.ones_like(x) if ignored is None else (targets.long() != ignored).to(x.dtype)
+        losses = F.binary_cross_entropy_with_logits(x, targets, reduction="none") * used
+        return [_normalize(self, losses, x.shape[0], used, "BATCH_SIZE")]
 
 
 @layer("EuclideanLoss")
@@ -167,9 +167,9 @@ class L1Loss(Layer):
 
 @layer("SmoothL1Loss")
 class SmoothL1Loss(Layer):
-    """Squares near zero, absolute values beyond 1 (Fast R-CNN; sigma 1), the sum / N.
+    """The sum of squares below 1 and absolute values above, / N (Fast R-CNN; sigma 1).
 
-    A third bottom weighs differences, a fourth losses.
+    A third bottom has the weights of the differences, a fourth those of the losses.
     """
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -183,32 +183,32 @@ class SmoothL1Loss(Layer):
 
 @layer("HingeLoss")
 class HingeLoss(Layer):
-    """How far each score is on the wrong side of 1, or -1 for the other classes; with norm L2 squared.
+    """How much the score of the right class is below 1, and the others above -1; with norm L2, squared.
 
-    Of labels, Caffe reads as many as there are images, and passes over those behind them.
+    Caffe reads one label for each image and ignores further labels.
     """
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        rows = _of_images(bottoms[0])
-        numbers = labels_of(self, bottoms[1].flatten()[: len(rows)], rows.shape[1], None)
+        rows = _flatten_images(bottoms[0])
+        numbers = read_labels(self, bottoms[1].flatten()[: len(rows)], rows.shape[1], None)
         signs = torch.ones_like(rows).scatter_(1, numbers[:, None], -1)
         margins = F.relu(1 + signs * rows)
-        return [(margins.square() if self.param.norm == 2 else margins).sum() / len(rows)]
+        return [(margins.square() if self.param.norm == self.param.L2 else margins).sum() / len(rows)]
 
 
 @layer("ContrastiveLoss")
 class ContrastiveLoss(Layer):
-    """Distances of similar pairs, and how much those of others fall short of ``margin``, squared, / (2 N)."""
+    """The squared distances of similar pairs, and how much those of other pairs are below ``margin``, / (2 N)."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         a, b, similar = bottoms
-        squared = (_of_images(a) - _of_images(b)).square().sum(1)
-        apart = F.relu(self.param.margin - squared) if self.param.legacy_version else self._short_of(squared)
+        squared = (_flatten_images(a) - _flatten_images(b)).square().sum(1)
+        apart = F.relu(self.param.margin - squared) if self.param.legacy_version else self._square_shortfall(squared)
         return [torch.where(similar.flatten().long() != 0, squared, apart).sum() / (2 * len(squared))]
 
-    def _short_of(self, squared: Tensor) -> Tensor:
-        """(margin - distance)^2; in the gradient Caffe keeps the distance from zero."""
+    def _square_shortfall(self, squared: Tensor) -> Tensor:
+        """(margin - distance)^2; in the gradient Caffe adds a little to the distance, which may be zero."""
         distance = squared.detach().sqrt()
-        short = (self.param.margin - distance).clamp(min=0)
-        slope = -short / (distance + 1e-4)
-        return short.square() + slope * (squared - squared.detach())
+        shortfall = (self.param.margin - distance).clamp(min=0)
+        slope = -shortfall / (distance + 1e-4)
+        return shortfall.square() + slope * (squared - squared.detach())

@@ -5,34 +5,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.layers.losses import labels_of
+from caffe_fcn.engines.torch.layers.losses import read_labels
 from caffe_fcn.engines.torch.registry import Layer, layer
 
 
 @layer("Accuracy")
 class Accuracy(Layer):
-    """The share of labels that are among the ``top_k`` scores; the second top has it for each class."""
+    """The share of labels that are among the ``top_k`` scores; a second top has the share of each class."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         p = self.param
         x = bottoms[0].detach()
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
         ignored = p.ignore_label if p.HasField("ignore_label") else None
-        numbers = labels_of(self, bottoms[1].flatten(), scores.shape[1], ignored)
+        numbers = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
         if ignored is not None:
-            kept = numbers != ignored
-            scores, numbers = scores[kept], numbers[kept]
-        theirs = scores.gather(1, numbers[:, None])
-        right = ((scores >= theirs).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
-        each = scores.new_zeros(scores.shape[1])
-        hits, all_of = each.index_add(0, numbers, right), each.index_add(0, numbers, torch.ones_like(right))
-        shares = [right.sum() / max(len(right), 1), hits / all_of.clamp(min=1)]
+            used = numbers != ignored
+            scores, numbers = scores[used], numbers[used]
+        labelled = scores.gather(1, numbers[:, None])
+        right = ((scores >= labelled).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
+        zeros = scores.new_zeros(scores.shape[1])
+        hits, counts = zeros.index_add(0, numbers, right), zeros.index_add(0, numbers, torch.ones_like(right))
+        shares = [right.sum() / max(len(right), 1), hits / counts.clamp(min=1)]
         return shares[: len(self.site.layer.top)]
 
 
 @layer("ArgMax")
 class ArgMax(Layer):
-    """Where the ``top_k`` largest values are, along ``axis`` or in each image; of equal ones the last."""
+    """The positions of the ``top_k`` largest values, along ``axis`` or in each image; of equal values the last."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         p, x = self.param, bottoms[0].detach()

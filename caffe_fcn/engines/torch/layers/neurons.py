@@ -1,4 +1,4 @@
-"""Layers that work on each value alone (src/caffe/layers/*_layer.cpp)."""
+"""Layers that compute each value of the top from one value of the bottom (src/caffe/layers/*_layer.cpp)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from caffe_fcn.net.geometry import Window
 
 
 class _Neuron(Layer):
-    """One bottom, one top of its shape."""
+    """A function of single values, which subclasses define in `apply`."""
 
-    def sees(self) -> tuple[Window, ...]:
+    def find_windows(self) -> tuple[Window, ...]:
         return (Window(1), Window(1))
 
-    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-        return self.fire(x)
+    def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self.apply(part)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        return [self.fire(bottoms[0])]
+        return [self.apply(bottoms[0])]
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         """The top of a bottom."""
         raise NotImplementedError
 
@@ -34,7 +34,7 @@ class _Neuron(Layer):
 class AbsVal(_Neuron):
     """|x|"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return x.abs()
 
 
@@ -42,23 +42,23 @@ class AbsVal(_Neuron):
 class BNLL(_Neuron):
     """log(1 + e^x)"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return F.softplus(x, threshold=50)
 
 
 @layer("Clip")
 class Clip(_Neuron):
-    """x between ``min`` and ``max``"""
+    """x, limited to ``min`` and ``max``"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return x.clamp(self.param.min, self.param.max)
 
 
 @layer("Dropout")
 class Dropout(_Neuron):
-    """While training, values are zero with probability ``dropout_ratio``, the others scaled to make up for it."""
+    """Sets values to zero with probability ``dropout_ratio`` in training, and scales the others up to compensate."""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         ratio = self.param.dropout_ratio
         if not self.state.training or ratio == 0:
             return x
@@ -70,15 +70,15 @@ class Dropout(_Neuron):
 class ELU(_Neuron):
     """x above zero, alpha * (e^x - 1) below"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return F.elu(x, self.param.alpha)
 
 
 @layer("Exp")
 class Exp(_Neuron):
-    """base ^ (shift + scale * x); base -1 stands for e"""
+    """base ^ (shift + scale * x); base -1 means e"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         p = self.param
         rate = 1.0 if p.base == -1 else math.log(p.base)
         return torch.exp(x * (rate * p.scale) + rate * p.shift)
@@ -86,9 +86,9 @@ class Exp(_Neuron):
 
 @layer("Log")
 class Log(_Neuron):
-    """log_base(shift + scale * x); base -1 stands for e"""
+    """log_base(shift + scale * x); base -1 means e"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         p = self.param
         return torch.log(x * p.scale + p.shift) / (1.0 if p.base == -1 else math.log(p.base))
 
@@ -97,7 +97,7 @@ class Log(_Neuron):
 class Power(_Neuron):
     """(shift + scale * x) ^ power"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         p = self.param
         shifted = x * p.scale + p.shift
         return shifted if p.power == 1 else shifted.pow(p.power)
@@ -107,23 +107,23 @@ class Power(_Neuron):
 class PReLU(_Neuron):
     """x above zero, slope * x below, with one slope per channel or one for all"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         slope = self.params[0]
-        spread = slope if slope.dim() == 0 else slope.view(-1, *[1] * (x.dim() - 2))
-        return torch.where(x > 0, x, x * spread)
+        per_channel = slope if slope.dim() == 0 else slope.view(-1, *[1] * (x.dim() - 2))
+        return torch.where(x > 0, x, x * per_channel)
 
 
 @layer("ReLU")
 class ReLU(_Neuron):
     """x above zero, negative_slope * x below"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    supports_in_place = True
+
+    def apply(self, x: Tensor) -> Tensor:
         slope = self.param.negative_slope
         return F.leaky_relu(x, slope) if slope else F.relu(x)
 
-    in_place = True
-
-    def overwriting(self, bottoms: list[Tensor]) -> list[Tensor]:
+    def forward_in_place(self, bottoms: list[Tensor]) -> list[Tensor]:
         return self.forward(bottoms) if self.param.negative_slope else [F.relu_(bottoms[0])]
 
 
@@ -131,7 +131,7 @@ class ReLU(_Neuron):
 class Sigmoid(_Neuron):
     """1 / (1 + e^-x)"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)
 
 
@@ -139,7 +139,7 @@ class Sigmoid(_Neuron):
 class Swish(_Neuron):
     """x / (1 + e^(-beta * x))"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return x * torch.sigmoid(self.param.beta * x)
 
 
@@ -147,13 +147,13 @@ class Swish(_Neuron):
 class TanH(_Neuron):
     """tanh x"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
 
 
 @layer("Threshold")
 class Threshold(_Neuron):
-    """1 above ``threshold``, else 0; Caffe has no gradient for it"""
+    """1 above ``threshold``, otherwise 0; without a gradient, as in Caffe"""
 
-    def fire(self, x: Tensor) -> Tensor:
+    def apply(self, x: Tensor) -> Tensor:
         return (x > self.param.threshold).to(x.dtype)

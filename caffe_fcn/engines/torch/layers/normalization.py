@@ -18,7 +18,7 @@ from caffe_fcn.net.layer_types import Site
 class LRN(Layer):
     """x / (k + alpha / n * the sum of squares nearby) ^ beta.
 
-    Nearby are n channels, or with WITHIN_CHANNEL n x n pixels; their k is always 1 (lrn_layer.cpp).
+    Nearby are n channels; with WITHIN_CHANNEL n x n pixels, and then k is always 1 (lrn_layer.cpp).
     """
 
     def __init__(self, site: Site, state: State) -> None:
@@ -28,79 +28,82 @@ class LRN(Layer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
-        sums = self._over_pixels(x.square()) if self.param.norm_region == 1 else self._over_channels(x.square())
+        sums = self._sum_pixels(x.square()) if self._is_within_channel() else self._sum_channels(x.square())
         return [x * sums.pow(-self.param.beta)]
 
-    def sees(self) -> tuple[Window, ...]:
-        return () if self.param.norm_region == 1 else (Window(1), Window(1))
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self._is_within_channel() else (Window(1), Window(1))
 
-    def within(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-        return self.forward([x])[0]
+    def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self.forward([part])[0]
 
-    def _over_channels(self, squares: Tensor) -> Tensor:
-        """As a 1x1 convolution with a band of weights, which is quick in every layout."""
+    def _is_within_channel(self) -> bool:
+        return bool(self.param.norm_region == self.param.WITHIN_CHANNEL)
+
+    def _sum_channels(self, squares: Tensor) -> Tensor:
+        """The sums, by a 1x1 convolution with a band of weights: fast whatever the order of the blob in memory."""
         channels, reach = squares.shape[1], self.param.local_size // 2
         band = squares.new_ones(channels, channels).tril(reach).triu(-reach) * (
             self.param.alpha / self.param.local_size
         )
         return F.conv2d(squares, band[:, :, None, None], squares.new_full((channels,), self.param.k))
 
-    def _over_pixels(self, squares: Tensor) -> Tensor:
+    def _sum_pixels(self, squares: Tensor) -> Tensor:
         size = self.param.local_size
         return 1 + self.param.alpha * F.avg_pool2d(squares, size, 1, size // 2)
 
 
 @layer("BatchNorm")
 class BatchNorm(Layer):
-    """Each channel less its mean, by its deviation: of this batch while training, else of the statistics.
+    """Subtracts each channel's mean and divides by its deviation: those of the batch in training, else the statistics.
 
-    The three parameters are sums of means, of variances, and of the weights that both are to be divided by.
+    The three parameters are a sum of means, a sum of variances, and the sum of weights to divide both by.
     """
 
     learns = False
-    fresh = True
+    allocates_tops = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
         p = self.param
-        frozen = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
-        if frozen:
-            mean, variance = self._statistics()
+        use_statistics = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
+        if use_statistics:
+            mean, variance = self._compute_statistics()
         else:
             mean, variance = (torch.zeros_like(each) for each in self.params[:2])
-        y = torch.batch_norm(x, None, None, mean, variance, not frozen, 1.0, p.eps, False)
-        if not frozen:
-            self._remember(mean, variance)
+        y = torch.batch_norm(x, None, None, mean, variance, not use_statistics, 1.0, p.eps, False)
+        if not use_statistics:
+            self._update_statistics(mean, variance)
         return [y.reshape(bottoms[0].shape)]
 
-    def _statistics(self) -> tuple[Tensor, Tensor]:
+    def _compute_statistics(self) -> tuple[Tensor, Tensor]:
         mean, variance, weight = self.params
         scale = torch.where(weight == 0, weight, 1 / weight)
         return mean * scale, variance * scale
 
     @torch.no_grad()
-    def _remember(self, *latest: Tensor) -> None:
-        """Add what torch has just found (a momentum of 1 keeps nothing else; its variance is the unbiased one)."""
-        for kept, new in zip(self.params, (*latest, torch.ones_like(self.params[2])), strict=True):
-            kept.mul_(self.param.moving_average_fraction).add_(new)
+    def _update_statistics(self, *latest: Tensor) -> None:
+        """Add the figures of a batch, as torch stored them (with momentum 1; its variance is the unbiased one)."""
+        for total, new in zip(self.params, (*latest, torch.ones_like(self.params[2])), strict=True):
+            total.mul_(self.param.moving_average_fraction).add_(new)
 
 
 @layer("MVN")
 class MVN(Layer):
-    """Each channel, or with ``across_channels`` each image, less its mean and by its deviation."""
+    """Subtracts the mean of each channel, or of each image with ``across_channels``, and divides by the deviation."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
         rows = x.shape[0] if self.param.across_channels or x.dim() < 2 else x.shape[0] * x.shape[1]
         flat = x.reshape(rows, -1)
         if self.param.normalize_variance:
-            normalized: Tensor = _Normalized.apply(flat, self.param.eps)
+            normalized: Tensor = _NormalizeRows.apply(flat, self.param.eps)
             return [normalized.reshape(x.shape)]
         return [(flat - flat.mean(1, keepdim=True)).reshape(x.shape)]
 
 
-class _Normalized(torch.autograd.Function):
-    """Rows of mean 0 and deviation 1. Torch's own gradient is not finite where a row is constant; Caffe's is."""
+class _NormalizeRows(torch.autograd.Function):
+    """Gives rows mean 0 and deviation 1. Torch's own gradient of a constant row is not finite; Caffe's is."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
@@ -120,7 +123,7 @@ class _Normalized(torch.autograd.Function):
 
 @layer("Softmax")
 class Softmax(Layer):
-    """Exponentials over ``axis`` by their sum."""
+    """Exponentials, divided by their sum over ``axis``."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [bottoms[0].softmax(self.param.axis)]

@@ -1,21 +1,21 @@
-"""Layers that move values and change none: Concat, Slice, Crop, Reshape, ... What shape comes of it, the table says."""
+"""Layers that move values without changing them: Concat, Slice, Crop, Reshape, ..."""
 
 from __future__ import annotations
 
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, layer
-from caffe_fcn.net.layer_types import LAYER_TYPES, Shape, Site
+from caffe_fcn.net.layer_types import Shape, Site
 
 
 class _Shaping(Layer):
-    def shapes(self, bottoms: list[Tensor]) -> list[Shape]:
-        """The shapes of the tops of these bottoms."""
-        site = Site(self.site.layer, self.site.names, [tuple(bottom.shape) for bottom in bottoms])
-        return LAYER_TYPES[self.site.layer.type].tops(site)
+    def infer_shapes(self, bottoms: list[Tensor]) -> list[Shape]:
+        """The shapes of the tops of these bottoms, from the row of the layer type."""
+        return self.row.tops(Site(self.site.layer, self.site.names, [tuple(bottom.shape) for bottom in bottoms]))
 
 
 @layer("Flatten")
@@ -24,37 +24,36 @@ class Reshape(_Shaping):
     """The same values in another shape."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        return [bottoms[0].reshape(self.shapes(bottoms)[0])]
+        return [bottoms[0].reshape(self.infer_shapes(bottoms)[0])]
 
 
 @layer("Concat")
 class Concat(Layer):
-    """All bottoms one after the other along an axis."""
+    """Joins all bottoms along an axis."""
 
-    fresh = True
+    allocates_tops = True
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        return [torch.cat(bottoms, _axis(self.param, "concat_dim"))]
+        return [torch.cat(bottoms, _find_axis(self.param, "concat_dim"))]
 
 
 @layer("Slice")
 class Slice(_Shaping):
-    """The bottom cut along an axis, a piece for each top."""
+    """Cuts the bottom along an axis, into one piece for each top."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        axis = _axis(self.param, "slice_dim")
-        return list(bottoms[0].split([shape[axis] for shape in self.shapes(bottoms)], axis))
+        axis = _find_axis(self.param, "slice_dim")
+        return list(bottoms[0].split([shape[axis] for shape in self.infer_shapes(bottoms)], axis))
 
 
-def _axis(param: object, old: str) -> int:
-    """``axis``, or what it was called before."""
-    name = old if param.HasField(old) else "axis"  # type: ignore[attr-defined]
-    return int(getattr(param, name))
+def _find_axis(param: Any, old_name: str) -> int:
+    """``axis``, which older nets call ``old_name``."""
+    return int(getattr(param, old_name if param.HasField(old_name) else "axis"))
 
 
 @layer("Split")
 class Split(Layer):
-    """The bottom, once for each top."""
+    """Gives the bottom to each top."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return bottoms * len(self.site.layer.top)
@@ -62,7 +61,7 @@ class Split(Layer):
 
 @layer("Silence")
 class Silence(Layer):
-    """Nothing, of blobs that nobody else reads."""
+    """Reads blobs that no other layer reads, and makes none."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return []
@@ -70,7 +69,7 @@ class Silence(Layer):
 
 @layer("Crop")
 class Crop(Layer):
-    """The size of the second bottom, cut out of the first at an offset."""
+    """Cuts a part with the size of the second bottom out of the first, at an offset."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, reference = bottoms
@@ -85,7 +84,7 @@ class Crop(Layer):
 
 @layer("Tile")
 class Tile(Layer):
-    """The bottom repeated along an axis."""
+    """Repeats the bottom along an axis."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         times = [1] * bottoms[0].dim()
@@ -95,7 +94,7 @@ class Tile(Layer):
 
 @layer("BatchReindex")
 class BatchReindex(Layer):
-    """The images of the first bottom in the order that the second tells."""
+    """The images of the first bottom whose indices the second has, in that order."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [bottoms[0][bottoms[1].long()]]
@@ -103,9 +102,9 @@ class BatchReindex(Layer):
 
 @layer("Filter")
 class Filter(Layer):
-    """Of each bottom the images whose value in the last bottom is not 0; there may be none."""
+    """Keeps, from each bottom, the images whose value in the last bottom is not 0; perhaps none."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         *blobs, selector = bottoms
-        (chosen,) = selector.detach().flatten().nonzero(as_tuple=True)
-        return [blob[chosen] for blob in blobs]
+        (selected,) = selector.detach().flatten().nonzero(as_tuple=True)
+        return [blob[selected] for blob in blobs]

@@ -1,4 +1,4 @@
-"""Layers that make blobs of nothing: DummyData, Parameter. (What reads data, or is fed, is no layer here.)"""
+"""Sources that compute their blobs: DummyData and Parameter. (The others are inputs of the net, and have no class.)"""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import Layer, State, layer
-from caffe_fcn.net.layer_types import LAYER_TYPES, Site
+from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto import FillerParameter
 from caffe_fcn.weights import fillers
 
 
 @layer("DummyData")
 class DummyData(Layer):
-    """Blobs that fillers fill; all but constants anew for each pass."""
+    """Blobs that fillers fill; in each forward pass with new values, if they are random."""
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
         tops = len(site.layer.top)
-        given = list(self.param.data_filler) or [FillerParameter(type="constant")]
-        self.fillers = given * tops if len(given) == 1 else given
+        declared = list(self.param.data_filler) or [FillerParameter(type="constant")]
+        self.fillers = declared * tops if len(declared) == 1 else declared
         if len(self.fillers) != tops:
-            site.fail(f"has {len(given)} data_filler for {tops} tops", "give one, or one each")
-        self.shapes = LAYER_TYPES["DummyData"].tops(site)
+            site.fail(f"has {len(declared)} data_filler for {tops} tops", "give one, or one each")
+        self.shapes = self.row.tops(site)
         self.passes = count()
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -38,7 +38,7 @@ class DummyData(Layer):
 
 @layer("Parameter")
 class Parameter(Layer):
-    """A parameter as a blob."""
+    """Makes its parameter a blob."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [self.params[0]]

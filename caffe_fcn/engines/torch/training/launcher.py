@@ -1,8 +1,8 @@
-"""A training by the torch engine: each rank a child process, ``torch/rank.py``.
+"""Launches a training by the torch engine: one child process, which runs `worker`, for each rank.
 
-The ranks are one process on the CPU, or several, or one on each GPU. Under torchrun, which starts this program on
-every machine as often as it is to have ranks, each starts the one that it stands for. This process itself needs no
-torch, unless GPUs are in question.
+The ranks are one process on the CPU, several processes on the CPU, or one process for each GPU. Under torchrun, which
+starts this program once for each rank, this starts the child of that rank. This process itself imports torch only if
+GPUs are asked for.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from caffe_fcn.engines.processes import Child
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
+from caffe_fcn.proto import SolverParameter
 
-_GPU = 1  # SolverParameter.SolverMode
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what a rank handles, once it can
-LOST = 3  # how a rank ends that lost the others
-_GRACE = 5  # seconds for the one that they lost to tell why
-_MOST_WORKERS = 4  # more processes read faster than a net learns
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what a worker handles, once it can
+EXIT_LOST = 3  # the exit status of a worker that lost its connection to the others
+_GRACE = 5  # seconds that the worker which they lost has to report why
+_MOST_READERS = 4  # processes that read ahead for a worker: more read faster than a net learns
 
 
 class TorchTraining(Training):
-    """A running training by torch, as `caffe.CaffeTraining`, whose arguments it takes.
+    """A running training by torch; takes the arguments of `caffe.CaffeTraining`, and more.
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
+    ``precision`` is that of `torch.Net`.
     """
 
     _allows_unknown_fields = False
@@ -51,33 +52,34 @@ class TorchTraining(Training):
         nproc: int | None = None,
         precision: str = "float32",
     ) -> None:
-        gpus = _gpus(gpu, nproc)
+        gpus = _choose_gpus(gpu, nproc)
         super().__init__(solver, weights, snapshot, log)
-        if not gpus and self._param.solver_mode == _GPU:
-            gpus = _cuda()[: nproc or (None if _launched() else 1)]
+        if not gpus and self._param.solver_mode == SolverParameter.GPU:
+            gpus = _list_gpus()[: nproc or (None if _started_by_torchrun() else 1)]
             if not gpus:
                 self.notes.append("torch finds no GPU: training on the CPU")
         devices = gpus or ["cpu"] * (nproc or 1)
-        if _launched():
+        if _started_by_torchrun():
             devices = [devices[int(os.environ.get("LOCAL_RANK", 0)) % len(devices)]]
-        self.leads = not _launched() or int(os.environ["RANK"]) == 0
+        self.leads = not _started_by_torchrun() or int(os.environ["RANK"]) == 0
         if not self.leads:
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
         self._where, self._precision = str(solver), precision
-        self._said = _Said()
-        self._ends: list[tuple[int, int]] = []  # ranks here, and how they ended, in the order in which they did
+        self._first_output = _WorkerOutput()
+        self._ends: list[tuple[int, int]] = []  # index and exit status of each child that ended, in that order
         path = self._write_solver()
         children = [
-            Child(self._command(path, device, len(devices)), {**rank, "PYTHONPATH": _python_path()}, SIGNALS)
-            for device, rank in zip(devices, _environments(len(devices)), strict=True)
+            Child(self._make_command(path, device, len(devices)), {**rank, "PYTHONPATH": _find_python_path()}, SIGNALS)
+            for device, rank in zip(devices, _make_environments(len(devices)), strict=True)
         ]
         self._start(children)
-        for rank in range(len(devices)):
-            Thread(target=self._guard, args=(rank,), daemon=True).start()
+        for index in range(len(devices)):
+            Thread(target=self._watch, args=(index,), daemon=True).start()
 
-    def _command(self, solver: Path, device: str, here: int) -> list[str]:
+    def _make_command(self, solver: Path, device: str, count: int) -> list[str]:
+        """The command of a worker, one of ``count`` on this machine."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        share = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", here)))
+        threads = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", count)))
         task = {
             "parent": os.getpid(),
             "solver": str(solver),
@@ -85,55 +87,55 @@ class TorchTraining(Training):
             "snapshot": self._snapshot,
             "device": device,
             "precision": self._precision,
-            "threads": share,
-            "workers": min(_MOST_WORKERS, max(1, share // 2)),
+            "threads": threads,
+            "workers": min(_MOST_READERS, max(1, threads // 2)),
         }
         return [sys.executable, "-m", "caffe_fcn.engines.torch.training.worker", json.dumps(task)]
 
-    def _guard(self, rank: int) -> None:
-        """End the other ranks, which would wait for it, when one died."""
-        status = self._processes[rank].wait()
-        self._ends.append((rank, status))
-        if status == LOST:
+    def _watch(self, index: int) -> None:
+        """Wait for a child, and kill the others if it failed: they would wait for it."""
+        status = self._processes[index].wait()
+        self._ends.append((index, status))
+        if status == EXIT_LOST:
             time.sleep(_GRACE)
         if status != 0:
             for other in self._processes:
                 other.kill()
 
     def _observe(self, line: str) -> None:
-        self._said.hear(line)
+        self._first_output.read_line(line)
 
     def _failure(self) -> EngineError | None:
-        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {LOST} if self.interrupted else {0}):
+        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self.interrupted else {0}):
             return None
-        while len(self._ends) < len(self._processes):  # the guards have heard of it, too, and are about to say so
+        while len(self._ends) < len(self._processes):  # the watching threads are about to add the others
             time.sleep(0.01)
-        rank, status = min(((rank, status) for rank, status in self._ends if status), key=_knows_least)
-        said = self._said if rank == 0 else _Said(self._outputs[rank - 1])
-        if said.fatal:
-            where, _, what = said.fatal.partition(": ")
+        index, status = min(((index, status) for index, status in self._ends if status), key=_lost_the_others)
+        output = self._first_output if index == 0 else _WorkerOutput(self._outputs[index - 1])
+        if output.fatal:
+            where, _, what = output.fatal.partition(": ")
             return EngineError(where, what)
-        died = "the torch engine died" if len(self._processes) == 1 else f"rank {rank} of the torch engine died"
-        why = f"signal {signal.Signals(-status).name}" if status < 0 else said.last or f"status {status}"
+        died = "the torch engine died" if len(self._processes) == 1 else f"rank {index} of the torch engine died"
+        why = f"signal {signal.Signals(-status).name}" if status < 0 else output.last or f"status {status}"
         return EngineError(self._where, f"{died}: {why}", "is memory short?" if status < 0 else "")
 
 
-def _knows_least(end: tuple[int, int]) -> bool:
-    """Whether a rank ended only because another one did; the first of those that did not is to blame."""
-    return end[1] == LOST
+def _lost_the_others(end: tuple[int, int]) -> bool:
+    """Whether a worker ended only because another one did: the first one that did not is the cause."""
+    return end[1] == EXIT_LOST
 
 
-class _Said:
-    """What a rank's output tells of its end: the fatal line of its log, and the last line of all."""
+class _WorkerOutput:
+    """The two lines of a worker's output that can say why it ended: the ``fatal`` one of its log, and its ``last``."""
 
     def __init__(self, output: IO[bytes] | None = None) -> None:
         self.fatal = self.last = ""
         if output:
             output.seek(0)
             for line in output:
-                self.hear(line.decode(errors="replace"))
+                self.read_line(line.decode(errors="replace"))
 
-    def hear(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         severity, message = glog.parse_line(line.rstrip("\n"))
         if severity == "F":
             self.fatal = message
@@ -141,38 +143,40 @@ class _Said:
             self.last = message.strip()
 
 
-def _gpus(gpu: str, nproc: int | None) -> list[str]:
-    """The GPUs that are asked for by number; raises `EngineError` where there are none such."""
+def _choose_gpus(gpu: str, nproc: int | None) -> list[str]:
+    """The devices that ``gpu`` names, none if it is empty; raises `EngineError` for one that does not exist."""
     check_gpus(gpu)
-    if nproc and _launched():
-        raise EngineError("--nproc", "torchrun says how many processes there are", "leave --nproc out")
+    if nproc and _started_by_torchrun():
+        raise EngineError("`nproc`", "torchrun says how many processes there are", "leave `nproc` out")
     if not gpu:
         return []
-    here = _cuda()
-    if not here:
-        raise EngineError("--gpu", "torch finds no GPU", "leave --gpu out, or install torch for CUDA")
-    wanted = here if gpu == "all" else [f"cuda:{number}" for number in gpu.split(",")]
-    for device in wanted:
-        if device not in here:
-            raise EngineError("--gpu", f"there is no {device}", f"there are {', '.join(here)}")
-    if nproc not in (None, len(wanted)):
-        raise EngineError("--nproc", f"{nproc} processes for {len(wanted)} GPUs", "each GPU has one: leave --nproc out")
-    return wanted
+    known = _list_gpus()
+    if not known:
+        raise EngineError("`gpu`", "torch finds no GPU", "leave `gpu` out, or install torch for CUDA")
+    devices = known if gpu == "all" else [f"cuda:{number}" for number in gpu.split(",")]
+    for device in devices:
+        if device not in known:
+            raise EngineError("`gpu`", f"there is no {device}", f"there are {', '.join(known)}")
+    if nproc not in (None, len(devices)):
+        raise EngineError(
+            "`nproc`", f"{nproc} processes for {len(devices)} GPUs", "each GPU has one: leave `nproc` out"
+        )
+    return devices
 
 
-def _cuda() -> list[str]:
+def _list_gpus() -> list[str]:
     import torch
 
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 
 
-def _launched() -> bool:
+def _started_by_torchrun() -> bool:
     """Whether torchrun started this process."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
-def _environments(count: int) -> list[Mapping[str, str]]:
-    """What tells each of so many ranks on this machine where they meet; torchrun has told its own."""
+def _make_environments(count: int) -> list[Mapping[str, str]]:
+    """The variables by which ``count`` workers on this machine find each other; torchrun has set those of its own."""
     if count == 1:
         return [{}]
     with socket.socket() as free:
@@ -182,6 +186,6 @@ def _environments(count: int) -> list[Mapping[str, str]]:
     return [{**common, "RANK": str(rank)} for rank in range(count)]
 
 
-def _python_path() -> str:
-    """Where the ranks, which may run in another folder, find this package."""
+def _find_python_path() -> str:
+    """The PYTHONPATH by which workers, which may run in another folder, find this package."""
     return os.pathsep.join(filter(None, (str(Path(caffe_fcn.__file__).parent.parent), os.environ.get("PYTHONPATH"))))

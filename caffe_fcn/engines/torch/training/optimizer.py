@@ -1,4 +1,4 @@
-"""A solver's update of the weights: clip, divide, regularize, update, subtract; and the histories that it keeps.
+"""Updates the weights from their gradients: clip, divide, add weight decay, apply the rule, subtract.
 
 Source: SGDSolver::ApplyUpdate in src/caffe/solvers/sgd_solver.cpp.
 """
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.parameters import Learnable, loaded
-from caffe_fcn.engines.torch.training.rates import Schedule
-from caffe_fcn.engines.torch.training.updates import Step, clip, regularize, rule_of
+from caffe_fcn.engines.torch.parameters import Learnable, load_into
+from caffe_fcn.engines.torch.training.learning_rates import Schedule
+from caffe_fcn.engines.torch.training.update_rules import Hyperparameters, add_weight_decay, clip_gradients, find_rule
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import SolverParameter
@@ -20,67 +20,67 @@ from caffe_fcn.weights import Tensor as Handle
 
 
 class Optimizer:
-    """Updates the parameters of a net from their gradients, as ``solver`` says.
+    """Updates the parameters of a net as ``solver`` says, and keeps the histories (momentum, ...) for that.
 
-    A parameter with lr_mult 0 stays as it is and gets no history; a snapshot has zeros in its place. (Caffe's histories
-    of it gather what weight decay adds to a gradient of 0, which no weight ever feels.)
-    Raises `EngineError` for a solver that makes no sense.
+    A parameter with lr_mult 0 does not change and has no history; snapshots have zeros instead. (Caffe collects weight
+    decay in the history of such a parameter, which never reaches a weight.)
+    Raises `EngineError` for a solver type, a policy or figures that Caffe refuses.
     """
 
     def __init__(self, solver: SolverParameter, learnable: Sequence[Learnable]) -> None:
         self.schedule = Schedule(solver)
         self._solver = solver
         self._learnable = learnable
-        self._rule = rule_of(solver)
+        self._rule = find_rule(solver)
         self._histories: list[list[Tensor]] = [[] for _ in learnable]
 
     @torch.no_grad()
     def update(self, iteration: int, passes: int) -> float:
-        """Update by the gradients that ``passes`` passes have summed up, and drop them; returns the learning rate."""
-        rate = self.schedule.rate(iteration)
+        """Update the parameters by gradients that are sums over so many passes, and clear them; returns the rate."""
+        rate = self.schedule.compute_rate(iteration)
         pairs = zip(self._learnable, self._histories, strict=True)
-        moving = [(each, history) for each, history in pairs if each.lr_mult or history]
-        gradients = [_gradient(each.tensor) for each, _ in moving]
-        clip(gradients, self._solver.clip_gradients)
-        for (each, history), gradient in zip(moving, gradients, strict=True):
+        updated = [(each, history) for each, history in pairs if each.lr_mult or history]
+        gradients = [_find_gradient(each.tensor) for each, _ in updated]
+        clip_gradients(gradients, self._solver.clip_gradients)
+        for (each, history), gradient in zip(updated, gradients, strict=True):
             if passes > 1:
                 gradient.mul_(1 / passes)
             decay = self._solver.weight_decay * each.decay_mult
-            regularize(gradient, each.tensor, decay, self._solver.regularization_type)
+            add_weight_decay(gradient, each.tensor, decay, self._solver.regularization_type)
             if not history:
-                history += self._zeros(each)
-            step = Step(self._solver, rate * each.lr_mult, iteration)
-            each.tensor.sub_(self._rule.update(gradient, history, step))
+                history += self._make_zeros(each)
+            figures = Hyperparameters(self._solver, rate * each.lr_mult, iteration)
+            each.tensor.sub_(self._rule.update(gradient, history, figures))
             each.tensor.grad = None
         return rate
 
     def histories(self) -> list[Tensor]:
-        """All histories in Caffe's order: the first of each parameter, then the second of each."""
+        """All histories in Caffe's order: the first one of each parameter, then the second one of each."""
         pairs = zip(self._learnable, self._histories, strict=True)
-        whole = [history or self._zeros(each) for each, history in pairs]
+        whole = [history or self._make_zeros(each) for each, history in pairs]
         return [history[number] for number in range(self._rule.histories) for history in whole]
 
     @torch.no_grad()
     def restore(self, histories: Sequence[Handle], where: object) -> None:
-        """Take histories from a solver state at ``where``; raises `WeightsError` where they do not fit."""
+        """Copy the histories of the solver state at ``where``; raises `WeightsError` if they do not fit."""
         count, needed = len(self._learnable), len(self._learnable) * self._rule.histories
         if len(histories) != needed:
             what = f"holds {len(histories)} histories, and {self._solver.type} keeps {needed} for this net"
             raise WeightsError(where, what, "name a .solverstate of this net and type of solver")
         for index, each in enumerate(self._learnable):
-            self._histories[index] = self._zeros(each)
+            self._histories[index] = self._make_zeros(each)
             for history, handle in zip(self._histories[index], histories[index::count], strict=True):
                 if handle.count != history.numel():
                     layer, number = each.owner
                     what = f"the history of layer '{layer}', parameter {number}, is {dims(handle.shape)}"
                     raise WeightsError(where, what, f"this net's is {dims(tuple(history.shape))}")
-                history.copy_(loaded(handle, torch.empty(history.shape)))
+                history.copy_(load_into(torch.empty(history.shape), handle))
             if not each.lr_mult and not any(map(torch.any, self._histories[index])):
                 self._histories[index] = []
 
-    def _zeros(self, each: Learnable) -> list[Tensor]:
+    def _make_zeros(self, each: Learnable) -> list[Tensor]:
         return [torch.zeros_like(each.tensor) for _ in range(self._rule.histories)]
 
 
-def _gradient(tensor: Tensor) -> Tensor:
+def _find_gradient(tensor: Tensor) -> Tensor:
     return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad

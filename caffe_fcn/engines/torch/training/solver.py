@@ -1,13 +1,14 @@
-"""Training a net as Caffe's solvers do (src/caffe/solver.cpp).
+"""Trains a net as Caffe's solvers do (src/caffe/solver.cpp).
 
     solver = Solver("solver.prototxt", weights=["base.caffemodel"])
     for event in solver.solve():
         ...                                   # events.Step, Test and Snapshot, as they happen
 
-Paths in the solver and its nets are relative to the working directory. Everything random (dropout, crops, orders)
-follows from the seed and the number of the batch, and snapshots keep both: a training that is resumed from one of
-ours does bit for bit what it would have done uninterrupted. Resumed from one of Caffe's, it starts the data anew,
-as Caffe does. The states of recurrent layers are in no snapshot: with them both begin at zero.
+Paths in the solver and its nets are relative to the working directory. All random numbers (dropout, crops, orders of
+records) follow from the seed and the number of the batch, and snapshots store both. A training that resumes from a
+snapshot of this engine therefore does bit for bit what it would have done without the interruption. If the snapshot
+is Caffe's, the data start from the beginning, as in Caffe. No snapshot has the states of recurrent layers: they start
+at zero, in either case.
 """
 
 from __future__ import annotations
@@ -18,32 +19,31 @@ import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
-from caffe_fcn.engines.torch import faults
-from caffe_fcn.engines.torch.fed import Fed, Reading
-from caffe_fcn.engines.torch.training import snapshots, state
-from caffe_fcn.engines.torch.training.distributed import ALONE, Ranks
+from caffe_fcn.engines.torch.training import divergence, snapshots, solver_state
+from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS, ProcessGroup
+from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
-from caffe_fcn.engines.torch.training.solver_nets import nets_of
+from caffe_fcn.engines.torch.training.solver_nets import read_nets
+from caffe_fcn.engines.torch.training.solver_state import DataPosition, SavedState
 from caffe_fcn.errors import FileError
+from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
-
-PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Solver:
-    """A training: its net, its test nets, the iteration that it is at.
+    """A training: its net, its test nets, its optimizer, and the current iteration.
 
-    ``solver`` is a prototxt or a message. ``weights`` are files to begin with (default: those that the solver
-    names), ``snapshot`` is a solver state to go on from. ``ranks`` share the batches among them; ``workers``
-    processes read ahead for each net, 0 for none. ``arrays`` are the data of MemoryData layers by name. ``precision``
-    is `Net`'s; parameters stay float32.
+    ``solver`` is a prototxt or a message. ``weights`` are the files to start from (default: those that the solver
+    names), ``snapshot`` is a solver state to resume from. ``group`` are the processes that share the batches.
+    ``workers`` processes read ahead for each net; with 0 this process reads. ``arrays`` are the data of MemoryData
+    layers by name. ``precision`` is that of `Net`; parameters stay float32.
 
     Raises `EngineError`, `NetError`, `DatasetError`, `WeightsError` or `FileError` for what cannot be trained.
     """
@@ -56,59 +56,59 @@ class Solver:
         *,
         device: str | torch.device = "cpu",
         precision: str = "float32",
-        ranks: Ranks = ALONE,
+        group: ProcessGroup = ONE_PROCESS,
         workers: int = 0,
         arrays: Mapping[str, Sequence[Array]] | None = None,
     ) -> None:
         self.param = read_solver(solver) if isinstance(solver, (str, os.PathLike)) else solver
         self.stopped = False
-        self._wishes = {"stop": False, "snapshot": False}
-        self._ranks = ranks
+        self._requests = {"stop": False, "snapshot": False}
+        self._group = group
         self._device = torch.device(device)
-        messages = nets_of(self.param)
-        restored = state.read(snapshot) if snapshot else None
-        self.iteration = restored.iteration if restored else 0
-        position = self._position(restored, len(messages))
+        messages = read_nets(self.param)
+        saved = solver_state.read(snapshot) if snapshot else None
+        self.iteration = saved.iteration if saved else 0
+        position = self._find_position(saved, len(messages))
         self._seed = position.seed
-        start = _starting_weights(self.param, weights, restored, snapshot)
-        reading = Reading(self._seed, ranks, workers, arrays or {})
-        self._fed = [
-            Fed(message, start, passes, self._device, reading, precision)
-            for message, passes in zip(messages, position.passes, strict=True)
+        start = _find_start_weights(self.param, weights, saved, snapshot)
+        options = DataOptions(self._seed, group, workers, arrays or {})
+        self._train_runner, *self._test_runners = self._runners = [
+            NetRunner(message, start, next_batch, self._device, options, precision)
+            for message, next_batch in zip(messages, position.batches, strict=True)
         ]
-        self.net = self._fed[0].net
-        for fed in self._fed[1:]:
-            fed.net.share_with(self.net)
-        faults.check_weights(self.net, start[-1] if start else "the fillers")
+        self.net = self._train_runner.net
+        for runner in self._test_runners:
+            runner.net.share_with(self.net)
+        divergence.check_weights(self.net, start[-1] if start else "the fillers")
         self.optimizer = Optimizer(self.param, self.net.learnable)
-        if restored:
-            self.optimizer.schedule.step = restored.step
-            self.optimizer.restore(restored.histories, snapshot)
+        if saved:
+            self.optimizer.schedule.step = saved.step
+            self.optimizer.restore(saved.histories, snapshot)
         self._losses: deque[float] = deque(maxlen=self.param.average_loss)
-        self._written = -1  # the iteration of the last snapshot
+        self._last_snapshot = -1  # the iteration of it
 
     def solve(self) -> Iterator[Event]:
-        """Train up to ``max_iter``, test and write snapshots on the way; raises `EngineError` for a loss of NaN."""
+        """Train up to ``max_iter``, with tests and snapshots; raises `EngineError` for a loss that is NaN."""
         param = self.param
         yield from self.step(param.max_iter - self.iteration)
-        if (param.snapshot_after_train or self.stopped) and self._written != self.iteration:
+        if (param.snapshot_after_train or self.stopped) and self._last_snapshot != self.iteration:
             yield from self.snapshot()
         if self.stopped:
             return
-        if _due(self.iteration, param.display):
-            loss, _ = self._passes(1, backward=False)
+        if _is_due(self.iteration, param.display):
+            loss, _ = self._run_batches(1, backward=False)
             self._losses.append(loss)
-            yield self._shown(None, ())
-        if _due(self.iteration, param.test_interval):
+            yield self._make_step(None, ())
+        if _is_due(self.iteration, param.test_interval):
             yield from self.test()
 
     def step(self, count: int) -> Iterator[Event]:
-        """Train ``count`` iterations further."""
+        """Train for ``count`` more iterations."""
         self._losses.clear()
         end = self.iteration + count
         while self.iteration < end and not self.stopped:
-            due = _due(self.iteration, self.param.test_interval)
-            if due and (self.iteration > 0 or self.param.test_initialization):
+            is_due = _is_due(self.iteration, self.param.test_interval)
+            if is_due and (self.iteration > 0 or self.param.test_initialization):
                 yield from self.test()
                 if self.stopped:
                     return
@@ -116,36 +116,36 @@ class Solver:
 
     def test(self) -> Iterator[Event]:
         """Run all test nets."""
-        for number in range(len(self._fed) - 1):
-            outputs = self._tested(number)
+        for number in range(len(self._test_runners)):
+            outputs = self._run_test(number)
             if outputs is None:
                 return
             yield Test(self.iteration, number, outputs)
 
     def snapshot(self) -> Iterator[Event]:
-        """Write the weights and the solver state, on the first rank."""
-        self._written = self.iteration
-        if not self._ranks.first:
+        """Write the weights and the solver state, in the first process."""
+        self._last_snapshot = self.iteration
+        if not self._group.is_first:
             return
         suffix = ".h5" if self.param.snapshot_format == SolverParameter.HDF5 else ""
         stem = f"{self.param.snapshot_prefix or 'snapshot'}_iter_{self.iteration}"
-        weights, solver_state = f"{stem}.caffemodel{suffix}", f"{stem}.solverstate{suffix}"
+        weights, state = f"{stem}.caffemodel{suffix}", f"{stem}.solverstate{suffix}"
         snapshots.save(self.net, Path(weights))
         yield Snapshot(weights)
-        histories = [snapshots.handle(history) for history in self.optimizer.histories()]
-        position = state.Position(self._seed, tuple(fed.passes for fed in self._fed))
+        histories = [snapshots.make_handle(history) for history in self.optimizer.histories()]
+        position = DataPosition(self._seed, tuple(runner.next_batch for runner in self._runners))
         step = self.optimizer.schedule.step
-        state.write(Path(solver_state), state.SolverState(self.iteration, weights, step, histories, position))
-        yield Snapshot(solver_state)
+        solver_state.write(Path(state), SavedState(self.iteration, weights, step, histories, position))
+        yield Snapshot(state)
 
-    def wish(self, for_: Literal["stop", "snapshot"]) -> None:
-        """Ask for a snapshot, or to stop with one, after the iteration at hand; safe in a signal handler."""
-        self._wishes[for_] = True
+    def request(self, what: Literal["stop", "snapshot"]) -> None:
+        """Ask for a snapshot, or to stop with one, after the current iteration; signal handlers may call this."""
+        self._requests[what] = True
 
     def close(self) -> None:
         """End the processes that read ahead."""
-        for fed in self._fed:
-            fed.close()
+        for runner in self._runners:
+            runner.close()
 
     def __enter__(self) -> Solver:
         return self
@@ -154,104 +154,104 @@ class Solver:
         self.close()
 
     def _iterate(self) -> Iterator[Event]:
-        count = self.param.iter_size * self._ranks.count
-        loss, outputs = self._passes(count)
-        self._ranks.sum([each.tensor.grad for each in self.net.learnable if each.tensor.grad is not None])
+        count = self.param.iter_size * self._group.count
+        loss, outputs = self._run_batches(count)
+        self._group.sum([each.tensor.grad for each in self.net.learnable if each.tensor.grad is not None])
         rate = self.optimizer.update(self.iteration, count)
         self._losses.append(loss)
-        if _due(self.iteration, self.param.display):
-            yield self._shown(rate, outputs)
+        if _is_due(self.iteration, self.param.display):
+            yield self._make_step(rate, outputs)
         self.iteration += 1
-        wishes = self._agreed_wishes()
-        if _due(self.iteration, self.param.snapshot) or "snapshot" in wishes:
+        requests = self._agree_on_requests()
+        if _is_due(self.iteration, self.param.snapshot) or "snapshot" in requests:
             yield from self.snapshot()
-        self.stopped = "stop" in wishes
+        self.stopped = "stop" in requests
 
-    def _passes(self, count: int, backward: bool = True) -> tuple[float, Outputs]:
-        """Run the next ``count`` batches, shared by all ranks; their mean loss, and the outputs of this rank's last."""
+    def _run_batches(self, count: int, backward: bool = True) -> tuple[float, Outputs]:
+        """Run the next ``count`` batches, shared by all processes.
+
+        Returns their mean loss, and the outputs of the last batch of this process.
+        """
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         last: dict[str, Tensor] = {}
-        for _, outputs in self._fed[0].turns(count):
+        for _, outputs in self._train_runner.run_batches(count):
             last = outputs
             loss = self.net.loss()
             if backward and loss.requires_grad:
                 loss.backward()
             value = float(loss.detach())
             if not math.isfinite(value):
-                raise faults.not_finite(self._fed[0], self.iteration)
+                raise divergence.explain_divergence(self._train_runner, self.iteration)
             total += value
-        self._ranks.sum([total])
-        return float(total) / count, _named_values(last)
+        self._group.sum([total])
+        return float(total) / count, _name_values(last)
 
-    def _tested(self, number: int) -> Outputs | None:
-        """The means of a test net's outputs; None where the training was stopped meanwhile."""
-        fed, count = self._fed[1 + number], self.param.test_iter[number]
+    def _run_test(self, number: int) -> Outputs | None:
+        """The means of a test net's outputs; None if the training is stopped meanwhile."""
+        runner, count = self._test_runners[number], self.param.test_iter[number]
         rows: dict[int, Tensor] = {}
         names: list[str] = []
-        for turn, outputs in fed.turns(count):
-            rows[turn] = torch.cat([outputs[name].flatten() for name in sorted(outputs)]).double()
+        for index, outputs in runner.run_batches(count):
+            rows[index] = torch.cat([outputs[name].flatten() for name in sorted(outputs)]).double()
             names = [name for name in sorted(outputs) for _ in range(outputs[name].numel())]
-            if self._wishes["stop"] and self._ranks.count == 1:
+            if self._requests["stop"] and self._group.count == 1:
                 self.stopped = True
                 return None
-        table = torch.zeros(count, self._width(names), dtype=torch.float64, device=self._device)
-        for turn, row in rows.items():
-            table[turn] = row
-        self._ranks.sum([table])
+        table = torch.zeros(count, self._agree_on_width(names), dtype=torch.float64, device=self._device)
+        for index, row in rows.items():
+            table[index] = row
+        self._group.sum([table])
         return tuple(zip(names, (table.sum(0) / count).tolist(), strict=False))
 
-    def _width(self, names: Sequence[str]) -> int:
-        """How many values a test net puts out, for ranks that had none of few batches."""
-        most = torch.tensor([float(self._ranks.first) * len(names)], device=self._device)
-        self._ranks.sum([most])
-        return int(most)
+    def _agree_on_width(self, names: Sequence[str]) -> int:
+        """How many values a test net has; the first process always knows, others may have had no batch."""
+        width = torch.tensor([float(self._group.is_first) * len(names)], device=self._device)
+        self._group.sum([width])
+        return int(width)
 
-    def _shown(self, rate: float | None, outputs: Outputs) -> Step:
+    def _make_step(self, rate: float | None, outputs: Outputs) -> Step:
         return Step(self.iteration, sum(self._losses) / len(self._losses), rate, outputs)
 
-    def _agreed_wishes(self) -> set[str]:
-        """What any rank was asked for; all ranks get the same answer."""
-        names = sorted(self._wishes)
-        mine = [self._wishes[name] for name in names]
-        if mine[names.index("snapshot")]:  # one that a signal asks for from here on is for the next iteration
-            self._wishes["snapshot"] = False
-        asked = torch.tensor([float(wish) for wish in mine], device=self._device)
-        self._ranks.sum([asked])
-        return {name for name, count in zip(names, asked.tolist(), strict=True) if count}
+    def _agree_on_requests(self) -> set[str]:
+        """What any process was asked for; all processes get the same answer."""
+        names = sorted(self._requests)
+        mine = [self._requests[name] for name in names]
+        if mine[names.index("snapshot")]:  # a request that a signal makes from here on is for the next iteration
+            self._requests["snapshot"] = False
+        counts = torch.tensor([float(request) for request in mine], device=self._device)
+        self._group.sum([counts])
+        return {name for name, count in zip(names, counts.tolist(), strict=True) if count}
 
-    def _position(self, restored: state.SolverState | None, nets: int) -> state.Position:
-        """Where to begin: where one of our snapshots stopped, or at the first batch with the seed that is set."""
-        if restored and restored.position and len(restored.position.passes) == nets:
-            return restored.position
+    def _find_position(self, saved: SavedState | None, nets: int) -> DataPosition:
+        """Where to start: where a snapshot of this engine stopped, otherwise at the first batch."""
+        if saved and saved.position and len(saved.position.batches) == nets:
+            return saved.position
         seed = self.param.random_seed
         drawn = torch.tensor([seed if seed >= 0 else secrets.randbelow(1 << 31)], device=self._device)
-        self._ranks.sum([drawn := drawn * self._ranks.first])
-        return state.Position(int(drawn), (0,) * nets)
+        self._group.sum([drawn := drawn * self._group.is_first])
+        return DataPosition(int(drawn), (0,) * nets)
 
 
-def _due(iteration: int, interval: int) -> bool:
+def _is_due(iteration: int, interval: int) -> bool:
     return interval > 0 and iteration % interval == 0
 
 
-def _named_values(outputs: Mapping[str, Tensor]) -> Outputs:
-    """Every value of the outputs, ordered by name as Caffe orders them."""
+def _name_values(outputs: Mapping[str, Tensor]) -> Outputs:
+    """Each value of the outputs with the name of its blob, in Caffe's order, which is alphabetical."""
     return tuple((name, float(value)) for name in sorted(outputs) for value in outputs[name].detach().flatten())
 
 
-def _starting_weights(
-    param: SolverParameter,
-    weights: Sequence[PathLike],
-    restored: state.SolverState | None,
-    snapshot: PathLike | None,
+def _find_start_weights(
+    param: SolverParameter, weights: Sequence[PathLike], saved: SavedState | None, snapshot: PathLike | None
 ) -> list[PathLike]:
-    """The weights' files to begin with: those of the snapshot, those that are named, or those in the solver."""
-    if restored is None:
+    """The weights files to start from: the snapshot's, the given ones, or those that the solver names."""
+    if saved is None:
         return [*weights] or [path for names in param.weights for path in names.split(",")]
-    if not restored.weights:
+    if not saved.weights:
         return [*weights]
-    saved = Path(restored.weights)
-    beside = Path(snapshot or "").parent / saved.name
-    found = next((path for path in (saved, beside) if path.is_file()), None)
+    path = Path(saved.weights)
+    beside = Path(snapshot or "").parent / path.name
+    found = next((each for each in (path, beside) if each.is_file()), None)
     if found is None:
-        raise FileError(snapshot, f"its weights {restored.weights!r} are neither there nor beside it", "put them back")
+        raise FileError(snapshot, f"its weights {saved.weights!r} are neither there nor beside it", "put them back")
     return [found]

@@ -1,4 +1,4 @@
-"""The nets that a solver names: one to train, any number to test, each in its state.
+"""The nets that a solver names: one training net and any number of test nets, each in its state.
 
 Source: Solver::InitTrainNet and InitTestNets in src/caffe/solver.cpp.
 """
@@ -12,29 +12,29 @@ from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter
 from caffe_fcn.proto.copying import copy_message
 
 
-def nets_of(solver: SolverParameter) -> list[NetParameter]:
+def read_nets(solver: SolverParameter) -> list[NetParameter]:
     """The training net and the test nets, with their states (phase, level, stages) in ``state``.
 
-    Raises `EngineError` where the solver does not say which nets, and what `read_net` raises.
+    Raises `EngineError` if the solver does not say which nets, and what `read_net` raises.
     """
-    for what, mend in _complaints(solver):
+    for what, mend in _find_errors(solver):
         raise EngineError("solver", what, mend)
-    common = [read_net(solver.net)] if solver.net else [solver.net_param] if solver.HasField("net_param") else []
+    shared = [read_net(solver.net)] if solver.net else [solver.net_param] if solver.HasField("net_param") else []
     if solver.train_net:
         train = read_net(solver.train_net)
     else:
-        train = solver.train_net_param if solver.HasField("train_net_param") else common[0]
+        train = solver.train_net_param if solver.HasField("train_net_param") else shared[0]
     tests = [*solver.test_net_param, *map(read_net, solver.test_net)]
-    tests += common * (len(solver.test_iter) - len(tests))
+    tests += shared * (len(solver.test_iter) - len(tests))
     states = list(solver.test_state) or [NetState()] * len(tests)
     return [
-        _in_state(train, TRAIN, solver.train_state),
-        *(_in_state(net, TEST, state) for net, state in zip(tests, states, strict=True)),
+        _copy_with_state(train, TRAIN, solver.train_state),
+        *(_copy_with_state(net, TEST, state) for net, state in zip(tests, states, strict=True)),
     ]
 
 
-def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
-    """A copy of a net in a phase; what the net says of its state goes before, and what the solver says before that."""
+def _copy_with_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
+    """A copy of a net with its state set: the phase, overruled by the net's own state, overruled by the solver's."""
     copy = copy_message(net)
     upgrade_net(copy)
     merged = NetState(phase=phase)
@@ -44,16 +44,16 @@ def _in_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:
     return copy
 
 
-def _complaints(solver: SolverParameter) -> Iterator[tuple[str, str]]:
-    """What makes no sense, and how to mend it."""
+def _find_errors(solver: SolverParameter) -> Iterator[tuple[str, str]]:
+    """What is wrong with a solver's nets, and how to mend it."""
     within = [solver.HasField("net_param"), solver.HasField("train_net_param")]
     named = [bool(solver.net), bool(solver.train_net), *within]
     own = len(solver.test_net) + len(solver.test_net_param)
-    has_common = bool(solver.net) or solver.HasField("net_param")
+    has_shared = bool(solver.net) or solver.HasField("net_param")
     tests, states = len(solver.test_iter), len(solver.test_state)
     if sum(named) != 1:
         yield f"names {sum(named)} nets to train", "set one of net, train_net, net_param and train_net_param"
-    if tests < own or (tests > own and not has_common):
+    if tests < own or (tests > own and not has_shared):
         yield f"has {tests} test_iter for {own} test nets", "give one each"
     if states not in (0, tests):
         yield f"has {states} test_state for {tests} test nets", "give one each, or none"

@@ -20,7 +20,8 @@ from caffe_fcn.proto.wire import BYTES, encode_key, encode_varint
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 h5py = pytest.importorskip("h5py", reason="needs the extra 'hdf5'")
 
-from caffe_fcn.engines.torch.training import state  # noqa: E402 - needs torch
+from caffe_fcn.engines.torch.training import solver_state  # noqa: E402 - needs torch
+from caffe_fcn.engines.torch.training.solver_state import DataPosition  # noqa: E402
 
 POSITIONS = {
     "brackets": b"[" * 60_000,
@@ -61,8 +62,8 @@ def whole_hdf5(**other: Any) -> bytes:
 def test_states_that_protobuf_and_h5py_write_are_read(tmp_path: Path) -> None:
     for data in (whole(), whole_hdf5()):
         (tmp_path / "s.solverstate").write_bytes(data)
-        read = state.read(tmp_path / "s.solverstate")
-        assert (read.iteration, read.step, read.position) == (3, 1, state.Position(7, (3, 1)))
+        read = solver_state.read(tmp_path / "s.solverstate")
+        assert (read.iteration, read.step, read.position) == (3, 1, DataPosition(7, (3, 1)))
         assert read.histories[0].load().size == 3
 
 
@@ -71,7 +72,7 @@ def test_a_position_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / "s.solverstate"
     path.write_bytes(whole(POSITIONS[name]))
     with pytest.raises(WeightsError) as caught:
-        state.read(path)
+        solver_state.read(path)
     assert str(caught.value).startswith(f"{path}: is no solver state: ")
     assert "\n" not in str(caught.value)
 
@@ -93,7 +94,7 @@ def test_hdf5_of_another_shape_is_one_line(tmp_path: Path, other: dict[str, Any]
     path = tmp_path / "s.solverstate.h5"
     path.write_bytes(whole_hdf5(**other))
     with pytest.raises(WeightsError) as caught:
-        state.read(path)
+        solver_state.read(path)
     assert "\n" not in str(caught.value)
 
 
@@ -107,7 +108,7 @@ def test_a_damaged_state_is_one_line(tmp_path_factory: pytest.TempPathFactory, d
         content[place : place + data.draw(st.sampled_from([0, 1, 4]))] = data.draw(st.binary(max_size=4))
     path.write_bytes(content)
     try:
-        for history in state.read(path).histories:
+        for history in solver_state.read(path).histories:
             history.load()
     except CaffeFcnError as error:
         assert "\n" not in str(error)
@@ -131,4 +132,4 @@ def test_a_training_from_a_damaged_state_ends_in_a_line(
 def test_weights_whose_name_no_file_can_have(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(whole().replace(b"w.caffemodel", b"w\0caffemodel"))
     with pytest.raises(WeightsError, match="the name of its weights has a zero byte"):
-        state.read(tmp_path / "s")
+        solver_state.read(tmp_path / "s")

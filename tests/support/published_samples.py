@@ -9,7 +9,8 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
-from caffe_fcn.datasets.records import classes, palette
+from caffe_fcn.datasets.records import palette
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 
 SIFT = "spatial_envelope_256x256_static_8outdoorcategories"
 VOID = 255
@@ -110,7 +111,7 @@ def siftflow(root: Path, splits: dict[str, list[str]]) -> Known:
 
 def pascal_context(voc_dir: Path, context_dir: Path, splits: dict[str, list[str]]) -> Known:
     """Of 459 classes of which some are no class of the task: those become 0."""
-    task = list(classes.PASCAL_CONTEXT[1:])
+    task = list(SETS["pascalcontext"].classes["label"][1:])
     every = [f"other{i}" for i in range(400)] + [_as_in_the_long_list(name) for name in task]
     order = np.random.default_rng(5).permutation(len(every))
     every = [every[i] for i in order]

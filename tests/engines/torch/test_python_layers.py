@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import published_sets as made
+import published_samples as made
 import pytest
 
 from caffe_fcn import engines, netspec, proto

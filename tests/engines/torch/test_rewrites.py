@@ -1,4 +1,4 @@
-"""What comes about more quickly is what the literal layers make, which the other tests hold against real Caffe."""
+"""Rewritten programs give what the layers themselves give; other tests compare those with real Caffe."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_nets import small
-from torch_judge import difference, parsed, torch
+from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn import proto
-from caffe_fcn.engines.torch import Net, frames, interpolation
+from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
+from caffe_fcn.engines.torch.rewrites.upscore_fusion import CroppedUpscore
 from caffe_fcn.netspec import build, catalogue
 
 pytestmark = pytest.mark.numerics
@@ -20,8 +22,8 @@ pytestmark = pytest.mark.numerics
 ALLOWED = 1e-5  # of the largest value
 
 
-def pair(net: proto.NetParameter) -> tuple[Net, Net]:
-    """The same net with the same weights, quick and literal."""
+def make_both(net: proto.NetParameter) -> tuple[Net, Net]:
+    """The same net with the same weights, with all rewrites and literal."""
     quick, literal = (Net(net, literal=each, differentiable=False) for each in (False, True))
     for net_ in (quick, literal):
         fill(net_)
@@ -59,11 +61,11 @@ def images(sizes: list[tuple[int, int]], channels: int = 3) -> Iterator[np.ndarr
 def assert_same(quick: Mapping[str, torch.Tensor], literal: Mapping[str, torch.Tensor]) -> None:
     assert quick.keys() == literal.keys()
     for name, blob in literal.items():
-        assert difference(quick[name].detach().numpy(), blob.detach().numpy()) <= ALLOWED, name
+        assert measure_difference(quick[name].detach().numpy(), blob.detach().numpy()) <= ALLOWED, name
 
 
-def steps_of(net: Net) -> set[type]:
-    return {type(step.layer) for program in net._programs.values() for step in program}
+def operations_of(net: Net) -> set[type]:
+    return {type(each.operation) for program in net._programs.values() for each in program}
 
 
 IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-cnn", "m2nist-fcn")]
@@ -71,15 +73,16 @@ IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-
 
 @pytest.mark.parametrize("name", IMAGE_NETS)
 def test_every_net_scores_the_same_for_each_image_of_any_size(name: str) -> None:
-    quick, literal = pair(small(build(name, "deploy"), "deploy"))
+    quick, literal = make_both(small(build(name, "deploy"), "deploy"))
     fed = {name: shape[1] for name, shape in quick.inputs.items() if len(shape) == 4}
     for number, (height, width) in enumerate([(97, 101), (97, 101), (64, 120), (97, 101)]):
         random = np.random.RandomState(number)
         inputs = {n: random.normal(0, 60, (1, c, height, width)).astype(np.float32) for n, c in fed.items()}
         assert_same(quick.forward(**inputs), literal.forward(**inputs))
-    assert interpolation.Interpolation in steps_of(quick)
-    assert (frames.Framed in steps_of(quick)) == (name != "nyud-fcn32s-color-d")  # whose inputs are concatenated first
-    assert steps_of(literal).isdisjoint({interpolation.Interpolation, frames.Framed})
+    assert CroppedUpscore in operations_of(quick)
+    inputs_are_concatenated = name == "nyud-fcn32s-color-d"
+    assert (BorderCache in operations_of(quick)) == (not inputs_are_concatenated)
+    assert operations_of(literal).isdisjoint({CroppedUpscore, BorderCache})
 
 
 FRAMED = """
@@ -93,7 +96,7 @@ layer { name: "norm" type: "LRN" bottom: "pool" top: "norm" lrn_param { alpha: 0
 
 
 def test_a_net_whose_weights_change_has_its_frame_anew() -> None:
-    quick, literal = pair(parsed(FRAMED))
+    quick, literal = make_both(parse_net(FRAMED))
     for image in images([(40, 40)] * 2):
         assert_same(quick.forward(data=image), literal.forward(data=image))
     for net in (quick, literal):
@@ -103,13 +106,13 @@ def test_a_net_whose_weights_change_has_its_frame_anew() -> None:
 
 
 def test_what_is_wanted_from_within_a_frame_is_whole() -> None:
-    quick, literal = pair(parsed(FRAMED))
+    quick, literal = make_both(parse_net(FRAMED))
     for image in images([(40, 40)] * 2):
         assert_same(quick.forward("conv", "pool", data=image), literal.forward("conv", "pool", data=image))
 
 
 def test_batches_after_single_images_have_the_frame_too() -> None:
-    quick, literal = pair(parsed(FRAMED))
+    quick, literal = make_both(parse_net(FRAMED))
     for count in (1, 3, 2):
         batch = np.random.RandomState(count).normal(0, 60, (count, 3, 40, 40)).astype(np.float32)
         assert_same(quick.forward(data=batch), literal.forward(data=batch))
@@ -148,7 +151,7 @@ def stacks(draw: st.DrawFn) -> str:
 @settings(max_examples=150)
 @given(text=stacks())
 def test_any_stack_of_windows_makes_the_same(text: str) -> None:
-    quick, literal = pair(parsed(text))
+    quick, literal = make_both(parse_net(text))
     for image in images([(48, 50), (48, 50), (31, 64), (31, 64), (48, 50)], channels=2):
         assert_same(quick.forward(data=image), literal.forward(data=image))
 
@@ -174,11 +177,11 @@ def test_an_upscore_and_its_crop_are_two_products(data: st.DataObject) -> None:
     if stride * 7 + kernel - 2 * pad < 8 or stride * 8 + kernel - 2 * pad < 7:
         return
     text = upscore(kernel, stride, pad, data.draw(st.sampled_from([1, 3])), offsets, data.draw(st.booleans()))
-    quick, literal = pair(parsed(text))
+    quick, literal = make_both(parse_net(text))
     inputs = {"x": np.random.RandomState(0).normal(size=(2, 3, 9, 8)), "as": np.zeros((1, 5, 6, 7))}
     assert_same(quick.forward(**inputs), literal.forward(**inputs))
-    assert interpolation.Interpolation in steps_of(quick)
-    assert quick._programs[next(iter(quick._programs))][0].layer._taps() is not None
+    assert CroppedUpscore in operations_of(quick)
+    assert quick._programs[next(iter(quick._programs))][0].operation._find_taps() is not None
     for net in (quick, literal):  # no interpolation any more
         net.params["up"][0].copy_(torch.randn(net.params["up"][0].shape, generator=torch.Generator().manual_seed(0)))
     assert_same(quick.forward(**inputs), literal.forward(**inputs))
@@ -190,18 +193,18 @@ def test_the_gradient_behind_an_upscore_is_the_literal_one() -> None:
     x, reference = random.normal(size=(2, 3, 9, 8)).astype(np.float32), np.zeros((1, 5, 6, 7))
     grads = []
     for literal in (False, True):
-        net = Net(parsed(text), "train", literal=literal)
+        net = Net(parse_net(text), "train", literal=literal)
         interpolate(net.params["up"][0])
         bottom = torch.tensor(x, requires_grad=True)
         net.forward(**{"x": bottom, "as": reference})["crop"].square().sum().backward()
         grads.append(bottom.grad.numpy())
-        assert (interpolation.Interpolation in steps_of(net)) == (not literal)
-    assert difference(*grads) <= ALLOWED
+        assert (CroppedUpscore in operations_of(net)) == (not literal)
+    assert measure_difference(*grads) <= ALLOWED
 
 
 def test_an_upscore_that_learns_stays_a_layer() -> None:
-    net = Net(parsed(upscore(4, 2, 0, 1, "offset: 1", False, lr_mult=1)), "train")
+    net = Net(parse_net(upscore(4, 2, 0, 1, "offset: 1", False, lr_mult=1)), "train")
     x = np.ones((2, 3, 9, 8), np.float32)
     net.forward(**{"x": x, "as": np.zeros((1, 5, 6, 7))})["crop"].sum().backward()
-    assert interpolation.Interpolation not in steps_of(net)
+    assert CroppedUpscore not in operations_of(net)
     assert net.params["up"][0].grad.abs().sum() > 0

@@ -12,7 +12,7 @@ import pytest
 from exact_gradients import assert_same_histories, assert_same_updates
 from trainings import SOLVERS, caffe_train, torch_train
 
-from caffe_fcn.engines.torch.training import state
+from caffe_fcn.engines.torch.training import solver_state
 from caffe_fcn.errors import EngineError
 
 UPDATES = 3
@@ -22,12 +22,12 @@ UPDATES = 3
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the net of exact gradients."""
     monkeypatch.chdir(tmp_path)
-    exact_gradients.make(tmp_path)
+    exact_gradients.write_files(tmp_path)
     return tmp_path
 
 
 def histories(path: Path) -> list[np.ndarray]:
-    return [np.array(history.load()) for history in state.read(path).histories]
+    return [np.array(history.load()) for history in solver_state.read(path).histories]
 
 
 BEGUN = [

@@ -1,8 +1,8 @@
-"""Solver states in files (``.solverstate``, ``.solverstate.h5``): what a training needs to go on, besides its weights.
+"""Reads and writes solver states (``.solverstate``, ``.solverstate.h5``): with the weights, all that resuming needs.
 
-Real Caffe reads what is written here, and what it writes is read here. Caffe keeps the iteration, the name of the
-weights' file, the step of the learning rate, and the histories; on resuming it starts the data anew. `Position` is
-what we keep besides, where Caffe does not look: with it a resumed training goes on exactly where it stopped.
+Real Caffe and this engine read each other's files. Caffe stores the iteration, the name of the weights file, the step
+of the learning rate, and the histories; when it resumes, the data start from the beginning. This engine adds a
+`DataPosition`, which Caffe ignores. With it a resumed training continues exactly where it stopped.
 
 Source: SnapshotSolverStateToBinaryProto and -ToHDF5 in src/caffe/solvers/sgd_solver.cpp.
 """
@@ -27,57 +27,57 @@ from caffe_fcn.weights.output_file import OutputFile
 from caffe_fcn.weights.source_file import SourceFile
 
 _MOST_HISTORIES = 1 << 20
-_LONGEST = 1 << 16  # of a file's name, and of a position
-_MOST = 1 << 63  # of a seed, and of passes
+_LONGEST_TEXT = 1 << 16  # bytes of a file name, or of a position
+_END_OF_NUMBERS = 1 << 63  # of seeds, and of numbers of batches
 _DAMAGED = "the file is cut off or damaged: name another snapshot"
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where the data and the random numbers of a training are: its seed, and the passes of each of its nets.
+class DataPosition:
+    """Where a training is in its data and random numbers: the seed, and how many batches each net has run.
 
-    A pass is one batch through the training net (first) or a test net, counted over all processes.
+    The training net is first, the test nets follow. Batches are counted over all processes.
     """
 
     seed: int
-    passes: tuple[int, ...]
+    batches: tuple[int, ...]
 
     def to_json(self) -> str:
-        """As text."""
-        return json.dumps({"seed": self.seed, "passes": self.passes})
+        """The position as JSON; the file format calls numbers of batches ``passes``."""
+        return json.dumps({"seed": self.seed, "passes": self.batches})
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Position:
-        """Raises ValueError for what is none."""
+    def from_json(cls, text: str | bytes) -> DataPosition:
+        """Read JSON; raises ValueError for anything that is no position."""
         try:
             content = json.loads(text)
             position = cls(content["seed"], tuple(content["passes"]))
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError("its position has no seed and passes") from error
-        if not all(type(value) is int and 0 <= value < _MOST for value in (position.seed, *position.passes)):
-            raise ValueError(f"seed and passes of its position are no numbers from 0 to {_MOST - 1}")
+        if not all(type(value) is int and 0 <= value < _END_OF_NUMBERS for value in (position.seed, *position.batches)):
+            raise ValueError(f"seed and passes of its position are no numbers from 0 to {_END_OF_NUMBERS - 1}")
         return position
 
 
 @dataclass(frozen=True)
-class SolverState:
-    """A training between two iterations. ``position`` is None where Caffe wrote the file."""
+class SavedState:
+    """The state of a training between two iterations. ``position`` is None if Caffe wrote the file."""
 
     iteration: int
-    weights: str  # the file, as seen from the folder where the training runs
+    weights: str  # the path of the file, relative to the folder where the training runs
     step: int
     histories: Sequence[Handle]
-    position: Position | None = None
+    position: DataPosition | None = None
 
 
-def write(path: Path, state: SolverState) -> None:
+def write(path: Path, state: SavedState) -> None:
     """Write a solver state, as HDF5 where the name ends in ``.h5``; raises `FileError`."""
     with atomic_write(path, wait=False) as file:
         (_write_hdf5 if path.suffix == ".h5" else _write_binary)(file, state)
 
 
-def read(path: str | os.PathLike[str]) -> SolverState:
-    """The solver state in a file, its histories as handles; raises `WeightsError` for what is none."""
+def read(path: str | os.PathLike[str]) -> SavedState:
+    """The solver state in a file, its histories as handles; raises `WeightsError` for any other file."""
     file = SourceFile(path)
     head = file.read(0, min(len(hdf5.MAGIC), len(file)))
     state = _read_hdf5(file) if head == hdf5.MAGIC else _read_binary(file)
@@ -86,12 +86,12 @@ def read(path: str | os.PathLike[str]) -> SolverState:
     return state
 
 
-# The wire format. Numbers above those of every Caffe are passed over by all of them.
+# The binary form. Every Caffe ignores a field whose number is higher than those it knows.
 
 _ITER, _LEARNED_NET, _HISTORY, _CURRENT_STEP, _POSITION = 1, 2, 3, 4, 1000
 
 
-def _write_binary(file: Any, state: SolverState) -> None:
+def _write_binary(file: Any, state: SavedState) -> None:
     output = OutputFile(file.fileno())
     _write_number(output, _ITER, state.iteration)
     _write_text(output, _LEARNED_NET, state.weights)
@@ -113,7 +113,7 @@ def _write_text(output: OutputFile, number: int, text: str) -> None:
     output.write(wire.encode_key(number, BYTES) + wire.encode_varint(len(data)) + data)
 
 
-def _read_binary(file: SourceFile) -> SolverState:
+def _read_binary(file: SourceFile) -> SavedState:
     numbers = {_ITER: 0, _CURRENT_STEP: 0}
     texts = {_LEARNED_NET: b"", _POSITION: b""}
     histories: list[Handle] = []
@@ -121,13 +121,13 @@ def _read_binary(file: SourceFile) -> SolverState:
         for field in wire.walk(file):
             if field.number in numbers and field.kind == VARINT:
                 numbers[field.number] = field.value
-            elif field.number in texts and field.kind == BYTES and field.end - field.begin < _LONGEST:
+            elif field.number in texts and field.kind == BYTES and field.end - field.begin < _LONGEST_TEXT:
                 texts[field.number] = file.read(field.begin, field.end - field.begin)
             elif field.number == _HISTORY and field.kind == BYTES and len(histories) < _MOST_HISTORIES:
                 histories.append(read_blob(file, field))
             elif field.number <= _CURRENT_STEP:
                 raise wire.WireError(f"field {field.number} is not a solver state's", field.start)
-        position = Position.from_json(texts[_POSITION]) if texts[_POSITION] else None
+        position = DataPosition.from_json(texts[_POSITION]) if texts[_POSITION] else None
         name = texts[_LEARNED_NET].decode()
         if "\0" in name:
             raise ValueError("the name of its weights has a zero byte")
@@ -135,14 +135,13 @@ def _read_binary(file: SourceFile) -> SolverState:
         raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
     if not len(file):
         raise WeightsError(file.path, "is empty", "name another snapshot")
-    return SolverState(numbers[_ITER], name, numbers[_CURRENT_STEP], histories, position)
+    return SavedState(numbers[_ITER], name, numbers[_CURRENT_STEP], histories, position)
 
 
-# HDF5: data sets named like the fields, and a group of histories
-
+# The HDF5 form: data sets with the names of the fields, and a group of histories
 
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError)
-"""What h5py raises for damaged files, and what comes of data sets of another kind or shape."""
+"""What h5py raises for damaged files, and what data sets of another kind or shape lead to."""
 
 
 def _h5py(path: object) -> Any:
@@ -153,13 +152,13 @@ def _h5py(path: object) -> Any:
     return h5py
 
 
-def _write_hdf5(file: Any, state: SolverState) -> None:
+def _write_hdf5(file: Any, state: SavedState) -> None:
     import numpy as np
 
     with _h5py(file.name).File(file, "w") as content:
         content["iter"] = np.array([state.iteration], np.int32)
         name = state.weights.encode()
-        content["learned_net"] = np.array(name, f"S{len(name) + 1}")  # Caffe reads up to a zero
+        content["learned_net"] = np.array(name, f"S{len(name) + 1}")  # Caffe reads up to a zero byte
         content["current_step"] = np.array([state.step], np.int32)
         group = content.create_group("history")
         for number, handle in enumerate(state.histories):
@@ -168,18 +167,18 @@ def _write_hdf5(file: Any, state: SolverState) -> None:
             content.attrs["caffe_fcn"] = state.position.to_json()
 
 
-def _read_hdf5(file: SourceFile) -> SolverState:
+def _read_hdf5(file: SourceFile) -> SavedState:
     try:
         with _h5py(file.path).File(file.path, "r") as content:
             group = hdf5.get_member(content, "history", str(file.path))
             places = [(str(number), f"{file.path}, history {number}") for number in range(len(group))]
             histories = [hdf5.open_tensor(file, hdf5.get_member(group, name, where), where) for name, where in places]
             iteration, step = (int(content[name][0]) for name in ("iter", "current_step"))
-            if content["learned_net"].nbytes > _LONGEST:
+            if content["learned_net"].nbytes > _LONGEST_TEXT:
                 raise ValueError("the name of its weights has no end")
             name = bytes(content["learned_net"][()]).rstrip(b"\0").decode()
             text = content.attrs.get("caffe_fcn")
-            position = Position.from_json(text) if text else None
+            position = DataPosition.from_json(text) if text else None
     except _BROKEN as error:
         raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
-    return SolverState(iteration, name, step, histories, position)
+    return SavedState(iteration, name, step, histories, position)
