@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import folder, m2nist, mnist
 from caffe_fcn.datasets.inspect import explore
 from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
@@ -80,7 +80,7 @@ def test_a_damaged_mnist_is_one_line(tmp_path: Path, case: str) -> None:
     packed = gzip.compress(idx(9, 28, 28)[:16] + RANDOM.bytes(9 * 28 * 28))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(STREAMS[case](packed))
     with pytest.raises(FileError, match=r"train-images-idx3-ubyte\.gz") as raised:
-        mnist.idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
+        mnist.read_idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
     assert "\n" not in str(raised.value)
 
 
@@ -161,7 +161,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
     assert about is not None
     skipped = {each["name"]: each["why"] for each in about.splits["train"]["skipped"]}
     assert skipped.keys() == {"fifo", "socket", "device"}
-    assert "no regular file" in skipped["fifo"] and "no regular file" in skipped["device"]
+    assert "not a regular file" in skipped["fifo"] and "not a regular file" in skipped["device"]
 
 
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
@@ -176,13 +176,13 @@ NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name: bytes) -> None:
     pairs_in(tmp_path, b"one", b"two ", name)
-    build = lambda way: folder.build(  # noqa: E731
-        tmp_path / "set", tmp_path / "images", tmp_path / "labels", allow=["one-class"], way=way
+    build = lambda options: folder.build(  # noqa: E731
+        tmp_path / "set", tmp_path / "images", tmp_path / "labels", options=options
     )
     with pytest.raises(Fault, match="no list can hold") as raised:
-        build(Way())
+        build(ImportOptions(allow=["one-class"]))
     assert raised.value.check == "name" and f"{NAMES[name]}.png" in raised.value.where
-    about = build(Way(on_error="skip"))
+    about = build(ImportOptions(allow=["one-class"], on_error="skip"))
     assert [each["name"] for each in about.splits["train"]["skipped"]] == [NAMES[name]]
     assert sorted(opening.open(tmp_path / "set").names) == ["one", "two "]
     assert sorted((tmp_path / "set" / "train.txt").read_bytes().split(b"\n")) == [b"", b"one", b"two "]
@@ -191,7 +191,7 @@ def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name
 def test_a_folder_whose_name_is_not_utf8_is_built_from_and_described(tmp_path: Path) -> None:
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     pairs_in(root, b"one", b"two")
-    folder.build(tmp_path / "set", root / "images", root / "labels", allow=["one-class"])
+    folder.build(tmp_path / "set", root / "images", root / "labels", options=ImportOptions(allow=["one-class"]))
     about = opening.open(tmp_path / "set").about
     assert about is not None and about.sources[0]["images"] == str(root / "images")
 
@@ -306,7 +306,7 @@ def test_lists_need_not_be_utf8_and_bombs_are_not_decoded(tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match=r"bomb\.png: is too large"):
         listed(tmp_path, b"bomb.png 1\n")
     os.mkfifo(tmp_path / "fifo.png")
-    with pytest.raises(DatasetError, match=r"fifo\.png: is no regular file"):
+    with pytest.raises(DatasetError, match=r"fifo\.png: is not a regular file"):
         listed(tmp_path, b"fifo.png 1\n")
 
 
@@ -371,4 +371,4 @@ def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Pat
     assert explore.render_page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
     assert said == [("writing train", done, 3) for done in (1, 2, 3)]
     assert views[0].label is not None and views[0].label.mode == "P"
-    assert len(explore._embedded(views[0].label, "PNG")) < 1.5 * noise.size
+    assert len(explore._encode_url(views[0].label, "PNG")) < 1.5 * noise.size
