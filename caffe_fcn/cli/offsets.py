@@ -111,7 +111,7 @@ def _show_rows(rows: list[rules.Row]) -> None:
     print_table(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
 
 
-def _show_plan(plan: padding.Plan, as_json: bool) -> None:
+def _show_plan(plan: padding.PaddingPlan, as_json: bool) -> None:
     if as_json:
         _print_json(plan.as_json())
         return

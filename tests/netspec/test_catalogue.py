@@ -328,7 +328,7 @@ WEIGHTED = {"Convolution", "Deconvolution", "InnerProduct", "Scale"}
 @pytest.mark.parametrize("phase", ["train", "val", "deploy"])
 def test_one_net_for_all_phases_splits_into_the_net_of_each(name: str, phase: str) -> None:
     single = netspec.build(name, phase, data="lmdb")
-    part = graph.split(netspec.build(name, "all"), phase)
+    part = graph.select_phase(netspec.build(name, "all"), phase)
     assert [x.name for x in part.layer if x.type in WEIGHTED] == [x.name for x in single.layer if x.type in WEIGHTED]
     losses = {layer.name for layer in single.layer if "Loss" in layer.type}
     assert {layer.name for layer in part.layer if "Loss" in layer.type} == losses

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from caffe_fcn import proto
-from caffe_fcn.net.graph import split
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.shapes import infer
 
 Shape = tuple[int, ...]
@@ -21,7 +21,7 @@ def shrink_net(
     ``inputs`` are the shapes of the blobs of its data layers that are not images of 97x101.
     """
     found = infer(net, phase, size=(97, 101), inputs=inputs)
-    result = split(net, phase)
+    result = select_phase(net, phase)
     layers = [layer for layer in result.layer if layer.bottom]
     sources = [top for layer in result.layer if not layer.bottom for top in layer.top]
     del result.layer[:]
