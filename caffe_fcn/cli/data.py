@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,10 +15,10 @@ from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets.build.building import Way
-    from caffe_fcn.datasets.build.forms import Form
+    from caffe_fcn.datasets.build.options import BuildOptions
     from caffe_fcn.description.dataset_json import Description
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -52,16 +51,18 @@ def _options(function: Function, options: list[Any]) -> Function:
 
 
 def builds(function: Callable[..., Description]) -> Callable[..., None]:
-    """A command that builds ``output`` in some ``way`` and reports; its function returns the description."""
+    """A command that builds ``output`` with some ``options`` and reports; its function returns the description."""
 
     @functools.wraps(function)
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
-        from caffe_fcn.datasets.build.building import Way
+        from caffe_fcn.datasets.build.options import BuildOptions
 
         with show_progress() as show:
-            way = Way(workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show)
+            options = BuildOptions(
+                workers=workers or os.cpu_count() or 1, resume=resume, measure=statistics, progress=show
+            )
             try:
-                about = function(output=output, way=way, **rest)
+                about = function(output=output, options=options, **rest)
             except KeyboardInterrupt:
                 echo("what is done is kept: the same command with --resume goes on", err=True)
                 raise
@@ -84,33 +85,38 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
     )
 
 
-def converts(function: Callable[..., Description]) -> Callable[..., Description]:
-    """A command that builds from image files: the form in which they are stored, and the checks."""
+def imports(function: Callable[..., Description]) -> Callable[..., Description]:
+    """A command that builds from image files: the format in which they are stored, their order, and the checks."""
 
     @functools.wraps(function)
     def run(
-        way: Way,
+        options: BuildOptions,
         channels: Any,
-        resize: tuple[int, int] | None,
+        size: tuple[int, int] | None,
         resize_mode: Any,
         images_as: Any,
         labels_as: Any,
         checks: str,
         allow: tuple[str, ...],
         on_error: Any,
+        seed: int,
+        shuffle: bool = True,
         **rest: Any,
     ) -> Description:
-        from caffe_fcn.datasets.build.forms import Form
+        from caffe_fcn.datasets.build.options import ImportOptions
+        from caffe_fcn.datasets.build.record_format import RecordFormat
 
-        form = Form(channels, resize, resize_mode, images_as, labels_as, decode=checks == "full")
-        return function(way=replace(way, on_error=on_error), form=form, allow=allow, **rest)
+        stored = RecordFormat(channels, size, resize_mode, images_as, labels_as, decode=checks == "full")
+        order = {"shuffle": shuffle, "seed": seed}
+        more = ImportOptions.extend(options, format=stored, allow=allow, on_error=on_error, **order)
+        return function(options=more, **rest)
 
     return _options(
         run,
         [
             click.option("--channels", type=click.Choice(["keep", "rgb", "grey"]), default="keep", show_default=True,
                          help="Convert images."),
-            click.option("--resize", type=Size(), help="One size for all (default: each its own)."),
+            click.option("--resize", "size", type=Size(), help="One size for all (default: each its own)."),
             click.option("--resize-mode", type=click.Choice(["squash", "crop", "fill", "half-crop"]), default="squash",
                          show_default=True, help="What gives way to it: the aspect, the edges, a frame is added, "
                          "or half a crop and half a frame."),
@@ -158,21 +164,21 @@ _SHUFFLE = click.option(
 @click.option("--grid", type=click.IntRange(1, 100), default=10, show_default=True, help="Rows of the grid picture.")
 @_val_percent(10)
 @_seed()
-def triangles(**options: Any) -> Description:
+def triangles(**settings: Any) -> Description:
     """Outlines of triangles, and the filled triangles as labels; and DIR/grid.png to try the net on."""
     from caffe_fcn.datasets.formats import triangles
 
-    return triangles.build(**options)
+    return triangles.build(**settings)
 
 
 @data.command()
 @builds
 @click.option("--mnist", "mnist_folder", type=_FOLDER, required=True, help="The folder of MNIST's IDX files, or .gz.")
-def mnist(**options: Any) -> Description:
+def mnist(**settings: Any) -> Description:
     """MNIST's digits, each record with its value as the label."""
     from caffe_fcn.datasets.formats import mnist
 
-    return mnist.build(**options)
+    return mnist.build(**settings)
 
 
 @data.command()
@@ -189,11 +195,11 @@ def mnist(**options: Any) -> Description:
 @click.option("--masks/--no-masks", default=True, help="Also DIR/train_masks and DIR/val_masks, ten planes (default).")
 @_val_percent(20)
 @_seed(1234)
-def m2nist(**options: Any) -> Description:
+def m2nist(**settings: Any) -> Description:
     """Two or three MNIST digits on 64 x 84, each pixel labelled with its digit."""
     from caffe_fcn.datasets.formats import m2nist
 
-    return m2nist.build(**options)
+    return m2nist.build(**settings)
 
 
 @data.command()
@@ -232,10 +238,8 @@ def m2nist(**options: Any) -> Description:
 @click.option("--same-size", is_flag=True, help="Images of another size than the first are faults.")
 @_SHUFFLE
 @_seed()
-@converts
-def folder(
-    classes: str | None, colours: Path | None, ignore: int, form: Form, **options: Any
-) -> Description:  # fmt: skip
+@imports
+def folder(classes: str | None, colours: Path | None, ignore: int, **settings: Any) -> Description:
     """A folder of images and a folder of labels, paired by their names without extensions."""
     from caffe_fcn.datasets.formats import folder
     from caffe_fcn.datasets.records import classes as class_files
@@ -246,8 +250,7 @@ def folder(
         classes=class_files.parse_names(classes) if classes else names,
         colours=map,
         ignore=None if ignore < 0 else ignore,
-        form=form,
-        **options,
+        **settings,
     )
 
 
@@ -270,12 +273,12 @@ def _splits(train: str, val: str) -> Callable[[Function], Function]:
 @_splits("train", "val; with --sbdd seg11valid")
 @_SHUFFLE
 @_seed()
-@converts
-def voc(train: str | None, **options: Any) -> Description:
+@imports
+def voc(train: str | None, **settings: Any) -> Description:
     """PASCAL VOC 2007 to 2012: PATH is its folder, or the tar as it was published, which is not unpacked."""
     from caffe_fcn.datasets.formats import voc
 
-    return voc.build(train=train or "train", **options)
+    return voc.build(train=train or "train", **settings)
 
 
 @data.command()
@@ -283,12 +286,12 @@ def voc(train: str | None, **options: Any) -> Description:
 @click.argument("path", type=_FOLDER)
 @_val_percent(10)
 @_seed()
-@converts
-def synthia(**options: Any) -> Description:
+@imports
+def synthia(**settings: Any) -> Description:
     """SYNTHIA-RAND-CVPR16: PATH is the folder that holds RGB and GT."""
     from caffe_fcn.datasets.formats import synthia
 
-    return synthia.build(**options)
+    return synthia.build(**settings)
 
 
 @data.command()
@@ -296,45 +299,45 @@ def synthia(**options: Any) -> Description:
 @click.argument("path", type=_FOLDER)
 @click.option("--hha", is_flag=True, help="Also DIR/train_hha and DIR/val_hha, depth as three planes.")
 @click.option("--depth", is_flag=True, help="Also DIR/train_depth and DIR/val_depth, the logarithm of depth.")
-@_splits("trainval", "test")
+@_splits(*SETS["nyud"].splits)
 @_SHUFFLE
 @_seed()
-@converts
-def nyud(path: Path, hha: bool, depth: bool, **options: Any) -> Description:
+@imports
+def nyud(path: Path, hha: bool, depth: bool, **settings: Any) -> Description:
     """NYUDv2 in 40 classes: PATH is the folder that the reference's layer calls nyud_dir."""
     tops = ["color", "label", *(["hha"] if hha else []), *(["depth"] if depth else [])]
-    return _published("nyud", {"nyud_dir": path}, tops=tops, **options)
+    return _build_published("nyud", {"nyud_dir": path}, tops=tops, **settings)
 
 
 @data.command("sift-flow")
 @builds
 @click.argument("path", type=_FOLDER)
-@_splits("trainval", "test")
+@_splits(*SETS["siftflow"].splits)
 @_SHUFFLE
 @_seed()
-@converts
-def sift_flow(path: Path, **options: Any) -> Description:
+@imports
+def sift_flow(path: Path, **settings: Any) -> Description:
     """SIFT Flow, with the geometric labels in DIR/train_geo: PATH is the reference's siftflow_dir."""
-    return _published("siftflow", {"siftflow_dir": path}, **options)
+    return _build_published("siftflow", {"siftflow_dir": path}, **settings)
 
 
 @data.command("pascal-context")
 @builds
 @click.option("--voc", "voc_dir", type=_FOLDER, required=True, help="The folder that holds VOC2010.")
 @click.option("--context", "context_dir", type=_FOLDER, required=True, help="The folder of PASCAL-Context.")
-@_splits("train", "val")
+@_splits(*SETS["pascalcontext"].splits)
 @_SHUFFLE
 @_seed()
-@converts
-def pascal_context(voc_dir: Path, context_dir: Path, **options: Any) -> Description:
+@imports
+def pascal_context(voc_dir: Path, context_dir: Path, **settings: Any) -> Description:
     """PASCAL-Context in 59 classes and background."""
-    return _published("pascalcontext", {"voc_dir": voc_dir, "context_dir": context_dir}, **options)
+    return _build_published("pascalcontext", {"voc_dir": voc_dir, "context_dir": context_dir}, **settings)
 
 
-def _published(name: str, folders: dict[str, Path], allow: tuple[str, ...], **options: Any) -> Description:
+def _build_published(name: str, folders: dict[str, Path], **settings: Any) -> Description:
     from caffe_fcn.datasets.formats import published
 
-    return published.build(name=name, folders=folders, allow=(*published.ALLOWED, *allow), **options)
+    return published.build(name=name, folders=folders, **settings)
 
 
 def _report(output: Path, about: Description) -> None:

@@ -69,10 +69,10 @@ def info(
 @_WORKERS
 def statistics(folder: Path, workers: int | None) -> None:
     """Compute the mean, the class frequencies and the weights of a data set, and write them into its folder."""
-    from caffe_fcn.datasets.build import building
+    from caffe_fcn.datasets.build import builder
 
     with show_progress("records") as show:
-        about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
+        about = builder.measure_again(folder, workers or os.cpu_count() or 1, show)
     for name in (about.mean_file, about.infogain_file):
         if name:
             echo(str(folder / name))

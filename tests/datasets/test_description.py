@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build import building
-from caffe_fcn.datasets.build.building import Way
-from caffe_fcn.datasets.build.workshop import WORKSHOP, ResumeError
+from caffe_fcn.datasets.build import builder
+from caffe_fcn.datasets.build.options import BuildOptions
+from caffe_fcn.datasets.build.staging import STAGING, ResumeError
 from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.datasets.inspect import explore, overview
 from caffe_fcn.description import dataset_json
@@ -128,13 +128,13 @@ def test_a_description_damaged_meanwhile_costs_neither_data_set(tmp_path: Path) 
         file.write_text("{")
 
     with pytest.raises(FileError, match=r"dataset\.json"):
-        triangles.build(tmp_path / "set", 30, 4, way=Way(progress=damage))
+        triangles.build(tmp_path / "set", 30, 4, options=BuildOptions(progress=damage))
     assert (tmp_path / "set" / "train_images" / "data.mdb").exists()
-    assert (tmp_path / "set" / WORKSHOP / "train_images" / "data.mdb").exists()
+    assert (tmp_path / "set" / STAGING / "train_images" / "data.mdb").exists()
     file.write_bytes(whole)
-    triangles.build(tmp_path / "set", 30, 4, way=Way(resume=True))
+    triangles.build(tmp_path / "set", 30, 4, options=BuildOptions(resume=True))
     assert len(datasets.open(tmp_path / "set")) == 27
-    assert not (tmp_path / "set" / WORKSHOP).exists()
+    assert not (tmp_path / "set" / STAGING).exists()
 
 
 def test_a_folder_of_other_things_in_the_way_costs_neither_data_set(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_fields_of_a_later_version_stay(tmp_path: Path) -> None:
     about |= {"version": 2, "licence": {"kind": ["free"]}}
     about["splits"]["train"]["weather"] = "sunny"
     file.write_text(json.dumps(about))
-    building.measure_again(tmp_path / "set")
+    builder.measure_again(tmp_path / "set")
     assert json.loads(file.read_text()) == about
 
 
@@ -207,17 +207,17 @@ def test_a_damaged_journal_is_refused_and_what_is_done_stays(tmp_path: Path, cas
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(progress=stop))
-    journal = tmp_path / "set" / WORKSHOP / "train.journal"
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(progress=stop))
+    journal = tmp_path / "set" / STAGING / "train.journal"
     whole = journal.read_bytes()
     journal.write_bytes(JOURNALS[case](whole))
     before = contents(tmp_path / "set")
     with pytest.raises(ResumeError, match=r"train\.journal:\d+: the journal is damaged.*without --resume") as raised:
-        triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert "\n" not in str(raised.value)
     assert contents(tmp_path / "set") == before
     journal.write_bytes(whole)
-    triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+    triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert len(datasets.open(tmp_path / "set")) == 360
 
 
@@ -226,12 +226,12 @@ def test_a_damaged_database_is_not_gone_on_with_and_stays(tmp_path: Path) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(progress=stop))
-    file = tmp_path / "set" / WORKSHOP / "train_images" / "data.mdb"
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(progress=stop))
+    file = tmp_path / "set" / STAGING / "train_images" / "data.mdb"
     content = bytearray(file.read_bytes())
     content[2 * 4096 + 10] ^= 1
     file.write_bytes(content)
     before = contents(tmp_path / "set")
     with pytest.raises(ResumeError, match=r"page 2 .*without --resume"):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert contents(tmp_path / "set") == before

@@ -54,7 +54,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "images" / f"{number:02}.png").write_bytes(png.encode(image))
         (root / "labels" / f"{number:02}.png").write_bytes(png.encode(label))
     folder.build(
-        root / "set", root / "images", root / "labels", classes=CLASSES, encoding="grey", shuffle=False, val_percent=20
+        root / "set",
+        root / "images",
+        root / "labels",
+        val_percent=20,
+        classes=CLASSES,
+        encoding="grey",
+        options=datasets.ImportOptions(shuffle=False),
     )
     shown = {
         split: (pairs, explore.make_views(pairs, 100, 256, workers=2))

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import folder, m2nist, mnist
 from caffe_fcn.datasets.inspect import explore
 from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
@@ -80,7 +80,7 @@ def test_a_damaged_mnist_is_one_line(tmp_path: Path, case: str) -> None:
     packed = gzip.compress(idx(9, 28, 28)[:16] + RANDOM.bytes(9 * 28 * 28))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(STREAMS[case](packed))
     with pytest.raises(FileError, match=r"train-images-idx3-ubyte\.gz") as raised:
-        mnist.idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
+        mnist.read_idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
     assert "\n" not in str(raised.value)
 
 
@@ -176,13 +176,13 @@ NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name: bytes) -> None:
     pairs_in(tmp_path, b"one", b"two ", name)
-    build = lambda way: folder.build(  # noqa: E731
-        tmp_path / "set", tmp_path / "images", tmp_path / "labels", allow=["one-class"], way=way
+    build = lambda options: folder.build(  # noqa: E731
+        tmp_path / "set", tmp_path / "images", tmp_path / "labels", options=options
     )
     with pytest.raises(Fault, match="no list can hold") as raised:
-        build(Way())
+        build(ImportOptions(allow=["one-class"]))
     assert raised.value.check == "name" and f"{NAMES[name]}.png" in raised.value.where
-    about = build(Way(on_error="skip"))
+    about = build(ImportOptions(allow=["one-class"], on_error="skip"))
     assert [each["name"] for each in about.splits["train"]["skipped"]] == [NAMES[name]]
     assert sorted(opening.open(tmp_path / "set").names) == ["one", "two "]
     assert sorted((tmp_path / "set" / "train.txt").read_bytes().split(b"\n")) == [b"", b"one", b"two "]
@@ -191,7 +191,7 @@ def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name
 def test_a_folder_whose_name_is_not_utf8_is_built_from_and_described(tmp_path: Path) -> None:
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     pairs_in(root, b"one", b"two")
-    folder.build(tmp_path / "set", root / "images", root / "labels", allow=["one-class"])
+    folder.build(tmp_path / "set", root / "images", root / "labels", options=ImportOptions(allow=["one-class"]))
     about = opening.open(tmp_path / "set").about
     assert about is not None and about.sources[0]["images"] == str(root / "images")
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build import building
+from caffe_fcn.datasets.build import builder
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.datasets.inspect import record_checks, statistics
 from caffe_fcn.datasets.records import datum, palette, png
@@ -236,20 +237,20 @@ def test_a_mean_file_in_the_wrong_order_is_told(tmp_path: Path) -> None:
 def test_statistics_of_anothers_databases_are_written_beside_them(tmp_path: Path) -> None:
     known = [RANDOM.integers(0, 256, (3, 8, 9), np.uint8) for _ in range(5)]
     digits_set(tmp_path, [raw(a) for a in known], [raw(np.ones((1, 8, 9), np.uint8)) for _ in range(5)])
-    about = building.measure_again(tmp_path, workers=2)
+    about = builder.measure_again(tmp_path, workers=2)
     blob = BlobProto.FromString((tmp_path / "mean.binaryproto").read_bytes())
     np.testing.assert_allclose(np.array(blob.data).reshape(3, 8, 9), np.mean(known, axis=0), rtol=1e-6)
     assert about.mean == pytest.approx(np.mean(known, axis=(0, 2, 3)))
     assert not (tmp_path / "dataset.json").exists()
     with pytest.raises(FileError):
-        building.measure_again(tmp_path / "train_db" / "nothing")
+        builder.measure_again(tmp_path / "train_db" / "nothing")
 
 
 def test_statistics_computed_later_are_those_of_the_build(tmp_path: Path) -> None:
     triangles.build(tmp_path / "one", 50)
-    triangles.build(tmp_path / "two", 50, way=building.Way(measure=False))
+    triangles.build(tmp_path / "two", 50, options=BuildOptions(measure=False))
     assert not (tmp_path / "two" / "mean.binaryproto").exists()
-    building.measure_again(tmp_path / "two")
+    builder.measure_again(tmp_path / "two")
     for name in ("dataset.json", "mean.binaryproto"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -258,7 +259,7 @@ def test_images_of_floats_have_a_mean_and_no_mean_file(tmp_path: Path) -> None:
     values = RANDOM.normal(size=(2, 1, 5, 6)).astype(np.float32)
     records = [Datum(channels=1, height=5, width=6, float_data=a.ravel()).SerializeToString() for a in values]
     digits_set(tmp_path, records, [raw(np.ones((1, 5, 6), np.uint8)) for _ in values])
-    assert building.measure_again(tmp_path).mean == pytest.approx([values.mean()], rel=1e-5)
+    assert builder.measure_again(tmp_path).mean == pytest.approx([values.mean()], rel=1e-5)
     assert not (tmp_path / "mean.binaryproto").exists()
 
 

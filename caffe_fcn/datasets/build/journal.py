@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from caffe_fcn import files, strict_json
-from caffe_fcn.datasets.build.workshop import ResumeError
+from caffe_fcn.datasets.build.staging import ResumeError
 from caffe_fcn.errors import DatasetError
 
 _ENTRY = strict_json.object_of(
@@ -96,7 +96,7 @@ class Journal:
                 raise ValueError(f"{entry['name']!r} is not the next item")
         except ValueError as error:
             where = f"{self.path}:{self.done + 1}"
-            raise ResumeError(where, f"the journal is damaged: {error}", "build without --resume") from error
+            raise ResumeError(where, f"the journal is damaged: {error}", "build without `resume`") from error
         return entry  # type: ignore[no-any-return]  # it was checked
 
     def _count(self, entry: Mapping[str, Any]) -> None:
