@@ -4,9 +4,8 @@
     net.layer[0].name
     write(net, "copy.prototxt")
 
-Reading looks at the content, not at the file's name: text and binary both work everywhere. Of a binary
-net (a ``.caffemodel`` is one) the weights are passed over, not loaded. Old formats are upgraded on the way,
-as Caffe does.
+Reading looks at the content, not at the file's name: text and binary both work everywhere. The weights of a binary
+net (a ``.caffemodel`` is one) are skipped, not loaded. Old formats are upgraded on the way, as Caffe does.
 
 Each name is imported from its module when it is first used: importing protobuf takes longer than looking at most files.
 """

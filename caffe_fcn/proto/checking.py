@@ -1,11 +1,11 @@
 """What protobuf refuses to parse as one of Caffe's messages, found without protobuf.
 
-A message is refused for more than its framing: a field that the schema knows as a message must hold one, and one
-that it knows as packed numbers must hold whole numbers. What the schema does not know, and a known number with
-another wire type, is passed over, as protobuf keeps it for whoever knows more.
+Framing is not all: a field that the schema knows as a message must hold one, and a field of packed numbers must hold
+whole numbers. Fields that the schema does not know, or knows with another wire type, are skipped; protobuf keeps them
+as unknown fields.
 
 Importing protobuf takes longer than looking at the headers of most files. The schema is therefore read from
-``caffe.desc`` here, message by message as they are met.
+``caffe.desc`` here, one message after the other as they are needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WIDTHS = {1: 8, 6: 8, 16: 8, 2: 4, 7: 4, 15: 4}  # of the types of fixed width:
 
 
 class _Rule(NamedTuple):
-    """What the bytes of a field hold: a message, or numbers of a width (0: varints)."""
+    """The content of a field of bytes: a message, or numbers of a width (0: varints)."""
 
     message: str = ""
     width: int = 0

@@ -1,14 +1,14 @@
-"""Prototxt in: protobuf's text format, read with errors that a person can act on.
+"""Parsing prototxts, protobuf's text format, with errors that a person can act on.
 
 The grammar is that of protobuf's C++ parser, which Caffe uses: ``name: value``, ``name { ... }`` or
 ``name < ... >``, lists in brackets for repeated fields, neighbouring strings joined, ``#`` comments,
 a comma or semicolon between fields. As there, a singular field given twice is an error, a float takes no
-octal or hexadecimal number, and a list does not end in a comma. What is our own is the telling: file, line and
-column, every unknown field by name, with the nearest known spelling. Strings must be UTF-8, which C++ does
+octal or hexadecimal number, and a list does not end in a comma. The errors are our own: they name file, line and
+column, and every unknown field with the nearest known spelling. Strings must be UTF-8, which C++ does
 not demand of proto2; and a text that holds more than a million messages or unknown fields is refused.
 
-Unknown fields can be passed over. An unknown value of an enum cannot, since what stands in its place would be the
-default, another type or another pooling; save that of ``engine``, which says who computes a layer, never what.
+Unknown fields can be skipped. An unknown value of an enum cannot, since the default would take its place, which is
+another type or another pooling; the one exception is ``engine``, which says who computes a layer, and not what.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _HARMLESS_ENUMS = {"engine"}  # BVLC's DEFAULT, CAFFE and CUDNN; forks have thei
 
 @dataclass(frozen=True, slots=True)
 class UnknownField:
-    """What the schema does not have: where it stands (FILE:LINE:COLUMN), its message and name.
+    """A field that the schema does not have: its position (FILE:LINE:COLUMN), its message and its name.
 
-    Where the field is known and its value is not, ``value`` is that.
+    ``value`` is set where the schema has the field, but not the value.
     """
 
     where: str
@@ -50,7 +50,14 @@ class UnknownField:
 
 
 def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bool = False) -> list[UnknownField]:
-    """Fill ``message`` from prototxt; returns the unknown fields that were passed over.
+    """Fill ``message`` from prototxt; returns the unknown fields that were skipped.
+
+    >>> from caffe_fcn.proto import NetParameter
+    >>> net = NetParameter()
+    >>> [str(field) for field in parse('name: "tiny"  colour: 3', net, allow_unknown=True)]
+    ["<text>:1:15: NetParameter has no field 'colour'"]
+    >>> net.name
+    'tiny'
 
     Raises `PrototxtError` at the first thing that does not parse and, unless ``allow_unknown``, for
     unknown fields, all of which it names.
@@ -58,10 +65,10 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
     parser = _Parser(text, source, allow_unknown)
     if "\0" in text:
         parser.fail("has a zero byte, which ends a text for Caffe", "remove it", text.index("\0"))
-    parser.message(message, "", 0)
+    parser.parse_message(message, "", 0)
     if parser.unknown and not allow_unknown:
         first, *others = parser.unknown
-        more = f", and {len(others)} more: {_listed(others)}" if others else ""
+        more = f", and {len(others)} more: {_list_fields(others)}" if others else ""
         raise PrototxtError(
             first.where,
             f"{first.message} has no field '{first.name}'{more}",
@@ -73,7 +80,7 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
 
 
 def top_level_fields(text: str) -> Iterator[str]:
-    """The names of the fields that stand in no other message, as far as the text can be read."""
+    """The names of the fields at the top of the text, as far as it can be read."""
     depth = 0
     try:
         tokens = Tokens(text, "")
@@ -84,7 +91,7 @@ def top_level_fields(text: str) -> Iterator[str]:
             tokens.advance()
             if name and tokens.kind == "mark" and tokens.token in ":{<[":
                 yield name
-    except PrototxtError:  # what cannot be read is told by whoever parses the text; here the names count
+    except PrototxtError:  # whoever parses the text reports it
         return
 
 
@@ -101,7 +108,7 @@ def message_fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
 _FIELDS: dict[str, dict[str, FieldDescriptor]] = {}
 
 
-def _listed(unknown: list[UnknownField], most: int = 5) -> str:
+def _list_fields(unknown: list[UnknownField], most: int = 5) -> str:
     names = [f"'{field.name}' at {':'.join(field.where.rsplit(':', 2)[1:])}" for field in unknown[:most]]
     return ", ".join(names) + (" ..." if len(unknown) > most else "")
 
@@ -126,18 +133,18 @@ class _Parser(Tokens):
         )
 
     def quote_token(self) -> str:
-        return repr(_short(self.token))
+        return repr(_shorten(self.token))
 
     def note_unknown(self, descriptor: Descriptor, position: int, name: str, value: str = "") -> None:
         if len(self.unknown) == _MOST:
             self.fail(f"has more than {_MOST} unknown fields", "this is no net and no solver", position)
         if not self.unknown:
             self.known_beside_it = message_fields(descriptor)
-        self.unknown.append(UnknownField(self.at(position), descriptor.name, _short(name), _short(value)))
+        self.unknown.append(UnknownField(self.locate(position), descriptor.name, _shorten(name), _shorten(value)))
 
     # The grammar.
 
-    def message(self, message: Message, closer: str, depth: int, opened: int = 0) -> None:
+    def parse_message(self, message: Message, closer: str, depth: int, opened: int = 0) -> None:
         if depth > _DEPTH:
             self.fail(f"nested deeper than {_DEPTH} messages")
         self.messages += 1
@@ -162,27 +169,27 @@ class _Parser(Tokens):
                     if name in seen:
                         self.fail(f"'{name}' is given twice in {descriptor.name}", "keep one of them", start)
                     seen.add(name)
-                self.field(message, field, depth)
+                self.parse_field(message, field, depth)
             if self.kind == "mark" and self.token in ",;":
                 self.advance()
 
-    def field(self, message: Message, field: FieldDescriptor, depth: int) -> None:
+    def parse_field(self, message: Message, field: FieldDescriptor, depth: int) -> None:
         colon = self.take(":")
         is_message = field.message_type is not None
         if not (colon or is_message):
             self.fail_expecting(f"':' after {field.name}")
         if not (is_repeated(field) and self.take("[")):
-            self.value(message, field, is_message, depth)
+            self.parse_value(message, field, is_message, depth)
             return
         if self.take("]"):
             return
-        self.value(message, field, is_message, depth)
+        self.parse_value(message, field, is_message, depth)
         while not self.take("]"):
             if not self.take(","):
                 self.fail_expecting("',' or ']'")
-            self.value(message, field, is_message, depth)
+            self.parse_value(message, field, is_message, depth)
 
-    def value(self, message: Message, field: FieldDescriptor, is_message: bool, depth: int) -> None:
+    def parse_value(self, message: Message, field: FieldDescriptor, is_message: bool, depth: int) -> None:
         if is_message:
             closer = _CLOSER.get(self.token, "") if self.kind == "mark" else ""
             if not closer:
@@ -194,7 +201,7 @@ class _Parser(Tokens):
                 holder = holder.add()
             else:
                 holder.SetInParent()
-            self.message(holder, closer, depth + 1, opened)
+            self.parse_message(holder, closer, depth + 1, opened)
             return
         value = _READERS[field.cpp_type](self, field)
         if value is None:
@@ -240,11 +247,11 @@ class _Parser(Tokens):
             while self.kind == "string":
                 self.advance()
         else:
-            self.scalar_token()
+            self.take_scalar()
 
     # Scalars.
 
-    def scalar_token(self) -> tuple[bool, str, str]:
+    def take_scalar(self) -> tuple[bool, str, str]:
         """Whether a minus stands before a number or name, its kind, and its text."""
         negative = self.take("-")
         kind, token = self.kind, self.token
@@ -254,27 +261,27 @@ class _Parser(Tokens):
         return negative, kind, token
 
     def refuse(self, field: FieldDescriptor, wanted: str, token: str, start: int) -> NoReturn:
-        self.fail(f"{field.name} takes {wanted}, not {_short(token)!r}", position=start)
+        self.fail(f"{field.name} takes {wanted}, not {_shorten(token)!r}", position=start)
 
-    def integer(self, field: FieldDescriptor) -> int:
+    def parse_integer(self, field: FieldDescriptor) -> int:
         start = self.start
         if self.kind == "string":
             self.refuse(field, "a whole number", self.token, start)
-        negative, kind, token = self.scalar_token()
+        negative, kind, token = self.take_scalar()
         signed = f"{'-' * negative}{token}"
         if kind != "integer":
             self.refuse(field, "a whole number", signed, start)
         low, high = _RANGE[field.cpp_type]
-        value = _magnitude(token) * (-1 if negative else 1)
+        value = _to_integer(token) * (-1 if negative else 1)
         if not low <= value <= high or (negative and low == 0):
-            self.fail(f"{field.name}: {_short(signed)} is out of range", position=start)
+            self.fail(f"{field.name}: {_shorten(signed)} is out of range", position=start)
         return value
 
-    def double(self, field: FieldDescriptor) -> float:
+    def parse_double(self, field: FieldDescriptor) -> float:
         start = self.start
         if self.kind == "string":
             self.refuse(field, "a number", self.token, start)
-        negative, kind, token = self.scalar_token()
+        negative, kind, token = self.take_scalar()
         if kind == "name" and token.lower() not in _NOT_FINITE:
             self.refuse(field, "a number", token, start)
         if kind == "integer" and token[0] == "0" and token != "0":
@@ -282,37 +289,37 @@ class _Parser(Tokens):
         value = float(token if kind == "name" else token.rstrip("fF"))
         return -value if negative else value
 
-    def single(self, field: FieldDescriptor) -> float:
+    def parse_single(self, field: FieldDescriptor) -> float:
         # beyond its range a float32 is infinite in C++, up to half a step beyond it is the largest float32
-        value = self.double(field)
+        value = self.parse_double(field)
         if abs(value) <= _LARGEST_FLOAT32 or math.isnan(value):
             return value
         return math.copysign(_LARGEST_FLOAT32 if abs(value) <= _ROUNDS_TO_LARGEST else math.inf, value)
 
-    def boolean(self, field: FieldDescriptor) -> bool:
+    def parse_boolean(self, field: FieldDescriptor) -> bool:
         start, token = self.start, self.quote_token()
         value: bool | None = None
         if self.kind == "name":
             value = _BOOLEANS.get(self.token)
-        elif self.kind == "integer" and _magnitude(self.token) <= 1:
-            value = bool(_magnitude(self.token))
+        elif self.kind == "integer" and _to_integer(self.token) <= 1:
+            value = bool(_to_integer(self.token))
         if value is None:
             self.fail(f"{field.name} takes true or false, not {token}", position=start)
         self.advance()
         return value
 
-    def enum(self, field: FieldDescriptor) -> int | None:
+    def parse_enum(self, field: FieldDescriptor) -> int | None:
         start = self.start
         if self.kind == "string":
             self.refuse(field, "a name without quotes", self.token, start)
-        negative, kind, token = self.scalar_token()
+        negative, kind, token = self.take_scalar()
         by_name, by_number = field.enum_type.values_by_name, field.enum_type.values_by_number
         if kind == "name" and not negative and token in by_name:
             return int(by_name[token].number)
-        number = _magnitude(token) * (-1 if negative else 1) if kind == "integer" else None
+        number = _to_integer(token) * (-1 if negative else 1) if kind == "integer" else None
         if number is not None and abs(number) < 2**31 and number in by_number:  # which counts modulo 2**32
             return number
-        value = _short(f"{'-' * negative}{token}")
+        value = _shorten(f"{'-' * negative}{token}")
         if field.name in _HARMLESS_ENUMS and self.allow_unknown:
             self.note_unknown(field.containing_type, start, field.name, value)
             return None
@@ -320,7 +327,7 @@ class _Parser(Tokens):
         mend = nearest(value.upper(), known) or f"one of {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}"
         return self.fail(f"{field.name} has no value {value!r}", mend, start)
 
-    def string(self, field: FieldDescriptor) -> str | bytes:
+    def parse_string(self, field: FieldDescriptor) -> str | bytes:
         start = self.start
         if self.kind != "string":
             self.fail(f"{field.name} takes a string in quotes, not {self.quote_token()}", position=start)
@@ -337,7 +344,7 @@ class _Parser(Tokens):
             self.fail(f"{field.name} is not UTF-8 text", position=start)
 
     def unquote(self) -> bytes:
-        """The bytes of the string in hand."""
+        """The bytes of the string that is the current token."""
         value = self.token[1:-1].encode()
         return _ESCAPE.sub(self.unescape, value) if b"\\" in value else value
 
@@ -359,13 +366,13 @@ class _Parser(Tokens):
         return _SIMPLE_ESCAPES[simple]
 
 
-def _short(token: str, most: int = 60) -> str:
-    """A token as an error can show it."""
+def _shorten(token: str, most: int = 60) -> str:
+    """A token, cut to a length that an error can show."""
     return token if len(token) <= most else f"{token[:most]}..."
 
 
-def _magnitude(token: str) -> int:
-    """The value of an integer token; of one that has more digits than any field takes, a number too large for all."""
+def _to_integer(token: str) -> int:
+    """The value of an integer token; one with more digits than any field takes is a number too large for all."""
     if token[:2] in ("0x", "0X"):
         digits, base = token[2:].lstrip("0"), 16
     else:
@@ -415,10 +422,10 @@ _RANGE = {
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 _READERS: dict[int, Callable[[_Parser, FieldDescriptor], Any]] = {
-    **dict.fromkeys(_RANGE, _Parser.integer),
-    FieldDescriptor.CPPTYPE_FLOAT: _Parser.single,
-    FieldDescriptor.CPPTYPE_DOUBLE: _Parser.double,
-    FieldDescriptor.CPPTYPE_BOOL: _Parser.boolean,
-    FieldDescriptor.CPPTYPE_ENUM: _Parser.enum,
-    FieldDescriptor.CPPTYPE_STRING: _Parser.string,
+    **dict.fromkeys(_RANGE, _Parser.parse_integer),
+    FieldDescriptor.CPPTYPE_FLOAT: _Parser.parse_single,
+    FieldDescriptor.CPPTYPE_DOUBLE: _Parser.parse_double,
+    FieldDescriptor.CPPTYPE_BOOL: _Parser.parse_boolean,
+    FieldDescriptor.CPPTYPE_ENUM: _Parser.parse_enum,
+    FieldDescriptor.CPPTYPE_STRING: _Parser.parse_string,
 }

@@ -1,8 +1,8 @@
 """The tokens of protobuf's text format, cut as its C++ tokenizer cuts them.
 
-A number carries no sign: ``-`` is a mark of its own, which blanks and comments may part from its number, and there is
-no ``+``. Digits are ASCII. Work and memory grow with the length of the text and with nothing else: no pattern here
-backtracks over more than one token, and a string keeps no state for each of its characters.
+A number has no sign: ``-`` is a token of its own, between which and the number blanks and comments may stand, and there
+is no ``+``. Digits are ASCII. Time and memory grow with the length of the text only: no pattern here backtracks over
+more than one token, and a string keeps no state for each of its characters.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 )
 _KINDS = {index: name for name, index in _TOKEN.groupindex.items()} | {_TOKEN.groupindex["end"]: ""}
 _COMMENT, _QUOTE = _TOKEN.groupindex["comment"], _TOKEN.groupindex["quote"]
-# A long string is taken in runs: the regular expression engine remembers every turn of a repeated group.
+# A long string is matched in runs: the regular expression engine keeps a state for every turn of a repeated group.
 _RUN = {
     '"': re.compile(r'(?:[^"\\\n]+|\\.){1,1000}', re.DOTALL),
     "'": re.compile(r"(?:[^'\\\n]+|\\.){1,1000}", re.DOTALL),
@@ -36,7 +36,7 @@ _RUN = {
 
 
 class Tokens:
-    """The tokens of a text, one in hand: its ``kind``, its text (``token``), where it starts and ends.
+    """The tokens of a text, of which one is current: its ``kind``, its text (``token``), its ``start`` and ``end``.
 
     The kind is ``name``, ``mark``, ``integer``, ``float``, ``string`` (with its quotes), or empty at the end.
     """
@@ -45,11 +45,11 @@ class Tokens:
         self.text = text
         self.source = source
         self.end = 0
-        self._place = 0, 1, 0  # a position, its line, and where that line starts
+        self._counted = 0, 1, 0  # a position up to which lines are counted, its line, where that line starts
         self.advance()
 
     def advance(self) -> None:
-        """Take the next token in hand; raises `PrototxtError` where the text is none."""
+        """Move to the next token; raises `PrototxtError` where the text has none that the format knows."""
         match = _TOKEN.match(self.text, self.end)
         while match and match.lastindex == _COMMENT:
             match = _TOKEN.match(self.text, match.end())
@@ -62,20 +62,20 @@ class Tokens:
         if match.lastindex == _QUOTE:
             self._take_string()
 
-    def at(self, position: int) -> str:
-        """FILE:LINE:COLUMN of a position; asking in the order of the text costs one pass over it."""
-        counted, line, line_start = self._place if self._place[0] <= position else (0, 1, 0)
+    def locate(self, position: int) -> str:
+        """FILE:LINE:COLUMN of a position; positions in the order of the text take one pass over it."""
+        counted, line, line_start = self._counted if self._counted[0] <= position else (0, 1, 0)
         line += self.text.count("\n", counted, position)
         line_start = self.text.rfind("\n", counted, position) + 1 or line_start
-        self._place = position, line, line_start
+        self._counted = position, line, line_start
         return f"{self.source}:{line}:{position - line_start + 1}"
 
     def fail(self, what: str, mend: str = "", position: int | None = None) -> NoReturn:
-        """Raise `PrototxtError` for a position, or for the token in hand."""
-        raise PrototxtError(self.at(self.start if position is None else position), what, mend)
+        """Raise `PrototxtError` at a position, by default at the current token."""
+        raise PrototxtError(self.locate(self.start if position is None else position), what, mend)
 
     def _take_string(self) -> None:
-        """The rest of a string that has escapes, or that no quote closes on its line."""
+        """Read the rest of a string that has escapes, or that no quote closes on its line."""
         run = _RUN[self.token]
         while match := run.match(self.text, self.end):
             self.end = match.end()

@@ -1,7 +1,7 @@
 """Old nets and solvers in the current format, as Caffe itself upgrades them when it loads them.
 
 Caffe's nets have had three formats. V0 (2013) keeps every setting of a layer in one flat message, names types
-in lower case, and pads with layers of their own. V1 (2014) has a message per kind of layer and types from an
+in lower case, and has layers that only pad. V1 (2014) has a message per kind of layer and types from an
 enum, in the field ``layers``. The current one has types by name, in the field ``layer``. Four later changes
 are independent of those: the data layers' transformation fields moved to ``transform_param``, the net's
 ``input`` fields became Input layers, BatchNorm's statistics ceased to be learnable, and the solver's type
@@ -26,23 +26,29 @@ def upgrade_message(message: NetParameter | SolverParameter) -> list[str]:
 
 
 def upgrade_net(net: NetParameter) -> list[str]:
-    """Bring ``net`` to the current format, in place; blobs go along.
+    """Upgrade ``net`` to the current format, in place, with its blobs.
 
-    Returns a note for each thing that the current format cannot say, and that was left out.
+    >>> net = NetParameter(input=["data"], input_dim=[1, 3, 227, 227])
+    >>> upgrade_net(net)
+    []
+    >>> net.layer[0].type, list(net.layer[0].input_param.shape[0].dim)
+    ('Input', [1, 3, 227, 227])
+
+    Returns a note for each thing that the current format cannot express, and that was left out.
     Raises `NetError`, naming the layer, for a net that makes no sense in its own format.
     """
     notes: list[str] = []
     if net.layers:
         if net.layer:
             raise NetError("net", "has both 'layer' and 'layers' fields", "keep to one format")
-        for layer in _v1_layers(net, notes):
+        for layer in _list_v1_layers(net, notes):
             _move_transformation(layer)
-            if not layer.HasField("type"):  # or one that is not in the schema, which protobuf drops from binary files
+            if not layer.HasField("type"):  # or one unknown to the schema, which protobuf drops from binary files
                 notes.append(f"layer {layer.name!r}: BVLC Caffe does not know its type, left out")
-            _add_current(net, layer)
+            _convert_v1(net, layer)
         del net.layers[:]
     if net.input:
-        _inputs_to_layer(net, notes)
+        _convert_inputs(net, notes)
     for batch_norm in filter(_has_old_statistics, net.layer):
         for spec in batch_norm.param:
             spec.lr_mult = spec.decay_mult = 0
@@ -71,24 +77,24 @@ _SOLVER_TYPES = {
 
 
 def is_padding(layer: V1LayerParameter) -> bool:
-    """Whether a layer of a V0 net only pads: it has no counterpart in the current format."""
+    """Whether a layer of a V0 net only pads; the current format has no such layers."""
     return bool(layer.layer.type == "padding")
 
 
 # V0 to V1.
 
 
-def _v1_layers(net: NetParameter, notes: list[str]) -> list[V1LayerParameter]:
+def _list_v1_layers(net: NetParameter, notes: list[str]) -> list[V1LayerParameter]:
     if not any(layer.HasField("layer") for layer in net.layers):
         return list(net.layers)
     for index, layer in enumerate(net.layers):
         if not layer.HasField("layer"):
             raise NetError(f"layer {layer.name or index!r}", "is V1, while others are V0", "keep to one format")
-    return [_v1_from_v0(layer, notes) for layer in _without_padding(net.layers)]
+    return [_convert_v0(layer, notes) for layer in _remove_padding_layers(net.layers)]
 
 
-def _without_padding(layers: Iterable[V1LayerParameter]) -> list[V1LayerParameter]:
-    """Give each padding layer's pad to the convolutions and poolings that read it, and drop it."""
+def _remove_padding_layers(layers: Iterable[V1LayerParameter]) -> list[V1LayerParameter]:
+    """The layers without those that only pad, whose pad goes to the convolutions and poolings that read them."""
     kept: list[V1LayerParameter] = []
     made_by: dict[str, V1LayerParameter] = {}
     for layer in layers:
@@ -109,12 +115,12 @@ def _without_padding(layers: Iterable[V1LayerParameter]) -> list[V1LayerParamete
     return kept
 
 
-def _v1_from_v0(connection: V1LayerParameter, notes: list[str]) -> V1LayerParameter:
+def _convert_v0(connection: V1LayerParameter, notes: list[str]) -> V1LayerParameter:
     old = connection.layer
     layer = V1LayerParameter(bottom=connection.bottom, top=connection.top)
     for field, value in old.ListFields():
         if field.name in ("name", "blobs", "blobs_lr", "weight_decay"):
-            _set(layer, field.name, value)
+            _set_field(layer, field.name, value)
         elif field.name == "type":
             if value not in _V0_TYPES:
                 raise NetError(f"layer {old.name!r}", f"unknown V0 layer type {value!r}", nearest(value, _V0_TYPES))
@@ -126,11 +132,11 @@ def _v1_from_v0(connection: V1LayerParameter, notes: list[str]) -> V1LayerParame
                 notes.append(f"layer {old.name!r}: '{field.name}' says nothing to a layer of type {old.type}, left out")
             else:
                 message, _, name = home.partition(".")
-                _set(getattr(layer, message) if name else layer, name or message, value)
+                _set_field(getattr(layer, message) if name else layer, name or message, value)
     return layer
 
 
-def _set(message: Message, name: str, value: Any) -> None:
+def _set_field(message: Message, name: str, value: Any) -> None:
     """Set a field of any kind; a repeated one takes a single value too."""
     field = message.DESCRIPTOR.fields_by_name[name]
     if not field.has_presence:
@@ -240,7 +246,7 @@ _DATA_PARAMS: dict[str, Literal["data_param", "image_data_param", "window_data_p
 }
 
 
-def _add_current(net: NetParameter, old: V1LayerParameter) -> None:
+def _convert_v1(net: NetParameter, old: V1LayerParameter) -> None:
     layer = net.layer.add()
     for field, value in old.ListFields():
         if field.name in _V1_PARAM_SPEC:
@@ -252,7 +258,7 @@ def _add_current(net: NetParameter, old: V1LayerParameter) -> None:
         elif field.name == "type":
             layer.type = _V1_TYPES[_enum_name(old, "type")]
         else:
-            _set(layer, field.name, value)
+            _set_field(layer, field.name, value)
 
 
 _V1_PARAM_SPEC = {
@@ -314,7 +320,7 @@ def _enum_name(message: Message, field: str) -> str:
 # Changes within the current format.
 
 
-def _inputs_to_layer(net: NetParameter, notes: list[str]) -> None:
+def _convert_inputs(net: NetParameter, notes: list[str]) -> None:
     names, dims = list(net.input), list(net.input_dim)
     shapes = [list(shape.dim) for shape in net.input_shape] or [dims[i : i + 4] for i in range(0, len(dims), 4)]
     if not shapes:

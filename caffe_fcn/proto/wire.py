@@ -1,9 +1,9 @@
 """The wire format, walked without building messages.
 
-A protobuf message is a run of fields: a varint key (number * 8 + kind), then a value whose length the
-kind tells. Walking it costs a few bytes a field however large the values are, which is how a 500 MB
-weights file answers questions about its shapes. Nothing is read beyond the bounds that the enclosing
-message gives, and no declared length is believed before it is checked against them.
+A protobuf message is a row of fields: a varint key (number * 8 + kind), then a value whose kind tells its
+length. Walking costs a few bytes a field, however large the values are: so the shapes in a weights file of
+500 MB are found at once. Nothing is read beyond the bounds of the enclosing message, and every declared length
+is checked against them before it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 
 
 class Bytes(Protocol):
-    """What can be walked: anything that gives its length and the byte at a position."""
+    """Anything that has a length and a byte at each position."""
 
     def __len__(self) -> int: ...
 
@@ -29,11 +29,11 @@ class Bytes(Protocol):
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 _FIXED = {FIXED64: 8, FIXED32: 4}
 
-DEEPEST = 100  # messages and groups within one another, that protobuf parses
+DEEPEST = 100  # how many messages and groups inside one another protobuf parses
 
 
 class WireError(ValueError):
-    """The bytes are no protobuf message; ``offset`` is where they cease to be one."""
+    """The bytes are not a protobuf message; ``offset`` is where they stop being one."""
 
     def __init__(self, what: str, offset: int) -> None:
         self.offset = offset
@@ -52,9 +52,13 @@ class Field(NamedTuple):
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether a file that begins so is a binary message: it holds lengths and numbers, which are control characters.
+    """Whether a file that begins with ``head`` is a binary message, and not text.
 
-    In text these stand in strings and comments at most, behind the name of a field and a colon or a brace.
+    A binary message has lengths and numbers, which are control characters. Text has them in strings and comments
+    at most, and before those the name of a field with a colon or a brace.
+
+    >>> is_binary(b"\\x0a\\x04tiny"), is_binary(b'name: "tiny"')
+    (True, False)
     """
     head = head[:4096]
     return any(byte < 9 or 13 < byte < 32 for byte in head) and not _FIRST_FIELD.match(head)
@@ -72,17 +76,17 @@ def walk(data: Bytes, begin: int = 0, end: int | None = None, depth: int = 0) ->
     position = begin
     limit = len(data) if end is None else end
     while position < limit:
-        field = _field(data, position, limit)
+        field = _read_field(data, position, limit)
         if field.kind == END_GROUP:
             raise WireError(f"a group {field.number} ends that has not begun", field.start)
         if field.kind == GROUP:
-            field = field._replace(end=_end_of_group(data, field, limit, DEEPEST - depth))
+            field = field._replace(end=_find_group_end(data, field, limit, DEEPEST - depth))
         yield field
         position = field.end
 
 
-def _field(data: Bytes, start: int, limit: int) -> Field:
-    """The field at ``start``; of a group only the key that starts or ends it."""
+def _read_field(data: Bytes, start: int, limit: int) -> Field:
+    """The field at ``start``; for a group, only the key that starts or ends it."""
     key, position = read_varint(data, start, limit, _KEY)
     number, kind, value = key >> 3, key & 7, 0
     first = position
@@ -102,8 +106,8 @@ def _field(data: Bytes, start: int, limit: int) -> Field:
     return Field(number, kind, start, first, position, value)
 
 
-def _end_of_group(data: Bytes, first: Field, limit: int, deepest: int) -> int:
-    """Where a group ends, behind the key that ends it. Without recursion: the depth is the file's to choose."""
+def _find_group_end(data: Bytes, first: Field, limit: int, deepest: int) -> int:
+    """The position behind the key that ends a group. There is no recursion, since the file chooses the depth."""
     open_groups = [first]
     position = first.end
     while open_groups:
@@ -111,7 +115,7 @@ def _end_of_group(data: Bytes, first: Field, limit: int, deepest: int) -> int:
             raise WireError(f"groups lie deeper than {DEEPEST} messages", first.start)
         if position >= limit:
             raise WireError(f"group {open_groups[-1].number} does not end", open_groups[-1].start)
-        field = _field(data, position, limit)
+        field = _read_field(data, position, limit)
         if field.kind == GROUP:
             open_groups.append(field)
         elif field.kind == END_GROUP and field.number != open_groups.pop().number:
@@ -121,15 +125,15 @@ def _end_of_group(data: Bytes, first: Field, limit: int, deepest: int) -> int:
 
 
 class _Size(NamedTuple):
-    """How many bytes a varint may take, the largest value, and what the varint is."""
+    """How many bytes a varint may have, its largest value, and its name in errors."""
 
     bytes: int
     largest: int
     what: str
 
 
-# protobuf takes a key and a length in no more bytes than 32 bits can need. A length above 2 GB, which it refuses, is
-# taken here: so are files above 2 GB.
+# protobuf reads a key and a length from no more bytes than 32 bits can need. It refuses a length above 2 GB; it is read
+# here, as files above 2 GB are.
 _VALUE = _Size(10, 2**64 - 1, "a varint")
 _KEY = _Size(5, 2**32 - 1, "a key")
 _LENGTH = _Size(5, 2**35 - 1, "a length")

@@ -161,7 +161,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
     assert about is not None
     skipped = {each["name"]: each["why"] for each in about.splits["train"]["skipped"]}
     assert skipped.keys() == {"fifo", "socket", "device"}
-    assert "no regular file" in skipped["fifo"] and "no regular file" in skipped["device"]
+    assert "not a regular file" in skipped["fifo"] and "not a regular file" in skipped["device"]
 
 
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_lists_need_not_be_utf8_and_bombs_are_not_decoded(tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match=r"bomb\.png: is too large"):
         listed(tmp_path, b"bomb.png 1\n")
     os.mkfifo(tmp_path / "fifo.png")
-    with pytest.raises(DatasetError, match=r"fifo\.png: is no regular file"):
+    with pytest.raises(DatasetError, match=r"fifo\.png: is not a regular file"):
         listed(tmp_path, b"fifo.png 1\n")
 
 
@@ -371,4 +371,4 @@ def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Pat
     assert explore.render_page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
     assert said == [("writing train", done, 3) for done in (1, 2, 3)]
     assert views[0].label is not None and views[0].label.mode == "P"
-    assert len(explore._embedded(views[0].label, "PNG")) < 1.5 * noise.size
+    assert len(explore._encode_url(views[0].label, "PNG")) < 1.5 * noise.size

@@ -230,7 +230,7 @@ def test_a_mean_file_in_the_wrong_order_is_told(tmp_path: Path) -> None:
     done = run(str(tmp_path), "--check")
     assert done.returncode == 1 and "mean.binaryproto: the mean" in done.stdout
     (tmp_path / "mean.binaryproto").write_bytes(b"\xff junk")
-    with pytest.raises(FileError, match="is no mean image"):
+    with pytest.raises(FileError, match="is not a mean image"):
         record_checks.read_mean(tmp_path / "mean.binaryproto")
 
 
@@ -265,7 +265,7 @@ def test_images_of_floats_have_a_mean_and_no_mean_file(tmp_path: Path) -> None:
 
 def test_records_that_are_no_datum_are_told(tmp_path: Path) -> None:
     write(tmp_path / "db", [b"\xff\xff\xff", raw(images(1)[0])])
-    with pytest.raises(DatasetError, match=r"record 0 .* is no Datum"):
+    with pytest.raises(DatasetError, match=r"record 0 .* is not a Datum"):
         datasets.open(tmp_path / "db")[0]
     wrong = Datum(channels=3, height=2**30, width=2**30, data=b"123").SerializeToString()
     write(tmp_path / "huge", [wrong])

@@ -165,11 +165,11 @@ def changed(path: Path, place: int, value: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "what"),
     [
-        (16, b"\0", "no meta page"),
+        (16, b"\0", "not a meta page"),
         (20, b"\7", "version"),
         (24 + 16, b"\1", "pages of"),
         (88 + 4, b"\4", "flags"),
-        (88 + 6, b"\1\0", "no leaf"),
+        (88 + 6, b"\1\0", "not a leaf"),
         (88 + 6, b"\x40\0", "64 levels"),
         (88 + 32, b"\x21\3", "records"),
         (88 + 40, b"\0\1", "on page"),

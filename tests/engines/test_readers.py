@@ -261,7 +261,7 @@ BAD = {
     "no mean": (data(transform='mean_file: "nowhere"'), "nowhere: no such file"),
     "sizes in a batch": (data("sizes"), "sizes, record 1: is 3x5x9, and the first of its batch 3x4x9"),
     "fewer labels": (data() + data("sizes"), "db: has 2 records, and sizes 3"),
-    "no Datum": (data("junk"), "junk, record 0: is no Datum"),
+    "no Datum": (data("junk"), "junk, record 0: is not a Datum"),
     "an empty LMDB": (data("empty"), "empty: is an empty LMDB"),
     "a LMDB that is cut off": (data("cut"), "cut/data.mdb: is cut off"),
 }  # fmt: skip

@@ -80,7 +80,7 @@ def read_mean(path: Path) -> list[float]:
         values = np.array(blob.data, np.float32).reshape(blob.channels, -1)
         return [float(mean) for mean in values.mean(axis=1)]
     except (DecodeError, ValueError) as error:
-        raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
+        raise FileError(path, "is not a mean image", "make it again: caffe-fcn data statistics") from error
 
 
 def _check_record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:

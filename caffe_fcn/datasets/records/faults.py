@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHECKS = {
     "pair": "an image has no label, or a label no image",
     "name": "a file's name cannot stand in a list of names",
-    "broken": "a file is no image, is cut off, or is too large to decode",
+    "broken": "a file is not an image, is cut off, or is too large to decode",
     "16-bit": "an image or a label has more than 8 bits a channel",
     "alpha": "an image has an alpha channel",
     "channels": "images differ in their channels",

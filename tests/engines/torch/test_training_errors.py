@@ -68,7 +68,7 @@ MISFITS = {
     "of two sizes in a batch": ([plane(0)] * 9 + [plane(0, 18)] * 11, "others, record 9: is 1x18x18, and the first of"),
     "too few": ([plane(0)] * 13, "others: has 13 records, and images 20"),
     "none": ([], "others: is an empty LMDB"),
-    "no records": ([plane(0)] * 10 + [b"\xff\x00"] + [plane(0)] * 9, "others, record 10: is no Datum"),
+    "no records": ([plane(0)] * 10 + [b"\xff\x00"] + [plane(0)] * 9, "others, record 10: is not a Datum"),
 }
 
 
