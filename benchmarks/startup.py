@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as name:
     net, model = Path(name) / "net.prototxt", Path(name) / "model.caffemodel"
     proto.write(netspec.build("voc-fcn-alexnet", "deploy"), net)
     blob = from_array(np.zeros((8, 3, 3, 3), "f4"))
-    weights.save_weights(model, [weights.Layer("conv", "Convolution", (blob,))])
+    weights.save_weights(model, [weights.Layer("conv", (blob,))])
     for command in (["--help"], ["offsets", str(net)], ["weights", "info", str(model)]):
         for checkout in checkouts:
             seconds(checkout, command)  # compiles and caches
