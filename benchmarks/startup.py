@@ -29,7 +29,8 @@ def seconds(checkout: Path, arguments: list[str]) -> float:
     command = [sys.executable, "-m", "caffe_fcn", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=checkout)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, env=environment, cwd=checkout, **quiet)
     return time.perf_counter() - start
 
 
