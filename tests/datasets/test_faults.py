@@ -1,4 +1,4 @@
-"""What goes wrong while building: kills, interrupts, full disks, other runs; and what --resume makes of it."""
+"""Failures of a build: kills, interrupts, full disks, other runs; and what --resume does after them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FINAL = ("train_images", "train_labels", "val_images", "val_labels", "dataset.js
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """All that was built, but not how LMDB arranged it."""
+    """The content of a data set, whatever the arrangement of its pages in LMDB."""
     found = {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(path.rglob("*"))
@@ -91,7 +91,7 @@ def test_a_killed_build_leaves_no_database_and_resume_goes_on(
 
 
 class Stop(BaseException):
-    """What a kill is to the code: nothing is cleaned up."""
+    """Acts like a kill: no handler cleans up after it."""
 
 
 @settings(max_examples=10, deadline=None)
@@ -144,7 +144,7 @@ def interrupted(path: Path, **options: int) -> None:
     assert journal_lines(path) > 0
 
 
-def test_resume_refuses_what_was_begun_with_other_options(tmp_path: Path) -> None:
+def test_resume_refuses_a_build_that_began_with_other_options(tmp_path: Path) -> None:
     interrupted(tmp_path / "set", size=16)
     with pytest.raises(FileError, match="other options"):
         triangles.build(tmp_path / "set", COUNT, size=20, options=BuildOptions(resume=True))
@@ -177,7 +177,7 @@ def test_a_data_set_that_is_there_stays_until_the_new_one_is_complete(tmp_path: 
     assert not (tmp_path / "set" / "val_images").exists()  # of the old set nothing is left
 
 
-def test_databases_that_nobody_described_are_not_replaced(tmp_path: Path) -> None:
+def test_databases_without_a_description_are_not_replaced(tmp_path: Path) -> None:
     triangles.build(tmp_path / "set", 100)
     (tmp_path / "set" / "dataset.json").unlink()
     with pytest.raises(FileError, match="train_images"):
@@ -327,7 +327,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, case: str) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_build_of_which_nothing_is_left_is_no_data_set(tmp_path: Path) -> None:
+def test_a_build_that_skips_everything_makes_no_data_set(tmp_path: Path) -> None:
     for kind in ("images", "labels"):
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "x.png").write_bytes(b"broken")

@@ -26,7 +26,7 @@ CHECKS = {
     "channels": "images differ in their channels",
     "shape": "images differ in size where all should have one",
     "size": "image and label differ in size",
-    "encoding": "a label is not encoded as was said, or is in colours",
+    "encoding": "a label has another encoding than the others, or is in colours",
     "palette": "the palette of a label is not that of the others",
     "outside": "a label has values outside the classes",
     "unlabelled": "no pixel of a label is labelled",
@@ -42,7 +42,7 @@ ALLOWABLE = {
     "unlabelled": "such pairs teach nothing",
     "one-class": "some images are like that",
 }
-"""Check that may be allowed -> what that means."""
+"""Check that may be allowed -> what happens then."""
 
 REBUILD = "build the data set again"
 """How to mend a database whose content is wrong."""

@@ -262,7 +262,7 @@ class _FreeTreeCheck(_TreeCheck):
             if not len(numbers) or not 0 <= numbers[0] < len(numbers):
                 raise _Damage("a list of free pages is longer than its value")
             free = numbers[1 : numbers[0] + 1]
-            self.pages.mark_used(free, np.ones_like(free), "what is said to be free")
+            self.pages.mark_used(free, np.ones_like(free), "a free page")
 
 
 class _Nodes:
