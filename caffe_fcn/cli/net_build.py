@@ -59,7 +59,9 @@ def variant_options(function: Callable[..., None]) -> Callable[..., None]:
         every = [net.variants for net in nets if net.variants]
         names = dict.fromkeys(variant.name for variants in every for variant in variants.values)
         notes = [", ".join(net.name for net in nets), *(variants.note for variants in every if variants.note)]
-        function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"Of {'; '.join(notes)}.")(function)
+        function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"For {'; '.join(notes)}.")(
+            function
+        )
     return function
 
 

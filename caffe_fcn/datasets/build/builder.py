@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from caffe_fcn.datasets.records import opening
 
 _BATCH_RECORDS = 256
-_BATCH_BYTES = 2 << 20  # what a kill may lose; of larger ones, LMDB's copies no longer fit the processor's cache
+_BATCH_BYTES = 2 << 20  # what a kill may lose; LMDB's copies of a larger batch do not fit the processor's cache
 _CHUNK = 8  # items that a thread takes at a time
 
 

@@ -104,7 +104,7 @@ def pair_up(images: Store, labels: Store) -> list[FilePair]:
 
 
 def set_aside(pairs: Sequence[FilePair], percent: float, seed: int) -> tuple[list[FilePair], list[FilePair]]:
-    """The pairs that stay, and those of the percentage that is set aside, both in their order."""
+    """The pairs that stay for training, and the percentage that is set aside for validation, both in their order."""
     chosen = shuffled((pair.name for pair in pairs), seed + 1)[: round(len(pairs) * percent / 100)]
     names = set(chosen)
     return [pair for pair in pairs if pair.name not in names], [pair for pair in pairs if pair.name in names]

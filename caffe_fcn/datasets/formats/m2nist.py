@@ -83,8 +83,8 @@ def build(
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A digit in an image: which one of MNIST, its value, and where its box begins."""
+class PlacedDigit:
+    """A digit in an image: its index in MNIST, its value, and the upper left corner of its box."""
 
     index: int
     value: int
@@ -94,27 +94,27 @@ class Placed:
 
 def compose(
     digits: NDArray[np.uint8], values: NDArray[np.uint8], seed: int, number: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Placed]]:
-    """Image ``number``, 64 x 84, its masks, 10 x 64 x 84, and the digits that are on it."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[PlacedDigit]]:
+    """Draw image ``number``: the image, 64 x 84, its masks, 10 x 64 x 84, and the digits in it."""
     random = np.random.RandomState((seed, number))  # a generator that never changes
     image = np.zeros((HEIGHT, WIDTH), np.uint8)
     masks = np.zeros((DIGITS, HEIGHT, WIDTH), np.uint8)
     placed = []
     for slot in range(_SLOTS):
         index = random.randint(len(values))
-        x, y = _place(random, slot)
+        x, y = _draw_position(random, slot)
         while x + DIGIT <= WIDTH and _crop(image, x, y)[digits[index] > 0].any():
-            x, y = _place(random, slot)
+            x, y = _draw_position(random, slot)
         if x + DIGIT > WIDTH:
             continue
         _crop(image, x, y)[...] = np.maximum(_crop(image, x, y), digits[index])
         _crop(masks[values[index]], x, y)[digits[index] > 0] = 1
-        placed.append(Placed(int(index), int(values[index]), x, y))
+        placed.append(PlacedDigit(int(index), int(values[index]), x, y))
     return image, masks, placed
 
 
-def label_of(masks: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
-    """The single label of ten masks, H x W."""
+def combine_masks(masks: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
+    """The label, H x W, that ten masks make."""
     inked = masks.any(axis=0)
     digit = masks.argmax(axis=0).astype(np.uint8)
     return np.where(inked, digit + 1, 0) if background == "class" else np.where(inked, digit, _IGNORED)
@@ -130,7 +130,7 @@ class _Converter:
 
     def __call__(self, index: int) -> Record:
         image, masks, _ = compose(self.digits, self.values, self.seed, self.numbers[index])
-        label = label_of(masks, self.background).astype(np.uint8)
+        label = combine_masks(masks, self.background).astype(np.uint8)
         return Record(
             {
                 "images": datum.pack_raw(image[None]),
@@ -140,7 +140,7 @@ class _Converter:
         )
 
 
-def _place(random: np.random.RandomState, slot: int) -> tuple[int, int]:
+def _draw_position(random: np.random.RandomState, slot: int) -> tuple[int, int]:
     return DIGIT * slot + random.randint(_SPREAD), random.randint(HEIGHT - DIGIT + 1)
 
 

@@ -68,7 +68,7 @@ def list_sources(folder: str | os.PathLike[str], part: str = "train") -> list[di
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """The array in an IDX file of bytes that should have so many dimensions; raises `FileError`."""
+    """The array of bytes in an IDX file; raises `FileError` where it has another number of dimensions."""
     with files.naming_errors(path), path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -89,7 +89,7 @@ def _parse_idx(file: IO[bytes] | gzip.GzipFile, path: Path, dimensions: int) -> 
         size *= length
     if size > _MOST_BYTES:
         raise FileError(path, f"says that it holds {size} bytes", f"at most {_MOST_BYTES} are read")
-    data = file.read(size + 1)  # grows with what is there, not with what is said
+    data = file.read(size + 1)  # memory grows with what the file holds, not with what its header says
     if len(data) != size:
         more = "more" if len(data) > size else f"{len(data)}"
         raise FileError(path, f"holds {more} bytes where its header says {size}", "fetch it again")
@@ -101,7 +101,7 @@ def _find_files(folder: str | os.PathLike[str], part: str) -> tuple[Path, Path]:
 
 
 def _find(folder: Path, stem: str, dimensions: int) -> Path:
-    """The file, however the dot or hyphen before ``idx`` came out of unpacking, gzipped or not."""
+    """The file, gzipped or not; programs that unpack it write a dot or a hyphen before ``idx``."""
     names = [f"{stem}{mark}idx{dimensions}-ubyte{end}" for end in ("", ".gz") for mark in "-."]
     for name in names:
         if (folder / name).is_file():

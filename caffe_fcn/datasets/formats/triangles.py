@@ -1,8 +1,8 @@
 """Triangles, the smallest data set on which a net can learn to segment: outlines in, filled shapes out.
 
-A pair of grey images shows one triangle, 0 on a background of 255: its outline (the image), and its outline
-and inside (the label). Corners are uniform over the pixels. Besides, ``grid.png`` shows ten by ten outlines,
-for the trained net to run on an input that is larger than any it has seen.
+A pair of grey images shows one triangle, 0 on a background of 255: the image has its outline, the label its outline and
+its inside. The corners are uniform over the pixels. ``grid.png`` shows ten by ten outlines, so that the trained net can
+run on an input that is larger than any it was trained on.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def build(
 ) -> Description:
     """Write ``count`` pairs of ``size`` x ``size``, of which ``val_percent`` are for validation.
 
-    ``grid.png`` shows ``grid`` x ``grid`` of them, and ``grid_label.png`` what a perfect net makes of it.
-    Raises `DatasetError` for figures that make no data set, and what `build_dataset` raises.
+    ``grid.png`` shows ``grid`` x ``grid`` outlines, and ``grid_label.png`` what a perfect net makes of them.
+    Raises `DatasetError` for numbers that make no data set, and what `build_dataset` raises.
     """
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count or size < 2 or grid < 1:

@@ -57,11 +57,11 @@ def build(
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
-    source = _Voc(open_store(path), year)
+    source = _VocSource(open_store(path), year)
     val = val or (SEG11VALID if sbdd is not None else "val")
     rules = Rules(len(_VOC.classes["label"]), _VOC.ignore_label, frozenset(options.allow))
-    parts = {"train": _Sbdd(sbdd) if sbdd is not None else source, "val": source}
-    pairs = {split: parts[split].pairs(name) for split, name in (("train", train), ("val", val))}
+    parts = {"train": _SbddSource(sbdd) if sbdd is not None else source, "val": source}
+    pairs = {split: parts[split].list_pairs(name) for split, name in (("train", train), ("val", val))}
     _check_apart(pairs["train"], pairs["val"], sbdd is not None)
     if options.shuffle:
         pairs["train"] = shuffled_pairs(pairs["train"], options.seed)
@@ -84,8 +84,8 @@ def build(
     return build_from_pairs(output, about, converters, options)
 
 
-class _Voc:
-    """VOC's pairs in a store, wherever in it they lie."""
+class _VocSource:
+    """The images and labels of a VOC in a store, in whatever folder of the store they lie."""
 
     labels = LabelFormat("palette", dict(enumerate(_VOC.palette)))
 
@@ -94,10 +94,10 @@ class _Voc:
         self.root = _find_root(store, year)
         self.where = store.locate(self.root)
 
-    def pairs(self, split: str) -> list[FilePair]:
-        return _locate_pairs("voc", self._names(split), voc_dir=self.root.rstrip("/"))
+    def list_pairs(self, split: str) -> list[FilePair]:
+        return _locate_pairs("voc", self._read_split(split), voc_dir=self.root.rstrip("/"))
 
-    def _names(self, split: str) -> list[str]:
+    def _read_split(self, split: str) -> list[str]:
         listed = f"{self.root}{_SPLITS}{split}.txt"
         known = self.store.names()
         if listed in known:
@@ -107,8 +107,8 @@ class _Voc:
         return _read_list(split, self.store.locate(f"{self.root}{_SPLITS}"), _list_splits(known, self.root))
 
 
-class _Sbdd:
-    """SBDD's pairs: images, and labels in MATLAB's format."""
+class _SbddSource:
+    """The images of SBDD, and its labels in MATLAB's format."""
 
     def __init__(self, folder: PathLike) -> None:
         inner = Path(folder) / "dataset"
@@ -116,7 +116,7 @@ class _Sbdd:
         self.where = str(self.store.root)
         self.labels: LabelReader = MatLabels(decoders.sbdd_label)
 
-    def pairs(self, split: str) -> list[FilePair]:
+    def list_pairs(self, split: str) -> list[FilePair]:
         if (self.store.root / f"{split}.txt").is_file():
             names = _parse_list(self.store.read(f"{split}.txt"), self.store.locate(f"{split}.txt"))
         else:
@@ -170,7 +170,7 @@ def _list_splits(names: Iterable[str], root: str) -> list[str]:
 
 
 def _read_list(path: str, where: str, known: Sequence[str]) -> list[str]:
-    """The names in a file of the user's; raises where it is neither a split nor a file."""
+    """The names in a file of the user; raises `DatasetError` where ``path`` is neither a split nor a file."""
     if not Path(path).is_file():
         mend = nearest(path, known) or f"it has {', '.join(known)}; or name a file that lists images"
         raise DatasetError(where, f"has no split {path!r}", mend)
@@ -181,7 +181,7 @@ def _parse_list(data: bytes, where: str) -> list[str]:
     names = decoders.parse_names(data.decode(errors="replace").splitlines())
     strange = [name for name in names if "/" in name or name.startswith(".")]
     if not names or strange:
-        what = f"lists {strange[0]!r}, which is no image's name" if strange else "lists no images"
+        what = f"lists {strange[0]!r}, which is not the name of an image" if strange else "lists no images"
         raise DatasetError(where, what, "one name a line, without folder or extension")
     if len(set(names)) < len(names):
         raise DatasetError(where, "lists an image twice", "one name a line")
