@@ -29,7 +29,7 @@ import torch
 from caffe_fcn import netspec, proto
 from caffe_fcn.engines.caffe import find
 from caffe_fcn.engines.choice import PRECISIONS
-from caffe_fcn.net.graph import Graph, split
+from caffe_fcn.net.graph import Graph, select_phase
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import FillerParameter, NetParameter
 from caffe_fcn.weights import fillers, interpolation, open_weights, save_weights
@@ -219,7 +219,7 @@ def write_onnx(net: NetParameter, weights: Path, path: Path) -> None:
     nodes, constants, names = [], [], {"data": "data"}
     with open_weights(weights) as file:
         params = {layer.name: [np.array(tensor.array()) for tensor in layer.tensors] for layer in file.layers}
-    for node in Graph(split(net)).nodes:
+    for node in Graph(select_phase(net)).nodes:
         if not node.bottoms:
             continue
         inputs, kind, options = [names[blob.name] for blob in node.bottoms], node.type, {}
@@ -305,7 +305,7 @@ def race_step(rounds: int, folder: Path) -> None:
     """Race a training step of FCN-AlexNet, on the CPU and on a GPU if there is one."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
-    net = replace_sources(split(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
+    net = replace_sources(select_phase(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
     proto.write(net, files[0])
     write_weights(net, files[1])
     contenders = [

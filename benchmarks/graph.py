@@ -1,8 +1,8 @@
-"""Shapes and offsets of large nets: linear in layers, and diamonds walked once.
+"""Time shapes and offsets of large nets: linear in the number of layers, and each diamond is walked once.
 
     python benchmarks/graph.py
 
-Prints the time a layer at 1,000 and at 10,000 layers and their ratio (1 is linear), the least of three runs each.
+Prints the time per layer at 1,000 and at 10,000 layers and their ratio (1 is linear); each is the least of three runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def convolution(name: str, bottom: str, pad: int) -> str:
     return f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}" {inside} }}\n'
 
 
-def joined(name: str, a: str, b: str) -> str:
+def eltwise(name: str, a: str, b: str) -> str:
     return f'layer {{ name: "{name}" type: "Eltwise" bottom: "{a}" bottom: "{b}" top: "{name}" }}\n'
 
 
@@ -35,8 +35,8 @@ def chain_with_skips(layers: int) -> proto.NetParameter:
             "crop_param { axis: 2 offset: 1 } }\n"
         )
         bottom = f"s{index}"
-        lines.append(joined(bottom, f"c{index}", skip))
-    return parsed(lines)
+        lines.append(eltwise(bottom, f"c{index}", skip))
+    return parse_net(lines)
 
 
 def diamonds(count: int) -> proto.NetParameter:
@@ -44,11 +44,11 @@ def diamonds(count: int) -> proto.NetParameter:
     for index in range(count):
         lines += [convolution(f"a{index}", bottom, 2), convolution(f"b{index}", bottom, 2)]
         bottom = f"s{index}"
-        lines.append(joined(bottom, f"a{index}", f"b{index}"))
-    return parsed(lines)
+        lines.append(eltwise(bottom, f"a{index}", f"b{index}"))
+    return parse_net(lines)
 
 
-def parsed(lines: list[str]) -> proto.NetParameter:
+def parse_net(lines: list[str]) -> proto.NetParameter:
     net = proto.NetParameter()
     proto.parse("".join(lines), net)
     return net
@@ -63,11 +63,11 @@ def seconds(run: Callable[[], object]) -> float:
     return min(once() for _ in range(3))
 
 
-for what, rule in (("shapes", shapes.infer), ("offsets", offsets.crops)):
+for what, function in (("shapes", shapes.infer), ("offsets", offsets.crops)):
     each = {}
     for layers in (1_000, 10_000):
         net = chain_with_skips(layers)
-        each[layers] = seconds(lambda net=net, rule=rule: rule(net)) / layers
+        each[layers] = seconds(lambda net=net, function=function: function(net)) / layers
         print(f"{what}: {layers} layers, {each[layers] * 1e6:.1f} us a layer")
     print(f"{what}: ratio {each[10_000] / each[1_000]:.2f}")
 stacked = diamonds(60)

@@ -1,9 +1,9 @@
-"""A prototxt from nothing, as a whole process: ``net build voc-fcn8s --phase train`` against real pycaffe's NetSpec.
+"""Time a whole process that writes a prototxt: ``net build voc-fcn8s --phase train``, and real pycaffe's NetSpec.
 
     python benchmarks/netspec.py [RUNS]
 
-Both write the same net; runs alternate, and the least of each counts. Prints seconds and their ratio, ours to
-pycaffe's. Needs real Caffe (scripts/install_caffe.sh).
+Both write the same net. The runs alternate, and the fastest of each counts. Prints the seconds and the ratio of ours
+to pycaffe's. Needs real Caffe (scripts/install_caffe.sh).
 """
 
 from __future__ import annotations
@@ -18,53 +18,11 @@ from caffe_fcn import proto
 from caffe_fcn.engines.caffe import find
 from caffe_fcn.net import diff
 
-PYCAFFE = """
-import sys
-import caffe
-from caffe import layers as L, params as P
-from caffe.coord_map import crop
-
-LEARNED = [dict(lr_mult=1, decay_mult=1), dict(lr_mult=2, decay_mult=0)]
-
-def conv_relu(bottom, width, kernel=3, pad=1):
-    conv = L.Convolution(bottom, num_output=width, kernel_size=kernel, pad=pad, param=LEARNED)
-    return conv, L.ReLU(conv, in_place=True)
-
-def score(bottom):
-    return L.Convolution(bottom, num_output=21, kernel_size=1, param=LEARNED)
-
-def upscore(bottom, kernel, stride):
-    return L.Deconvolution(bottom, param=[dict(lr_mult=0)], convolution_param=dict(
-        num_output=21, kernel_size=kernel, stride=stride, bias_term=False))
-
-n = caffe.NetSpec()
-n.data, n.label = L.Python(ntop=2, module="voc_layers", layer="SBDDSegDataLayer", param_str=str(dict(
-    sbdd_dir="../data/sbdd/dataset", split="train", mean=(104.00699, 116.66877, 122.67892), seed=1337)))
-top = n.data
-for block, (depth, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
-    for i in range(1, depth + 1):
-        name = "%d_%d" % (block, i)
-        n["conv" + name], n["relu" + name] = conv_relu(top, width, pad=100 if name == "1_1" else 1)
-        top = n["relu" + name]
-    top = n["pool%d" % block] = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2)
-n.fc6, n.relu6 = conv_relu(top, 4096, 7, 0)
-n.drop6 = L.Dropout(n.relu6, dropout_ratio=0.5, in_place=True)
-n.fc7, n.relu7 = conv_relu(n.drop6, 4096, 1, 0)
-n.drop7 = L.Dropout(n.relu7, dropout_ratio=0.5, in_place=True)
-n.score_fr = score(n.drop7)
-n.upscore2 = upscore(n.score_fr, 4, 2)
-n.score_pool4 = score(n.pool4)
-n.score_pool4c = crop(n.score_pool4, n.upscore2)
-n.fuse_pool4 = L.Eltwise(n.upscore2, n.score_pool4c, operation=P.Eltwise.SUM)
-n.upscore_pool4 = upscore(n.fuse_pool4, 4, 2)
-n.score_pool3 = score(n.pool3)
-n.score_pool3c = crop(n.score_pool3, n.upscore_pool4)
-n.fuse_pool3 = L.Eltwise(n.upscore_pool4, n.score_pool3c, operation=P.Eltwise.SUM)
-n.upscore8 = upscore(n.fuse_pool3, 16, 8)
-n.score = crop(n.upscore8, n.data)
-n.loss = L.SoftmaxWithLoss(n.score, n.label, loss_param=dict(normalize=False, ignore_label=255))
-with open(sys.argv[1], "w") as f:
-    f.write(str(n.to_proto()))
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "fcn8s.py"
+PYCAFFE = """\
+{definition}
+with open(sys.argv[1], "w") as file:
+    file.write(str(fcn8s("train")))
 """
 
 
@@ -77,7 +35,8 @@ def seconds(command: list[str]) -> float:
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
     script = folder / "fcn8s.py"
-    script.write_text(PYCAFFE)
+    definition = EXAMPLE.read_text().partition('if __name__ == "__main__":')[0]
+    script.write_text(PYCAFFE.format(definition=definition.replace("from caffe_fcn", "from caffe")))
     theirs, ours = folder / "pycaffe.prototxt", folder / "ours.prototxt"
     pycaffe = [*find().python, str(script), str(theirs)]
     build = [sys.executable, "-m", "caffe_fcn", "net", "build", "voc-fcn8s", "--phase", "train", "-o", str(ours)]

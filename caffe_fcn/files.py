@@ -89,7 +89,7 @@ def write_together() -> Iterator[list[_Replacement | _Stream]]:
 def make_folder(path: PathLike) -> Iterator[None]:
     """Make a folder and its parents; where the block fails, remove those of them that are still empty."""
     with naming_errors(path):
-        place = Path(os.path.realpath(path))  # a link that leads nowhere yet gets its folder
+        place = Path(os.path.realpath(path))  # for a dangling link, the folder that it names
         made = [each for each in (place, *place.parents) if not each.exists()]
     try:
         with naming_errors(path):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, is_crop, whole_offsets
 from caffe_fcn.net.geometry import POINTWISE, CoordMap, broadcast, exact
-from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, split
+from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, select_phase
 from caffe_fcn.net.shapes import row_of
 from caffe_fcn.net.walk import Alignment, align, map_of
 from caffe_fcn.proto import NetParameter
@@ -53,14 +53,14 @@ def crop_offset(net: NetParameter, source: str, target: str, phase: str | None =
     Raises `OffsetError` where the blobs are not connected, their scale is not 1, or the offset is
     negative or not whole; `NetError` for a blob that is not there.
     """
-    graph = Graph(split(net, phase))
+    graph = Graph(select_phase(net, phase))
     alignment = align(graph, graph.blob(source), graph.blob(target))
     return _collapse(whole_offsets(alignment, f"crop of '{source}' to '{target}'"))
 
 
 def coord_map_between(net: NetParameter, source: str, target: str, phase: str | None = None) -> CoordMap:
     """The map from the coordinates of blob ``source`` to those of blob ``target``; raises `OffsetError`."""
-    graph = Graph(split(net, phase))
+    graph = Graph(select_phase(net, phase))
     return align(graph, graph.blob(source), graph.blob(target)).map
 
 
@@ -116,10 +116,10 @@ def correct_crops(net: NetParameter) -> NetParameter:
 
 @dataclass(frozen=True)
 class Row:
-    """A layer with a window: its figures per axis, and what has come together up to it.
+    """A layer with a window: its figures per axis, and those of the path that leads to it.
 
-    ``cumulative_scale`` is that from the target's coordinates to the layer's output;
-    ``cumulative_offset`` the shift from the layer's input to the source, in the source's pixels.
+    ``cumulative_scale`` is the scale from the target's coordinates to those of the layer's output,
+    ``cumulative_offset`` the shift from the layer's input to the source, in pixels of the source.
     """
 
     layer: str
@@ -133,7 +133,7 @@ class Row:
     cumulative_offset: tuple[Fraction, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The row of ``offsets --json``: exact strings, lists of them where the axes differ."""
+        """The row as JSON: each figure an exact string, or a list of them where the axes differ."""
         return {
             name: value if isinstance(value, str) else exact(value)
             for name, value in ((name, getattr(self, name)) for name in self.__dataclass_fields__)
@@ -145,10 +145,10 @@ def table(
 ) -> list[Row]:
     """The scale/offset table, in execution order.
 
-    Between two blobs where they are named; else over what leads from an image to a Crop of it, all such
-    Crops together; in a net without Crops up to the last blob that is still an image.
+    With ``source`` and ``target``, the table has the layers between those two blobs. Without them, it has the layers
+    that lead from an image to its Crops; in a net without Crops, those that lead to the last blob that is an image.
     """
-    graph = Graph(split(net, phase))
+    graph = Graph(select_phase(net, phase))
     if source and target:
         alignments = [align(graph, graph.blob(source), graph.blob(target))]
     else:

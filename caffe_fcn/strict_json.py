@@ -163,7 +163,7 @@ def _make_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{_abbreviate(twice)} stands twice")
+        raise ValueError(f"{_abbreviate(twice)} appears twice")
     return found
 
 
@@ -176,5 +176,5 @@ def _parse_integer(digits: str) -> int:
 def _parse_finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError(f"{digits[:_LONGEST_SHOWN]} is no finite number")
+        raise ValueError(f"{digits[:_LONGEST_SHOWN]} is not a finite number")
     return value

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prototxts from a checkout, without installing.
+"""Write prototxts from a checkout, without installing.
 
-All of prototxt/ anew, or one net as ``caffe-fcn net build`` does it:
+The first writes all of prototxt/ again, the second one net as ``caffe-fcn net build`` does:
 
     scripts/generate.py
     scripts/generate.py voc-fcn8s --classes 2 -o nets/roads

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The scale/offset table and the crops of a net, from a checkout without installing: as caffe-fcn offsets.
+"""Print the scale/offset table and the crops of a net, from a checkout without installing, as caffe-fcn offsets does.
 
 scripts/offsets.py prototxt/voc-fcn-alexnet/train.prototxt
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pictures beside each other, a line between them: side_by_side.py IN IN ... OUT."""
+"""Join pictures side by side, with a line between them: side_by_side.py IN IN ... OUT."""
 
 from __future__ import annotations
 

@@ -74,6 +74,22 @@ def test_no_circle_of_rooms() -> None:
     assert [each for each in edges if each in reachable(each)] == []
 
 
+def test_the_parts_of_datasets_import_only_those_below_them() -> None:
+    parts = ["reference_layers", "records", "inspect", "build", "formats"]
+    floors = {f"caffe_fcn.datasets.{part}": floor for floor, part in enumerate(parts)}
+
+    def floor(module: str) -> int | None:
+        return floors.get(".".join(module.split(".")[:3]))
+
+    upwards = [
+        f"{name} imports {other}"
+        for name, path in modules()
+        for other in imports(path)
+        if (own := floor(name)) is not None and (others := floor(other)) is not None and others > own
+    ]
+    assert not upwards
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: path.name)
 def test_links_and_paths_of_a_page_lead_somewhere(page: Path) -> None:
     text = page.read_text()

@@ -31,7 +31,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"no space left.*free some space"), files.naming_errors("out"):
         Path("/dev/full").write_bytes(b"x")
     target = tmp_path / "out"
@@ -43,7 +43,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path) -> None:
+def test_the_next_run_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     code = "import sys, time\nfrom caffe_fcn import files\n"
     code += "with files.atomic_write(sys.argv[1]) as file:\n"
@@ -57,7 +57,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target] and target.read_text() == "whole"
 
 
-def test_what_a_living_run_writes_is_left_alone(tmp_path: Path) -> None:
+def test_the_output_of_a_running_process_is_left_alone(tmp_path: Path) -> None:
     mine = files.temporary_name(tmp_path / "out.txt").name
     other = tmp_path / mine.replace(str(os.getpid()), str(os.getppid()))
     other.write_text("being written")
@@ -66,7 +66,7 @@ def test_what_a_living_run_writes_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "what"), [("no/out.txt", "no such file or directory"), ("", "is a folder")])
-def test_a_target_that_cannot_be_is_told_before_anything_is_written(tmp_path: Path, name: str, what: str) -> None:
+def test_an_impossible_target_is_reported_before_anything_is_written(tmp_path: Path, name: str, what: str) -> None:
     with pytest.raises(FileError, match=what):
         files.write_text(tmp_path / name, "x")
     assert not list(tmp_path.iterdir())
@@ -102,7 +102,7 @@ def test_a_link_that_leads_nowhere_gets_its_target(tmp_path: Path) -> None:
     assert folder.is_symlink() and (tmp_path / "made" / "deploy.prototxt").is_file()
 
 
-def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
+def test_links_in_a_circle_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(FileError, match=r"a: too many levels of symbolic links"):
@@ -129,7 +129,7 @@ def old_net(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("where", ["link", "/dev/stdout"])
 def test_standard_output_is_written_to_whatever_it_is(tmp_path: Path, old_net: Path, where: str) -> None:
-    """The pipe, or the file behind what is in it; /dev/stdout is the link that it was."""
+    """A pipe gets the text, a file after what is in it; /dev/stdout stays a link."""
     if not Path("/proc/self/fd/1").exists():
         pytest.skip("no /proc")
     before = Path("/dev/stdout").lstat()
@@ -164,7 +164,7 @@ def test_weights_of_every_format_go_through_a_pipe(cli: Callable[..., Ran], tmp_
     assert cli("weights", "diff", given, got).status == 0
 
 
-def test_a_reader_that_goes_away_is_told(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_reported(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     (tmp_path / "link").symlink_to(f"/proc/self/fd/{writing}")
@@ -176,7 +176,7 @@ def test_a_reader_that_goes_away_is_told(tmp_path: Path) -> None:
 # Several outputs
 
 
-def test_outputs_that_belong_together_appear_together(tmp_path: Path) -> None:
+def test_outputs_that_are_written_together_appear_together(tmp_path: Path) -> None:
     with pytest.raises(FileError), files.write_together():
         files.write_text(tmp_path / "a", "x")
         files.write_text(tmp_path / "no" / "b", "x")
@@ -206,7 +206,7 @@ def test_a_name_as_long_as_the_system_permits_is_written(tmp_path: Path, length:
 
 
 def fill(disk: Path, leaving: int) -> None:
-    """Leave so many bytes free."""
+    """Fill a disk but for some bytes."""
     free = os.statvfs(disk)
     (disk / "full").write_bytes(bytes(free.f_bavail * free.f_frsize - leaving))
 
@@ -270,7 +270,7 @@ def test_the_nets_of_a_folder_on_a_full_disk_leave_no_folder(small_disk: Path) -
     assert [path.name for path in small_disk.iterdir()] == ["full"]
 
 
-def test_a_folder_that_cannot_be_is_told_and_leaves_no_empty_ones(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_reported_and_leaves_no_empty_ones(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="not a directory"):
         triangles.build(tmp_path / "file" / "set", count=10)
@@ -279,7 +279,7 @@ def test_a_folder_that_cannot_be_is_told_and_leaves_no_empty_ones(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_file_system_that_is_only_to_be_read_is_told(cli: Callable[..., Ran], small_disk: Path) -> None:
+def test_a_read_only_file_system_is_reported(cli: Callable[..., Ran], small_disk: Path) -> None:
     (small_disk / "v1.prototxt").write_text('layer { name: "r" type: "ReLU" bottom: "a" top: "b" }')
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     done = cli("net", "upgrade", small_disk / "v1.prototxt", "-o", small_disk / "v2.prototxt")
@@ -287,7 +287,7 @@ def test_a_file_system_that_is_only_to_be_read_is_told(cli: Callable[..., Ran], 
 
 
 def test_the_same_weights_give_the_same_bytes(cli: Callable[..., Ran], tmp_path: Path) -> None:
-    """Also in HDF5, which dates what it holds unless it is told not to."""
+    """Also in HDF5, which by default stores the time of writing."""
     given = tmp_path / "w.npz"
     np.savez(given, **{"conv/0": np.arange(6, dtype="f4").reshape(2, 3), "conv/1": np.arange(2, dtype="f4")})
     for name in ("a.caffemodel.h5", "b.caffemodel.h5"):

@@ -1,4 +1,4 @@
-"""``caffe-fcn data info``, ``statistics``, ``lists`` and ``explore``: commands on a data set that exists."""
+"""``caffe-fcn data info``, ``statistics``, ``lists`` and ``explore``: commands for an existing data set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from caffe_fcn.datasets.inspect.overview import Overview
     from caffe_fcn.datasets.inspect.record_checks import Findings
 
-_WORKERS = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads (default: one a core).")
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="The number of threads (default: one a core)."
+)
 _SHOWN = 20
 
 
@@ -30,11 +32,11 @@ _SHOWN = 20
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--check", is_flag=True, help="Decode every record and look for faults; status 1 if there are any.")
 @click.option(
-    "--classes", type=click.IntRange(1, 256), help="With --check: how many there are (default: as described)."
+    "--classes", type=click.IntRange(1, 256), help="With --check: the number of classes (default: as described)."
 )
-@click.option("--ignore", type=click.IntRange(-1, 255), help="With --check: the value that means don't care.")
-@click.option("--mean", type=MEAN_OF_IMAGES, help="With --check: the mean that you train with, B,G,R.")
-@click.option("--allow", multiple=True, metavar="CHECK", help="With --check: pass over what a check finds.")
+@click.option("--ignore", type=click.IntRange(-1, 255), help="With --check: the value of pixels to ignore.")
+@click.option("--mean", type=MEAN_OF_IMAGES, help="With --check: the mean that you train with.")
+@click.option("--allow", multiple=True, metavar="CHECK", help="With --check: a check to leave out; may be repeated.")
 @_WORKERS
 @json_option
 def info(
@@ -47,7 +49,7 @@ def info(
     workers: int | None,
     as_json: bool,
 ) -> int:
-    """What a data set holds: ours, DIGITS', or a single LMDB of convert_imageset."""
+    """Show what a data set holds: one of ours, one of DIGITS, or a single LMDB of convert_imageset."""
     from caffe_fcn.datasets.inspect import overview
 
     found = overview.summarize(folder)
@@ -69,10 +71,10 @@ def info(
 @_WORKERS
 def statistics(folder: Path, workers: int | None) -> None:
     """Compute the mean, the class frequencies and the weights of a data set, and write them into its folder."""
-    from caffe_fcn.datasets.build import building
+    from caffe_fcn.datasets.build import builder
 
     with show_progress("records") as show:
-        about = building.measure_again(folder, workers or os.cpu_count() or 1, show)
+        about = builder.measure_again(folder, workers or os.cpu_count() or 1, show)
     for name in (about.mean_file, about.infogain_file):
         if name:
             echo(str(folder / name))
@@ -83,7 +85,7 @@ def statistics(folder: Path, workers: int | None) -> None:
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def lists(folder: Path) -> None:
-    """Image files and lists for nets of --data image: DIR/train_images.txt, DIR/train_labels.txt and so on.
+    """Write image files and lists for nets of --data image: DIR/train_images.txt, DIR/train_labels.txt and so on.
 
     The files, in DIR/files, are written from the databases: an image's own bytes, labels in grey, as Caffe wants them.
     """
@@ -97,11 +99,19 @@ def lists(folder: Path) -> None:
 
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PAGE.html", help="The page.")
-@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="SHEET.png", help="One picture.")
-@click.option("--split", help="Only this one (default: the page has all, the sheet the first).")
-@click.option("--count", type=click.IntRange(1, 10_000), help="Records of each split (default: page 240, sheet 12).")
-@click.option("--side", type=click.IntRange(16, 1024), default=256, show_default=True, help="Of thumbnails, at most.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PAGE.html", help="The page to write."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="SHEET.png", help="The picture to write."
+)
+@click.option("--split", help="The split to show (default: all on the page, the first on the sheet).")
+@click.option(
+    "--count", type=click.IntRange(1, 10_000), help="Records of each split (default: 240 on the page, 12 on the sheet)."
+)
+@click.option(
+    "--side", type=click.IntRange(16, 1024), default=256, show_default=True, help="The largest side of thumbnails."
+)
 @_WORKERS
 def explore(
     folder: Path,
@@ -112,7 +122,7 @@ def explore(
     side: int,
     workers: int | None,
 ) -> None:
-    """Look at a data set: images, labels in their colours, overlays, legend and class histogram."""
+    """Make a page or a picture of a data set: images, labels in colours, overlays, legend and class histogram."""
     from caffe_fcn import files
     from caffe_fcn.datasets.inspect import explore
     from caffe_fcn.datasets.records import opening

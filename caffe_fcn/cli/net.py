@@ -1,4 +1,4 @@
-"""``caffe-fcn net``: the table of its commands, each of which lives in a module ``net_*``."""
+"""``caffe-fcn net``: the table of its commands; each has a module ``net_*``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from caffe_fcn.cli.commands import LazyGroup
 
 class _Net(LazyGroup):
     table = {  # noqa: RUF012
-        "build": ("net_build", "build", "A net of the catalogue: its prototxts and its solver."),
-        "convolutionize": ("net_convolutionize", "convolutionize", "Fully connected layers as convolutions."),
-        "diff": ("net_diff", "diff", "What two nets, or two solvers, differ in by meaning."),
-        "draw": ("net_draw", "draw", "The topology as a picture, or as a page for the browser."),
-        "from-classifier": ("net_from_classifier", "from_classifier", "Any image classifier as an FCN."),
-        "list": ("net_build", "list_nets", "The catalogue of nets."),
-        "show": ("net_show", "show", "Layers, shapes, parameters, cost, receptive fields."),
-        "upgrade": ("net_upgrade", "upgrade", "Nets, weights and solvers of older Caffes in the current format."),
+        "build": ("net_build", "build", "Write a net of the catalogue: its prototxts and its solver."),
+        "convolutionize": ("net_convolutionize", "convolutionize", "Convert fully connected layers to convolutions."),
+        "diff": ("net_diff", "diff", "Compare two nets, or two solvers, by what they mean."),
+        "draw": ("net_draw", "draw", "Draw the topology as a picture or a web page."),
+        "from-classifier": ("net_from_classifier", "from_classifier", "Turn any image classifier into an FCN."),
+        "list": ("net_build", "list_nets", "List the catalogue of nets."),
+        "show": ("net_show", "show", "Show layers, shapes, parameters, cost, receptive fields."),
+        "upgrade": ("net_upgrade", "upgrade", "Convert files of older versions of Caffe to the current format."),
     }
 
 

@@ -12,7 +12,7 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import CLASS_COUNTS, MEAN, Padding, Size, json_option
+from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
@@ -23,16 +23,18 @@ from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
 @click.command("list", cls=Command)
 @json_option
 def list_nets(as_json: bool) -> None:
-    """The catalogue: name, backbone, stride, classes, data set."""
+    """List the catalogue: name, backbone, stride, classes, data set."""
     nets = netspec.catalogue().values()
     if as_json:
-        echo(json.dumps([_as_json(net) for net in nets], indent=2))
+        echo(json.dumps([_to_json(net) for net in nets], indent=2))
         return
-    rows = [(net.name, net.backbone.name, str(net.stride or "-"), _classes(net), net.dataset.name) for net in nets]
+    rows = [
+        (net.name, net.backbone.name, str(net.stride or "-"), _format_classes(net), net.dataset.name) for net in nets
+    ]
     print_table(("name", "backbone", "stride", "classes", "data set"), rows)
 
 
-def _as_json(net: NetDesign) -> dict[str, Any]:
+def _to_json(net: NetDesign) -> dict[str, Any]:
     classes = net.classes[0] if len(net.classes) == 1 else list(net.classes)
     return {
         "name": net.name,
@@ -43,12 +45,12 @@ def _as_json(net: NetDesign) -> dict[str, Any]:
     }
 
 
-def _classes(net: NetDesign) -> str:
+def _format_classes(net: NetDesign) -> str:
     return "+".join(map(str, net.classes))
 
 
 def variant_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that select a variant, one for each name that the catalogue's nets give to it."""
+    """The options that select a variant of a net, such as ``--loss``, from the catalogue."""
     by_option: dict[str, list[NetDesign]] = {}
     for net in netspec.catalogue().values():
         if net.variants:
@@ -57,11 +59,13 @@ def variant_options(function: Callable[..., None]) -> Callable[..., None]:
         every = [net.variants for net in nets if net.variants]
         names = dict.fromkeys(variant.name for variants in every for variant in variants.values)
         notes = [", ".join(net.name for net in nets), *(variants.note for variants in every if variants.note)]
-        function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"Of {'; '.join(notes)}.")(function)
+        function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"For {'; '.join(notes)}.")(
+            function
+        )
     return function
 
 
-_ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's of a file
+_ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's for a file
 
 
 @click.command(cls=Command)
@@ -69,37 +73,31 @@ _ALIASES = ("test", "trainval")  # Caffe's name of a phase, and the reference's 
 @click.option(
     "--phase",
     type=click.Choice([*BUILD_PHASES, *_ALIASES], case_sensitive=False),
-    help="One net; all is one net for every phase, test is val, trainval is train.",
+    help="Write one net; all is one net for every phase, test means val, trainval means train.",
 )
-@click.option("-o", "--output", required=True, metavar="FILE|DIR", help="FILE for a phase (- is stdout), else DIR.")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE|DIR", help="The FILE for one phase (- is stdout), else the DIR."
+)
 @click.option(
     "--classes",
     type=CLASS_COUNTS,
-    help="How many, for each labelling that the net learns.",
+    help="The number of classes, for each labelling that the net learns.",
 )
 @click.option(
     "--data",
     type=click.Choice(list(DATA_LAYERS)),
     help="Data layers: databases, lists of images (data lists), or Python.",
 )
-@click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all.")
-@click.option("--size", type=Size(), help="The deploy net's input.")
-@click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option(
-    "--pad",
-    type=Padding(),
-    help="First padding; auto is the least for images of --size and up, or any.",
-)
+@build_options
 @variant_options
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
-    """The net NAME of the catalogue: one phase as a prototxt, or all of them with the solver in a folder.
+    """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
-    Caffe is to run in the folder of the prototxts; paths in them are written as seen from there.
+    The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
     """
     folder = Path(output).parent if phase else Path(output)
     if source and options["classes"] is None and options["data"] != "python":
-        options["classes"] = classes_in(source)
+        options["classes"] = read_class_count(source)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -111,8 +109,8 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         echo(path)
 
 
-def classes_in(source: str) -> int | None:
-    """How many classes the data set says that it has, if ``source`` is one of ``caffe-fcn data``."""
+def read_class_count(source: str) -> int | None:
+    """The number of classes in the ``dataset.json`` of ``source``, or None if there is none."""
     about = dataset_json.read(Path(source))
     if about is None or not about.classes:
         return None

@@ -1,4 +1,4 @@
-"""``caffe-fcn net convolutionize``: fully connected layers as the convolutions that compute the same."""
+"""``caffe-fcn net convolutionize``: convert fully connected layers to convolutions that compute the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from caffe_fcn import proto
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import Renames, allow_unknown_option, read_net, size_option
 from caffe_fcn.cli.printing import Verbosity, echo
-from caffe_fcn.netspec.convolutionize import convolutionize as converted
+from caffe_fcn.netspec.convolutionize import convolutionize as convert_net
 from caffe_fcn.netspec.convolutionize import fully_connected
 
 
@@ -21,13 +21,13 @@ from caffe_fcn.netspec.convolutionize import fully_connected
 def convolutionize(
     net: str, output: str, renames: dict[str, str], size: tuple[int, int] | None, allow_unknown: bool
 ) -> None:
-    """The InnerProduct layers of NET as equivalent convolutions.
+    """Convert the InnerProduct layers of NET to equivalent convolutions.
 
-    A kernel is as large as the image that its layer reads, by the inferred shapes. The weights move with
+    A kernel is as large as the image that its layer reads; the size is inferred from the net. To move the weights, use
     caffe-fcn surgery transplant.
     """
     before = read_net(net, allow_unknown)
-    after = converted(before, renames, size)
+    after = convert_net(before, renames, size)
     proto.write(after, output)
     if Verbosity.quiet:
         return
@@ -38,10 +38,10 @@ def convolutionize(
         old = next((old for old, new in renames.items() if new == layer.name), layer.name)
         if old in names:
             name = old if old == layer.name else f"{old} -> {layer.name}"
-            echo(f"{name}: Convolution, kernel {_kernel(layer)}", err=True)
+            echo(f"{name}: Convolution, kernel {_format_kernel(layer)}", err=True)
 
 
-def _kernel(layer: proto.LayerParameter) -> str:
+def _format_kernel(layer: proto.LayerParameter) -> str:
     param = layer.convolution_param
     sides = list(param.kernel_size) or [param.kernel_h, param.kernel_w]
     return "x".join(map(str, sides * 2 if len(sides) == 1 else sides))

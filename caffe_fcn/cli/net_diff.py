@@ -1,4 +1,4 @@
-"""``caffe-fcn net diff``: what two nets, or two solvers, differ in by meaning."""
+"""``caffe-fcn net diff``: two nets, or two solvers, compared by their meaning."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from caffe_fcn.net.diff import differences
 @allow_unknown_option
 @json_option
 def diff(a: str, b: str, allow_unknown: bool, as_json: bool) -> int:
-    """What the nets (or solvers) A and B differ in by meaning; exit status 1 if in anything.
+    """Compare the meaning of the nets (or solvers) A and B; exit status 1 if they differ.
 
-    Layer order where it is free, defaults, number formatting and older formats are no differences.
+    The order of independent layers, defaults, number formatting and older formats make no difference.
     """
     found = differences(_read(a, allow_unknown), _read(b, allow_unknown))
     if as_json:

@@ -13,7 +13,13 @@ from caffe_fcn.viz.draw import draw as draw_net
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.option("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .dot or .html.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The file to write; its suffix, .svg, .png, .dot or .html, is the format.",
+)
 @phase_option
 @stage_option
 @size_option
@@ -26,6 +32,6 @@ def draw(
     size: tuple[int, int] | None,
     allow_unknown: bool,
 ) -> None:
-    """The topology of NET: SVG, PNG (both with Graphviz), DOT, or a page for the browser."""
+    """Draw the topology of NET as SVG or PNG (both need Graphviz), DOT, or a page for the browser."""
     for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size, read_record_shapes):
         echo(f"note: without {why}", err=True)

@@ -1,4 +1,4 @@
-"""``caffe-fcn net from-classifier``: any image classifier as an FCN."""
+"""``caffe-fcn net from-classifier``: turn any image classifier into an FCN."""
 
 from __future__ import annotations
 
@@ -9,36 +9,26 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.net_build import classes_in
-from caffe_fcn.cli.params import MEAN, Padding, Size, allow_unknown_option, read_net
+from caffe_fcn.cli.net_build import read_class_count
+from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
-from caffe_fcn.netspec.from_classifier.conversion import from_classifier as fcn_of
+from caffe_fcn.netspec.from_classifier.conversion import from_classifier as make_fcn
 
 
 @click.command("from-classifier", cls=Command)
 @click.argument("deploy", metavar="DEPLOY")
-@click.option(
-    "--classes", type=int, metavar="N", help="How many classes a pixel may be of (default: as --source says)."
-)
+@click.option("--classes", type=int, metavar="N", help="The number of classes (default: as --source says).")
 @click.option(
     "--stride",
     type=click.Choice([str(each) for each in FCN_STRIDES]),
-    help="Of the scores (default: the classifier's own).",
+    help="The stride of the finest scores (default: the classifier's own).",
 )
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
-@click.option("--source", metavar="DIR", help="The folder of the data.")
-@click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all.")
-@click.option("--size", type=Size(), help="The deploy net's input.")
-@click.option("--batch", type=int, metavar="N", help="Images at a time.")
-@click.option(
-    "--pad",
-    type=Padding(),
-    help="First padding; auto is the least for images of --size and up, or any.",
-)
+@build_options
 @allow_unknown_option
 def from_classifier(
     deploy: str,
@@ -49,17 +39,17 @@ def from_classifier(
     allow_unknown: bool,
     **options: object,
 ) -> None:
-    """An FCN whose backbone is the classifier DEPLOY: train, val and deploy nets and a solver, in a folder.
+    """Write an FCN with the classifier DEPLOY as its backbone: train, val and deploy nets and a solver, in a folder.
 
-    Fully connected layers become convolutions, a score layer takes the classifier's place, skips join in at the
-    poolings of finer strides down to --stride, and what is upsampled is cropped to the image by offsets that
-    follow from the layers. Caffe is to run in the folder of the prototxts.
+    Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
+    of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
+    layers. Run Caffe in the folder of the prototxts.
     """
     if classes is None and source:
-        classes = classes_in(source)
+        classes = read_class_count(source)
     if classes is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
-    net = fcn_of(read_net(deploy, allow_unknown), classes, int(stride or FCN_STRIDES[0]))
+    net = make_fcn(read_net(deploy, allow_unknown), classes, int(stride or FCN_STRIDES[0]))
     _check_stride(net, stride)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
@@ -70,7 +60,7 @@ def from_classifier(
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:
-    """Refuse a stride that the classifier is finer than, where another value of the option says what it gives."""
+    """Refuse a stride that is coarser than the classifier's, if the option has a value for the classifier's own."""
     if asked is None or net.stride == int(asked):
         return
     what = f"the classifier's last features come at stride {net.stride}"

@@ -21,7 +21,7 @@ from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.net.geometry import dims, exact
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.net.shapes import Shapes, infer, size_to_assume, untold_inputs
+from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer
 
 
 @click.command(cls=Command)
@@ -39,11 +39,11 @@ def show(
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
-    """The layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
+    """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
     definition = read_net(net, allow_unknown)
-    size = size or size_to_assume(definition, phase, stages, read_record_shapes)
+    size = size or assume_size(definition, phase, stages, read_record_shapes)
     shapes = infer(definition, phase, stages, size, data_shapes=read_record_shapes)
-    for node in untold_inputs(shapes.graph):
+    for node in find_shapeless_inputs(shapes.graph):
         name = node.layer.top[0]
         print_note(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")
     fields = receptive_fields(shapes.graph)

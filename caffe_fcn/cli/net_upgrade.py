@@ -1,4 +1,4 @@
-"""``caffe-fcn net upgrade``: nets, weights files and solvers of older Caffes in the current format."""
+"""``caffe-fcn net upgrade``: convert nets, weights files and solvers of older versions of Caffe."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from caffe_fcn.files import naming_errors
 @click.option("-o", "--output", required=True, metavar="OUT", help="The file to write; - is stdout.")
 @allow_unknown_option
 def upgrade(source: str, output: str, allow_unknown: bool) -> None:
-    """The net (or solver) IN, of any format since 2013, in the current one.
+    """Convert the net (or solver) IN, of any format since 2013, to the current format.
 
-    A text gives a text; a binary file gives a binary file with all its weights, or, where OUT is a .prototxt,
-    the net alone.
+    A text becomes a text. A binary file becomes a binary file with all its weights, or, if OUT is a .prototxt, only the
+    net.
     """
     if _is_binary(source) and output != "-" and not output.endswith(_TEXT):
         if source == "-":

@@ -1,4 +1,4 @@
-"""``caffe-fcn offsets``: the scale/offset table, every Crop, and the net put right."""
+"""``caffe-fcn offsets``: the scale/offset table, every Crop, and the net with its Crops corrected."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from caffe_fcn.net.geometry import exact
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.option("--from", "source", metavar="BLOB", help="From the coordinates of this blob ...")
-@click.option("--to", "target", metavar="BLOB", help="... to those of this one.")
-@click.option("--fix", is_flag=True, help="Write the net with every Crop offset put right.")
-@click.option("-o", "--output", metavar="FILE", help="Where --fix writes; - is stdout.")
-@click.option("--plan-padding", is_flag=True, help="The smallest first padding with which every Crop is valid.")
-@click.option("--min", "smallest", type=Size(), default="1", help="The smallest image to plan for (default: 1x1).")
-@click.option("--max", "largest", type=Size(), help="The largest image to plan for (default: any).")
+@click.option("--from", "source", metavar="BLOB", help="Show only the path from this blob ...")
+@click.option("--to", "target", metavar="BLOB", help="... to this blob.")
+@click.option("--fix", is_flag=True, help="Write the net with every Crop offset corrected.")
+@click.option("-o", "--output", metavar="FILE", help="The file that --fix writes; - is stdout.")
+@click.option(
+    "--plan-padding", is_flag=True, help="Find the smallest padding of the first layer with which every Crop is valid."
+)
+@click.option(
+    "--min", "smallest", type=Size(), default="1", help="For --plan-padding: the smallest image (default: 1x1)."
+)
+@click.option("--max", "largest", type=Size(), help="For --plan-padding: the largest image (default: any).")
 @phase_option
 @allow_unknown_option
 @json_option
@@ -44,7 +48,7 @@ def offsets(
     allow_unknown: bool,
     as_json: bool,
 ) -> int:
-    """The scale/offset table of NET and every Crop in it; exit status 1 where a Crop's offset is wrong."""
+    """Show the scale/offset table of NET and check every Crop; exit status 1 if the offset of a Crop is wrong."""
     if (source is None) != (target is None):
         raise click.UsageError("--from and --to go together", ctx)
     if fix != (output is not None):
@@ -107,7 +111,7 @@ def _show_rows(rows: list[rules.Row]) -> None:
     print_table(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
 
 
-def _show_plan(plan: padding.Plan, as_json: bool) -> None:
+def _show_plan(plan: padding.PaddingPlan, as_json: bool) -> None:
     if as_json:
         _print_json(plan.as_json())
         return
@@ -120,7 +124,7 @@ def _show_plan(plan: padding.Plan, as_json: bool) -> None:
 
 
 def _text(value: Any) -> str:
-    """One figure, or the figures per axis in brackets."""
+    """Format a figure, or the figures of each axis in brackets."""
     if isinstance(value, (list, tuple)):
         texts = [str(each) for each in value]
         return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"

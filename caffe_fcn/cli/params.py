@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from caffe_fcn import proto
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
 class SpelledType(click.ParamType):  # type: ignore[type-arg]
-    """A type whose name ``--help`` shows as it is spelt here; click would write it in capitals."""
+    """A type whose name ``--help`` shows as it is spelled here; click would write it in capitals."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return self.name
@@ -99,7 +102,7 @@ class Renames(SpelledType):
         for pair in filter(None, value.split(",")):
             old, equals, new = (part.strip() for part in pair.partition("="))
             if not old or not equals or old in renames:
-                self.fail(f"{pair!r} is no OLD=NEW, or OLD stands twice", param, ctx)
+                self.fail(f"{pair!r} is no OLD=NEW, or OLD is given twice", param, ctx)
             renames[old] = new
         return renames
 
@@ -141,6 +144,26 @@ scale_option = click.option(
 blob_option = click.option(
     "--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the net's last output)."
 )
+
+
+_BUILD_OPTIONS = (
+    click.option("--source", metavar="DIR", help="The folder of the data."),
+    click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
+    click.option("--size", type=Size(), help="The size of the deploy net's input."),
+    click.option("--batch", type=int, metavar="N", help="The number of images at a time."),
+    click.option(
+        "--pad",
+        type=Padding(),
+        help="The padding of the first layer; auto is the least for images of --size and larger, or of any size.",
+    ),
+)
+
+
+def build_options(function: _Function) -> _Function:
+    """The options of every command that builds nets: source, mean, size, batch and padding."""
+    for option in reversed(_BUILD_OPTIONS):
+        function = option(function)
+    return function
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:

@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def show_progress(unit: str = "files") -> Iterator[Progress | None]:
-    """Give the block what the library reports its progress to; None with ``--quiet``."""
+    """Yield the callback to which the library reports its progress, or None with ``--quiet``."""
     if Verbosity.quiet:
         yield None
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""``caffe-fcn surgery``: a classifier's weights into an FCN."""
+"""``caffe-fcn surgery``: moves a classifier's weights into an FCN."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MEGABYTE = 1_000_000
 
 @click.group(cls=Group)
 def surgery() -> None:
-    """A classifier's weights into an FCN, without Caffe."""
+    """Move a classifier's weights into an FCN, without Caffe."""
 
 
 @surgery.command()
@@ -66,7 +66,7 @@ def transplant(
     allow_unknown: bool,
     **options: Any,
 ) -> None:
-    """Weights for a net, taken from W wherever they fit, by layer name."""
+    """Make weights for a net: those of W, by layer name, wherever they fit."""
     report = library.transplant(
         weights,
         read_net(to_net, allow_unknown),
@@ -81,12 +81,14 @@ def transplant(
 @weights_option
 @to_net_option
 @output_option
-@click.option("--layer", "layers", multiple=True, help="A layer to interpolate; repeatable (default: all named *up*).")
+@click.option(
+    "--layer", "layers", multiple=True, help="A layer to interpolate; may be repeated (default: all named *up*)."
+)
 @phase_option
 @size_option
 @json_option
 def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """The weights W with interpolation kernels in the net's upscore layers."""
+    """Put interpolation kernels into the upscore layers of the weights W."""
     _print_report(library.interp(weights, read_net(to_net, False), output, layers, **options), as_json)
 
 
@@ -94,12 +96,14 @@ def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_j
 @weights_option
 @to_net_option
 @output_option
-@click.option("--layer", "layers", multiple=True, help="A score layer to expand; repeatable (default: all that grow).")
+@click.option(
+    "--layer", "layers", multiple=True, help="A score layer to expand; may be repeated (default: all that grow)."
+)
 @phase_option
 @size_option
 @json_option
 def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Weights for a net with more classes; the old classes come first."""
+    """Make weights for a net with more classes; the old classes come first."""
     _print_report(library.expand(weights, read_net(to_net, False), output, layers, **options), as_json)
 
 
@@ -123,7 +127,7 @@ def select(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Weights for a net that scores some of W's classes, and perhaps new ones."""
+    """Make weights for a net that scores some of W's classes, and perhaps new ones."""
     _print_report(
         library.select(weights, layer, classes, read_net(to_net, False), output, to_layer, **options), as_json
     )
@@ -135,7 +139,7 @@ def select(
 @click.option("--layer", help="The convolution that reads the image (default: the first).")
 @output_option
 def channels(weights: str, to: str, layer: str | None, output: str) -> None:
-    """Other input channels: bgrd adds the mean of all, grey sums them, swap turns BGR into RGB."""
+    """Change the input channels: bgrd adds the mean of all, grey sums them, swap turns BGR into RGB."""
     name = library.change_channels(weights, to, output, layer)
     echo(f"{output}: '{name}' reads {to}", err=True)
 
@@ -147,7 +151,7 @@ def channels(weights: str, to: str, layer: str | None, output: str) -> None:
 @net_output_option
 @output_option
 def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, output: str) -> None:
-    """The mean, or the shift of a DIGITS net, folded into the first convolution: the net then takes raw pixels."""
+    """Fold the mean, or the shift of a DIGITS net, into the first convolution: the net then takes raw pixels."""
     folded = library.fold_mean(read_net(net, False), weights, net_output, output, mean)
     shift = ",".join(f"{each:g}" for each in folded.shift)
     gone = f", layer '{folded.gone}' is gone" if folded.gone else ""
@@ -164,7 +168,7 @@ def fold_mean(net: str, weights: str, mean: tuple[float, ...], net_output: str, 
 @net_output_option
 @output_option
 def fold(net: str, weights: str, net_output: str, output: str) -> None:
-    """BatchNorm and Scale folded into the layers before them."""
+    """Fold BatchNorm and Scale into the layers before them."""
     folded = library.fold(read_net(net, False), weights, net_output, output)
     print_table(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
 
@@ -194,7 +198,7 @@ def recipe(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """A named surgery of the FCN family (see --list)."""
+    """Run a named surgery of the FCN family (see --list)."""
     if listed and as_json:
         echo(json.dumps([_describe_recipe(key, each) for key, each in library.RECIPES.items()], indent=2))
         return
@@ -246,7 +250,7 @@ def _fetch(name: str, server: str) -> str:
 @click.option("--steps", type=click.IntRange(1, 32), default=2, help="How many windows larger the image is.")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, help="The largest relative difference.")
 @click.option("--engine", default="auto", metavar="auto|caffe|torch", help="What runs the nets.")
-@click.option("--caffe", metavar="PATH", help="Where Caffe is.")
+@click.option("--caffe", metavar="PATH", help="The caffe program, or the folder it is installed in.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random image (default: 0).")
 @json_option
 def verify(

@@ -1,4 +1,4 @@
-"""``caffe-fcn weights``: look at, compare and convert weights files."""
+"""``caffe-fcn weights``: weights files shown, compared and converted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from caffe_fcn.net.geometry import dims
 
 @click.group(cls=Group)
 def weights() -> None:
-    """Look at, compare and convert weights files of any format."""
+    """Show, compare and convert weights files of any format."""
 
 
 @weights.command()
@@ -27,7 +27,7 @@ def weights() -> None:
 @click.option("--check", is_flag=True, help="Look at every number; exit status 1 if one is NaN or infinite.")
 @json_option
 def info(file: str, check: bool, as_json: bool) -> int:
-    """Layers, parameters, shapes and types of W; without --check only headers are read."""
+    """Show layers, parameters, shapes and types of W; without --check only headers are read."""
     with library.open_weights(file) as opened:
         bad = list(library.find_non_finite(opened)) if check else []
         if as_json:
@@ -78,7 +78,7 @@ def _make_document(opened: library.Weights, bad: list[library.NonFinite] | None)
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, help="The largest difference to ignore.")
 @json_option
 def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
-    """The largest difference of every parameter of A and B; exit status 1 if any differs."""
+    """Show the largest difference in every parameter of A and B; exit status 1 if any differs."""
     with library.open_weights(a) as ours, library.open_weights(b) as theirs:
         found = list(library.compare(ours, theirs))
     differ = [each for each in found if not _is_same(each, tolerance)]
@@ -116,9 +116,9 @@ def _describe_difference(each: library.Difference) -> dict[str, Any]:
 @weights.command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option("--half", is_flag=True, help="Values as float16 (in a .caffemodel: NVIDIA's Caffe and OpenCV read it).")
+@click.option("--half", is_flag=True, help="Store float16 (of a .caffemodel, NVIDIA's Caffe and OpenCV read it).")
 def convert(source: str, target: str, half: bool) -> None:
-    """IN in the format that OUT's suffix names: .caffemodel, .caffemodel.h5, .npz, .safetensors.
+    """Convert IN to the format of OUT's suffix: .caffemodel, .caffemodel.h5, .npz, .safetensors.
 
     Between .binaryproto and .npy it converts an image mean.
     """
@@ -132,7 +132,7 @@ def convert(source: str, target: str, half: bool) -> None:
 @weights.command()
 @click.argument("mean", metavar="MEAN")
 @click.option("-o", "--output", metavar="FILE", help="Write the mean as .binaryproto or .npy.")
-@click.option("--size", type=Size(), help="With -o: an image of this size, of MEAN's three numbers.")
+@click.option("--size", type=Size(), help="With -o: the size of the image that MEAN's three numbers fill.")
 def mean(mean: str, output: str | None, size: tuple[int, int] | None) -> None:
     """Show the three numbers of an image mean, or write an image of them.
 

@@ -1,14 +1,15 @@
-from .build.building import Way
-from .build.forms import Form
+from .build.options import BuildOptions, ImportOptions
+from .build.record_format import RecordFormat
 from .description import Description
 from .formats import folder, m2nist, published, synthia, triangles, voc
 from .records.opening import Pairs, open, splits
 
 __all__ = [
+    "BuildOptions",
     "Description",
-    "Form",
+    "ImportOptions",
     "Pairs",
-    "Way",
+    "RecordFormat",
     "folder",
     "m2nist",
     "open",

@@ -69,13 +69,13 @@ def read(folder: Path) -> Description | None:
     except OSError as error:
         raise files.to_file_error(path, error) from error
     if not stat.S_ISREG(kind):
-        raise FileError(path, "is no regular file", "remove it, or name another folder")
+        raise FileError(path, "is not a regular file", "remove it, or name another folder")
     try:
         content = strict_json.parse(files.read_bytes(path))
         check_description(content)
     except ValueError as error:
         mend = "correct it, or build the data set again in another folder"
-        raise FileError(path, f"is no description of a data set: {error}", mend) from error
+        raise FileError(path, f"is not a description of a data set: {error}", mend) from error
     known = {each.name for each in fields(Description)} - {"unknown"}
     unknown = {name: value for name, value in content.items() if name not in known}
     return Description(**{name: content[name] for name in known & content.keys()}, unknown=unknown)

@@ -15,9 +15,9 @@ from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import POINTWISE
-from caffe_fcn.net.graph import Blob, Graph, is_all_in_one, split
+from caffe_fcn.net.graph import Blob, Graph, is_all_in_one, select_phase
 from caffe_fcn.net.layer_types import Kind
-from caffe_fcn.net.shapes import infer, row_of, size_to_assume, untold_inputs
+from caffe_fcn.net.shapes import assume_size, find_shapeless_inputs, infer, row_of
 from caffe_fcn.proto import NetParameter, UnknownField, read_net, to_text
 from caffe_fcn.weights import open_weights
 
@@ -50,12 +50,12 @@ def make_deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParam
         return None, ""
     if ignored or not is_all_in_one(net):
         return None, ""
-    made = split(net, "deploy")
+    made = select_phase(net, "deploy")
     graph = Graph(made)
-    untold = untold_inputs(graph)
+    untold = find_shapeless_inputs(graph)
     if not untold:
         return None, ""
-    size = size_to_assume(net, data_shapes=read_record_shapes)
+    size = assume_size(net, data_shapes=read_record_shapes)
     shapes = infer(net, "deploy", size=size, data_shapes=read_record_shapes)
     channels = _count_channels(graph, weights) if weights else {}
     for node in untold:

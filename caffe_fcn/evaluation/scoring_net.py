@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe_fcn.net.graph import input_layer, is_all_in_one, split
+from caffe_fcn.net.graph import input_layer, is_all_in_one, select_phase
 from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
@@ -15,7 +15,7 @@ def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParame
     A deploy net comes back as it is, with None. In a net with data layers the image is the first top of the first
     data layer, in the validation phase.
     """
-    val = split(net, "val")
+    val = select_phase(net, "val")
     reader = next((layer for layer in val.layer if origin_of(layer) not in (None, Origin.INPUT)), None)
     if reader is None:
         return net, None
@@ -23,7 +23,7 @@ def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParame
     result = NetParameter(name=net.name)
     result.layer.append(input_layer(image, shape))
     known = {image}
-    for layer in (split(net, "deploy") if is_all_in_one(net) else val).layer:
+    for layer in (select_phase(net, "deploy") if is_all_in_one(net) else val).layer:
         if layer.bottom and known.issuperset(layer.bottom):
             known.update(layer.top)
             result.layer.add().CopyFrom(layer)

@@ -14,7 +14,7 @@ from typing import Any
 
 from caffe_fcn.errors import OffsetError
 from caffe_fcn.net.geometry import INT_MAX, CoordMap, exact
-from caffe_fcn.net.graph import Blob, Graph, Node, split
+from caffe_fcn.net.graph import Blob, Graph, Node, select_phase
 from caffe_fcn.net.layer_types import Kind, Origin, layer_type, origin_of
 from caffe_fcn.net.layer_types.shaping import crop_map
 from caffe_fcn.net.layer_types.site import image_axis
@@ -49,7 +49,7 @@ class Crop:
         return _repeat(self.declared, length) == _repeat(self.computed, length)
 
     def as_json(self) -> dict[str, Any]:
-        """The row of ``offsets --json``."""
+        """The Crop as JSON, each figure an exact string."""
         return {
             "layer": self.layer,
             "axis": self.axis,
@@ -65,7 +65,7 @@ def crops(net: NetParameter, phase: str | None = None) -> list[Crop]:
 
     Raises `OffsetError` for a Crop that cannot be aligned.
     """
-    return [crop for crop, _ in align_crops(Graph(split(net, phase)))]
+    return [crop for crop, _ in align_crops(Graph(select_phase(net, phase)))]
 
 
 def has_crops(net: NetParameter) -> bool:

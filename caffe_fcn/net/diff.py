@@ -8,7 +8,7 @@ gone: fields that hold their default, two spellings of one geometry, fields that
 The tables of layers with one name are then compared entry by entry. Of the layers' order only what the
 results depend on counts: two layers that touch one blob, of which one writes it.
 
-The net's name has no meaning, and weights are not looked at (`caffe-fcn weights diff` does that).
+The net's name has no meaning, and weights are not looked at (`caffe_fcn.weights.comparison` does that).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def differences(a: NetParameter | SolverParameter, b: NetParameter | SolverParam
 
 
 def _solver_differences(a: SolverParameter, b: SolverParameter) -> list[Difference]:
-    found = _table_differences("solver", _flat(a), _flat(b))
+    found = _table_differences("solver", _flatten(a), _flatten(b))
     for field in ("net_param", "train_net_param", "test_net_param"):
         nets = [_nets(solver, field) for solver in (a, b)]
         for index, (net_a, net_b) in enumerate(zip_longest(*nets, fillvalue=NetParameter())):
@@ -74,12 +74,12 @@ def _nets(
 
 
 def _net_differences(a: NetParameter, b: NetParameter) -> list[Difference]:
-    found = _table_differences("net", _flat(a), _flat(b))
+    found = _table_differences("net", _flatten(a), _flatten(b))
     phases = {_phase_of_all(net) for net in (a, b)} - {""}
     if len(phases) > 1:
         found.append(Difference("net", "phase", _phase_of_all(a), _phase_of_all(b)))
     both = []
-    for one, other in _paired(_as_written(a), _as_written(b)):
+    for one, other in _pair_layers(_drop_additions(a), _drop_additions(b)):
         if one is not None and other is not None:
             found += _table_differences(f"layer {one.layer.name!r}", one.table, other.table)
             both.append((one, other))
@@ -96,7 +96,7 @@ def _phase_of_all(net: NetParameter) -> str:
     return next((name for name, phase in (("TRAIN", TRAIN), ("TEST", TEST)) if phases == {phase}), "")
 
 
-def _as_written(net: NetParameter) -> list[LayerParameter]:
+def _drop_additions(net: NetParameter) -> list[LayerParameter]:
     """The layers as a prototxt has them: without what Caffe adds by itself to a net that it saves."""
     copies = {top: layer.bottom[0] for layer in net.layer if _is_implicit_split(layer) for top in layer.top}
     phase = _phase_of_all(net)
@@ -121,7 +121,7 @@ def _is_implicit_split(layer: LayerParameter) -> bool:
 def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
     fields = [*a, *(field for field in b if field not in a)]
     return [
-        Difference(where, field, _text(a.get(field, ABSENT)), _text(b.get(field, ABSENT)))
+        Difference(where, field, _format(a.get(field, ABSENT)), _format(b.get(field, ABSENT)))
         for field in fields
         if a.get(field, ABSENT) != b.get(field, ABSENT)
     ]
@@ -139,12 +139,14 @@ class _Placed:
     place: int
 
 
-def _paired(a: Iterable[LayerParameter], b: Iterable[LayerParameter]) -> list[tuple[_Placed | None, _Placed | None]]:
+def _pair_layers(
+    a: Iterable[LayerParameter], b: Iterable[LayerParameter]
+) -> list[tuple[_Placed | None, _Placed | None]]:
     """Layers of one name (several, where phases have a variant each): equal ones first, then in order."""
     groups: dict[str, tuple[list[_Placed], list[_Placed]]] = defaultdict(lambda: ([], []))
     for side, layers in enumerate((a, b)):
         for place, layer in enumerate(layers):
-            groups[layer.name][side].append(_Placed(layer, _flat(layer), place))
+            groups[layer.name][side].append(_Placed(layer, _flatten(layer), place))
     pairs: list[tuple[_Placed | None, _Placed | None]] = []
     for ones, others in groups.values():
         left = []
@@ -175,19 +177,19 @@ def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]
             continue
         writers = [pair for pair in touched if blob in pair[0].layer.top and blob in pair[1].layer.top]
         for pair in touched:
-            writer = next(filter(partial(_turned, pair), writers), None)
+            writer = next(filter(partial(_is_reversed, pair), writers), None)
             if writer is not None:
                 early, late = sorted((pair[0], writer[0]), key=lambda placed: placed.place)
                 where, what = f"layer {late.layer.name!r}", f"order at blob {blob!r}"
-                told = Difference(where, what, f"after {early.layer.name!r}", f"before {early.layer.name!r}")
-                found.setdefault((early.place, late.place), told)
+                difference = Difference(where, what, f"after {early.layer.name!r}", f"before {early.layer.name!r}")
+                found.setdefault((early.place, late.place), difference)
     return list(found.values())
 
 
-def _turned(one: tuple[_Placed, _Placed], other: tuple[_Placed, _Placed]) -> bool:
+def _is_reversed(one: tuple[_Placed, _Placed], other: tuple[_Placed, _Placed]) -> bool:
     """Two layers stand in one order here and in the other there, and some state of the net has both."""
-    turned = (one[0].place < other[0].place) != (one[1].place < other[1].place)
-    return turned and not _exclusive(one[0].layer, other[0].layer)
+    reversed_ = (one[0].place < other[0].place) != (one[1].place < other[1].place)
+    return reversed_ and not _exclusive(one[0].layer, other[0].layer)
 
 
 def _exclusive(x: LayerParameter, y: LayerParameter) -> bool:
@@ -219,7 +221,7 @@ def _implies(r: NetStateRule, s: NetStateRule) -> bool:
 # A message as a table.
 
 
-def _flat(message: Message) -> dict[str, Any]:
+def _flatten(message: Message) -> dict[str, Any]:
     kind = message.DESCRIPTOR.name
     table: dict[str, Any] = {}
     for field, value in message.ListFields():
@@ -227,7 +229,7 @@ def _flat(message: Message) -> dict[str, Any]:
         if (kind, name) in _WITHOUT_MEANING:
             continue
         if (kind, name) in _SETS:
-            table[name] = frozenset(frozenset(_flat(item).items()) if field.message_type else item for item in value)
+            table[name] = frozenset(frozenset(_flatten(item).items()) if field.message_type else item for item in value)
         elif field.message_type is None:
             if repeated:
                 table[name] = tuple(_scalar(field, item) for item in value)
@@ -237,9 +239,9 @@ def _flat(message: Message) -> dict[str, Any]:
             if (kind, name) != ("LayerParameter", "param"):  # a ParamSpec that is not there is the default one
                 table[name] = len(value)
             for index, item in enumerate(value):
-                table.update({f"{name}[{index}].{path}": v for path, v in _flat(item).items()})
+                table.update({f"{name}[{index}].{path}": v for path, v in _flatten(item).items()})
         else:
-            table.update({f"{name}.{path}": v for path, v in _flat(value).items()})
+            table.update({f"{name}.{path}": v for path, v in _flatten(value).items()})
     if kind in _rules():
         _rules()[kind](table, message)
     return table
@@ -340,9 +342,9 @@ def _message_of(row: LayerType) -> str:
     return str(LayerParameter.DESCRIPTOR.fields_by_name[row.param_name].message_type.name)
 
 
-def _text(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(_format, value))
     if isinstance(value, frozenset):
         return " ".join(sorted(map(_rule_text, value)))
     if isinstance(value, float):
@@ -353,7 +355,7 @@ def _text(value: Any) -> str:
 def _rule_text(rule: Any) -> str:
     if isinstance(rule, str):
         return rule
-    return "{" + " ".join(f"{name}: {_text(value)}" for name, value in sorted(rule)) + "}"
+    return "{" + " ".join(f"{name}: {_format(value)}" for name, value in sorted(rule)) + "}"
 
 
 def _same_single(text: str, value: float) -> bool:

@@ -2,7 +2,7 @@
 
 A prototxt lists layers; which of them exist depends on the phase, level and stages (`filtered`), and an
 in-place layer makes a new blob under an old name. `Graph` resolves both: its nodes stand in execution
-order, and every node points at the very blobs that it reads and makes.
+order, and every node refers to the blobs that it reads and makes.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter, NetParameter
     from caffe_fcn.proto.schema import NetStateRule
 
-# The names people use for the state of a net -> Caffe's phase and DIGITS's stage
+# The files of a net by what people call them -> Caffe's phase and DIGITS's stage
 PHASES = {"train": (TRAIN, "train"), "val": (TEST, "val"), "test": (TEST, "val"), "deploy": (TEST, "deploy")}
 
 _FED = "data"  # the blob that DIGITS feeds
 
 
-def split(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> NetParameter:
+def select_phase(net: NetParameter, phase: str | None = None, stages: Iterable[str] = ()) -> NetParameter:
     """The net of one phase ("train", "val" or "deploy"), an all-in-one net split as DIGITS splits it.
 
-    Each phase sets a stage of its own name beside ``stages``; no phase means "deploy". A deploy net made
-    from an all-in-one net has no data layers: what they made and is still read becomes an `Input` layer
-    without a shape. So does a blob named data that nobody makes, for DIGITS feeds it. Raises `NetError` for an
-    unknown phase.
+    Each phase sets a stage of its own name beside ``stages``; no phase means "deploy". A deploy net made from an
+    all-in-one net has no data layers: each of their blobs that another layer reads becomes an `Input` layer without a
+    shape. So does a blob named data that no layer makes, because DIGITS feeds it. Raises `NetError` for an unknown
+    phase.
     """
     name = (phase or "deploy").lower()
     if name not in PHASES:
@@ -40,12 +40,12 @@ def split(net: NetParameter, phase: str | None = None, stages: Iterable[str] = (
     result = filtered(net, number, stages={stage, *stages})
     if stage == "deploy" and is_all_in_one(net):
         _replace_data_layers(result)
-        _feed_data(result)
+        _add_data_input(result)
     return result
 
 
 def is_all_in_one(net: NetParameter) -> bool:
-    """Whether the net says of some layer that it is, or is not, for deployment."""
+    """Whether a rule of some layer names the stage "deploy"."""
     return any(
         "deploy" in (*rule.stage, *rule.not_stage) for layer in net.layer for rule in (*layer.include, *layer.exclude)
     )
@@ -91,7 +91,7 @@ def _replace_data_layers(net: NetParameter) -> None:
     replace_layers(net, kept)
 
 
-def _feed_data(net: NetParameter) -> None:
+def _add_data_input(net: NetParameter) -> None:
     makers = {top: layer for layer in reversed(net.layer) for top in layer.top}
     reader = next((layer for layer in net.layer if _FED in layer.bottom), None)
     if reader is not None and makers.get(_FED, reader) is reader:  # made by nobody, or first in place
@@ -133,7 +133,7 @@ class Node:
 
 
 class Graph:
-    """The nodes of a net that has been `split` or `filtered`, and its blobs by name (their last versions).
+    """The nodes of a net that has been `select_phase` or `filtered`, and its blobs by name (their last versions).
 
     Raises `NetError` for two layers with one name, a blob that nobody makes or that two layers make,
     a layer that stands before what it reads, and a cycle.
@@ -156,7 +156,7 @@ class Graph:
         for name in node.layer.bottom:
             blob = self.blobs.get(name)
             if blob is None:
-                raise self._unmade(node, name)
+                raise self._explain_missing(node, name)
             blob.readers.append(node)
             node.bottoms.append(blob)
         before = list(node.layer.bottom)
@@ -168,7 +168,7 @@ class Graph:
             self.blobs[name] = blob = Blob(name, node)
             node.tops.append(blob)
 
-    def _unmade(self, node: Node, name: str) -> NetError:
+    def _explain_missing(self, node: Node, name: str) -> NetError:
         later = {top: layer for layer in reversed(self.net.layer[node.index :]) for top in layer.top}
         if name not in later:
             mend = nearest(name, [*self.blobs, *later]) or "name a top of an earlier layer"

@@ -18,10 +18,10 @@ from typing import Any
 from caffe_fcn.errors import NetError, OffsetError
 from caffe_fcn.net.crops import Crop, FractionError, crops, has_crops
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.graph import Graph, Node, select_phase
 from caffe_fcn.net.layer_types import Kind
 from caffe_fcn.net.receptive_fields import receptive_fields
-from caffe_fcn.net.shapes import row_of, shapes_of
+from caffe_fcn.net.shapes import infer_graph, row_of
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import copy_message
 
@@ -31,7 +31,7 @@ _MOST_SIZES = 4096  # tried one by one; the strides of nets multiply to some ten
 
 
 @dataclass(frozen=True)
-class Plan:
+class PaddingPlan:
     """The smallest padding ``pad`` of ``layer``, and what it saves at 500 x 500 against the declared one.
 
     ``period`` is the number of sizes after which everything repeats; ``macs`` and ``declared_macs`` are
@@ -50,12 +50,12 @@ class Plan:
 
     @property
     def range_text(self) -> str:
-        """The sizes planned for, in words."""
+        """The sizes that the plan is for, in words."""
         upto = f"to {dims(self.largest)}" if self.largest else "up"
         return f"images from {dims(self.smallest)} {upto}"
 
     def as_json(self) -> dict[str, Any]:
-        """The document of ``offsets --plan-padding --json``."""
+        """The plan as a JSON document."""
         return {**asdict(self), "crops": [crop.as_json() for crop in self.crops]}
 
 
@@ -64,22 +64,24 @@ def plan(
     smallest: tuple[int, int] = (1, 1),
     largest: tuple[int, int] | None = None,
     phase: str | None = None,
-) -> Plan:
-    """The smallest first padding for all image sizes (H, W) from ``smallest`` to ``largest`` (or without end).
+) -> PaddingPlan:
+    """The smallest padding of the first layer for all image sizes (H, W) from ``smallest`` up to ``largest``, if given.
 
     Raises `OffsetError` where no padding makes every Crop valid, `NetError` for a net without a first
     convolution.
     """
     if largest and any(low > high for low, high in zip(smallest, largest, strict=True)):
-        raise OffsetError("padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap --min and --max")
-    chosen = split(net, phase)
+        raise OffsetError(
+            "padding", f"{dims(largest)} is smaller than {dims(smallest)}", "swap `smallest` and `largest`"
+        )
+    chosen = select_phase(net, phase)
     if not has_crops(chosen):
         raise OffsetError("padding", "the net has no Crop", "plan for a net that crops")
     first = first_layers(Graph(chosen))
     names = [node.name for node in first]
     declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
     period = _period(Graph(chosen))
-    _sizes(smallest, largest, period)  # too many of them are too many whatever the padding
+    _sizes(smallest, largest, period)  # raises here, once, if there are too many
     failure: NetError = OffsetError("padding", "none makes every Crop valid")
     alike = 0  # paddings in a row that failed for the same reason
     for pad in range(_MOST):
@@ -87,12 +89,12 @@ def plan(
         try:
             found, period = prove(candidate, smallest, largest)
         except NetError as error:
-            alike = alike + 1 if _same(failure, error) else 1
+            alike = alike + 1 if _fail_alike(failure, error) else 1
             failure = error
             if alike > period:
                 break
             continue
-        return Plan(
+        return PaddingPlan(
             ", ".join(names),
             pad,
             declared,
@@ -106,11 +108,12 @@ def plan(
     raise failure
 
 
-def _same(failure: NetError, error: NetError) -> bool:
+def _fail_alike(failure: NetError, error: NetError) -> bool:
     """Whether two paddings failed for the same reason.
 
-    An offset is a fraction of the padding plus a constant, the fraction's denominator a stride: one that is never whole
-    in a period of paddings never is. What says the same for a whole period does not depend on the padding at all.
+    An offset is a constant plus a fraction of the padding, whose denominator is a stride. So an offset that is not
+    whole for any padding of a period is never whole; and an error that stays the same for a period does not depend on
+    the padding.
     """
     both = isinstance(failure, FractionError) and isinstance(error, FractionError)
     return str(failure) == str(error) or (both and failure.where == error.where)
@@ -127,7 +130,7 @@ def prove(
     graph = Graph(_with_crops(net, found))
     period = _period(graph)
     for size in _sizes(smallest, largest, period):
-        shapes_of(graph, size)
+        infer_graph(graph, size)
     return found, period
 
 
@@ -168,7 +171,7 @@ def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
 
 
 def _macs(net: NetParameter, right: list[Crop]) -> int:
-    return shapes_of(Graph(_with_crops(net, right)), _MEASURED_AT).total_macs
+    return infer_graph(Graph(_with_crops(net, right)), _MEASURED_AT).total_macs
 
 
 def _period(graph: Graph) -> int:
@@ -176,10 +179,10 @@ def _period(graph: Graph) -> int:
 
 
 def _sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: int) -> list[tuple[int, int]]:
-    """One period of sizes of both axes at once: what an axis does never depends on the other."""
+    """One period of sizes, of both axes at once because neither axis depends on the other."""
     highs = largest or (smallest[0] + period, smallest[1] + period)
     rows, columns = (range(low, min(high + 1, low + period)) for low, high in zip(smallest, highs, strict=True))
     if max(len(rows), len(columns)) > _MOST_SIZES:
         what = f"the net repeats itself only every {period} pixels, which is too many sizes to try"
-        raise OffsetError("padding", what, f"plan for at most {_MOST_SIZES} of them: --min and --max")
+        raise OffsetError("padding", what, f"plan for at most {_MOST_SIZES} of them: `smallest` and `largest`")
     return [(rows[place % len(rows)], columns[place % len(columns)]) for place in range(max(len(rows), len(columns)))]

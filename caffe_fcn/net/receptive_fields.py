@@ -50,17 +50,17 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
         windows = (row.field(node.layer) if row.field else ()) or (Window(row.reach(node.layer)),)
         try:
             axis = _first_axis([first[blob] for blob in node.bottoms[: row.follows] if blob in first], step)
-            columns = _columns(_joined(followed), step.maps if axis is None else step.from_axis(axis), windows)
+            columns = _columns(_merge(followed), step.maps if axis is None else step.from_axis(axis), windows)
         except AxisMismatchError:  # axes of another kind or number, through which nothing is traced
             continue
-        each = tuple(_through(row, *column) for column in columns)
+        each = tuple(_trace_layer(row, *column) for column in columns)
         fields.update((top, each) for top in node.tops)
         if axis is not None:
             first.update((top, axis) for top in node.tops)
     return {blob.name: field for blob, field in fields.items()}
 
 
-def _through(row: LayerType, seen: ReceptiveField, step: AxisMap, window: Window) -> ReceptiveField:
+def _trace_layer(row: LayerType, seen: ReceptiveField, step: AxisMap, window: Window) -> ReceptiveField:
     taps = (window.extent - 1) // window.stride if row.upsamples else window.extent - 1
     back = step.inverse()  # from the layer's output coordinates to its input coordinates
     return ReceptiveField(
@@ -75,7 +75,7 @@ def _first_axis(known: list[int], step: CoordMap) -> int | None:
     return known[0] if known else FIRST_COORDINATE if step.keeps else step.axis
 
 
-def _joined(fields: list[tuple[ReceptiveField, ...]]) -> tuple[ReceptiveField, ...]:
+def _merge(fields: list[tuple[ReceptiveField, ...]]) -> tuple[ReceptiveField, ...]:
     return tuple(max(column, key=lambda field: field.size) for column in _columns(*fields))
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
-from caffe_fcn.net.graph import Blob, Graph, Node, split
+from caffe_fcn.net.graph import Blob, Graph, Node, select_phase
 from caffe_fcn.net.layer_types import (
     ANY,
     LAYER_TYPES,
@@ -89,54 +89,59 @@ def infer(
     inputs: Mapping[str, Shape] | None = None,
     data_shapes: DataShapes | None = None,
 ) -> Shapes:
-    """The shapes of ``net`` in a phase (see `graph.split`).
+    """The shapes of ``net`` in a phase (see `graph.select_phase`).
 
-    ``size`` (H, W) takes the place of the image size that the net's sources say, or that they don't:
-    of Input and data layers with 4 axes, and of Python data layers. ``inputs`` gives blobs by name their
-    shapes. ``data_shapes`` looks into the files of data layers. Raises `NetError` for what does not fit, naming
+    ``size`` (H, W) is used instead of the image size that the net's sources declare, and where they declare none:
+    for Input and data layers with 4 axes, and for Python data layers. ``inputs`` has the shapes of blobs by name.
+    ``data_shapes`` looks into the files of data layers. Raises `NetError` for what does not fit, naming
     layer and blob, and what ``data_shapes`` raises.
     """
-    graph = Graph(split(net, phase, stages))
-    return shapes_of(graph, size, {**_infer_inputs(net, graph, size, data_shapes), **(inputs or {})}, data_shapes)
+    graph = Graph(select_phase(net, phase, stages))
+    return infer_graph(graph, size, {**_infer_inputs(net, graph, size, data_shapes), **(inputs or {})}, data_shapes)
 
 
-def untold_inputs(graph: Graph) -> list[Node]:
-    """The Input layers without a shape, as an all-in-one net's data layers leave them when it is deployed."""
+def find_shapeless_inputs(graph: Graph) -> list[Node]:
+    """The Input layers without a shape, such as those that replace the data layers of an all-in-one net."""
     return [node for node in graph.nodes if origin_of(node.layer) is Origin.INPUT and lacks_shapes(node.layer)]
 
 
-def size_to_assume(
+def assume_size(
     net: NetParameter,
     phase: str | None = None,
     stages: Iterable[str] = (),
     data_shapes: DataShapes | None = None,
 ) -> tuple[int, int] | None:
-    """A size (H, W) to show a net at that takes images of any size, and whose data layers tell none; else None."""
-    graph = Graph(split(net, phase, stages))
+    """The size (H, W) at which to show a net that takes images of any size; None for a net that has a size.
+
+    A net has a size where an input has a shape, where the data layers tell one, or where a layer is fully connected.
+    """
+    graph = Graph(select_phase(net, phase, stages))
     dense = any(layer_type(node.type).kind is Kind.INNER_PRODUCT for node in graph.nodes)
-    return None if dense or not untold_inputs(graph) or _infer_inputs(net, graph, None, data_shapes) else ANY_SIZE
+    return (
+        None if dense or not find_shapeless_inputs(graph) or _infer_inputs(net, graph, None, data_shapes) else ANY_SIZE
+    )
 
 
 def _infer_inputs(
     net: NetParameter, graph: Graph, size: tuple[int, int] | None, data_shapes: DataShapes | None
 ) -> dict[str, Shape]:
-    """What the data layers of an all-in-one net tell of the image that its deploy form is fed."""
-    untold = untold_inputs(graph)
+    """The shape of the image that the deploy form of an all-in-one net takes, as its data layers tell it."""
+    shapeless = find_shapeless_inputs(graph)
     origins = ((layer, origin_of(layer)) for layer in net.layer)
     reader = next((layer for layer, origin in origins if origin and origin.reads_images), None)
-    if len(untold) != 1 or reader is None:
+    if len(shapeless) != 1 or reader is None:
         return {}
     try:
         _, channels, *image = LAYER_TYPES[reader.type].tops(Site(reader, data_shapes=data_shapes))[0]
-    except CaffeFcnError:  # its files are elsewhere, or not named: what the layer itself says remains
+    except CaffeFcnError:  # its files are elsewhere, or not named; the layer itself may say a size
         rules = reader.transform_param
         channels = 1 if rules.force_gray else 3
         image = [rules.crop_size] * 2 if rules.crop_size else []
     image = list(size or image)
-    return {untold[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
+    return {shapeless[0].layer.top[0]: (1, channels, *image)} if len(image) == 2 else {}
 
 
-def shapes_of(
+def infer_graph(
     graph: Graph,
     size: tuple[int, int] | None = None,
     inputs: Mapping[str, Shape] | None = None,
@@ -181,7 +186,7 @@ def row_of(node: Node) -> LayerType:
 
 
 def _check_blob(node: Node, name: str, shape: Shape) -> None:
-    """What Caffe asks of every blob (Blob::Reshape)."""
+    """Raise `NetError` for a shape that Caffe refuses (Blob::Reshape)."""
     if len(shape) > MOST_AXES:
         raise NetError(node, f"gives {name} {len(shape)} axes", f"Caffe has {MOST_AXES} at most")
     if any(dim < 0 for dim in shape):
@@ -191,7 +196,7 @@ def _check_blob(node: Node, name: str, shape: Shape) -> None:
 
 
 def _check_loss_weights(node: Node) -> None:
-    """Caffe takes one weight per top; a loss layer without any has one, for its first top."""
+    """Raise `NetError` unless there is one weight per top; a loss layer that sets none has one, for its first top."""
     weights = len(node.layer.loss_weight) or (1 if is_loss(node.type) else 0)
     if weights not in (0, len(node.tops)) and node.tops:
         raise NetError(node, f"has {weights} loss_weight for {len(node.tops)} tops", "give one each, 0 for no loss")

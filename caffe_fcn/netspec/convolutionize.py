@@ -79,7 +79,7 @@ class _Conversion:
                 continue
             self._add(shapes)
         for name in sorted(self.names - self.kernels.keys()):
-            mend = f"in none of {', '.join(_PHASES)} do its rules let it in"
+            mend = f"its rules exclude it from {', '.join(_PHASES)}"
             raise failure or NetError(f"layer '{name}'", "is in no state of the net that could be tried", mend)
 
     def _add(self, shapes: Shapes) -> None:
@@ -155,7 +155,7 @@ def _check_in_place(node: Node) -> None:
     bottom, top = node.bottoms[0], node.tops[0]
     in_place = any(top.name in reader.layer.top for reader in top.readers)
     if in_place and len(bottom.readers) > 1:
-        mend = "let the layer behind it have a top of its own"
+        mend = "give the layer after it a top of its own"
         raise NetError(node, f"cannot go: others read '{bottom.name}', and what follows works in place", mend)
 
 

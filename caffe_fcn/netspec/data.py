@@ -62,7 +62,7 @@ def _add(n: NetSpec, layer: _Layer, **rules: Any) -> None:
 
 
 def _add_twin(n: NetSpec, layer: _Layer, **rules: Any) -> None:
-    """Add a layer of another phase that makes the same blobs; it has no Tops, as a name stands once in a NetSpec."""
+    """Add a layer of another phase that makes the same blobs; it has no Tops, because a NetSpec has each name once."""
     twin = {"ntop": 0, "name": layer.tops[0], "top": layer.tops, **layer.params, **rules}
     n[f"{layer.tops[0]}_val"] = Function(layer.type_name, (), twin)
 

@@ -20,7 +20,7 @@ from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
 
-_PASCAL = 21  # the number of classes in the nets that DIGITS has itself, whose layers have plain names
+_PASCAL = 21  # the number of classes of DIGITS's own nets, where the names of layers are plain
 IGNORE_LABEL = 255  # the label of pixels that the loss ignores
 
 # For training all skips at once: what brings the values of a pooling to the magnitude of the last features.

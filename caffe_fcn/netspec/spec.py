@@ -184,7 +184,7 @@ class _Enums:
         kind = message(f"{self._name}Parameter")
         if not hasattr(kind, name):
             values = kind.DESCRIPTOR.enum_values_by_name
-            mend = nearest(name, values) or f"it has {', '.join(values) or 'none'}"
+            mend = nearest(name, values) or f"it has {', '.join(values) or 'no values'}"
             raise NetError(f"P.{self._name}.{name}", "no such value", mend)
         return getattr(kind, name)
 
@@ -214,7 +214,7 @@ def _collect_layers(wanted: Iterable[Top | Function], namer: _Namer) -> dict[Fun
 
 
 class _Namer:
-    """The given names; whatever has none is named by its layer's type and a number."""
+    """The given names; a Top without one is named by its layer's type and a number."""
 
     def __init__(self, names: dict[Top | Function, str]) -> None:
         self._names = names

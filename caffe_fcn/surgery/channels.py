@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
-from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.graph import Graph, Node, select_phase
 from caffe_fcn.net.layer_types import Kind, Origin, layer_type, windows
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
@@ -67,7 +67,7 @@ def fold_mean(
     The first convolution takes in ``mean`` (B, G, R), and the Power layer before it where the net has one. Raises
     `NetError` where there is neither, or where another layer stands before the convolution.
     """
-    deploy = split(load_net(net))
+    deploy = select_phase(load_net(net))
     conv, power = _find_first_convolution(Graph(deploy))
     if power is None and not mean:
         raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")

@@ -17,7 +17,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Origin, Site, layer_type, origin_of
-from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer, size_to_assume
+from caffe_fcn.net.shapes import ANY_SIZE, Shapes, assume_size, infer
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.weights.formats import open_weights
@@ -51,7 +51,7 @@ def infer_shapes(net: NetParameter, phase: str | None, size: tuple[int, int] | N
     An assumed size serves as well as the real one: a convolution has the same parameters at any size.
     """
     sizeless = any(origin_of(layer) is Origin.CODE for layer in net.layer)
-    size = size or (ANY_SIZE if sizeless else size_to_assume(net, phase, data_shapes=read_record_shapes))
+    size = size or (ANY_SIZE if sizeless else assume_size(net, phase, data_shapes=read_record_shapes))
     return infer(net, phase, size=size, data_shapes=read_record_shapes)
 
 

@@ -15,7 +15,7 @@ from caffe_fcn import files, proto
 from caffe_fcn.errors import NetError, WeightsError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.graph import Graph, Node, select_phase
 from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.net.layer_types.row import Outputs
 from caffe_fcn.proto import NetParameter
@@ -45,7 +45,7 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     Returns what was folded; chains that branch off, or that do not follow a convolution, stay as they are.
     Raises `NetError` where there is nothing to fold, `WeightsError` where the weights lack a layer.
     """
-    deploy = split(load_net(net))
+    deploy = select_phase(load_net(net))
     chains = list(_find_chains(Graph(deploy)))
     if not chains:
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")

@@ -30,7 +30,7 @@ from caffe_fcn import proto
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Graph, input_layer, split
+from caffe_fcn.net.graph import Graph, input_layer, select_phase
 from caffe_fcn.net.layer_types import Kind, layer_type, origin_of
 from caffe_fcn.net.shapes import infer, row_of
 from caffe_fcn.offsets import coord_map_between
@@ -154,7 +154,7 @@ class _ComparedNet:
     """One of the two nets, in its TEST phase."""
 
     def __init__(self, net: NetParameter, role: str) -> None:
-        self.net, self.role = split(net), role
+        self.net, self.role = select_phase(net), role
         self.graph = Graph(self.net)
 
     def input_shape(self) -> Shape:

@@ -50,18 +50,18 @@ def dot(picture: Topology) -> str:
     """The graph in Graphviz's language."""
     lines = [
         "digraph net {",
-        f"  label={_quoted(picture.name)} labelloc=t",
+        f"  label={_quote(picture.name)} labelloc=t",
         '  graph [fontname="Helvetica" nodesep=0.3 ranksep=0.4]',
         '  node [fontname="Helvetica" fontsize=11 shape=box style="rounded,filled" color="#00000033"]',
         '  edge [fontname="Helvetica" fontsize=9 color="#667788" fontcolor="#667788" arrowsize=0.6]',
     ]
     for index, box in enumerate(picture.boxes):
         colour = COLOURS[box.cards[0].role]
-        lines.append(f'  n{index} [label={_quoted(_label(box))} fillcolor="{colour}"]')
+        lines.append(f'  n{index} [label={_quote(_label(box))} fillcolor="{colour}"]')
     for line in picture.lines:
         source = picture.boxes[line.source].cards[0].name
         label = "\n".join(shape if name == source else f"{name} {shape}" for name, shape in line.blobs)
-        lines.append(f"  n{line.source} -> n{line.target} [label={_quoted(label)}]")
+        lines.append(f"  n{line.source} -> n{line.target} [label={_quote(label)}]")
     return "\n".join([*lines, "}\n"])
 
 
@@ -85,7 +85,7 @@ def _label(box: Box) -> str:
     return "\n".join([*title, *(f"{card.name}: {card.type} {card.facts}".strip() for card in others)])
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("&", "&amp;"), ("\n", "\\n")):
         text = text.replace(character, escape)
     return f'"{text}"'
@@ -97,7 +97,7 @@ def _graphviz(kind: str) -> Callable[[Topology, object], bytes]:
             done = subprocess.run(["dot", f"-T{kind}"], input=dot(picture).encode(), capture_output=True, check=False)
         except FileNotFoundError as error:
             raise CaffeFcnError(
-                target, f"a .{kind} needs Graphviz's 'dot', which is not installed", _install()
+                target, f"a .{kind} needs Graphviz's 'dot', which is not installed", _how_to_install()
             ) from error
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().split("\n")[0]
@@ -107,7 +107,7 @@ def _graphviz(kind: str) -> Callable[[Topology, object], bytes]:
     return render
 
 
-def _install() -> str:
+def _how_to_install() -> str:
     command = {"darwin": "brew install graphviz", "win32": "winget install graphviz"}.get(sys.platform)
     return f"{command or 'apt-get install graphviz'}, or name an .html or .dot file"
 

@@ -41,7 +41,7 @@ def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Layou
     """Lay out boxes of (width, height). Every edge must lead from a box to a later one."""
     graph = _Ranked(sizes, edges)
     graph.sort()
-    x = graph.placed()
+    x = graph.place()
     y, height = graph.heights()
     left = min((x[v] - w / 2 for v, (w, _) in enumerate(graph.sizes)), default=0.0)
     right = max((x[v] + w / 2 for v, (w, _) in enumerate(graph.sizes)), default=0.0)
@@ -127,7 +127,7 @@ class _Ranked:
 
     # Horizontal places
 
-    def placed(self) -> list[float]:
+    def place(self) -> list[float]:
         """The centre of every vertex along x."""
         column, count = self._columns()
         lefts: list[dict[int, float]] = [{} for _ in range(count)]  # the columns to the left, and how far they must be
@@ -137,7 +137,7 @@ class _Ranked:
                 i, j, distance = column[a], column[b], self._distance(a, b)
                 rights[i][j] = lefts[j][i] = max(distance, rights[i].get(j, 0.0))
         near = self._neighbours(column, count)
-        order = _sorted_columns(lefts, rights)
+        order = _order_columns(lefts, rights)
         x = [0.0] * count
         for i in order:
             x[i] = max((x[j] + distance for j, distance in lefts[i].items()), default=0.0)
@@ -217,7 +217,7 @@ class _Ranked:
         return x[box] + (ends.index(neighbour) - (len(ends) - 1) / 2) * step
 
 
-def _sorted_columns(lefts: list[dict[int, float]], rights: list[dict[int, float]]) -> list[int]:
+def _order_columns(lefts: list[dict[int, float]], rights: list[dict[int, float]]) -> list[int]:
     """The columns so that each stands behind all to its left. Upright lines that do not cross always can."""
     waiting = [len(left) for left in lefts]
     order = [i for i, left in enumerate(lefts) if not left]

@@ -45,10 +45,10 @@ def page(picture: Topology) -> str:
         "longest": _LONGEST,
     }
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    return template.replace("{{data}}", _embedded(document))
+    return template.replace("{{data}}", _embed_json(document))
 
 
-def _embedded(document: Any) -> str:
+def _embed_json(document: Any) -> str:
     """JSON that cannot end the script element that it stands in."""
     return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 

@@ -13,10 +13,10 @@ from typing import Any
 from caffe_fcn import offsets
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.net.geometry import dims, exact
-from caffe_fcn.net.graph import Graph, Node, split
+from caffe_fcn.net.graph import Graph, Node, select_phase
 from caffe_fcn.net.layer_types import DataShapes, Role, is_loss, layer_type
 from caffe_fcn.net.receptive_fields import receptive_fields
-from caffe_fcn.net.shapes import Shapes, infer, size_to_assume
+from caffe_fcn.net.shapes import Shapes, assume_size, infer
 from caffe_fcn.proto import NetParameter, to_text
 
 # What the roles of layers are called in a picture's legend
@@ -91,7 +91,7 @@ def topology(
     Raises `NetError` for a net that is not a graph.
     """
     graph, shapes, unknown = _infer_if_possible(net, phase, stages, size, data_shapes)
-    known = _Known(net, phase, graph, shapes, unknown)
+    tables = _NetTables(net, phase, graph, shapes, unknown)
     boxes: list[Box] = []
     home: dict[int, int] = {}
     lines: dict[tuple[int, int], list[tuple[str, str]]] = {}
@@ -99,12 +99,12 @@ def topology(
         host = home[node.bottoms[0].maker.index] if _shares_box(node) else len(boxes)
         if host == len(boxes):
             boxes.append(Box())
-        boxes[host].cards.append(known.card(node))
+        boxes[host].cards.append(tables.card(node))
         home[node.index] = host
         for blob in node.bottoms:
             source = home[blob.maker.index]
             if source != host:
-                lines.setdefault((source, host), []).append((blob.name, known.shape(blob.name)))
+                lines.setdefault((source, host), []).append((blob.name, tables.shape(blob.name)))
     totals = {"layers": len(graph.nodes)}
     if shapes:
         totals |= {"params": shapes.total_params, "macs": shapes.total_macs, "bytes": shapes.activation_bytes}
@@ -126,14 +126,14 @@ def _infer_if_possible(
 ) -> tuple[Graph, Shapes | None, list[str]]:
     """The graph, its shapes, and why there are none, if so."""
     try:
-        size = size or size_to_assume(net, phase, stages, data_shapes)
+        size = size or assume_size(net, phase, stages, data_shapes)
         shapes = infer(net, phase, stages, size, data_shapes=data_shapes)
     except CaffeFcnError as error:
-        return Graph(split(net, phase, stages)), None, [f"shapes: {error}"]
+        return Graph(select_phase(net, phase, stages)), None, [f"shapes: {error}"]
     return shapes.graph, shapes, []
 
 
-class _Known:
+class _NetTables:
     """All tables of a net, of which a card takes its layer's rows."""
 
     def __init__(

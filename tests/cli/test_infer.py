@@ -178,7 +178,7 @@ def test_a_coarse_answer_is_stretched_to_the_image(infer: Cli, tmp_path: Path) -
 # net, arguments, what is said
 BAD = {
     "no image": ("colour", ["none.png"], "none.png: no such file"),
-    "not an image": ("colour", ["colour.prototxt"], "colour.prototxt: is no image"),
+    "not an image": ("colour", ["colour.prototxt"], "colour.prototxt: is not an image"),
     "an image cut off": ("colour", ["broken.jpg"], "broken.jpg: is"),
     "two of one name": ("colour", ["photo.png", "./photo.png"], "both would be out/photo.png"),
     "a mean of two": ("colour", ["photo.png", "--mean", "1,2"], "2 values for 3 channels"),

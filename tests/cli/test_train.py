@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path) -> P
     return tmp_path
 
 
-def test_a_training_shows_its_losses_and_tells_what_it_left(place: Path, cli: Cli) -> None:
+def test_a_training_shows_its_losses_and_names_what_it_wrote(place: Path, cli: Cli) -> None:
     ran = cli("train", decay.write(place, snapshot=10))
     assert ran.status == 0
     shown = re.findall(r"iteration (\d+)/20  loss (\S+)(?:  lr (\S+))?", ran.err)

@@ -1,4 +1,4 @@
-"""``dataset.json`` read: what is no description is one line that names the field, and nothing is removed for it."""
+"""``dataset.json`` is read strictly: an error is one line that names the field, and no file is removed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build import building
-from caffe_fcn.datasets.build.building import Way
-from caffe_fcn.datasets.build.workshop import WORKSHOP, ResumeError
+from caffe_fcn.datasets.build import builder
+from caffe_fcn.datasets.build.options import BuildOptions
+from caffe_fcn.datasets.build.staging import STAGING, ResumeError
 from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.datasets.inspect import explore, overview
 from caffe_fcn.description import dataset_json
@@ -100,7 +100,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("case", TEXTS)
-def test_what_is_no_json_of_numbers_and_names_is_one_line(tmp_path: Path, case: str, cli: Cli) -> None:
+def test_a_file_that_is_not_valid_json_is_one_line(tmp_path: Path, case: str, cli: Cli) -> None:
     (tmp_path / "dataset.json").write_bytes(TEXTS[case])
     ran = cli("data", "info", tmp_path)
     assert ran.status == 2 and ran.err.startswith("error: ") and ran.err.count("\n") == 1
@@ -118,8 +118,8 @@ def test_a_build_over_a_damaged_description_removes_nothing(tmp_path: Path) -> N
     assert contents(tmp_path / "set") == before
 
 
-def test_a_description_damaged_meanwhile_costs_neither_data_set(tmp_path: Path) -> None:
-    """What was built stays where it was built, and --resume puts it into place."""
+def test_a_description_damaged_during_a_build_destroys_neither_data_set(tmp_path: Path) -> None:
+    """The new data set stays in its temporary folder, and --resume moves it into place."""
     triangles.build(tmp_path / "set", 20, 4)
     file = tmp_path / "set" / "dataset.json"
     whole = file.read_bytes()
@@ -128,16 +128,16 @@ def test_a_description_damaged_meanwhile_costs_neither_data_set(tmp_path: Path) 
         file.write_text("{")
 
     with pytest.raises(FileError, match=r"dataset\.json"):
-        triangles.build(tmp_path / "set", 30, 4, way=Way(progress=damage))
+        triangles.build(tmp_path / "set", 30, 4, options=BuildOptions(progress=damage))
     assert (tmp_path / "set" / "train_images" / "data.mdb").exists()
-    assert (tmp_path / "set" / WORKSHOP / "train_images" / "data.mdb").exists()
+    assert (tmp_path / "set" / STAGING / "train_images" / "data.mdb").exists()
     file.write_bytes(whole)
-    triangles.build(tmp_path / "set", 30, 4, way=Way(resume=True))
+    triangles.build(tmp_path / "set", 30, 4, options=BuildOptions(resume=True))
     assert len(datasets.open(tmp_path / "set")) == 27
-    assert not (tmp_path / "set" / WORKSHOP).exists()
+    assert not (tmp_path / "set" / STAGING).exists()
 
 
-def test_a_folder_of_other_things_in_the_way_costs_neither_data_set(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_in_the_way_destroys_neither_data_set(tmp_path: Path) -> None:
     triangles.build(tmp_path / "set", 20, 4, val_percent=0)
     (tmp_path / "set" / "val_images").mkdir()
     (tmp_path / "set" / "val_images" / "mine").touch()
@@ -154,7 +154,7 @@ def test_fields_of_a_later_version_stay(tmp_path: Path) -> None:
     about |= {"version": 2, "licence": {"kind": ["free"]}}
     about["splits"]["train"]["weather"] = "sunny"
     file.write_text(json.dumps(about))
-    building.measure_again(tmp_path / "set")
+    builder.measure_again(tmp_path / "set")
     assert json.loads(file.read_text()) == about
 
 
@@ -168,7 +168,7 @@ JSON = st.recursive(
 @settings(max_examples=60)
 @given(st.data())
 def test_whatever_is_in_a_field_is_read_or_one_line(built: Path, data: st.DataObject) -> None:
-    """What passes the checks can be shown: nothing behind them stumbles."""
+    """Whatever passes the checks can also be shown."""
     file = built / "dataset.json"
     whole = file.read_bytes()
     about = json.loads(whole)
@@ -202,36 +202,36 @@ JOURNALS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("case", JOURNALS)
-def test_a_damaged_journal_is_refused_and_what_is_done_stays(tmp_path: Path, case: str) -> None:
+def test_a_damaged_journal_is_refused_and_the_records_stay(tmp_path: Path, case: str) -> None:
     def stop(what: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(progress=stop))
-    journal = tmp_path / "set" / WORKSHOP / "train.journal"
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(progress=stop))
+    journal = tmp_path / "set" / STAGING / "train.journal"
     whole = journal.read_bytes()
     journal.write_bytes(JOURNALS[case](whole))
     before = contents(tmp_path / "set")
     with pytest.raises(ResumeError, match=r"train\.journal:\d+: the journal is damaged.*without --resume") as raised:
-        triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert "\n" not in str(raised.value)
     assert contents(tmp_path / "set") == before
     journal.write_bytes(whole)
-    triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+    triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert len(datasets.open(tmp_path / "set")) == 360
 
 
-def test_a_damaged_database_is_not_gone_on_with_and_stays(tmp_path: Path) -> None:
+def test_a_damaged_database_is_not_continued_and_stays(tmp_path: Path) -> None:
     def stop(what: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(progress=stop))
-    file = tmp_path / "set" / WORKSHOP / "train_images" / "data.mdb"
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(progress=stop))
+    file = tmp_path / "set" / STAGING / "train_images" / "data.mdb"
     content = bytearray(file.read_bytes())
     content[2 * 4096 + 10] ^= 1
     file.write_bytes(content)
     before = contents(tmp_path / "set")
     with pytest.raises(ResumeError, match=r"page 2 .*without --resume"):
-        triangles.build(tmp_path / "set", 400, 4, way=Way(resume=True))
+        triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert contents(tmp_path / "set") == before

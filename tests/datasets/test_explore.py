@@ -39,7 +39,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Red images whose left part is class 1; record 00 has class 2 besides, and an ignored row."""
+    """Red images with class 1 on the left; record 00 also has class 2 and an ignored row."""
     root = tmp_path_factory.mktemp("explore")
     for name in ("images", "labels"):
         (root / name).mkdir()
@@ -54,7 +54,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "images" / f"{number:02}.png").write_bytes(png.encode(image))
         (root / "labels" / f"{number:02}.png").write_bytes(png.encode(label))
     folder.build(
-        root / "set", root / "images", root / "labels", classes=CLASSES, encoding="grey", shuffle=False, val_percent=20
+        root / "set",
+        root / "images",
+        root / "labels",
+        val_percent=20,
+        classes=CLASSES,
+        encoding="grey",
+        options=datasets.ImportOptions(shuffle=False),
     )
     shown = {
         split: (pairs, explore.make_views(pairs, 100, 256, workers=2))
@@ -72,7 +78,7 @@ def page(browser: Browser, made: Path) -> Browser:
 
 
 def pixel(page: Browser, view: int, image: int, x: int, y: int) -> list[int]:
-    """R, G, B, A of an image of the first record: which of its views, which image in it."""
+    """R, G, B, A of a pixel in one image of one view of the first record."""
     wait = "new Promise(done => { const i = document.querySelectorAll('.view')[%d].querySelectorAll('img')[%d];"
     page._ask("Runtime.evaluate", expression=f"({wait % (view, image)} i.decode().then(done); }})", awaitPromise=True)
     return list(
@@ -92,7 +98,7 @@ def texts(page: Browser, selector: str) -> list[str]:
     return list(page.run(f"[...document.querySelectorAll('{selector}')].map(e => e.textContent)"))
 
 
-def test_the_page_asks_nothing_of_the_network(page: Browser, made: Path) -> None:
+def test_the_page_loads_nothing_from_the_network(page: Browser, made: Path) -> None:
     assert [url for url in page.requests if not url.startswith("data:")] == [(made / "page.html").as_uri()]
 
 
@@ -120,7 +126,7 @@ def test_a_record_shows_its_image_its_label_in_its_palette_and_the_overlay(page:
     assert float(page.run(second)) == pytest.approx(0.2)
 
 
-def test_the_histogram_tells_shares_and_filters(page: Browser) -> None:
+def test_the_histogram_shows_shares_and_filters(page: Browser) -> None:
     names = texts(page, ".class span:nth-child(3)")
     assert names == [*CLASSES, "ignored"]
     shares = [float(text.rstrip(" %")) / 100 for text in texts(page, ".share")]
@@ -158,7 +164,7 @@ def test_the_sheet_shows_image_label_overlay_and_the_legend(made: Path) -> None:
     assert (sheet[-25:] == palette.make_voc_palette()[2]).all(axis=2).any()
 
 
-def test_large_sets_are_shown_by_records_spread_over_them(tmp_path: Path) -> None:
+def test_of_a_large_set_records_at_equal_distances_are_shown(tmp_path: Path) -> None:
     triangles.build(tmp_path / "set", 100, val_percent=0)
     views = explore.make_views(datasets.open(tmp_path / "set"), 4, 32)
     assert [view.name for view in views] == ["00000000", "00000025", "00000050", "00000075"]

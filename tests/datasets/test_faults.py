@@ -1,4 +1,4 @@
-"""What goes wrong while building: kills, interrupts, full disks, other runs; and what --resume makes of it."""
+"""Failures of a build: kills, interrupts, full disks, other runs; and what --resume does after them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from small_disks import small_disk_in
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Split, Way, build
+from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
 from caffe_fcn.datasets.build.journal import Record
-from caffe_fcn.datasets.build.workshop import WORKSHOP
+from caffe_fcn.datasets.build.options import BuildOptions, ImportOptions
+from caffe_fcn.datasets.build.staging import STAGING
 from caffe_fcn.datasets.formats import folder, triangles
 from caffe_fcn.datasets.records import database, datum, png
 from caffe_fcn.datasets.records.faults import Fault
@@ -35,7 +36,7 @@ FINAL = ("train_images", "train_labels", "val_images", "val_labels", "dataset.js
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """All that was built, but not how LMDB arranged it."""
+    """The content of a data set, whatever the arrangement of its pages in LMDB."""
     found = {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(path.rglob("*"))
@@ -59,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def journal_lines(path: Path) -> int:
     try:
-        return (path / WORKSHOP / "train.journal").read_bytes().count(b"\n")
+        return (path / STAGING / "train.journal").read_bytes().count(b"\n")
     except OSError:
         return 0
 
@@ -82,16 +83,15 @@ def test_a_killed_build_leaves_no_database_and_resume_goes_on(
     if sent != signal.SIGKILL:
         assert "--resume" in said and "Traceback" not in said
     resumed: list[int] = []
-    triangles.build(
-        tmp_path / "set", COUNT, way=Way(resume=True, progress=lambda what, done, total: resumed.append(done))
-    )
+    resuming = BuildOptions(resume=True, progress=lambda what, done, total: resumed.append(done))
+    triangles.build(tmp_path / "set", COUNT, options=resuming)
     assert resumed[0] > done  # it did not begin again
     assert contents(tmp_path / "set") == whole
-    assert not (tmp_path / "set" / WORKSHOP).exists()
+    assert not (tmp_path / "set" / STAGING).exists()
 
 
 class Stop(BaseException):
-    """What a kill is to the code: nothing is cleaned up."""
+    """Acts like a kill: no handler cleans up after it."""
 
 
 @settings(max_examples=10, deadline=None)
@@ -112,8 +112,8 @@ def test_wherever_a_build_stops_resuming_gives_the_same_data_set(
         return Record({"images": datum.pack_raw(values), "labels": datum.pack_raw(values)}, f"{index:x}")
 
     def run(path: Path, make: Callable[[int], Record], resume: bool) -> Description:
-        split = Split("train", [str(i) for i in range(count)], make)
-        return build(path, [split], Description("test"), Way(on_error="skip", resume=resume))
+        split = SplitSource("train", [str(i) for i in range(count)], make)
+        return build_dataset(path, [split], Description("test"), BuildOptions(on_error="skip", resume=resume))
 
     for stop in stops:
 
@@ -124,7 +124,7 @@ def test_wherever_a_build_stops_resuming_gives_the_same_data_set(
 
         with suppress(Stop):  # an earlier run may have got further
             run(root / "set", stopping, True)
-        journal = root / "set" / WORKSHOP / "train.journal"
+        journal = root / "set" / STAGING / "train.journal"
         if journal.exists():
             journal.write_bytes(journal.read_bytes()[: -torn or None])  # the kill tore its last lines
     resumed, whole = run(root / "set", made, True), run(root / "whole", made, False)
@@ -140,16 +140,16 @@ def interrupted(path: Path, **options: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangles.build(path, COUNT, way=Way(progress=stop), **options)
+        triangles.build(path, COUNT, options=BuildOptions(progress=stop), **options)
     assert journal_lines(path) > 0
 
 
-def test_resume_refuses_what_was_begun_with_other_options(tmp_path: Path) -> None:
+def test_resume_refuses_a_build_that_began_with_other_options(tmp_path: Path) -> None:
     interrupted(tmp_path / "set", size=16)
     with pytest.raises(FileError, match="other options"):
-        triangles.build(tmp_path / "set", COUNT, size=20, way=Way(resume=True))
+        triangles.build(tmp_path / "set", COUNT, size=20, options=BuildOptions(resume=True))
     assert journal_lines(tmp_path / "set") > 0  # a wrong command does not destroy what is done
-    triangles.build(tmp_path / "set", COUNT, size=16, way=Way(resume=True))
+    triangles.build(tmp_path / "set", COUNT, size=16, options=BuildOptions(resume=True))
     assert len(datasets.open(tmp_path / "set")) == 2700
 
 
@@ -165,10 +165,10 @@ def test_a_data_set_that_is_there_stays_until_the_new_one_is_complete(tmp_path: 
     (tmp_path / "set" / "notes.txt").write_text("mine")
     interrupted(tmp_path / "set", size=16)
     (tmp_path / "set" / "notes.txt").rename(tmp_path / "notes.txt")
-    workshop = tmp_path / "set" / WORKSHOP
-    workshop.rename(tmp_path / "workshop")
+    staging = tmp_path / "set" / STAGING
+    staging.rename(tmp_path / "staging")
     assert contents(tmp_path / "set") == whole
-    (tmp_path / "workshop").rename(workshop)
+    (tmp_path / "staging").rename(staging)
     (tmp_path / "notes.txt").rename(tmp_path / "set" / "notes.txt")
     triangles.build(tmp_path / "set", 100, size=16, val_percent=0)
     assert reader[0][0].shape == (1, 32, 32)  # who reads the old one goes on reading it
@@ -177,7 +177,7 @@ def test_a_data_set_that_is_there_stays_until_the_new_one_is_complete(tmp_path: 
     assert not (tmp_path / "set" / "val_images").exists()  # of the old set nothing is left
 
 
-def test_databases_that_nobody_described_are_not_replaced(tmp_path: Path) -> None:
+def test_databases_without_a_description_are_not_replaced(tmp_path: Path) -> None:
     triangles.build(tmp_path / "set", 100)
     (tmp_path / "set" / "dataset.json").unlink()
     with pytest.raises(FileError, match="train_images"):
@@ -190,7 +190,7 @@ def test_two_runs_do_not_build_in_one_folder(tmp_path: Path) -> None:
         with pytest.raises(FileError, match="another run"):
             triangles.build(tmp_path / "set", 10)
 
-    triangles.build(tmp_path / "set", 100, way=Way(progress=meanwhile))
+    triangles.build(tmp_path / "set", 100, options=BuildOptions(progress=meanwhile))
     assert len(datasets.open(tmp_path / "set")) == 90
 
 
@@ -250,8 +250,9 @@ def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
             for number in range(count):
                 (tmp_path / f"{count}" / kind / f"{number}.png").write_bytes(content)
         script = (
-            "import resource, sys; from caffe_fcn.datasets import Form, Way, folder;"
-            "folder.build('set', 'images', 'labels', encoding='grey', form=Form(image_encoding='raw'), way=Way(2));"
+            "import resource, sys; from caffe_fcn.datasets import ImportOptions, RecordFormat, folder;"
+            "options = ImportOptions(RecordFormat(image_encoding='raw'), workers=2);"
+            "folder.build('set', 'images', 'labels', encoding='grey', options=options);"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         )
         done = subprocess.run(
@@ -326,10 +327,10 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, case: str) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_build_of_which_nothing_is_left_is_no_data_set(tmp_path: Path) -> None:
+def test_a_build_that_skips_everything_makes_no_data_set(tmp_path: Path) -> None:
     for kind in ("images", "labels"):
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "x.png").write_bytes(b"broken")
     with pytest.raises(DatasetError, match="has no image"):
-        folder.build(tmp_path / "set", tmp_path / "images", tmp_path / "labels", way=Way(on_error="skip"))
+        folder.build(tmp_path / "set", tmp_path / "images", tmp_path / "labels", options=ImportOptions(on_error="skip"))
     assert not (tmp_path / "set").exists()

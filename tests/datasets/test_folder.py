@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
-from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.options import ImportOptions
+from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.formats import folder
 from caffe_fcn.datasets.records import labels, palette, png
 from caffe_fcn.datasets.records.faults import Fault, Rules
@@ -74,7 +74,8 @@ def source(tmp_path: Path) -> Source:
 def test_real_caffe_reads_every_pixel_of_image_and_label_in_step_over_a_whole_epoch(
     source: Source, tmp_path: Path, pycaffe, images_as: str, labels_as: str
 ) -> None:
-    made = source.build(tmp_path / "set", form=Form(image_encoding=images_as, label_encoding=labels_as))
+    stored = RecordFormat(image_encoding=images_as, label_encoding=labels_as)
+    made = source.build(tmp_path / "set", options=ImportOptions(stored))
     names = (made / "train.txt").read_text().split()
     blobs = by_caffe(pycaffe, tmp_path, 2 * len(names), data=made / "train_images", label=made / "train_labels")
     assert sorted(names) == sorted(source.rgb)
@@ -87,7 +88,7 @@ def test_real_caffe_reads_every_pixel_of_image_and_label_in_step_over_a_whole_ep
 @pytest.mark.caffe
 def test_kept_jpegs_are_the_files_and_decode_in_caffe_as_the_files_do(tmp_path: Path, pycaffe) -> None:
     source = Source(tmp_path, 5, "jpg")
-    made = source.build(tmp_path / "set", form=Form(image_encoding="jpeg"))
+    made = source.build(tmp_path / "set", options=ImportOptions(RecordFormat(image_encoding="jpeg")))
     pairs = datasets.open(made)
     files = [source.images / f"{name}.jpg" for name in pairs.names]
     from caffe_fcn.proto import Datum
@@ -103,8 +104,8 @@ def test_resized_converted_and_palette_images_reach_caffe_as_they_are_read_back(
     source = Source(tmp_path, 3, "png")
     Image.open(source.images / "pic_00.png").quantize(16).save(source.images / "pic_00.png")  # paletted photo
     Image.open(source.images / "pic_01.png").convert("L").save(source.images / "pic_01.png")  # grey photo
-    form = Form(channels="rgb", size=(24, 40), resize_mode="fill")
-    made = source.build(tmp_path / "set", form=form)
+    form = RecordFormat(channels="rgb", size=(24, 40), resize_mode="fill")
+    made = source.build(tmp_path / "set", options=ImportOptions(form))
     blobs = by_caffe(pycaffe, tmp_path, 3, data=made / "train_images", label=made / "train_labels")
     for place, (image, label) in enumerate(datasets.open(made)):
         assert image.shape == (3, 24, 40)
@@ -115,7 +116,7 @@ def test_resized_converted_and_palette_images_reach_caffe_as_they_are_read_back(
 @pytest.mark.caffe
 def test_the_mean_file_is_the_one_that_compute_image_mean_writes(tmp_path: Path, caffe_bin: Path) -> None:
     source = Source(tmp_path, 7, "png")
-    made = source.build(tmp_path / "set", form=Form(size=(21, 30)))
+    made = source.build(tmp_path / "set", options=ImportOptions(RecordFormat(size=(21, 30))))
     tool, theirs = caffe_bin.parent / "compute_image_mean", tmp_path / "theirs"
     subprocess.run([tool, "--backend=lmdb", made / "train_images", theirs], check=True, capture_output=True)
     assert (made / "mean.binaryproto").read_bytes() == theirs.read_bytes()
@@ -124,7 +125,7 @@ def test_the_mean_file_is_the_one_that_compute_image_mean_writes(tmp_path: Path,
 @pytest.mark.caffe
 def test_caffe_subtracts_the_mean_file_in_transform_param(tmp_path: Path, pycaffe) -> None:
     source = Source(tmp_path, 4, "png")
-    made = source.build(tmp_path / "set", form=Form(size=(21, 30)))
+    made = source.build(tmp_path / "set", options=ImportOptions(RecordFormat(size=(21, 30))))
     transform = f'transform_param {{ mean_file: "{made / "mean.binaryproto"}" }}'
     blobs = by_caffe(pycaffe, tmp_path, 4, transform, data=made / "train_images")["data"]
     images = np.stack([image for image, _ in datasets.open(made)]).astype(np.float64)
@@ -235,12 +236,12 @@ def test_image_and_label_stay_together_through_every_resize(mode, sizes: tuple[i
     height, width, *target = sizes
     top = np.zeros((height, width), np.uint8)
     top[: height // 2] = 200
-    form = Form(size=(target[0], target[1]), resize_mode=mode)
-    image = form.image(png.encode(top[None]), "", Rules(classes=None))
+    form = RecordFormat(size=(target[0], target[1]), resize_mode=mode)
+    image = form.convert_image(png.encode(top[None]), "", Rules(classes=None))
     from caffe_fcn.datasets.records import datum
 
     stored = datum.to_array(datum.parse(image.record, ""), "")[0].astype(int)
-    label = datum.to_array(datum.parse(form.label(top, 255), ""), "")[0].astype(int)
+    label = datum.to_array(datum.parse(form.convert_label(top, 255), ""), "")[0].astype(int)
     assert stored.shape == label.shape == (target[0], target[1])
     framed = label == 255
     assert (stored[framed] == 0).all()
@@ -254,7 +255,7 @@ def test_a_crop_keeps_the_middle_and_a_frame_surrounds_it() -> None:
     from caffe_fcn.datasets.records import datum
 
     def resized(mode, size: tuple[int, int]) -> list[list[int]]:
-        record = Form(size=size, resize_mode=mode).label(label, 255)
+        record = RecordFormat(size=size, resize_mode=mode).convert_label(label, 255)
         return datum.to_array(datum.parse(record, ""), "")[0].tolist()
 
     assert resized("crop", (2, 2)) == [[2, 3], [2, 3]]
@@ -274,7 +275,7 @@ def test_a_percentage_or_folders_make_the_validation_set(source: Source, tmp_pat
 def test_the_validation_set_does_not_change_when_pictures_of_other_names_come_first(
     source: Source, tmp_path: Path
 ) -> None:
-    from caffe_fcn.datasets.build.pairs import shuffled
+    from caffe_fcn.datasets.build.file_pairs import shuffled
 
     names = sorted(source.rgb)
     order = shuffled(names, 7)
@@ -284,7 +285,7 @@ def test_the_validation_set_does_not_change_when_pictures_of_other_names_come_fi
 
 def test_building_twice_gives_the_same_bytes_with_any_number_of_workers(source: Source, tmp_path: Path) -> None:
     one = source.build(tmp_path / "one", val_percent=34)
-    four = source.build(tmp_path / "four", val_percent=34, way=Way(workers=4))
+    four = source.build(tmp_path / "four", val_percent=34, options=ImportOptions(workers=4))
     for path in sorted(one.rglob("*")):
         if path.is_file() and path.name != "lock.mdb":
             assert path.read_bytes() == (four / path.relative_to(one)).read_bytes(), path
@@ -302,7 +303,7 @@ def test_the_checksum_tells_that_a_source_changed_and_nothing_else(source: Sourc
         return str(json.loads((made / "dataset.json").read_text())["splits"]["train"]["checksum"])
 
     before = checksum("a")
-    assert checksum("b", seed=5, form=Form(image_encoding="raw")) == before
+    assert checksum("b", options=ImportOptions(RecordFormat(image_encoding="raw"), seed=5)) == before
     (source.images / "pic_03.png").write_bytes(png.encode(bgr(source.rgb["pic_03"] // 2)))
     assert checksum("c") != before
 
@@ -329,7 +330,7 @@ def test_every_check_names_the_file_and_stops_or_skips(source: Source, tmp_path:
         source.build(tmp_path / "set")
     assert raised.value.check == check
     assert not (tmp_path / "set").exists()
-    made = source.build(tmp_path / "set", way=Way(on_error="skip"))
+    made = source.build(tmp_path / "set", options=ImportOptions(on_error="skip"))
     split = json.loads((made / "dataset.json").read_text())["splits"]["train"]
     assert [skipped["name"] for skipped in split["skipped"]] == ["pic_03"]
     assert split["count"] == len(datasets.open(made)) == 5
@@ -339,7 +340,7 @@ def test_every_check_names_the_file_and_stops_or_skips(source: Source, tmp_path:
 @pytest.mark.parametrize("check", ["alpha", "palette", "unlabelled", "one-class"])
 def test_what_is_allowed_is_counted(source: Source, tmp_path: Path, check: str) -> None:
     FAULTS[check](source)
-    made = source.build(tmp_path / "set", allow=[check])
+    made = source.build(tmp_path / "set", options=ImportOptions(allow=[check]))
     split = json.loads((made / "dataset.json").read_text())["splits"]["train"]
     assert split["allowed"] == {check: ["pic_03"]}
     assert split["count"] == 6
@@ -351,7 +352,7 @@ def test_a_deep_grey_image_gives_its_upper_bits_when_that_is_allowed(source: Sou
         (source.images / f"{name}.png").unlink()
         (source.labels / f"{name}.png").unlink()
     Image.fromarray(deep * 40).save(source.images / "pic_03.png")
-    image, _ = datasets.open(source.build(tmp_path / "set", allow=["16-bit"]))[0]
+    image, _ = datasets.open(source.build(tmp_path / "set", options=ImportOptions(allow=["16-bit"])))[0]
     assert (image[0] == (deep * 40) >> 8).all()
 
 
@@ -378,16 +379,16 @@ def test_a_decompression_bomb_is_refused_unread(source: Source, tmp_path: Path) 
 
 def test_resizing_makes_no_bomb_of_a_small_image(source: Source, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is no size"):
-        Form(size=(10**6, 10**6))
+        RecordFormat(size=(10**6, 10**6))
     long = np.zeros((1, 1, 50_000), np.uint8)
     with pytest.raises(Fault, match="before it is cropped"):
-        Form(size=(1000, 1000), resize_mode="crop").image(png.encode(long), "long.png", Rules())
+        RecordFormat(size=(1000, 1000), resize_mode="crop").convert_image(png.encode(long), "long.png", Rules())
 
 
 def test_two_pictures_of_one_name_are_refused(source: Source, tmp_path: Path) -> None:
     shutil.copy(source.images / "pic_01.png", source.images / "pic_01.jpeg")
     with pytest.raises(Fault, match="pic_01"):
-        source.build(tmp_path / "set", way=Way(on_error="skip"))
+        source.build(tmp_path / "set", options=ImportOptions(on_error="skip"))
 
 
 def test_a_colour_that_no_class_has_is_told_with_its_place(source: Source, tmp_path: Path) -> None:
@@ -397,7 +398,7 @@ def test_a_colour_that_no_class_has_is_told_with_its_place(source: Source, tmp_p
         Image.fromarray(np.zeros((*classes.shape, 3), np.uint8)).save(source.labels / f"{name}.png")
     Image.fromarray(label).save(source.labels / "pic_03.png")
     with pytest.raises(Fault, match="colour 1 2 3 at x=7, y=5"):
-        source.build(tmp_path / "set", colours={0: (0, 0, 0)}, allow=["one-class"])
+        source.build(tmp_path / "set", colours={0: (0, 0, 0)}, options=ImportOptions(allow=["one-class"]))
 
 
 def test_options_that_exclude_each_other_are_refused(source: Source, tmp_path: Path) -> None:
@@ -405,8 +406,8 @@ def test_options_that_exclude_each_other_are_refused(source: Source, tmp_path: P
         {"val_images": source.images},
         {"val_images": source.images, "val_labels": source.labels, "val_percent": 10},
         {"encoding": "rgb"},
-        {"allow": ["size"]},
-        {"ignore": None, "form": Form(size=(8, 8), resize_mode="fill")},
+        {"options": ImportOptions(allow=["size"])},
+        {"ignore": None, "options": ImportOptions(RecordFormat(size=(8, 8), resize_mode="fill"))},
     ]
     for options in wrong:
         with pytest.raises(DatasetError):

@@ -1,4 +1,4 @@
-"""Broken and hostile sources of data sets: each is one line, or one pair skipped, and none waits or runs for ever."""
+"""Broken and hostile sources of data sets: each is one line, or skips one pair, and none blocks or runs for ever."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import folder, m2nist, mnist
 from caffe_fcn.datasets.inspect import explore
 from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
@@ -80,11 +80,11 @@ def test_a_damaged_mnist_is_one_line(tmp_path: Path, case: str) -> None:
     packed = gzip.compress(idx(9, 28, 28)[:16] + RANDOM.bytes(9 * 28 * 28))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(STREAMS[case](packed))
     with pytest.raises(FileError, match=r"train-images-idx3-ubyte\.gz") as raised:
-        mnist.idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
+        mnist.read_idx(tmp_path / "train-images-idx3-ubyte.gz", 3)
     assert "\n" not in str(raised.value)
 
 
-def test_digits_of_another_size_are_no_mnist(tmp_path: Path) -> None:
+def test_digits_of_another_size_are_not_mnist(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(3, 20, 20))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(3))
     with pytest.raises(DatasetError, match="20 x 20"):
@@ -121,7 +121,7 @@ def test_a_label_with_a_cut_chunk_is_read_or_one_line(kind: bytes) -> None:
     colours = {0: (0, 0, 0), 1: (9, 9, 9), 2: (200, 0, 0)}
     for act in (
         lambda: labels.LabelFormat("palette", colours).read(data, "label"),
-        lambda: labels.detect(data[:-1], "label", None),  # cut off, so that it is not taken as it is
+        lambda: labels.detect(data[:-1], "label", None),  # cut off, so that it must be decoded
         lambda: images.decode_as_caffe(data, "label"),
     ):
         try:
@@ -130,8 +130,8 @@ def test_a_label_with_a_cut_chunk_is_read_or_one_line(kind: bytes) -> None:
             assert fault.check == "broken" and "\n" not in str(fault)
 
 
-def test_a_palette_of_more_colours_than_an_index_tells_is_one_line() -> None:
-    sound = paletted(256)  # whose pixels are taken as they are
+def test_a_palette_of_more_than_256_colours_is_one_line() -> None:
+    sound = paletted(256)  # its pixels are copied
     begin = sound.index(b"PLTE") - 4
     data = sound[:begin] + chunk(b"PLTE", bytes(3 * 300)) + sound[sound.index(b"IDAT") - 4 :]
     with pytest.raises(Fault, match="more than 256 colours") as found:
@@ -140,7 +140,7 @@ def test_a_palette_of_more_colours_than_an_index_tells_is_one_line() -> None:
 
 
 def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tmp_path: Path) -> None:
-    pairs_in(tmp_path, *(b"%03d" % number for number in range(70)))  # more than are asked for ahead
+    pairs_in(tmp_path, *(b"%03d" % number for number in range(70)))  # more than are fetched ahead
     os.mkfifo(tmp_path / "images" / "fifo.png")
     os.mkfifo(tmp_path / "labels" / "fifo.png")
     with socket.socket(socket.AF_UNIX) as bound:
@@ -161,7 +161,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
     assert about is not None
     skipped = {each["name"]: each["why"] for each in about.splits["train"]["skipped"]}
     assert skipped.keys() == {"fifo", "socket", "device"}
-    assert "no regular file" in skipped["fifo"] and "no regular file" in skipped["device"]
+    assert "not a regular file" in skipped["fifo"] and "not a regular file" in skipped["device"]
 
 
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
@@ -176,13 +176,13 @@ NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name: bytes) -> None:
     pairs_in(tmp_path, b"one", b"two ", name)
-    build = lambda way: folder.build(  # noqa: E731
-        tmp_path / "set", tmp_path / "images", tmp_path / "labels", allow=["one-class"], way=way
+    build = lambda options: folder.build(  # noqa: E731
+        tmp_path / "set", tmp_path / "images", tmp_path / "labels", options=options
     )
     with pytest.raises(Fault, match="no list can hold") as raised:
-        build(Way())
+        build(ImportOptions(allow=["one-class"]))
     assert raised.value.check == "name" and f"{NAMES[name]}.png" in raised.value.where
-    about = build(Way(on_error="skip"))
+    about = build(ImportOptions(allow=["one-class"], on_error="skip"))
     assert [each["name"] for each in about.splits["train"]["skipped"]] == [NAMES[name]]
     assert sorted(opening.open(tmp_path / "set").names) == ["one", "two "]
     assert sorted((tmp_path / "set" / "train.txt").read_bytes().split(b"\n")) == [b"", b"one", b"two "]
@@ -191,7 +191,7 @@ def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name
 def test_a_folder_whose_name_is_not_utf8_is_built_from_and_described(tmp_path: Path) -> None:
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     pairs_in(root, b"one", b"two")
-    folder.build(tmp_path / "set", root / "images", root / "labels", allow=["one-class"])
+    folder.build(tmp_path / "set", root / "images", root / "labels", options=ImportOptions(allow=["one-class"]))
     about = opening.open(tmp_path / "set").about
     assert about is not None and about.sources[0]["images"] == str(root / "images")
 
@@ -217,7 +217,7 @@ def test_damaged_tars_are_one_line_or_read(tmp_path: Path) -> None:
                 [at_random.randrange(512), 512 + at_random.randrange(40), at_random.randrange(1536)]
             )
             content[place] = at_random.choice([0, 0x80, 0xFF, ord("9"), ord("-"), ord(" "), at_random.randrange(256)])
-        for start in (0, 1024):  # whose checksums are right again, so that the rest is believed
+        for start in (0, 1024):  # with correct checksums, so that the other fields are used
             header = content[start : start + 148] + b" " * 8 + content[start + 156 : start + 512]
             content[start + 148 : start + 156] = b"%06o\0 " % sum(header)
         (tmp_path / "x.tar").write_bytes(content)
@@ -288,14 +288,14 @@ def listed(place: Path, line: bytes) -> Any:
 @pytest.mark.parametrize(
     "line", ["\u00b2.png \u00b2", "x.png --1", "x.png 1e3", "x.png 99999999999", "x\0.png 1", "\x1b[31m.png 1", "x.png"]
 )
-def test_lines_that_are_none_are_one_line(tmp_path: Path, line: str) -> None:
+def test_a_wrong_line_of_a_list_is_one_line(tmp_path: Path, line: str) -> None:
     with pytest.raises(DatasetError) as raised:
         listed(tmp_path, line.encode())
     assert str(raised.value).replace("\u00b2", "").isprintable()
 
 
 def test_lists_need_not_be_utf8_and_bombs_are_not_decoded(tmp_path: Path) -> None:
-    """Caffe hands the bytes of a name to the system; it splits at line feeds and at the last blank."""
+    """As Caffe does it: names are bytes, lines end at line feeds, and the last blank ends a name."""
     for name in (b"\xff x .png", "a\u2028b.png".encode()):
         path_of(tmp_path, name).write_bytes(grey())
         tops = listed(tmp_path, name + b" -7\r\n")
@@ -306,7 +306,7 @@ def test_lists_need_not_be_utf8_and_bombs_are_not_decoded(tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match=r"bomb\.png: is too large"):
         listed(tmp_path, b"bomb.png 1\n")
     os.mkfifo(tmp_path / "fifo.png")
-    with pytest.raises(DatasetError, match=r"fifo\.png: is no regular file"):
+    with pytest.raises(DatasetError, match=r"fifo\.png: is not a regular file"):
         listed(tmp_path, b"fifo.png 1\n")
 
 
@@ -341,7 +341,7 @@ def test_hdf5_tops_that_hold_no_rows_of_numbers_are_one_line(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("shuffle", ["", "shuffle: true"])
 def test_a_chunk_of_hdf5_is_inflated_once_for_all_of_its_rows(tmp_path: Path, shuffle: str) -> None:
-    """What the file holds is turned to junk once its first row was read: the other rows come from memory."""
+    """After the first row is read, the file is overwritten: the other rows come from memory."""
     h5py = pytest.importorskip("h5py")
     values = RANDOM.integers(0, 9, (200, 2500)).astype(np.float32)  # 2 MB, and HDF5's own cache holds 1
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -359,8 +359,8 @@ def test_a_chunk_of_hdf5_is_inflated_once_for_all_of_its_rows(tmp_path: Path, sh
 # The page
 
 
-def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Path) -> None:
-    """Compressed at one byte a pixel, it takes a tenth of the time that its colours took."""
+def test_a_page_of_noise_is_compact_and_reports_its_progress(tmp_path: Path) -> None:
+    """Labels are compressed at one byte for each pixel, not as colours."""
     noise = RANDOM.integers(0, 256, (1, 128, 128), np.uint8)
     for kind in ("images", "labels"):
         with Writer(tmp_path / f"train_{kind}") as writer:
@@ -371,4 +371,4 @@ def test_a_page_of_noise_has_the_labels_colours_and_shows_progress(tmp_path: Pat
     assert explore.render_page({"train": (pairs, views)}, "noise", lambda *step: said.append(step))
     assert said == [("writing train", done, 3) for done in (1, 2, 3)]
     assert views[0].label is not None and views[0].label.mode == "P"
-    assert len(explore._embedded(views[0].label, "PNG")) < 1.5 * noise.size
+    assert len(explore._encode_url(views[0].label, "PNG")) < 1.5 * noise.size

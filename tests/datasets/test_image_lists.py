@@ -10,7 +10,8 @@ from epochs import FORWARD
 from PIL import Image
 
 from caffe_fcn import netspec
-from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.options import ImportOptions
+from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.formats import folder
 from caffe_fcn.datasets.records import datum, palette
 from caffe_fcn.datasets.records.database import Writer
@@ -63,8 +64,8 @@ def test_images_keep_their_bytes_and_raw_records_become_equal_pngs(made: Path, t
         path, zero = line.rsplit(" ", 1)
         assert zero == "0"
         assert Path(path).read_bytes() == (made / f"images/{name}.jpg").read_bytes()
-    raw = Form(image_encoding="raw", label_encoding="raw")
-    folder.build(tmp_path / "raw", made / "images", made / "labels", form=raw, shuffle=False)
+    raw = RecordFormat(image_encoding="raw", label_encoding="raw")
+    folder.build(tmp_path / "raw", made / "images", made / "labels", options=ImportOptions(raw, shuffle=False))
     assert cli("data", "lists", tmp_path / "raw").status == 0
     for number in range(5):
         image = Image.open(tmp_path / f"raw/files/train_images/{number:08}.png")

@@ -1,4 +1,4 @@
-"""Existing databases, ours and others', read back, measured and checked."""
+"""Existing databases, of this package and of other programs: read, measured and checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build import building
+from caffe_fcn.datasets.build import builder
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.formats import triangles
 from caffe_fcn.datasets.inspect import record_checks, statistics
 from caffe_fcn.datasets.records import datum, palette, png
@@ -29,7 +30,7 @@ RANDOM = np.random.default_rng(3)
 
 
 def write(path: Path, records: Sequence[bytes], keys: Sequence[bytes] = ()) -> Path:
-    """An LMDB, written by nobody's code but LMDB's."""
+    """An LMDB written by LMDB itself, without code of this package."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with lmdb.open(str(path), map_size=1 << 26) as environment, environment.begin(write=True) as transaction:
         for number, record in enumerate(records):
@@ -52,7 +53,7 @@ def labels(count: int, classes: int = 4) -> list[np.ndarray]:
 
 
 def digits_set(folder: Path, image_records: Sequence[bytes], label_records: Sequence[bytes]) -> Path:
-    """Databases where DIGITS puts them."""
+    """A data set in the layout of DIGITS."""
     write(folder / "train_db" / "features", image_records)
     write(folder / "train_db" / "labels", label_records)
     return folder
@@ -66,7 +67,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("options", [[], ["--encoded", "--encode_type=png"], ["--gray"]])
-def test_what_convert_imageset_wrote_is_read(tmp_path: Path, caffe_bin: Path, options: list[str]) -> None:
+def test_a_database_of_convert_imageset_is_read(tmp_path: Path, caffe_bin: Path, options: list[str]) -> None:
     known = [RANDOM.integers(0, 256, (3, 9, 11), np.uint8) for _ in range(4)]
     for number, array in enumerate(known):
         (tmp_path / f"{number}.png").write_bytes(png.encode(array))
@@ -79,7 +80,9 @@ def test_what_convert_imageset_wrote_is_read(tmp_path: Path, caffe_bin: Path, op
         assert label == number * 7
         if "--gray" in options:
             grey = np.array(Image.open(tmp_path / f"{number}.png").convert("L"))
-            assert image.shape == (1, 9, 11) and np.abs(image[0].astype(int) - grey).max() <= 1  # OpenCV rounds else
+            assert (
+                image.shape == (1, 9, 11) and np.abs(image[0].astype(int) - grey).max() <= 1
+            )  # OpenCV rounds differently
         else:
             assert (image == known[number]).all()
     assert list(pairs.shapes) == [image.shape for image, _ in pairs]
@@ -112,7 +115,7 @@ def test_the_layout_of_digits_is_found_and_floats_are_read(tmp_path: Path) -> No
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_sums_do_not_depend_on_how_records_are_grouped(data: st.DataObject) -> None:
-    """The figures of a split against NumPy's over all records at once."""
+    """Statistics of a split, compared with NumPy's over all records at once."""
     count = data.draw(st.integers(1, 12))
     one_size = data.draw(st.booleans())
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -212,8 +215,8 @@ def test_databases_whose_keys_differ_are_out_of_step(tmp_path: Path) -> None:
     ("mean", "wrong"),
     [("104.0,116.7,122.7", False), ("122.7,116.7,104.0", True), ("110,110,110", False), ("90,120,150", False)],
 )
-def test_a_mean_in_the_wrong_order_is_told(tmp_path: Path, mean: str, wrong: bool) -> None:
-    """Of images that are redder than blue."""
+def test_a_mean_in_the_wrong_order_is_reported(tmp_path: Path, mean: str, wrong: bool) -> None:
+    """The images have more red than blue."""
     shades = np.array([100, 115, 130], np.uint8).reshape(3, 1, 1)
     digits_set(tmp_path, [raw(np.broadcast_to(shades, (3, 12, 10)).copy())], [raw(labels(1)[0])])
     done = run(str(tmp_path), "--check", "--mean", mean)
@@ -221,7 +224,7 @@ def test_a_mean_in_the_wrong_order_is_told(tmp_path: Path, mean: str, wrong: boo
     assert ("looks RGB-ordered" in done.stdout) == wrong
 
 
-def test_a_mean_file_in_the_wrong_order_is_told(tmp_path: Path) -> None:
+def test_a_mean_file_in_the_wrong_order_is_reported(tmp_path: Path) -> None:
     shades = np.array([100, 115, 130], np.uint8).reshape(3, 1, 1)
     digits_set(tmp_path, [raw(np.broadcast_to(shades, (3, 12, 10)).copy())], [raw(labels(1)[0])])
     blob = BlobProto(num=1, channels=3, height=1, width=2, data=[122.7, 122.7, 116.7, 116.7, 104.0, 104.0])
@@ -229,27 +232,27 @@ def test_a_mean_file_in_the_wrong_order_is_told(tmp_path: Path) -> None:
     done = run(str(tmp_path), "--check")
     assert done.returncode == 1 and "mean.binaryproto: the mean" in done.stdout
     (tmp_path / "mean.binaryproto").write_bytes(b"\xff junk")
-    with pytest.raises(FileError, match="is no mean image"):
+    with pytest.raises(FileError, match="is not a mean image"):
         record_checks.read_mean(tmp_path / "mean.binaryproto")
 
 
-def test_statistics_of_anothers_databases_are_written_beside_them(tmp_path: Path) -> None:
+def test_statistics_of_databases_of_other_programs_are_written_beside_them(tmp_path: Path) -> None:
     known = [RANDOM.integers(0, 256, (3, 8, 9), np.uint8) for _ in range(5)]
     digits_set(tmp_path, [raw(a) for a in known], [raw(np.ones((1, 8, 9), np.uint8)) for _ in range(5)])
-    about = building.measure_again(tmp_path, workers=2)
+    about = builder.measure_again(tmp_path, workers=2)
     blob = BlobProto.FromString((tmp_path / "mean.binaryproto").read_bytes())
     np.testing.assert_allclose(np.array(blob.data).reshape(3, 8, 9), np.mean(known, axis=0), rtol=1e-6)
     assert about.mean == pytest.approx(np.mean(known, axis=(0, 2, 3)))
     assert not (tmp_path / "dataset.json").exists()
     with pytest.raises(FileError):
-        building.measure_again(tmp_path / "train_db" / "nothing")
+        builder.measure_again(tmp_path / "train_db" / "nothing")
 
 
 def test_statistics_computed_later_are_those_of_the_build(tmp_path: Path) -> None:
     triangles.build(tmp_path / "one", 50)
-    triangles.build(tmp_path / "two", 50, way=building.Way(measure=False))
+    triangles.build(tmp_path / "two", 50, options=BuildOptions(measure=False))
     assert not (tmp_path / "two" / "mean.binaryproto").exists()
-    building.measure_again(tmp_path / "two")
+    builder.measure_again(tmp_path / "two")
     for name in ("dataset.json", "mean.binaryproto"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -258,13 +261,13 @@ def test_images_of_floats_have_a_mean_and_no_mean_file(tmp_path: Path) -> None:
     values = RANDOM.normal(size=(2, 1, 5, 6)).astype(np.float32)
     records = [Datum(channels=1, height=5, width=6, float_data=a.ravel()).SerializeToString() for a in values]
     digits_set(tmp_path, records, [raw(np.ones((1, 5, 6), np.uint8)) for _ in values])
-    assert building.measure_again(tmp_path).mean == pytest.approx([values.mean()], rel=1e-5)
+    assert builder.measure_again(tmp_path).mean == pytest.approx([values.mean()], rel=1e-5)
     assert not (tmp_path / "mean.binaryproto").exists()
 
 
-def test_records_that_are_no_datum_are_told(tmp_path: Path) -> None:
+def test_records_that_are_not_a_datum_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "db", [b"\xff\xff\xff", raw(images(1)[0])])
-    with pytest.raises(DatasetError, match=r"record 0 .* is no Datum"):
+    with pytest.raises(DatasetError, match=r"record 0 .* is not a Datum"):
         datasets.open(tmp_path / "db")[0]
     wrong = Datum(channels=3, height=2**30, width=2**30, data=b"123").SerializeToString()
     write(tmp_path / "huge", [wrong])

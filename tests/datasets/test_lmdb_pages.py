@@ -1,4 +1,4 @@
-"""Damaged LMDBs: refused in a line before LMDB maps them, never the death of the process. Whole ones are read."""
+"""A damaged LMDB is refused in one line before LMDB maps it, and never kills the process; an intact one is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = 4096
 
 
 def in_a_child(script: str, cwd: Path, *arguments: object) -> str:
-    """What a script prints in a process of its own, which must not die."""
+    """The output of a script in its own process, which must not be killed."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
@@ -66,7 +66,7 @@ def test_a_flipped_bit_ends_commands_and_trainings_in_a_line(tmp_path: Path) -> 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 60), st.sampled_from([0, 7, 900, 2100, 9000]) | st.none()))))
 @settings(max_examples=60)
 @pytest.mark.parametrize("key", [b"%08d", b"%d is a rather long name of an image \xff\x00 in a folder.jpg"])
-def test_whatever_lmdb_wrote_is_whole(
+def test_whatever_lmdb_wrote_passes(
     tmp_path_factory: pytest.TempPathFactory, key: bytes, transactions: list[list[tuple[int, int | None]]]
 ) -> None:
     """Values put, replaced and deleted by many transactions: free pages, merged pages, pages of another depth."""
@@ -91,7 +91,7 @@ def test_whatever_lmdb_wrote_is_whole(
 
 
 @pytest.mark.parametrize("size", [10, 900, 3000])
-def test_large_ones_of_several_levels_are_whole(tmp_path: Path, size: int) -> None:
+def test_large_databases_of_several_levels_pass(tmp_path: Path, size: int) -> None:
     with Writer(tmp_path / "db") as writer:
         for _ in range(5):
             writer.append([b"x" * size] * 700)
@@ -117,7 +117,7 @@ for seed in range(250):
     for _ in range(at_random.choice([1, 1, 2, 8])):
         place = at_random.choice(trees) * page + at_random.choice([at_random.randrange(160), at_random.randrange(page)])
         content[place] ^= at_random.choice([1 << at_random.randrange(8), at_random.randrange(256)])
-    (path / "data.mdb").unlink(missing_ok=True)  # another file: what is mapped stays what it was
+    (path / "data.mdb").unlink(missing_ok=True)  # a new file: the mapped one does not change
     (path / "data.mdb").write_bytes(content)
     try:
         database = Database(path)
@@ -141,7 +141,7 @@ print(refused, read)
 """
 
 
-def test_mutated_ones_are_refused_or_read_and_nothing_dies(tmp_path: Path) -> None:
+def test_mutated_databases_are_refused_or_read_and_kill_no_process(tmp_path: Path) -> None:
     values = random.Random(0)
     with Writer(tmp_path / "db") as writer:
         for _ in range(6):
@@ -165,11 +165,11 @@ def changed(path: Path, place: int, value: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "what"),
     [
-        (16, b"\0", "no meta page"),
+        (16, b"\0", "not a meta page"),
         (20, b"\7", "version"),
         (24 + 16, b"\1", "pages of"),
         (88 + 4, b"\4", "flags"),
-        (88 + 6, b"\1\0", "no leaf"),
+        (88 + 6, b"\1\0", "not a leaf"),
         (88 + 6, b"\x40\0", "64 levels"),
         (88 + 32, b"\x21\3", "records"),
         (88 + 40, b"\0\1", "on page"),
@@ -206,7 +206,7 @@ def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
         statistics.measure(pairs.images, Database(labels))
 
 
-def test_one_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no traceback of a destructor."""
     with Writer(tmp_path / "db") as writer:
         writer.append([datum.pack_raw(triangles.np.zeros((1, 2, 2), "u1"))])

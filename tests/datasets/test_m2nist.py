@@ -133,7 +133,7 @@ def test_a_damaged_idx_file_is_refused_in_one_line(tmp_path_factory: pytest.Temp
     broken = content[:cut]
     (folder / "train-images-idx3-ubyte").write_bytes(broken)
     with pytest.raises(FileError) as raised:
-        mnist.idx(folder / "train-images-idx3-ubyte", 3)
+        mnist.read_idx(folder / "train-images-idx3-ubyte", 3)
     assert "\n" not in str(raised.value)
 
 
@@ -141,7 +141,7 @@ def test_a_header_that_promises_the_moon_allocates_nothing(tmp_path: Path) -> No
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3I", 2**32 - 1, 2**32 - 1, 2**32 - 1))
     with pytest.raises(FileError, match="at most"):
-        mnist.idx(path, 3)
+        mnist.read_idx(path, 3)
 
 
 def test_folders_that_are_not_mnist_are_refused(tmp_path: Path, own_digits: Path) -> None:

@@ -16,7 +16,7 @@ import reference
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import published, synthia, voc
 from caffe_fcn.datasets.records import database, datum, palette
 from caffe_fcn.datasets.records.faults import Fault
@@ -87,7 +87,7 @@ def test_voc_from_its_folder_and_from_its_tar_is_the_same(tmp_path: Path) -> Non
         tar.add(tmp_path / "VOCdevkit", "VOCdevkit")
     for source in ("VOCdevkit", "VOCdevkit/VOC2012", ".", "VOCtrainval_11-May-2012.tar"):
         output = tmp_path.parent / f"{tmp_path.name}-{source.replace('/', '-')}"
-        about = voc.build(output, tmp_path / source, way=Way(workers=2))
+        about = voc.build(output, tmp_path / source, options=ImportOptions(workers=2))
         assert_is(output, "train", known, SPLITS["train"])
         assert_is(output, "val", known, SPLITS["val"])
         assert about.classes is not None and len(about.classes) == 21
@@ -104,7 +104,8 @@ def test_sbdd_trains_and_seg11valid_validates(tmp_path: Path) -> None:
     assert hashlib.sha256("\n".join(seg11valid).encode()).hexdigest() == digest
     known = made.voc(tmp_path / "VOC2011", {"train": ["2007_000032"], "val": [*seg11valid[:3], "2007_000039"]})
     of_sbdd = made.sbdd(tmp_path / "benchmark" / "dataset", {"train": ["2008_000002", "2007_000039"], "val": ["a"]})
-    about = voc.build(tmp_path / "set", tmp_path / "VOC2011", sbdd=tmp_path / "benchmark", way=Way(on_error="skip"))
+    skipping = ImportOptions(on_error="skip")
+    about = voc.build(tmp_path / "set", tmp_path / "VOC2011", sbdd=tmp_path / "benchmark", options=skipping)
     assert_is(tmp_path / "set", "train", of_sbdd, ["2008_000002", "2007_000039"])
     assert_is(tmp_path / "set", "val", known, seg11valid[:3])
     assert [skipped["name"] for skipped in about.splits["val"]["skipped"]] == seg11valid[3:]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffe_fcn.datasets.build import building
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.formats import triangles
-from caffe_fcn.datasets.formats.triangles import grid_pair, pair
+from caffe_fcn.datasets.formats.triangles import draw_grid, draw_pair
 from caffe_fcn.datasets.records import database, datum
 from caffe_fcn.errors import DatasetError
 
@@ -46,7 +46,7 @@ def test_images_and_labels_are_32x32_black_on_white_and_the_outline_is_part_of_t
 def test_a_filled_triangle_has_the_area_that_its_corners_enclose() -> None:
     corners = np.array([[10, 10], [90, 20], [30, 80]])
     (x1, y1), (x2, y2) = corners[1] - corners[0], corners[2] - corners[0]
-    outline, filled = pair(corners, 100)
+    outline, filled = draw_pair(corners, 100)
     perimeter = (outline == 0).sum()
     assert abs((filled == 0).sum() - abs(x1 * y2 - x2 * y1) / 2) <= perimeter
 
@@ -54,7 +54,7 @@ def test_a_filled_triangle_has_the_area_that_its_corners_enclose() -> None:
 def test_corners_are_uniform_over_the_image() -> None:
     """The mean area of a triangle with uniform corners in a unit square is 11/144."""
     side = 128
-    areas = [np.mean(grid_pair(1, side, seed)[1] == 0) for seed in range(400)]
+    areas = [np.mean(draw_grid(1, side, seed)[1] == 0) for seed in range(400)]
     half_outline = 1.56 / 2 / side  # three sides of 0.5214 on average, of which half a pixel lies outside
     assert np.mean(areas) == pytest.approx(11 / 144 + half_outline, abs=4 * np.std(areas) / np.sqrt(len(areas)))
 
@@ -69,7 +69,7 @@ def test_the_grid_shows_ten_by_ten_triangles_at_320x320(made: Path) -> None:
 
 
 def test_a_seed_gives_the_same_bytes_whatever_the_number_of_workers(made: Path, tmp_path: Path) -> None:
-    triangles.build(tmp_path / "again", COUNT, val_percent=25, way=building.Way(workers=3))
+    triangles.build(tmp_path / "again", COUNT, val_percent=25, options=BuildOptions(workers=3))
     triangles.build(tmp_path / "other", COUNT, val_percent=25, seed=1)
     for name in ("train_images/data.mdb", "val_labels/data.mdb", "grid.png", "dataset.json", "mean.binaryproto"):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes()

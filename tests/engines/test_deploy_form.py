@@ -12,7 +12,7 @@ from caffe_worker import CaffeWorker
 
 from caffe_fcn import engines, offsets, proto, surgery
 from caffe_fcn.errors import NetError
-from caffe_fcn.net.graph import split
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.shapes import infer
 
 # As DIGITS's lenet: the data layers scale what they read, and for deployment a layer does that with what is fed
@@ -84,7 +84,7 @@ def test_every_command_takes_the_deploy_form(kind: str, cli: Callable[..., Any],
     assert "note: 'data' is taken to be 1x3x500x500, for the net says no shape of it" in shown.err
     assert cli("net", "show", path, "--size", "8x9").out.count("1x3x8x9") == 3  # data, scaled, score
     assert cli("offsets", path).out.splitlines()[-1] == "crop score: offset 1, ok"
-    assert offsets.crop_offset(split(net(NETS[kind])), "conv", "data") == 1
+    assert offsets.crop_offset(select_phase(net(NETS[kind])), "conv", "data") == 1
 
 
 def test_weights_move_into_it(caffe: CaffeWorker, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def link(real: Path, place: Path) -> Path:
     return place
 
 
-def test_the_order_is_named_then_path_then_prefix_then_conda(
+def test_the_order_is_the_given_path_then_path_then_prefix_then_conda(
     bare: Path, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conda = link(caffe_bin, bare / "home/miniconda3/envs/caffe/bin/caffe")
@@ -62,7 +62,7 @@ def test_the_order_is_named_then_path_then_prefix_then_conda(
         ("MAMBA_ROOT_PREFIX", "micromamba", "micromamba/envs/caffe/bin/caffe"),
     ],
 )
-def test_the_environment_tells_where_to_look(
+def test_the_environment_says_where_to_look(
     bare: Path, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, place: str
 ) -> None:
     monkeypatch.setenv(variable, str(bare / value))
@@ -110,7 +110,7 @@ def test_a_caffe_that_was_named_must_work(bare: Path, caffe_bin: Path, named: st
         find(bare / named)
 
 
-def test_it_tells_what_caffe_says_of_itself(caffe_bin: Path) -> None:
+def test_version_and_device_are_those_of_caffe(caffe_bin: Path) -> None:
     caffe = find(caffe_bin)
     said = subprocess.run([caffe_bin, "--version"], capture_output=True, text=True, check=True).stdout
     assert caffe.version == said.split()[-1]

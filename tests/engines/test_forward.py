@@ -71,7 +71,7 @@ def test_the_numbers_are_pycaffes(
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_it_tells_its_inputs_and_outputs(engine: engines.Engine) -> None:
+def test_the_inputs_and_outputs_are_those_of_the_net(engine: engines.Engine) -> None:
     engine.forward(data=np.zeros((1, 3, 8, 8)))
     assert engine.inputs == {"data": (1, 3, 8, 8)}
     assert list(engine.outputs) == ["prob"]

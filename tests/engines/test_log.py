@@ -43,7 +43,7 @@ def test_the_learning_rate_belongs_to_its_iteration(log: Path) -> None:
     assert [step.lr for step in read_log(log).steps] == [0.1, 0.1, pytest.approx(0.01), pytest.approx(0.01), None]
 
 
-def test_a_test_tells_the_loss_of_the_weights_so_far(log: Path) -> None:
+def test_a_test_reports_the_loss_of_the_weights_so_far(log: Path) -> None:
     tests = read_log(log).tests
     assert [(test.iteration, test.net) for test in tests] == [(0, 0), (10, 0), (20, 0)]
     for test in tests[:2]:
@@ -89,16 +89,16 @@ def test_events_come_in_the_order_of_the_log(log: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_other_caffes_say_it_otherwise(lines: str, expected: list[object]) -> None:
+def test_other_caffes_word_it_differently(lines: str, expected: list[object]) -> None:
     assert list(read_events(lines.splitlines(keepends=True))) == expected
 
 
 @given(st.lists(st.one_of(st.text(), st.from_regex(r"I0804 11:26:01.1 2046 solver.cpp:1\] Iteration .*, loss = .*"))))
-def test_no_text_stops_the_reading(lines: list[str]) -> None:
+def test_any_text_can_be_read(lines: list[str]) -> None:
     assert all(isinstance(event, (Step, NetTest, Snapshot)) for event in read_events(lines))
 
 
-def test_a_resumed_training_tells_its_later_part_anew() -> None:
+def test_a_resumed_training_replaces_its_later_part() -> None:
     first = [Step(0, 4.0), Step(10, 3.0), NetTest(10, 0), Step(20, 2.0), NetTest(20, 0)]
     again = [NetTest(10, 0, (("loss", 9.0),)), Step(10, 3.5), Step(20, 2.5)]
     history = History.from_events([*first, *again])

@@ -216,7 +216,7 @@ def test_workers_read_the_same_batches_ahead(listed: Path) -> None:
                 assert (a == b).all()
 
 
-def test_a_broken_image_is_told_by_the_worker_that_met_it(listed: Path) -> None:
+def test_a_broken_image_is_reported_by_the_worker_that_read_it(listed: Path) -> None:
     (listed / "5.png").write_bytes((listed / "5.png").read_bytes()[:60])
     plain = SHUFFLED.replace("shuffle: true rand_skip: 3", "")
     with Prefetcher(net_of(plain), True, 3, workers=2) as prefetcher, pytest.raises(DatasetError) as caught:
@@ -261,7 +261,7 @@ BAD = {
     "no mean": (data(transform='mean_file: "nowhere"'), "nowhere: no such file"),
     "sizes in a batch": (data("sizes"), "sizes, record 1: is 3x5x9, and the first of its batch 3x4x9"),
     "fewer labels": (data() + data("sizes"), "db: has 2 records, and sizes 3"),
-    "no Datum": (data("junk"), "junk, record 0: is no Datum"),
+    "no Datum": (data("junk"), "junk, record 0: is not a Datum"),
     "an empty LMDB": (data("empty"), "empty: is an empty LMDB"),
     "a LMDB that is cut off": (data("cut"), "cut/data.mdb: is cut off"),
 }  # fmt: skip

@@ -40,7 +40,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 FOREVER = "print('ready', flush=True)\nwhile True: time.sleep(60)"
 
 
-def test_a_second_training_with_the_same_prefix_is_refused_and_told_who_has_it(program: Program) -> None:
+def test_a_second_training_with_the_same_prefix_is_refused_and_the_first_one_named(program: Program) -> None:
     caffe = program(FOREVER)
     with train.CaffeTraining(caffe, "solver.prototxt") as first:
         assert next(iter(first._raw_lines())) == b"ready\n"

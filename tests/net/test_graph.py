@@ -6,7 +6,7 @@ import pytest
 
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
-from caffe_fcn.net.graph import Graph, filtered, split
+from caffe_fcn.net.graph import Graph, filtered, select_phase
 
 
 def net(text: str) -> proto.NetParameter:
@@ -30,9 +30,9 @@ layer { name: "accuracy" type: "Silence" bottom: "label" include { stage: "val" 
 
 
 def test_an_all_in_one_net_splits_as_digits_splits_it() -> None:
-    assert names(split(ALL_IN_ONE, "train")) == ["train_data", "label", "shift", "loss"]
-    assert names(split(ALL_IN_ONE, "val")) == ["val_data", "label", "shift", "loss", "accuracy"]
-    deploy = split(ALL_IN_ONE, "deploy")
+    assert names(select_phase(ALL_IN_ONE, "train")) == ["train_data", "label", "shift", "loss"]
+    assert names(select_phase(ALL_IN_ONE, "val")) == ["val_data", "label", "shift", "loss", "accuracy"]
+    deploy = select_phase(ALL_IN_ONE, "deploy")
     assert [(layer.name, layer.type) for layer in deploy.layer] == [("data", "Input"), ("shift", "Power")]
 
 
@@ -109,4 +109,4 @@ def test_include_and_exclude_exclude_each_other() -> None:
 
 def test_an_unknown_phase_is_told_the_nearest() -> None:
     with pytest.raises(NetError, match="did you mean train"):
-        split(ALL_IN_ONE, "trian")
+        select_phase(ALL_IN_ONE, "trian")

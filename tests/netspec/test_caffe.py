@@ -1,4 +1,4 @@
-"""Real Caffe takes every net of the catalogue: it parses and sets up each phase, and reads the data as told.
+"""Real Caffe takes every net of the catalogue: it parses and sets up each phase, and reads the data that the net names.
 
 The reference's Python data layers are not part of this project: small modules under their names stand in, which
 check what they are given and make small images.

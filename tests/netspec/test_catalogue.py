@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def test_crop_offsets_are_the_published_ones(name: str) -> None:
         found = [list(layer.crop_param.offset) for layer in net.layer if layer.type == "Crop"]
         assert found == [[offset] for offset in CROPS[stride[0]]] * streams
         assert all(crop.ok for crop in offsets.crops(net))
+
+
+def test_a_net_on_a_backbone_that_exists_is_one_row() -> None:
+    row = replace(netspec.catalogue()["nyud-fcn32s-color"], name="nyud-fcn16s-color", stride=16)
+    made = netspec.files(row)
+    assert set(made) == {"trainval.prototxt", "test.prototxt", "deploy.prototxt", "solver.prototxt"}
+    deploy = made["deploy.prototxt"]
+    assert isinstance(deploy, NetParameter)
+    found = [list(layer.crop_param.offset) for layer in deploy.layer if layer.type == "Crop"]
+    assert found == [[offset] for offset in CROPS["fcn16s"]]
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name in PUBLISHED or "fcn" in name])
@@ -317,7 +328,7 @@ WEIGHTED = {"Convolution", "Deconvolution", "InnerProduct", "Scale"}
 @pytest.mark.parametrize("phase", ["train", "val", "deploy"])
 def test_one_net_for_all_phases_splits_into_the_net_of_each(name: str, phase: str) -> None:
     single = netspec.build(name, phase, data="lmdb")
-    part = graph.split(netspec.build(name, "all"), phase)
+    part = graph.select_phase(netspec.build(name, "all"), phase)
     assert [x.name for x in part.layer if x.type in WEIGHTED] == [x.name for x in single.layer if x.type in WEIGHTED]
     losses = {layer.name for layer in single.layer if "Loss" in layer.type}
     assert {layer.name for layer in part.layer if "Loss" in layer.type} == losses

@@ -82,7 +82,7 @@ def test_a_source_is_written_as_seen_from_the_net(cli: Cli, tmp_path: Path, monk
     assert net.layer[0].data_param.source == "../../data/train_images"
 
 
-def test_the_classes_are_those_of_the_data_set_unless_told(cli: Cli, tmp_path: Path) -> None:
+def test_the_classes_are_those_of_the_data_set_unless_given(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text('{"name": "roads", "classes": ["road", "roof", "tree"]}')
     line = ["net", "build", "digits-fcn-alexnet", "--phase", "deploy", "--source", tmp_path, "-o", "-"]
     _, out, error = cli(*line)

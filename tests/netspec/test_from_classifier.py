@@ -148,7 +148,7 @@ def test_an_old_net_is_a_classifier_too(tmp_path: Path) -> None:
     assert list(made["fc2"].convolution_param.kernel_size) == [8]
 
 
-# What stands in the way.
+# What prevents the conversion
 
 
 def with_end(lay: Callable[[NetSpec], None], size: int = 64) -> Any:
@@ -212,12 +212,12 @@ def tall(n: NetSpec) -> None:
 @pytest.mark.parametrize(
     ("lay", "message"),
     [
-        (spp, r"layer 'spp' \(SPP\): stands in the way"),
+        (spp, r"layer 'spp' \(SPP\): prevents the conversion"),
         (recurrent, r"layer 'fc' \(InnerProduct\)"),
         (two_images, r"layer 'fc' .*classifies 2 images \('data', 'other'\)"),
         (mask, r"layer 'mask' .*is an input besides the image"),
-        (generator, r"layer 'image' \(Deconvolution\): stands where a classifier should"),
-        (sums, r"layer 'sum' \(Eltwise\): stands where a classifier should"),
+        (generator, r"layer 'image' \(Deconvolution\): cannot follow a classifier"),
+        (sums, r"layer 'sum' \(Eltwise\): cannot follow a classifier"),
         (taken, r"layer 'score': has, or makes a blob of, a name that the head needs"),
         (none, r"layer 'fc': classifies the image itself"),
         (tall, r"layer 'pool' \(Pooling\): has not one whole stride"),
@@ -228,7 +228,7 @@ def test_the_layer_in_the_way_is_named(lay: Callable[[NetSpec], None], message: 
         from_classifier(with_end(lay), 5)
 
 
-def test_a_stride_that_no_layer_has_is_told() -> None:
+def test_a_stride_that_no_layer_has_is_reported() -> None:
     def jump(n: NetSpec) -> None:
         n.conv2 = L.Convolution(n.conv1, num_output=4, kernel_size=8, stride=8)
         n.fc = L.InnerProduct(n.conv2, num_output=10)
@@ -372,7 +372,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_stride_finer_than_all_that_can_be_asked_for_is_told(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_stride_finer_than_all_that_can_be_asked_for_is_reported(cli: Callable[..., Any], tmp_path: Path) -> None:
     proto.write(CLASSIFIERS["lenet"](), tmp_path / "deploy.prototxt")
     line = ["net", "from-classifier", tmp_path / "deploy.prototxt", "--classes", 5, "-o", tmp_path / "out"]
     note = "note: the classifier's last features come at stride 4, finer than --stride 8: so do the scores\n"

@@ -197,7 +197,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("message", MISTAKES)
-def test_mistakes_are_told(message: str) -> None:
+def test_mistakes_are_reported(message: str) -> None:
     name, phase, options = MISTAKES[message]
     with pytest.raises(NetError) as error:
         netspec.build(name, phase, **options)

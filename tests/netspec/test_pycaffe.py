@@ -297,7 +297,7 @@ def program_of(expression: str) -> str:
 
 
 @pytest.mark.parametrize(("expression", "message"), [*REFUSED.items(), *ACCEPTED_THERE.items()])
-def test_a_mistake_is_told_with_the_layer_type_and_the_nearest_spelling(expression: str, message: str) -> None:
+def test_a_mistake_is_reported_with_the_layer_type_and_the_nearest_spelling(expression: str, message: str) -> None:
     with pytest.raises(NetError, match=message):
         ours(program_of(expression))
 

@@ -1,4 +1,4 @@
-"""Large nets made small, so that real Caffe and the torch engine run them in a test."""
+"""Make large nets small, so that real Caffe and the torch engine can run them in a test."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from caffe_fcn import proto
-from caffe_fcn.net.graph import split
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.shapes import infer
 
 Shape = tuple[int, ...]
 
 
-def small(
+def shrink_net(
     net: proto.NetParameter, phase: str, inputs: Mapping[str, Shape] | None = None, wide: int = 64
 ) -> proto.NetParameter:
-    """The net of a phase, fed by Input layers, its layers of ``wide`` outputs or more a sixteenth as wide.
+    """The net of a phase with Input layers for its data; layers of ``wide`` outputs or more are a sixteenth as wide.
 
-    ``inputs`` are shapes of what its sources make, where that is no image of 97x101.
+    ``inputs`` are the shapes of the blobs of its data layers that are not images of 97x101.
     """
     found = infer(net, phase, size=(97, 101), inputs=inputs)
-    result = split(net, phase)
+    result = select_phase(net, phase)
     layers = [layer for layer in result.layer if layer.bottom]
     sources = [top for layer in result.layer if not layer.bottom for top in layer.top]
     del result.layer[:]
@@ -38,8 +38,8 @@ def small(
     return result
 
 
-def inputs_of(net: proto.NetParameter) -> dict[str, np.ndarray]:
-    """Values like those of images, and labels of which some are to be ignored."""
+def make_inputs(net: proto.NetParameter) -> dict[str, np.ndarray]:
+    """Random values like those of images, and labels, some of which the loss ignores."""
     random = np.random.RandomState(0)
     found = infer(net).blobs
     classes = {

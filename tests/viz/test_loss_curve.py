@@ -75,7 +75,7 @@ def test_tests_are_dots() -> None:
     assert {"training", "test"} <= set(texts(svg))
 
 
-def test_divergence_is_told() -> None:
+def test_divergence_is_shown() -> None:
     svg = picture(Step(0, 1.0), Step(10, 5.0), Step(20, math.nan), Step(30, math.nan))
     assert "diverged: nan from iteration 20 on" in texts(svg)
     assert len(curves(svg)[0]) == 2

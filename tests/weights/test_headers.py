@@ -102,7 +102,7 @@ def entry(begin: int, end: int, **other: object) -> dict[str, object]:
 
 SAFETENSORS = {
     "deep JSON": ('{"a":' + "[" * 100_000, "no JSON"),
-    "a name twice": ('{"a/0":{},"a/0":{}}', "stands twice"),
+    "a name twice": ('{"a/0":{},"a/0":{}}', "appears twice"),
     "UTF-16": ('{"é":1}'.encode("latin-1"), "no JSON"),
     "half of a surrogate pair": (json.dumps({"\ud800/0": entry(0, 8)}), "not named in Unicode"),
     "an overlap": (json.dumps({"a/0": entry(0, 8), "a/1": entry(4, 8)}), "overlaps"),

@@ -1,8 +1,8 @@
 """A data set as image files and lists of them, which Caffe's ImageData layers read.
 
-Caffe reads an image file as a picture: the palette of a label turns into colours. Hence the files are written
-anew from the databases, where labels are grey, and not linked from where they came. An image's own bytes stay
-the same. The lists stand beside the databases and are named after them: ``train_images.txt``.
+Caffe decodes a label with a palette to colours. Therefore the files are made from the databases, where labels are grey,
+and are no links to the files that the data set was built from. Images keep their bytes. The lists lie beside the
+databases and have their names: ``train_images.txt``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENDINGS = {"jpeg": ".jpg", "png": ".png", "raw": ".png"}
 
 
 def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], None] | None = None) -> dict[Path, int]:
-    """Write ``folder/files`` and the lists; returns list -> how many files it names, by their whole paths.
+    """Write ``folder/files`` and the lists; returns the path of each list with the number of files that it names.
 
     Raises `DatasetError` for records that no image file can hold (float_data), `FileError` where ``folder`` holds
     no data set, or files already.
@@ -33,7 +33,7 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     root = Path(folder).resolve()
     if "\n" in str(root):
         raise FileError(escape_name(str(root)), "has a line break in its path, which no list can hold", "rename it")
-    databases = _databases(root)
+    databases = _list_databases(root)
     place = root / FOLDER
     if place.exists():
         raise FileError(place, "is there already", "remove it to have it written anew")
@@ -53,14 +53,14 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
 
 
 def remove(root: Path, database: str) -> None:
-    """Remove what `write` made of a database of the data set in ``root``."""
+    """Remove the files and the list that `write` made of a database of the data set in ``root``."""
     (root / f"{database}.txt").unlink(missing_ok=True)
     shutil.rmtree(root / FOLDER / database, ignore_errors=True)
     with suppress(OSError):  # other files are in it, or there is none
         (root / FOLDER).rmdir()
 
 
-def _databases(root: Path) -> list[Path]:
+def _list_databases(root: Path) -> list[Path]:
     about = dataset_json.read(root)
     if about is not None:
         return [root / path for split in about.splits.values() for path in split["databases"].values()]
@@ -71,7 +71,7 @@ def _databases(root: Path) -> list[Path]:
 
 
 def _unpack(path: Path, into: Path, progress: Callable[[str, int, int], None] | None) -> list[str]:
-    """The records of a database as files in a folder of its name; returns their names in their order."""
+    """Write the records of a database as files into a folder of its name; returns their names in order."""
     database = Database(path)
     (into / path.name).mkdir(parents=True)
     names = []

@@ -1,7 +1,7 @@
-"""What a build has done: a line of JSON for each item that it dealt with, in their order.
+"""The journal of a build: a line of JSON for each item that is done, in the order of the items.
 
-A line is written when the item's record is in all databases, so the journal never says more than they hold. It
-tells the next run where to go on, and the description what was skipped.
+A line is written after the item's record is in all databases, so the journal never has more items than they hold. A
+run that resumes reads from it where to go on, and the description takes from it what was skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from caffe_fcn import files, strict_json
-from caffe_fcn.datasets.build.workshop import ResumeError
+from caffe_fcn.datasets.build.staging import ResumeError
 from caffe_fcn.errors import DatasetError
 
 _ENTRY = strict_json.object_of(
@@ -30,9 +30,10 @@ _ENTRY = strict_json.object_of(
 
 @dataclass(frozen=True)
 class Record:
-    """What goes into the databases for one item: the kind of database -> Datum.
+    """What one item puts into the databases: ``values`` maps each kind of database to a Datum.
 
-    Besides, the checksums of its sources (none for what is generated), and the faults that were allowed.
+    ``checksum`` has the checksums of the files that it was made from; it is None for a generated item. ``allowed`` are
+    the checks that found something in it and were allowed.
     """
 
     values: Mapping[str, bytes]
@@ -45,12 +46,12 @@ Outcome = tuple[str, "Record | DatasetError"]
 
 
 class Journal:
-    """The journal in file ``path`` of a build of ``items``: the first ``done`` of them were dealt with.
+    """The journal in file ``path`` of a build of ``items``, of which the first ``done`` are done.
 
-    ``names`` are those of the records in the databases, in their order, ``skipped`` are the items that have none,
-    and why, and ``allowed`` is check -> the names of records in which it found something.
+    ``names`` are the names of the records in the databases, in their order. ``skipped`` has the items without a record,
+    each with the reason. ``allowed`` maps each check to the names of the records in which it found something.
 
-    Raises `ResumeError` where an earlier run's journal is damaged, or is one of other items.
+    Raises `ResumeError` where an earlier run's journal is damaged, or belongs to other items.
     """
 
     def __init__(self, path: Path, items: Sequence[str]) -> None:
@@ -63,7 +64,7 @@ class Journal:
         if path.exists():
             whole = files.read_bytes(path).rpartition(b"\n")[0]
             for line in whole.split(b"\n") if whole else ():
-                self._count(self._entry(line, items))
+                self._apply(self._parse_entry(line, items))
             path.write_bytes(whole + b"\n" if whole else b"")  # a kill may cut the last line
         self._file: IO[str]
 
@@ -75,7 +76,7 @@ class Journal:
         self._file.close()
 
     def add(self, batch: Sequence[Outcome]) -> None:
-        """Note items whose records are in the databases now."""
+        """Add items whose records are now in the databases."""
         for name, outcome in batch:
             entry: dict[str, Any] = {"name": name}
             if not isinstance(outcome, Record):
@@ -84,11 +85,11 @@ class Journal:
                 entry["checksum"] = outcome.checksum
                 entry["allowed"] = outcome.allowed
             self._file.write(json.dumps(entry) + "\n")
-            self._count(entry)
+            self._apply(entry)
         self._file.flush()
 
-    def _entry(self, line: bytes, items: Sequence[str]) -> Mapping[str, Any]:
-        """What a line says of the next item."""
+    def _parse_entry(self, line: bytes, items: Sequence[str]) -> Mapping[str, Any]:
+        """The entry in a line; raises `ResumeError` where it is not one of the next item."""
         try:
             entry = strict_json.parse(line)
             _ENTRY(entry, "")
@@ -96,10 +97,10 @@ class Journal:
                 raise ValueError(f"{entry['name']!r} is not the next item")
         except ValueError as error:
             where = f"{self.path}:{self.done + 1}"
-            raise ResumeError(where, f"the journal is damaged: {error}", "build without --resume") from error
+            raise ResumeError(where, f"the journal is damaged: {error}", "build without `resume`") from error
         return entry  # type: ignore[no-any-return]  # it was checked
 
-    def _count(self, entry: Mapping[str, Any]) -> None:
+    def _apply(self, entry: Mapping[str, Any]) -> None:
         self.done += 1
         name = entry["name"]
         if "skipped" in entry:
@@ -112,6 +113,6 @@ class Journal:
             self.allowed.setdefault(check, []).append(name)
 
     def checksum(self) -> str | None:
-        """The sha256 of the names and checksums of all records, by name; None where nothing was read."""
+        """The SHA-256 of the names and checksums of all records, sorted by name; None where no files were read."""
         lines = sorted(self._checksums)
         return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from posixpath import splitext
 
-from caffe_fcn.datasets.build.building import PLAINLY, Way
-from caffe_fcn.datasets.build.forms import Form
-from caffe_fcn.datasets.build.pairs import Pair, PairMaker, build_pairs, first_shape, shuffled
+from caffe_fcn.datasets.build.file_pairs import FilePair, PairConverter, build_from_pairs, find_first_shape, shuffled
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import Encoding, LabelFormat
@@ -31,21 +30,19 @@ def build(
     classes: Sequence[str] | None = None,
     colours: Mapping[int, Colour] | None = None,
     encoding: Encoding | None = None,
-    form: Form = Form(),  # noqa: B008 - it is frozen
     ignore: int | None = 255,
-    allow: Iterable[str] = (),
     same_size: bool = False,
-    shuffle: bool = True,
-    seed: int = 1337,
-    way: Way = PLAINLY,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
     name: str = "folder",
 ) -> Description:
     """Build a data set from folders of images and labels.
 
-    The validation set comes from its own folders, or is ``val_percent`` of the pairs. ``encoding`` says how
-    labels encode classes (None: as the first one does), ``colours`` are those of their values. The training set
-    is shuffled by ``seed``, which also chooses the validation set.
-    ``name`` is what the description calls the data set.
+        folder.build("set", "photos", "masks", val_percent=10, classes=["background", "cat"])
+
+    The validation set comes from its own folders, or is ``val_percent`` of the pairs. ``encoding`` says how labels
+    encode classes (None: as the first label does), ``colours`` are the colours of their values, and ``ignore`` is the
+    value of pixels that don't count. With ``same_size`` an image of another size than the first is a fault. ``name`` is
+    what the description calls the data set.
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
@@ -53,70 +50,73 @@ def build(
         raise DatasetError("validation", "needs both an image folder and a label folder", "name the other one too")
     if val_images is not None and val_percent:
         raise DatasetError("validation", "comes from folders or is a percentage, not both", "name one of the two")
-    if ignore is None and form.size and form.resize_mode in ("fill", "half-crop"):
-        raise DatasetError("resizing", f"{form.resize_mode} frames labels with the ignore label", "name one")
+    if ignore is None and options.format.size and options.format.resize_mode in ("fill", "half-crop"):
+        raise DatasetError("resizing", f"{options.format.resize_mode} frames labels with the ignore label", "name one")
     stores = {"train": (Folder(images), Folder(labels))}
     if val_images is not None and val_labels is not None:
         stores["val"] = (Folder(val_images), Folder(val_labels))
     pairs = {split: pair_up(*both) for split, both in stores.items()}
     if val_percent:
         stores["val"] = stores["train"]
-        pairs["train"], pairs["val"] = set_aside(pairs["train"], val_percent, seed)
-    if shuffle:
-        pairs["train"] = in_order_of(shuffled((pair.name for pair in pairs["train"]), seed), pairs["train"])
+        pairs["train"], pairs["val"] = set_aside(pairs["train"], val_percent, options.seed)
+    if options.shuffle:
+        pairs["train"] = shuffled_pairs(pairs["train"], options.seed)
 
-    coding = _detect(pairs["train"], stores["train"][1], colours, encoding)
-    rules = Rules(len(classes) if classes else None, ignore, frozenset(allow))
-    like = first_shape(pairs["train"], stores["train"][0], form)
-    makers = {split: PairMaker(pairs[split], *stores[split], coding, form, rules, like, same_size) for split in pairs}
+    label_format = _detect_format(pairs["train"], stores["train"][1], colours, encoding)
+    rules = Rules(len(classes) if classes else None, ignore, frozenset(options.allow))
+    first = find_first_shape(pairs["train"], stores["train"][0], options.format)
+    converters = {
+        split: PairConverter(pairs[split], *stores[split], label_format, options.format, rules, first, same_size)
+        for split in pairs
+    }
     about = Description(
         name,
-        channels=like[0] if like else 3,
+        channels=first[0] if first else 3,
         classes=list(classes) if classes else None,
-        palette=[list(colour) for colour in fill_gaps(coding.colours)] if coding.colours else None,
+        palette=[list(colour) for colour in fill_gaps(label_format.colours)] if label_format.colours else None,
         ignore_label=ignore,
-        seed=seed,
+        seed=options.seed,
         sources=[{"split": "train", "images": str(images), "labels": str(labels)}],
         options={
-            **asdict(form),
-            "encoding": coding.encoding,
+            **asdict(options.format),
+            "encoding": label_format.encoding,
             "val_percent": float(val_percent),
             "allow": sorted(rules.allow),
             "same_size": same_size,
-            "shuffle": shuffle,
+            "shuffle": options.shuffle,
         },
     )
     if val_images is not None:
         about.sources.append({"split": "val", "images": str(val_images), "labels": str(val_labels)})
-    return build_pairs(output, about, makers, way)
+    return build_from_pairs(output, about, converters, options)
 
 
-def pair_up(images: Store, labels: Store) -> list[Pair]:
-    """The pairs in two stores, in the order of their names; what has no other half is a pair with a hole.
+def pair_up(images: Store, labels: Store) -> list[FilePair]:
+    """The pairs in two stores, in the order of their names; a file without a partner is a pair with one name empty.
 
     Raises `Fault` where two files of one store have the same name before the extension.
     """
-    image_of, label_of = (_by_stem(store) for store in (images, labels))
+    image_of, label_of = (_find_stems(store) for store in (images, labels))
     if not image_of:
         raise DatasetError(images.locate(""), "holds no images", f"of {', '.join(sorted(_EXTENSIONS))}")
     stems = sorted(image_of.keys() | label_of.keys())
-    return [Pair(stem, image_of.get(stem, ""), label_of.get(stem, "")) for stem in stems]
+    return [FilePair(stem, image_of.get(stem, ""), label_of.get(stem, "")) for stem in stems]
 
 
-def set_aside(pairs: Sequence[Pair], percent: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """The pairs that stay, and those of the percentage that is set aside, both in their order."""
+def set_aside(pairs: Sequence[FilePair], percent: float, seed: int) -> tuple[list[FilePair], list[FilePair]]:
+    """The pairs that stay for training, and the percentage that is set aside for validation, both in their order."""
     chosen = shuffled((pair.name for pair in pairs), seed + 1)[: round(len(pairs) * percent / 100)]
     names = set(chosen)
     return [pair for pair in pairs if pair.name not in names], [pair for pair in pairs if pair.name in names]
 
 
-def in_order_of(names: Iterable[str], pairs: Iterable[Pair]) -> list[Pair]:
-    """The pairs in the order of ``names``."""
+def shuffled_pairs(pairs: Iterable[FilePair], seed: int) -> list[FilePair]:
+    """The pairs in an order that depends on their names and the seed alone."""
     by_name = {pair.name: pair for pair in pairs}
-    return [by_name[name] for name in names]
+    return [by_name[name] for name in shuffled(by_name, seed)]
 
 
-def _by_stem(store: Store) -> dict[str, str]:
+def _find_stems(store: Store) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in store.names():
         stem, extension = splitext(name)
@@ -128,13 +128,13 @@ def _by_stem(store: Store) -> dict[str, str]:
     return found
 
 
-def _detect(
-    pairs: Sequence[Pair], store: Store, colours: Mapping[int, Colour] | None, encoding: Encoding | None
+def _detect_format(
+    pairs: Sequence[FilePair], store: Store, colours: Mapping[int, Colour] | None, encoding: Encoding | None
 ) -> LabelFormat:
-    """The encoding of the first label that is one."""
+    """The format of the first label that is an image."""
     for pair in pairs:
         try:
             return label_images.detect(store.read(pair.label), store.locate(pair.label), colours, encoding)
-        except Fault:  # the build will come to it, and stop there or skip it
+        except Fault:  # the build will come to this file, and stop there or skip it
             continue
     return LabelFormat(encoding or "palette", colours)

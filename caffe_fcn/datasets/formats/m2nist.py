@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.build import building
-from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
+from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
 from caffe_fcn.datasets.build.journal import Record
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.formats import mnist
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.reference_layers.published_sets import SETS
@@ -46,16 +46,16 @@ def build(
     background: Background = "class",
     masks: bool = True,
     seed: int = 1234,
-    way: Way = PLAINLY,
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
     """Write ``count`` images made of MNIST's training digits, ``val_percent`` of them for validation.
 
     ``masks`` adds the databases ``train_masks`` and ``val_masks``, 10 x 64 x 84. Raises `FileError` for files
-    that are not MNIST's, and what `building.build` raises.
+    that are not MNIST's, and what `build_dataset` raises.
     """
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count:
-        raise DatasetError("m2nist", "needs an image to train on", "see --help")
+        raise DatasetError("m2nist", "needs an image to train on", "a larger `count`, or `val_percent` below 100")
     digits, values = mnist.read(mnist_folder)
     if digits.shape[1:] != (DIGIT, DIGIT):
         what = "has digits of {} x {}".format(*digits.shape[1:])
@@ -64,7 +64,7 @@ def build(
         raise DatasetError(mnist_folder, "holds no digits", "fetch MNIST again")
     kinds = ("images", "labels", "masks") if masks else ("images", "labels")
     splits = [
-        Split(name, [f"{i:08d}" for i in numbers], _Maker(digits, values, numbers, background, seed), kinds)
+        SplitSource(name, [f"{i:08d}" for i in numbers], _Converter(digits, values, numbers, background, seed), kinds)
         for name, numbers in (("train", range(count - val)), ("val", range(count - val, count)))
         if numbers
     ]
@@ -76,15 +76,15 @@ def build(
         palette=[list(colour) for colour in ((_BLACK,) if background == "class" else ()) + _M2NIST.palette],
         ignore_label=None if background == "class" else _IGNORED,
         seed=seed,
-        sources=mnist.sources(mnist_folder),
+        sources=mnist.list_sources(mnist_folder),
         options={"count": count, "val_percent": float(val_percent), "background": background, "masks": masks},
     )
-    return building.build(output, splits, about, way)
+    return build_dataset(output, splits, about, options)
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A digit in an image: which one of MNIST, its value, and where its box begins."""
+class PlacedDigit:
+    """A digit in an image: its index in MNIST, its value, and the upper left corner of its box."""
 
     index: int
     value: int
@@ -94,34 +94,34 @@ class Placed:
 
 def compose(
     digits: NDArray[np.uint8], values: NDArray[np.uint8], seed: int, number: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Placed]]:
-    """Image ``number``, 64 x 84, its masks, 10 x 64 x 84, and the digits that are on it."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[PlacedDigit]]:
+    """Draw image ``number``: the image, 64 x 84, its masks, 10 x 64 x 84, and the digits in it."""
     random = np.random.RandomState((seed, number))  # a generator that never changes
     image = np.zeros((HEIGHT, WIDTH), np.uint8)
     masks = np.zeros((DIGITS, HEIGHT, WIDTH), np.uint8)
     placed = []
     for slot in range(_SLOTS):
         index = random.randint(len(values))
-        x, y = _place(random, slot)
-        while x + DIGIT <= WIDTH and _cut(image, x, y)[digits[index] > 0].any():
-            x, y = _place(random, slot)
+        x, y = _draw_position(random, slot)
+        while x + DIGIT <= WIDTH and _crop(image, x, y)[digits[index] > 0].any():
+            x, y = _draw_position(random, slot)
         if x + DIGIT > WIDTH:
             continue
-        _cut(image, x, y)[...] = np.maximum(_cut(image, x, y), digits[index])
-        _cut(masks[values[index]], x, y)[digits[index] > 0] = 1
-        placed.append(Placed(int(index), int(values[index]), x, y))
+        _crop(image, x, y)[...] = np.maximum(_crop(image, x, y), digits[index])
+        _crop(masks[values[index]], x, y)[digits[index] > 0] = 1
+        placed.append(PlacedDigit(int(index), int(values[index]), x, y))
     return image, masks, placed
 
 
-def label_of(masks: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
-    """The single label of ten masks, H x W."""
+def combine_masks(masks: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
+    """The label, H x W, that ten masks make."""
     inked = masks.any(axis=0)
     digit = masks.argmax(axis=0).astype(np.uint8)
     return np.where(inked, digit + 1, 0) if background == "class" else np.where(inked, digit, _IGNORED)
 
 
 @dataclass(frozen=True)
-class _Maker:
+class _Converter:
     digits: NDArray[np.uint8]
     values: NDArray[np.uint8]
     numbers: Sequence[int]
@@ -130,7 +130,7 @@ class _Maker:
 
     def __call__(self, index: int) -> Record:
         image, masks, _ = compose(self.digits, self.values, self.seed, self.numbers[index])
-        label = label_of(masks, self.background).astype(np.uint8)
+        label = combine_masks(masks, self.background).astype(np.uint8)
         return Record(
             {
                 "images": datum.pack_raw(image[None]),
@@ -140,9 +140,9 @@ class _Maker:
         )
 
 
-def _place(random: np.random.RandomState, slot: int) -> tuple[int, int]:
+def _draw_position(random: np.random.RandomState, slot: int) -> tuple[int, int]:
     return DIGIT * slot + random.randint(_SPREAD), random.randint(HEIGHT - DIGIT + 1)
 
 
-def _cut(plane: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
+def _crop(plane: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
     return plane[y : y + DIGIT, x : x + DIGIT]

@@ -1,24 +1,24 @@
-"""NYUDv2, SIFT Flow and PASCAL-Context, in the layouts that the reference's Python data layers read.
+"""NYUDv2, SIFT Flow and PASCAL-Context, from the files that the reference's Python data layers read.
 
-Besides images and labels these sets have more for each name: HHA and depth (NYUDv2), geometric labels (SIFT
-Flow). They become further databases in step with the others: ``train_hha``, ``train_depth``, ``train_geo``.
+Besides images and labels these sets have more for each image: HHA and depth (NYUDv2), geometric labels (SIFT Flow).
+These become further databases with as many records: ``train_hha``, ``train_depth``, ``train_geo``.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build import building
-from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
-from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.file_pairs import checksum, shuffled
 from caffe_fcn.datasets.build.journal import Record
-from caffe_fcn.datasets.build.pairs import checksum, shuffled
+from caffe_fcn.datasets.build.options import ImportOptions
+from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.formats.voc import MatLabels
 from caffe_fcn.datasets.records import datum, images, source_files
 from caffe_fcn.datasets.records.faults import Fault, Rules
@@ -28,8 +28,8 @@ from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
-ALLOWED = ("one-class", "unlabelled")
-"""What these sets hold here and there."""
+_ALLOWED = ("one-class", "unlabelled")
+"""Checks that find something in these sets, which is no fault there."""
 
 
 def build(
@@ -39,57 +39,55 @@ def build(
     train: str | None = None,
     val: str | None = None,
     tops: Sequence[str] | None = None,
-    form: Form = Form(),  # noqa: B008 - it is frozen
-    allow: Iterable[str] = ALLOWED,
-    shuffle: bool = True,
-    seed: int = 1337,
-    way: Way = PLAINLY,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
     """Build nyud, siftflow or pascalcontext from its ``folders`` (of pascalcontext voc_dir and context_dir).
 
-    ``tops`` are those of the reference's layer that become databases (None: image and labels). Raises `Fault`
-    for a record that cannot be trained on, `DatasetError` and `FileError`.
+    ``tops`` are those of the reference's layer that become databases (None: image and labels).
+
+    Raises `Fault` for a record that cannot be trained on, `DatasetError` and `FileError`.
     """
     row, layer = SETS[name], LAYERS[name]
     wanted = tuple(tops or layer.usual_tops)
-    if form.size is not None and {"hha", "depth"} & set(wanted):
-        raise DatasetError(name, "hha and depth keep their size", "drop --resize")
+    allow = [*_ALLOWED, *options.allow]
+    if options.format.size is not None and {"hha", "depth"} & set(wanted):
+        raise DatasetError(name, "hha and depth keep their size", "drop `size`")
     params = {key: str(folders[key]) for key in layer.folders}
     lists = {"train": train or row.splits[0], "val": val or row.splits[1]}
     names = {split: _read_names(layer, {**params, "split": listed}) for split, listed in lists.items()}
     both = set(names["train"]) & set(names["val"])
     if both:
         raise DatasetError("splits", f"{len(both)} images train and validate, {min(both)} first", "choose others")
-    if shuffle:
-        names["train"] = shuffled(names["train"], seed)
+    if options.shuffle:
+        names["train"] = shuffled(names["train"], options.seed)
     table = _make_table(layer, params)
     rules = {top: Rules(len(known), row.ignore_label, frozenset(allow)) for top, known in row.classes.items()}
     chosen = {top: layer.tops[top] for top in wanted}
     databases = tuple(top.database for top in chosen.values())
     splits = [
-        Split(split, found, _Maker(found, params, table, chosen, form, rules), databases)
+        SplitSource(split, found, _Converter(found, params, table, chosen, options.format, rules), databases)
         for split, found in names.items()
     ]
     about = Description(
         name,
         classes=list(next(iter(row.classes.values()))),
         ignore_label=row.ignore_label,
-        seed=seed,
+        seed=options.seed,
         sources=[{"split": split, "list": listed, **params} for split, listed in lists.items()],
-        options={**asdict(form), "allow": sorted(allow), "tops": list(wanted), "shuffle": shuffle},
+        options={**asdict(options.format), "allow": sorted(allow), "tops": list(wanted), "shuffle": options.shuffle},
     )
-    return building.build(output, splits, about, way)
+    return build_dataset(output, splits, about, options)
 
 
 @dataclass(frozen=True)
-class _Maker:
-    """Makes image ``i`` and all that belongs to it a record; ``rules`` are for the tops that are labels."""
+class _Converter:
+    """Converts image ``i`` and all that belongs to it to a record; ``rules`` are for the tops that are labels."""
 
     names: Sequence[str]
     params: Mapping[str, str]
     table: Any
     tops: Mapping[str, Top]
-    form: Form
+    format: RecordFormat
     rules: Mapping[str, Rules]
 
     def __call__(self, index: int) -> Record:
@@ -101,7 +99,7 @@ class _Maker:
             path = top.path.format(name=self.names[index], **self.params)
             data = source_files.read_file(path)
             sources.append(data)
-            values[top.database], found, passed = self._record(name, top, data, path)
+            values[top.database], found, passed = self._convert(name, top, data, path)
             size = size or found
             if found != size:
                 have, want = ("x".join(map(str, s)) for s in (found, size))
@@ -109,15 +107,19 @@ class _Maker:
             allowed += passed
         return Record(values, checksum(*sources), allowed)
 
-    def _record(self, name: str, top: Top, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
+    def _convert(self, name: str, top: Top, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
         """The record of a file, the height and width of what is in it, and the faults that were allowed."""
         if top.kind == "color":
-            image = self.form.image(data, path, Rules(allow=next(iter(self.rules.values())).allow))
+            image = self.format.convert_image(data, path, Rules(allow=next(iter(self.rules.values())).allow))
             return image.record, image.size, image.allowed
         decode = decoders.DECODERS[top.decoder]
         if top.kind == "label":
             label, rules = MatLabels(decode, self.table)(data, path), self.rules[name]
-            return self.form.label(label, rules.ignore or 0), label.shape, rules.enforce(rules.check_label(label, path))
+            return (
+                self.format.convert_label(label, rules.ignore or 0),
+                label.shape,
+                rules.enforce(rules.check_label(label, path)),
+            )
         images.load(images.open_header(data, path), path)  # for its guards and its errors
         array = decode(io.BytesIO(data), None)
         if top.kind == "depth":

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from caffe_fcn.datasets.build.building import PLAINLY, Way
-from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import folder
 from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.description.dataset_json import Description
@@ -21,10 +19,7 @@ def build(
     output: PathLike,
     path: PathLike,
     val_percent: float = 10,
-    form: Form = Form(),  # noqa: B008 - it is frozen
-    allow: Iterable[str] = (),
-    seed: int = 1337,
-    way: Way = PLAINLY,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
     """Build from the folder that holds RGB and GT (or GT/COLOR); as `folder.build`."""
     root = Path(path)
@@ -41,10 +36,7 @@ def build(
         classes=_SYNTHIA.classes["label"],
         colours=dict(enumerate(_SYNTHIA.palette)),
         encoding="rgb",
-        form=form,
         ignore=_SYNTHIA.ignore_label,
-        allow=allow,
-        seed=seed,
-        way=way,
+        options=options,
         name=_SYNTHIA.name,
     )

@@ -1,8 +1,8 @@
 """Triangles, the smallest data set on which a net can learn to segment: outlines in, filled shapes out.
 
-A pair of grey images shows one triangle, 0 on a background of 255: its outline (the image), and its outline
-and inside (the label). Corners are uniform over the pixels. Besides, ``grid.png`` shows ten by ten outlines,
-for the trained net to run on an input that is larger than any it has seen.
+A pair of grey images shows one triangle, 0 on a background of 255: the image has its outline, the label its outline and
+its inside. The corners are uniform over the pixels. ``grid.png`` shows ten by ten outlines, so that the trained net can
+run on an input that is larger than any it was trained on.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build import building
-from caffe_fcn.datasets.build.building import PLAINLY, Split, Way
+from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
 from caffe_fcn.datasets.build.journal import Record
+from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.records import datum, images
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
@@ -35,18 +35,22 @@ def build(
     val_percent: float = 10,
     grid: int = 10,
     seed: int = 1337,
-    way: Way = PLAINLY,
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
     """Write ``count`` pairs of ``size`` x ``size``, of which ``val_percent`` are for validation.
 
-    ``grid.png`` shows ``grid`` x ``grid`` of them, and ``grid_label.png`` what a perfect net makes of it.
-    Raises `DatasetError` for figures that make no data set, and what `building.build` raises.
+    ``grid.png`` shows ``grid`` x ``grid`` outlines, and ``grid_label.png`` what a perfect net makes of them.
+    Raises `DatasetError` for numbers that make no data set, and what `build_dataset` raises.
     """
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count or size < 2 or grid < 1:
-        raise DatasetError("triangles", "needs an image to train on, 2 pixels and 1 row of the grid", "see --help")
+        raise DatasetError(
+            "triangles",
+            "needs an image to train on, 2 pixels and 1 row of the grid",
+            "a larger `count`, `size` or `grid`",
+        )
     splits = [
-        Split(name, [f"{i:08d}" for i in range(length)], partial(_record, size, (seed, stream)))
+        SplitSource(name, [f"{i:08d}" for i in range(length)], partial(_draw_record, size, (seed, stream)))
         for name, stream, length in (("train", _TRAIN, count - val), ("val", _VAL, val))
         if length
     ]
@@ -59,37 +63,37 @@ def build(
     )
 
     def finish(folder: Path) -> None:
-        for name, array in zip((GRID_FILE, GRID_LABEL_FILE), grid_pair(grid, size, seed), strict=True):
+        for name, array in zip((GRID_FILE, GRID_LABEL_FILE), draw_grid(grid, size, seed), strict=True):
             with files.atomic_write(folder / name) as file:
                 images.to_pillow(array[None]).save(file, "PNG")
 
-    return building.build(output, splits, about, way, finish)
+    return build_dataset(output, splits, about, options, finish)
 
 
-def pair(corners: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_pair(corners: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The outline and the filled triangle of ``corners`` (three pixels x, y), each ``size`` x ``size``."""
     from PIL import Image, ImageDraw
 
-    def drawn(fill: int | None) -> NDArray[np.uint8]:
+    def draw(fill: int | None) -> NDArray[np.uint8]:
         image = Image.new("L", (size, size), BACKGROUND)
         ImageDraw.Draw(image).polygon(corners.ravel().tolist(), outline=INK, fill=fill)
         return np.array(image)
 
-    outline = drawn(None)
-    return outline, np.minimum(outline, drawn(INK))  # Pillow's filling may miss pixels of its outline
+    outline = draw(None)
+    return outline, np.minimum(outline, draw(INK))  # Pillow's filling may miss pixels of its outline
 
 
-def grid_pair(grid: int, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_grid(grid: int, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The picture of ``grid`` x ``grid`` outlines, and that of the filled triangles."""
     random = np.random.RandomState((seed, _GRID))
-    cells = [[pair(random.randint(0, size, (3, 2)), size) for _ in range(grid)] for _ in range(grid)]
+    cells = [[draw_pair(random.randint(0, size, (3, 2)), size) for _ in range(grid)] for _ in range(grid)]
     return (
         np.block([[outline for outline, _ in row] for row in cells]),
         np.block([[filled for _, filled in row] for row in cells]),
     )
 
 
-def _record(size: int, stream: tuple[int, int], index: int) -> Record:
+def _draw_record(size: int, stream: tuple[int, int], index: int) -> Record:
     corners = np.random.RandomState((*stream, index)).randint(0, size, (3, 2))  # a generator that never changes
-    outline, filled = pair(corners, size)
+    outline, filled = draw_pair(corners, size)
     return Record({"images": datum.pack_raw(outline[None]), "labels": datum.pack_raw(filled[None])})

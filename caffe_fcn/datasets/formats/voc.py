@@ -16,10 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build.building import PLAINLY, Way
-from caffe_fcn.datasets.build.forms import Form
-from caffe_fcn.datasets.build.pairs import LabelReader, Pair, PairMaker, build_pairs, first_shape, shuffled
-from caffe_fcn.datasets.formats.folder import in_order_of
+from caffe_fcn.datasets.build.file_pairs import (
+    FilePair,
+    LabelReader,
+    PairConverter,
+    build_from_pairs,
+    find_first_shape,
+)
+from caffe_fcn.datasets.build.options import ImportOptions
+from caffe_fcn.datasets.formats.folder import shuffled_pairs
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
 from caffe_fcn.datasets.records.source_files import Folder, Store, open_store
@@ -43,71 +48,67 @@ def build(
     year: int | None = None,
     train: str = "train",
     val: str | None = None,
-    form: Form = Form(),  # noqa: B008 - it is frozen
-    allow: Iterable[str] = (),
-    shuffle: bool = True,
-    seed: int = 1337,
-    way: Way = PLAINLY,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
     """Build from VOC at ``path``, a folder or a tar; ``year`` chooses where there are several.
 
     ``sbdd`` is SBDD's folder ``dataset``, or what holds it. ``train`` and ``val`` are splits by name, or files that
-    list images; ``val`` is "val" unless said otherwise, and seg11valid with SBDD.
+    list images; without ``val`` the split is "val", or with SBDD seg11valid.
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
-    source = _Voc(open_store(path), year)
+    source = _VocSource(open_store(path), year)
     val = val or (SEG11VALID if sbdd is not None else "val")
-    rules = Rules(len(_VOC.classes["label"]), _VOC.ignore_label, frozenset(allow))
-    parts = {"train": _Sbdd(sbdd) if sbdd is not None else source, "val": source}
-    pairs = {split: parts[split].pairs(name) for split, name in (("train", train), ("val", val))}
-    _apart(pairs["train"], pairs["val"], sbdd is not None)
-    if shuffle:
-        pairs["train"] = in_order_of(shuffled((pair.name for pair in pairs["train"]), seed), pairs["train"])
-    like = first_shape(pairs["train"], parts["train"].store, form)
-    makers = {
-        split: PairMaker(pairs[split], part.store, part.store, part.labels, form, rules, like)
+    rules = Rules(len(_VOC.classes["label"]), _VOC.ignore_label, frozenset(options.allow))
+    parts = {"train": _SbddSource(sbdd) if sbdd is not None else source, "val": source}
+    pairs = {split: parts[split].list_pairs(name) for split, name in (("train", train), ("val", val))}
+    _check_apart(pairs["train"], pairs["val"], sbdd is not None)
+    if options.shuffle:
+        pairs["train"] = shuffled_pairs(pairs["train"], options.seed)
+    first = find_first_shape(pairs["train"], parts["train"].store, options.format)
+    converters = {
+        split: PairConverter(pairs[split], part.store, part.store, part.labels, options.format, rules, first)
         for split, part in parts.items()
     }
     about = Description(
         "voc",
-        channels=like[0] if like else 3,
+        channels=first[0] if first else 3,
         classes=list(_VOC.classes["label"]),
         palette=[list(colour) for colour in _VOC.palette],
         ignore_label=_VOC.ignore_label,
-        seed=seed,
+        seed=options.seed,
         sources=[{"split": split, "path": parts[split].where, "list": name} for split, name in
                  (("train", train), ("val", val))],
-        options={**asdict(form), "allow": sorted(rules.allow), "shuffle": shuffle},
+        options={**asdict(options.format), "allow": sorted(rules.allow), "shuffle": options.shuffle},
     )  # fmt: skip
-    return build_pairs(output, about, makers, way)
+    return build_from_pairs(output, about, converters, options)
 
 
-class _Voc:
-    """VOC's pairs in a store, wherever in it they lie."""
+class _VocSource:
+    """The images and labels of a VOC in a store, in whatever folder of the store they lie."""
 
     labels = LabelFormat("palette", dict(enumerate(_VOC.palette)))
 
     def __init__(self, store: Store, year: int | None) -> None:
         self.store = store
-        self.root = _root(store, year)
+        self.root = _find_root(store, year)
         self.where = store.locate(self.root)
 
-    def pairs(self, split: str) -> list[Pair]:
-        return _pairs("voc", self._names(split), voc_dir=self.root.rstrip("/"))
+    def list_pairs(self, split: str) -> list[FilePair]:
+        return _locate_pairs("voc", self._read_split(split), voc_dir=self.root.rstrip("/"))
 
-    def _names(self, split: str) -> list[str]:
+    def _read_split(self, split: str) -> list[str]:
         listed = f"{self.root}{_SPLITS}{split}.txt"
         known = self.store.names()
         if listed in known:
-            return _listed(self.store.read(listed), self.store.locate(listed))
+            return _parse_list(self.store.read(listed), self.store.locate(listed))
         if split == SEG11VALID:
-            return _listed(Path(__file__).with_name(f"{SEG11VALID}.txt").read_bytes(), SEG11VALID)
-        return _of_file(split, self.store.locate(f"{self.root}{_SPLITS}"), _splits_in(known, self.root))
+            return _parse_list(Path(__file__).with_name(f"{SEG11VALID}.txt").read_bytes(), SEG11VALID)
+        return _read_list(split, self.store.locate(f"{self.root}{_SPLITS}"), _list_splits(known, self.root))
 
 
-class _Sbdd:
-    """SBDD's pairs: images, and labels in MATLAB's format."""
+class _SbddSource:
+    """The images of SBDD, and its labels in MATLAB's format."""
 
     def __init__(self, folder: PathLike) -> None:
         inner = Path(folder) / "dataset"
@@ -115,22 +116,22 @@ class _Sbdd:
         self.where = str(self.store.root)
         self.labels: LabelReader = MatLabels(decoders.sbdd_label)
 
-    def pairs(self, split: str) -> list[Pair]:
+    def list_pairs(self, split: str) -> list[FilePair]:
         if (self.store.root / f"{split}.txt").is_file():
-            names = _listed(self.store.read(f"{split}.txt"), self.store.locate(f"{split}.txt"))
+            names = _parse_list(self.store.read(f"{split}.txt"), self.store.locate(f"{split}.txt"))
         else:
-            names = _of_file(split, self.where, [path.stem for path in self.store.root.glob("*.txt")])
-        return _pairs("sbdd", names, sbdd_dir="")
+            names = _read_list(split, self.where, [path.stem for path in self.store.root.glob("*.txt")])
+        return _locate_pairs("sbdd", names, sbdd_dir="")
 
 
-def _pairs(set_name: str, names: Iterable[str], **folders: str) -> list[Pair]:
+def _locate_pairs(set_name: str, names: Iterable[str], **folders: str) -> list[FilePair]:
     """The pairs of a data set in a store, as its row in the table says; ``folders`` are paths in that store."""
     image, label = (LAYERS[set_name].tops[top].path for top in ("data", "label"))
 
     def locate(path: str, name: str) -> str:
         return path.format(name=name, **folders).lstrip("/")
 
-    return [Pair(name, locate(image, name), locate(label, name)) for name in names]
+    return [FilePair(name, locate(image, name), locate(label, name)) for name in names]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class MatLabels:
         return label
 
 
-def _root(store: Store, year: int | None) -> str:
+def _find_root(store: Store, year: int | None) -> str:
     """The folder of the store, with a slash, that holds ImageSets, JPEGImages and SegmentationClass."""
     pattern = re.compile(rf"(.*/|){re.escape(_SPLITS)}[^/]+\.txt")
     roots = sorted({match[1] for match in map(pattern.fullmatch, store.names()) if match})
@@ -163,32 +164,32 @@ def _root(store: Store, year: int | None) -> str:
     raise DatasetError(store.locate(""), f"holds {found}", "choose one with the year")
 
 
-def _splits_in(names: Iterable[str], root: str) -> list[str]:
+def _list_splits(names: Iterable[str], root: str) -> list[str]:
     start = f"{root}{_SPLITS}"
     return [name[len(start) : -len(".txt")] for name in names if name.startswith(start) and name.endswith(".txt")]
 
 
-def _of_file(path: str, where: str, known: Sequence[str]) -> list[str]:
-    """The names in a file of the user's; raises where it is neither a split nor a file."""
+def _read_list(path: str, where: str, known: Sequence[str]) -> list[str]:
+    """The names in a file of the user; raises `DatasetError` where ``path`` is neither a split nor a file."""
     if not Path(path).is_file():
         mend = nearest(path, known) or f"it has {', '.join(known)}; or name a file that lists images"
         raise DatasetError(where, f"has no split {path!r}", mend)
-    return _listed(files.read_bytes(path), path)
+    return _parse_list(files.read_bytes(path), path)
 
 
-def _listed(data: bytes, where: str) -> list[str]:
+def _parse_list(data: bytes, where: str) -> list[str]:
     names = decoders.parse_names(data.decode(errors="replace").splitlines())
     strange = [name for name in names if "/" in name or name.startswith(".")]
     if not names or strange:
-        what = f"lists {strange[0]!r}, which is no image's name" if strange else "lists no images"
+        what = f"lists {strange[0]!r}, which is not the name of an image" if strange else "lists no images"
         raise DatasetError(where, what, "one name a line, without folder or extension")
     if len(set(names)) < len(names):
         raise DatasetError(where, "lists an image twice", "one name a line")
     return names
 
 
-def _apart(train: Iterable[Pair], val: Iterable[Pair], sbdd: bool) -> None:
+def _check_apart(train: Iterable[FilePair], val: Iterable[FilePair], sbdd: bool) -> None:
     both = sorted({pair.name for pair in train} & {pair.name for pair in val})
     if both:
-        mend = f"--val-split {SEG11VALID}" if sbdd else "choose splits that are apart"
+        mend = f"`val` {SEG11VALID}" if sbdd else "choose splits that are apart"
         raise DatasetError("splits", f"{len(both)} images train and validate, {both[0]} first", mend)

@@ -66,8 +66,10 @@ def check_mean(mean: Sequence[float], computed: Sequence[float] | None, where: s
     """Yield a fault where ``mean`` (B, G, R) is nearer to the mean of the data when its order is reversed."""
     if computed is None or len(mean) != 3 or len(computed) != 3:
         return
-    said, known = mean[0] - mean[2], computed[0] - computed[2]
-    if said * known < 0 and min(abs(said), abs(known)) > 1:  # then the squared distance falls by 2 |said known|
+    given, actual = mean[0] - mean[2], computed[0] - computed[2]
+    if (
+        given * actual < 0 and min(abs(given), abs(actual)) > 1
+    ):  # reversed, its squared distance falls by 2 |given actual|
         shown, right, data = (", ".join(f"{value:.1f}" for value in values) for values in (mean, mean[::-1], computed))
         what = f"the mean {shown} looks RGB-ordered: the data have {data} (B, G, R)"
         yield Fault("mean", where, what, f"write it as {right}")
@@ -80,7 +82,7 @@ def read_mean(path: Path) -> list[float]:
         values = np.array(blob.data, np.float32).reshape(blob.channels, -1)
         return [float(mean) for mean in values.mean(axis=1)]
     except (DecodeError, ValueError) as error:
-        raise FileError(path, "is no mean image", "make it again: caffe-fcn data statistics") from error
+        raise FileError(path, "is not a mean image", "make it again: caffe-fcn data statistics") from error
 
 
 def _check_record(pairs: Pairs, index: int, rules: Rules, channels: int | None, part: Statistics) -> Iterator[Fault]:

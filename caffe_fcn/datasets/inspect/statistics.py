@@ -158,7 +158,7 @@ def encode_mean(image_sum: NDArray[np.int64], count: int) -> bytes:
 def check_finite(image: NDArray[Any], where: str) -> NDArray[Any]:
     """Return the image; raises `Fault` where it has values that are infinite or not a number."""
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise Fault("broken", where, "has values that are no finite numbers", REBUILD)
+        raise Fault("broken", where, "has values that are infinite or not a number", REBUILD)
     return image
 
 
@@ -167,7 +167,7 @@ def to_class_indices(label: NDArray[Any], where: str) -> NDArray[np.uint8]:
     if label.dtype == np.uint8:
         return label
     if not ((label >= 0) & (label < _VALUES) & (label == np.floor(label))).all():
-        raise Fault("outside", where, "has values that are no class indices", REBUILD)
+        raise Fault("outside", where, "has values that are not class indices", REBUILD)
     return label.astype(np.uint8)
 
 

@@ -1,21 +1,21 @@
-"""Class names, as a number or a file gives them."""
+"""The names of classes, from a file or by their number."""
 
 from __future__ import annotations
 
-import os
 import re
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.files import PathLike
 
 MOST = 256
-"""As many classes as a label of 8 bits can tell apart."""
+"""The largest number of classes: a label has 8 bits."""
 
 
 def parse_names(number_or_path: str) -> list[str]:
-    """The names of so many classes, which are their indices, or those that a file gives; as `read_names`.
+    """Return class names: those in a file, as `read_names`, or the indices of a number of classes, such as "21".
 
-    Raises `DatasetError` for a number of classes that no label can hold.
+    Raises `DatasetError` for a number of classes that labels cannot have.
     """
     if not re.fullmatch("[0-9]+", number_or_path):
         return read_names(number_or_path)
@@ -25,16 +25,16 @@ def parse_names(number_or_path: str) -> list[str]:
     return [str(index) for index in range(int(number))]
 
 
-def read_names(path: str | os.PathLike[str]) -> list[str]:
-    """Class names, one a line, with or without their index before them ("0: background").
+def read_names(path: PathLike) -> list[str]:
+    """Read class names, one on each line, all with or all without their index ("0: background").
 
-    Raises `FileError` for a file without names, or whose indices don't count up from 0.
+    Raises `FileError` for a file without names, or with indices that do not count up from 0.
     """
     lines = [line.strip() for line in files.read_bytes(path).decode("utf-8-sig", "replace").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     numbered = [re.fullmatch(r"([0-9]+)\s*:\s*(\S.*)", name) for name in names]
     if all(numbered):
-        # As text: what stands before a colon may have any number of digits.
+        # Compared as text, because an index in a file may have any number of digits.
         indices = [match[1].lstrip("0") or "0" for match in numbered if match]
         if indices != [str(index) for index in range(len(names))]:
             raise FileError(path, "the indices of its classes don't count up from 0", "name each class in turn")

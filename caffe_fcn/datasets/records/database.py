@@ -272,7 +272,7 @@ def _share_map(path: Path) -> _Mapped:
             try:
                 mapped = _Mapped(file)
             except lmdb.Error as error:
-                raise FileError(file, f"is no LMDB: {_reason(error)}", REBUILD) from error
+                raise FileError(file, f"is not an LMDB: {_reason(error)}", REBUILD) from error
             _open[identity] = mapped
         return mapped
 

@@ -68,7 +68,7 @@ def parse(record: bytes, where: str) -> Datum:
     try:
         return Datum.FromString(record)
     except DecodeError as error:
-        raise DatasetError(where, "is no Datum", REBUILD) from error
+        raise DatasetError(where, "is not a Datum", REBUILD) from error
 
 
 def to_array(datum: Datum, where: str) -> Array:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 CHECKS = {
     "pair": "an image has no label, or a label no image",
     "name": "a file's name cannot stand in a list of names",
-    "broken": "a file is no image, is cut off, or is too large to decode",
+    "broken": "a file is not an image, is cut off, or is too large to decode",
     "16-bit": "an image or a label has more than 8 bits a channel",
     "alpha": "an image has an alpha channel",
     "channels": "images differ in their channels",
     "shape": "images differ in size where all should have one",
     "size": "image and label differ in size",
-    "encoding": "a label is not encoded as was said, or is in colours",
+    "encoding": "a label has another encoding than the others, or is in colours",
     "palette": "the palette of a label is not that of the others",
     "outside": "a label has values outside the classes",
     "unlabelled": "no pixel of a label is labelled",
@@ -42,7 +42,7 @@ ALLOWABLE = {
     "unlabelled": "such pairs teach nothing",
     "one-class": "some images are like that",
 }
-"""Check that may be allowed -> what that means."""
+"""Check that may be allowed -> what happens then."""
 
 REBUILD = "build the data set again"
 """How to mend a database whose content is wrong."""

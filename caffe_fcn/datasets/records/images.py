@@ -39,7 +39,7 @@ def open_header(data: bytes, where: str) -> Image:
     except Image.DecompressionBombError as error:
         raise _too_large(where, str(error)) from error
     except _BROKEN as error:
-        raise Fault("broken", where, "is no image", f"of {', '.join(_FORMATS)}") from error
+        raise Fault("broken", where, "is not an image", f"of {', '.join(_FORMATS)}") from error
     if image.width * image.height > MOST_PIXELS:
         raise _too_large(where, f"{image.width} x {image.height} pixels")
     return image

@@ -64,7 +64,7 @@ def check(descriptor: int, path: Path, to_write: bool = False) -> int:
     except _CutOff as damage:
         raise DamagedError(path, f"is cut off: {damage}", "build or copy it again") from damage
     except _Damage as damage:
-        raise DamagedError(path, f"is no LMDB, or is damaged: {damage}", "build or copy it again") from damage
+        raise DamagedError(path, f"is not an LMDB, or is damaged: {damage}", "build or copy it again") from damage
     return meta.records.entries
 
 
@@ -113,7 +113,7 @@ def _read_meta(descriptor: int, number: int, offset: int) -> _Meta:
         raise _CutOff(f"it ends after {offset + len(data)} bytes")
     _, _, flags, _, magic, version, _, _, *trees, last, transaction = _META.unpack(data)
     if magic != _MAGIC or not flags & _META_PAGE:
-        raise _Damage(f"page {number} is no meta page")
+        raise _Damage(f"page {number} is not a meta page")
     if version != _VERSION:
         raise _Damage(f"it has version {version} of the format, not {_VERSION}")
     page_size = trees[0]  # in place of the padding that the other tree has
@@ -251,7 +251,7 @@ class _FreeTreeCheck(_TreeCheck):
     @staticmethod
     def to_sortable(key: bytes) -> bytes:
         if len(key) != _NUMBER:
-            raise _Damage("a list of free pages has a key that is no number")
+            raise _Damage("a list of free pages has a key that is not a number")
         return key if sys.byteorder == "big" else key[::-1]
 
     def check_values(self, nodes: _Nodes) -> None:
@@ -262,7 +262,7 @@ class _FreeTreeCheck(_TreeCheck):
             if not len(numbers) or not 0 <= numbers[0] < len(numbers):
                 raise _Damage("a list of free pages is longer than its value")
             free = numbers[1 : numbers[0] + 1]
-            self.pages.mark_used(free, np.ones_like(free), "what is said to be free")
+            self.pages.mark_used(free, np.ones_like(free), "a free page")
 
 
 class _Nodes:
@@ -277,8 +277,11 @@ class _Nodes:
         rows = shorts.reshape(count, size // 2)
         flags, lower, upper = rows[:, 5], rows[:, 6], rows[:, 7]
         self._check(np.frombuffer(data, np.uint64)[:: size // 8] == numbers.astype(np.uint64), "has another number")
-        self._check(flags & _KINDS == kind, f"is no {'leaf' if kind == _LEAF else 'branch'}")
-        self._check((lower >= _HEADER) & (lower <= upper) & (upper <= size) & (lower % 2 == 0), "has no such room")
+        self._check(flags & _KINDS == kind, f"is not a {'leaf' if kind == _LEAF else 'branch'}")
+        self._check(
+            (lower >= _HEADER) & (lower <= upper) & (upper <= size) & (lower % 2 == 0),
+            "has its free space in the wrong place",
+        )
         counts = (lower - _HEADER) // 2
         self._check(counts >= fewest, "has too few nodes")
 
@@ -288,7 +291,7 @@ class _Nodes:
         page = np.repeat(np.arange(count), counts)
         offsets = rows[page, _HEADER // 2 + np.arange(len(page)) - (ends - counts)[page]]
         inside = (upper[page] <= offsets) & (offsets <= size - _NODE) & (offsets % 2 == 0)
-        self._check(inside, "has a node in no place", page)
+        self._check(inside, "has a node in the wrong place", page)
         self.at = page * size + offsets
         """Where each node begins in ``data``."""
         first, second, node_flags, self._key_sizes = (shorts[self.at // 2 + place] for place in range(4))

@@ -129,7 +129,7 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
 
 
 def splits(folder: PathLike) -> dict[str, Paths]:
-    """Return the databases of each split of the data set in ``folder``; none where it is not a data set."""
+    """Return the databases of each split of the data set in ``folder``; an empty dict where it is not one."""
     root = Path(folder)
     if not root.exists():
         raise FileError(root, "no such folder", "check the path")

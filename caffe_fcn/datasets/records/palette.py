@@ -1,8 +1,7 @@
-"""Colours of classes, R, G, B: those of a file, and PASCAL VOC's for classes that have none of their own."""
+"""Colours of classes, R, G, B: those of a file, or PASCAL VOC's for classes without a colour of their own."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn import files
 from caffe_fcn.datasets.reference_layers.published_sets import make_voc_palette as make_voc_palette
 from caffe_fcn.errors import FileError
+from caffe_fcn.files import PathLike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Colour = tuple[int, int, int]
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | None]:
-    """The colours in a text file, and the classes' names if all of the classes have one.
+def read(path: PathLike) -> tuple[dict[int, Colour], list[str] | None]:
+    """Read a file of colours; returns value -> colour, and the names of the classes if all of them have one.
 
-    A line is "R G B" or "R G B NAME", and the first line is class 0; or with its value before it, "255: R G B",
-    which is how pixels that don't count get their colour. Raises `FileError` with the line that is none.
+    A line is "R G B" or "R G B NAME" for the next class, from class 0 on; or "VALUE: R G B" for any value, such as
+    that of ignored pixels. Raises `FileError` with the number of the first wrong line.
     """
     colours: dict[int, Colour] = {}
     names: dict[int, str] = {}
@@ -32,11 +32,13 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | N
             continue
         match = re.fullmatch(r"\s*(?:(\d{1,3})\s*:)?\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})(?:[\s,]+(\S.*))?", line)
         if not match or max(int(match[place] or 0) for place in range(1, 5)) > 255:
-            raise FileError(f"{path}:{number}", f"{line.strip()[:40]!r} is no colour", "write R G B, each 0 to 255")
+            raise FileError(f"{path}:{number}", f"{line.strip()[:40]!r} is not a colour", "write R G B, each 0 to 255")
         value = next_value if match[1] is None else int(match[1])
         colour = int(match[2]), int(match[3]), int(match[4])
         if value > 255 or value in colours or colour in colours.values():
-            raise FileError(f"{path}:{number}", "value or colour stands there twice", "one line a class, at most 256")
+            raise FileError(
+                f"{path}:{number}", "the value or the colour appears twice", "one line a class, at most 256"
+            )
         colours[value] = colour
         if match[1] is None:
             next_value += 1
@@ -47,13 +49,13 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[int, Colour], list[str] | N
 
 
 def fill_gaps(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
-    """A colour for each value up to the highest: those that are missing are VOC's."""
+    """Return the colour of each value up to the highest one in ``colours``; a missing one is VOC's."""
     default = make_voc_palette()
     return tuple(colours.get(value, default[value]) for value in range(max(colours, default=-1) + 1))
 
 
 def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uint8]:
-    """A label H x W in its colours, H x W x 3 (R, G, B); values without a colour take that of VOC."""
+    """Paint a label H x W; returns H x W x 3 (R, G, B). A value without a colour has that of VOC."""
     import numpy as np
 
     table = np.array(make_voc_palette(), np.uint8)

@@ -111,7 +111,7 @@ class Tar:
                         tar.members = []  # type: ignore[attr-defined]  # it would keep them all in memory
             except (tarfile.TarError, ValueError, OverflowError) as error:  # numbers in headers raise the last two
                 mend = "unpack what is compressed: gunzip, bunzip2"
-                raise FileError(path, f"is no tar, or is cut off: {error}", mend) from error
+                raise FileError(path, f"is not a tar, or is cut off: {error}", mend) from error
 
     def _add(self, member: TarInfo, size: int) -> None:
         targets = [member.name, *([member.linkname] if member.islnk() else [])]
@@ -175,7 +175,7 @@ def _read_content(path: str, where: str) -> bytes:
     try:
         known = os.fstat(file)
         if not stat.S_ISREG(known.st_mode):
-            raise Fault("broken", where, "is no regular file", "remove it")
+            raise Fault("broken", where, "is not a regular file", "remove it")
         size = known.st_size
         _check_size(where, size)
         content = os.read(file, size)

@@ -30,9 +30,9 @@ from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Blob, Graph, Node, filtered, split
+from caffe_fcn.net.graph import Blob, Graph, Node, filtered, select_phase
 from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_of
-from caffe_fcn.net.shapes import ANY_SIZE, Shapes, row_of, shapes_of
+from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph, row_of
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
@@ -42,7 +42,7 @@ Source: TypeAlias = Callable[[], Sequence[Tensor]]
 class Net:
     """A net in one state, with its parameters.
 
-    ``net`` is a prototxt or a message. ``phase`` is "train", "val" or "deploy" (see `graph.split`), or a
+    ``net`` is a prototxt or a message. ``phase`` is "train", "val" or "deploy" (see `graph.select_phase`), or a
     `proto.NetState`, which selects layers as in Caffe. ``weights`` is one file or several. ``seed`` makes fillers and
     dropout reproducible. ``size`` (H, W) and ``inputs`` (shapes by blob) give the shapes of sources that do not declare
     them. ``literal`` computes every layer separately and completely; by default the net takes shortcuts that give the
@@ -191,7 +191,7 @@ class Net:
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):
             return
-        shapes = shapes_of(self.graph, inputs=inputs, data_shapes=read_record_shapes)
+        shapes = infer_graph(self.graph, inputs=inputs, data_shapes=read_record_shapes)
         for node in self.graph.nodes:
             before, now = self._shapes.params[node.name], shapes.params[node.name]
             if before != now:
@@ -207,7 +207,7 @@ class Net:
 
 def _select_state(net: NetParameter, phase: str | NetState, stages: Iterable[str]) -> NetParameter:
     if isinstance(phase, str):
-        return split(net, phase, stages)
+        return select_phase(net, phase, stages)
     return filtered(net, phase.phase, phase.level, [*phase.stage, *stages])
 
 
@@ -231,4 +231,4 @@ def _infer_first_shapes(graph: Graph, size: tuple[int, int] | None, inputs: Mapp
         return is_undeclared and any(top.name not in (inputs or {}) for top in node.tops)
 
     size = size or (ANY_SIZE if any(map(has_unknown_shape, graph.nodes)) else None)
-    return shapes_of(graph, size, inputs, read_record_shapes)
+    return infer_graph(graph, size, inputs, read_record_shapes)

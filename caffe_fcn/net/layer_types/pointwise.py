@@ -53,7 +53,7 @@ def _batch_norm_params(site: Site) -> list[Shape]:
     return [(channels,), (channels,), (1,)]
 
 
-def _part(site: Site) -> Shape:
+def _spanned_axes(site: Site) -> Shape:
     """The shape of a Scale's or Bias's own parameter: the axes that it spans."""
     shape, count = site.shapes[0], site.param.num_axes
     axis = site.axis(site.param.axis)
@@ -71,12 +71,12 @@ def _fits_first(site: Site) -> list[Shape]:
 
 
 def _scale_params(site: Site) -> list[Shape]:
-    spans = _part(site) if len(site.shapes) == 1 else site.shapes[1]
+    spans = _spanned_axes(site) if len(site.shapes) == 1 else site.shapes[1]
     return ([spans] if len(site.shapes) == 1 else []) + ([spans] if site.param.bias_term else [])
 
 
 def _bias_params(site: Site) -> list[Shape]:
-    return [_part(site)] if len(site.shapes) == 1 else []
+    return [_spanned_axes(site)] if len(site.shapes) == 1 else []
 
 
 def _eltwise_tops(site: Site) -> list[Shape]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
 
 
-def _recurrent(site: Site) -> tuple[int, int, int]:
+def _sequence_shape(site: Site) -> tuple[int, int, int]:
     if len(site.shapes[0]) < 3 or site.shapes[1] != site.shapes[0][:2]:
         site.fail(f"reads {site.blob()} with {site.blob(1)}", "it takes T x N x ... with T x N")
     if site.param.num_output < 1:
@@ -24,7 +24,7 @@ def _recurrent(site: Site) -> tuple[int, int, int]:
 
 def _recurrent_tops(states: int) -> Rule:
     def rule(site: Site) -> list[Shape]:
-        steps, streams, outputs = _recurrent(site)
+        steps, streams, outputs = _sequence_shape(site)
         exposed = states if site.param.expose_hidden else 0
         _check_bottoms(site, exposed)
         if len(site.layer.top) != 1 + exposed:
@@ -36,7 +36,7 @@ def _recurrent_tops(states: int) -> Rule:
 
 def _check_bottoms(site: Site, exposed: int) -> None:
     """Behind steps and ``cont`` come a static input, which may be missing, and the states where they are exposed."""
-    _, streams, outputs = _recurrent(site)
+    _, streams, outputs = _sequence_shape(site)
     further = len(site.shapes) - 2 - exposed
     if further not in (0, 1):
         wanted = "2 or 3" if not exposed else f"{2 + exposed} or {3 + exposed} with expose_hidden"
@@ -67,7 +67,7 @@ def _rnn_params(site: Site) -> list[Shape]:
 
 
 def _recurrent_macs(site: Site, tops: list[Shape]) -> int:
-    steps, streams, _ = _recurrent(site)
+    steps, streams, _ = _sequence_shape(site)
     matrices = LAYER_TYPES[site.layer.type].params(site)
     return steps * streams * sum(math.prod(shape) for shape in matrices if len(shape) == 2)
 

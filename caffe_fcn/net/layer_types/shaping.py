@@ -80,7 +80,7 @@ def _crop_tops(site: Site) -> list[Shape]:
         if offset + wanted > size:
             site.fail(
                 f"cannot cut {wanted} at offset {offset} out of {site.blob()} to the size of {site.blob(1)}",
-                "use more padding, or put the offset right: caffe-fcn offsets NET --fix",
+                "use more padding, or correct the offset, as caffe-fcn offsets does",
             )
     return [(*shape[:axis], *reference[axis:])]
 

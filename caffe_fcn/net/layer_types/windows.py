@@ -29,7 +29,7 @@ def windows(layer: LayerParameter) -> tuple[Window, ...]:
         if len(column) not in (1, axes):
             _fail(layer, f"{name} has {len(column)} values for {axes} axes", "give one, or one per axis")
     rows = zip(*(column * axes if len(column) == 1 else column for column in columns.values()), strict=True)
-    return tuple(_checked(layer, Window(*row)) for row in rows)
+    return tuple(_check_window(layer, Window(*row)) for row in rows)
 
 
 def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
@@ -45,7 +45,7 @@ def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
             (("pad", "pad_h", "pad_w"), 0),
         )
     )
-    result = tuple(_checked(layer, Window(*row)) for row in zip(kernel, stride, pad, strict=True))
+    result = tuple(_check_window(layer, Window(*row)) for row in zip(kernel, stride, pad, strict=True))
     for window in result:
         if window.pad >= window.kernel:
             _fail(layer, f"pad {window.pad} is not smaller than kernel {window.kernel}", "Caffe refuses that")
@@ -72,7 +72,7 @@ def _pair(layer: LayerParameter, param: Any, size: str, h: str, w: str, default:
     return both or [getattr(param, size) if param.HasField(size) else default or 0] * 2
 
 
-def _checked(layer: LayerParameter, window: Window) -> Window:
+def _check_window(layer: LayerParameter, window: Window) -> Window:
     for name in ("kernel", "stride", "dilation"):
         if getattr(window, name) < 1:
             _fail(layer, f"{name} is {getattr(window, name)}", "it must be at least 1")
@@ -90,7 +90,7 @@ def _fail(layer: LayerParameter, what: str, mend: str = "") -> NoReturn:
     Site(layer).fail(what, mend)
 
 
-def _spread(site: Site, axis: int) -> list[tuple[int, Window]]:
+def _pair_sizes(site: Site, axis: int) -> list[tuple[int, Window]]:
     """The spatial sizes of the first bottom, each with its window."""
     sizes = site.shapes[0][axis:]
     given = windows(site.layer)
@@ -110,7 +110,7 @@ def _channel_axis(site: Site) -> int:
 def _convolution_tops(site: Site) -> list[Shape]:
     axis = _channel_axis(site)
     sizes = []
-    for size, window in _spread(site, axis + 1):
+    for size, window in _pair_sizes(site, axis + 1):
         if size + 2 * window.pad < window.extent:
             site.fail(
                 f"kernel {window.extent} is larger than its input {site.blob()} with pad {window.pad}",
@@ -122,7 +122,7 @@ def _convolution_tops(site: Site) -> list[Shape]:
 
 def _deconvolution_tops(site: Site) -> list[Shape]:
     axis = _channel_axis(site)
-    sizes = [window.deconvolved(size) for size, window in _spread(site, axis + 1)]
+    sizes = [window.deconvolved(size) for size, window in _pair_sizes(site, axis + 1)]
     if min(sizes, default=1) < 1:
         site.fail(f"its padding leaves nothing of {site.blob()}", "use less padding")
     return [(*site.shapes[0][:axis], site.param.num_output, *sizes)] * len(site.layer.top)
@@ -139,7 +139,7 @@ def _kernels(first: Callable[[int, int, int], tuple[int, int]]) -> Rule:
                 f"group {group} does not divide the {channels} channels of {site.blob()} and num_output {outputs}",
                 "both must be multiples of group",
             )
-        weights = (*first(channels, outputs, group), *(window.kernel for _, window in _spread(site, axis + 1)))
+        weights = (*first(channels, outputs, group), *(window.kernel for _, window in _pair_sizes(site, axis + 1)))
         return [weights, (outputs,)] if param.bias_term else [weights]
 
     return rule
@@ -169,7 +169,7 @@ def _deconvolution_coords(layer: LayerParameter) -> CoordMap | None:
 
 def _im2col_tops(site: Site) -> list[Shape]:
     axis = _channel_axis(site)
-    spread = _spread(site, axis + 1)
+    spread = _pair_sizes(site, axis + 1)
     taps = math.prod(window.kernel for _, window in spread)
     sizes = [window.convolved(size) for size, window in spread]
     if min(sizes, default=1) < 1:

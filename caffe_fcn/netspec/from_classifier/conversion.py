@@ -26,7 +26,7 @@ from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.net import padding
-from caffe_fcn.net.graph import Graph, split
+from caffe_fcn.net.graph import Graph, select_phase
 from caffe_fcn.net.layer_types import layer_type, windows
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import fcn, solvers
@@ -54,7 +54,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     if classes < 1:
         raise NetError("classes", f"cannot be {classes}", "a pixel is of one class at least")
     name = net.name or "classifier"
-    deploy = split(net, "deploy")
+    deploy = select_phase(net, "deploy")
     try:
         parts = find_parts(infer(deploy, data_shapes=read_record_shapes))
     except DatasetError as error:

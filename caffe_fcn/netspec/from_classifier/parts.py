@@ -61,7 +61,7 @@ def _find_classifier(graph: Graph) -> Node:
     node = outputs[-1].maker
     while row_of(node).kind not in (Kind.INNER_PRODUCT, Kind.CONVOLUTION):
         if not node.bottoms or not (_may_follow_classifier(node) or _is_pointwise(node)):
-            what = "stands where a classifier should: between the output and the last layer with weights"
+            what = "cannot follow a classifier, but lies between the last layer with weights and the output"
             raise NetError(node, what, "name a net that ends in one vector of class scores")
         node = node.bottoms[0].maker
     return node
@@ -164,7 +164,7 @@ def _whole_stride(axes: tuple[ReceptiveField, ...]) -> int:
 
 def _untraceable(layers: Iterable[Node], strides: Container[str]) -> NetError:
     first = next(node for node in layers if not any(top.name in strides for top in node.tops))
-    return NetError(first, "stands in the way: behind it no position can be traced to the image", "leave it out")
+    return NetError(first, "prevents the conversion: after it no position can be traced to the image", "leave it out")
 
 
 def _find_skips(layers: Sequence[Node], strides: Mapping[str, int], coarsest: int) -> dict[int, Node]:

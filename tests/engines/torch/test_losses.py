@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prototxts import input_layer, layer
 
 from caffe_fcn import proto
 from caffe_fcn.errors import CaffeFcnError
@@ -215,3 +216,37 @@ def test_losses_take_what_caffe_takes_with_its_gradients(
                 wrong.append(f"{case}: another loss or gradient")
     assert not wrong, "\n".join(wrong)
     assert len(CASES) // 5 < taken < len(CASES) * 4 // 5  # both kinds are here
+
+
+def test_the_l1_loss_of_nvidias_caffe() -> None:
+    a, b = np.random.RandomState(0).normal(size=(2, 4, 3, 5, 6))
+    loss, gradient = compute_paired_loss("L1Loss", a, b)
+    np.testing.assert_allclose(loss, np.abs(a - b).sum() / 4, rtol=1e-6)
+    np.testing.assert_allclose(gradient, np.sign(a - b) / 4, rtol=1e-6)
+
+
+def test_the_smooth_l1_loss_of_fast_rcnn() -> None:
+    """Its formula, with a weight for each difference and one for each loss."""
+    a, b, inside, outside = np.random.RandomState(0).normal(0, 2, size=(4, 4, 8, 1, 1))
+    loss, gradient = compute_paired_loss("SmoothL1Loss", a, b, inside, outside)
+    difference = inside * (a - b)
+    is_small = np.abs(difference) < 1
+    losses = np.where(is_small, difference**2 / 2, np.abs(difference) - 0.5)
+    slopes = np.where(is_small, difference, np.sign(difference))
+    assert is_small.any()
+    assert not is_small.all()
+    np.testing.assert_allclose(loss, (outside * losses).sum() / 4, rtol=1e-6)
+    np.testing.assert_allclose(gradient, outside * slopes * inside / 4, rtol=1e-5, atol=1e-7)
+
+
+def compute_paired_loss(kind: str, *arrays: np.ndarray) -> tuple[float, np.ndarray]:
+    """A loss of blobs of one shape, and the gradient of the first; in float64."""
+    names = [f"x{index}" for index in range(len(arrays))]
+    text = "".join(input_layer(name, *array.shape) for name, array in zip(names, arrays, strict=True))
+    net = proto.NetParameter()
+    proto.parse(text + layer(kind, " ".join(names), "loss"), net)
+    engine = Net(net, "train", dtype=torch.float64)
+    tensors = {name: torch.tensor(array, requires_grad=True) for name, array in zip(names, arrays, strict=True)}
+    engine.forward(**tensors)
+    engine.loss().backward()
+    return float(engine.loss().detach()), tensors["x0"].grad.numpy()

@@ -7,7 +7,7 @@ import reference
 from caffe_worker import CaffeWorker
 from hypothesis import HealthCheck, assume, given, settings
 from random_nets import nets
-from small_nets import inputs_of, small
+from small_nets import make_inputs, shrink_net
 from torch_judge import assert_as_caffe, make_random_inputs, parse_net
 
 from caffe_fcn import proto
@@ -62,12 +62,12 @@ OWN_SIZES = {
 def test_every_net_of_the_catalogue_computes_and_learns_as_in_real_caffe(caffe: CaffeWorker, name: str) -> None:
     classes = catalogue()[name].classes
     fewer = {"classes": [min(count, 7) for count in classes]} if max(classes) > 10 else {}
-    judge(caffe, small(build(name, "train", **fewer), "train", OWN_SIZES.get(name)))
+    judge(caffe, shrink_net(build(name, "train", **fewer), "train", OWN_SIZES.get(name)))
 
 
 def test_fcn_alexnet_learns_as_in_real_caffe(caffe: CaffeWorker) -> None:
     """With all its convolutions, and a sixteenth of fc6 and fc7."""
-    judge(caffe, small(build("voc-fcn-alexnet", "train"), "train", wide=1000))
+    judge(caffe, shrink_net(build("voc-fcn-alexnet", "train"), "train", wide=1000))
 
 
 REFERENCE = [
@@ -90,11 +90,11 @@ def test_nets_of_the_reference_compute_and_learn_as_in_real_caffe(
     caffe: CaffeWorker, name: str, inputs: dict[str, tuple[int, ...]] | None
 ) -> None:
     phase = "train" if "train" in name else "val" if "val" in name else "deploy"
-    judge(caffe, small(reference.net(*name.split("/")), phase, inputs))
+    judge(caffe, shrink_net(reference.net(*name.split("/")), phase, inputs))
 
 
 def judge(caffe: CaffeWorker, net: proto.NetParameter) -> None:
-    inputs = inputs_of(net)
+    inputs = make_inputs(net)
     learns = any(layer.type.endswith("Loss") for layer in net.layer)
     # gradients of images and labels are asked for by nobody
     assert_as_caffe(caffe, proto.to_text(net), inputs, backward=learns, but={f"grad/{name}" for name in inputs})

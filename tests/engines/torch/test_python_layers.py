@@ -37,7 +37,7 @@ LABELS = {"label": 60, "sem": 33, "geo": 3}
 CHANNELS = {"data": 3, "color": 3, "hha": 3, "depth": 1}
 
 
-def sets(root: Path) -> None:
+def write_sets(root: Path) -> None:
     """All data sets in the places that the catalogue's nets expect below a folder."""
     made.sbdd(root / "sbdd/dataset", {"train": NAMES})
     made.voc(root / "pascal/VOC2011", {"seg11valid": ["y", "x", "z"]})
@@ -79,19 +79,19 @@ def write_solver(folder: Path, more: str = "") -> Path:
     return path
 
 
-def start(folder: Path) -> Path:
+def write_start(folder: Path) -> Path:
     path = folder / "start.caffemodel"
-    fed = {top: (1, CHANNELS.get(top, 1), 20, 20) for top in proto.read_net(folder / "train.prototxt").layer[0].top}
-    save(Net(folder / "train.prototxt", "train", seed=5, inputs=fed), path)
+    shapes = {top: (1, CHANNELS.get(top, 1), 20, 20) for top in proto.read_net(folder / "train.prototxt").layer[0].top}
+    save(Net(folder / "train.prototxt", "train", seed=5, inputs=shapes), path)
     return path
 
 
-def losses(told: list[Event]) -> list[float]:
-    return [event.loss for event in told if isinstance(event, Step)]
+def losses(events: list[Event]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, Step)]
 
 
-def scores(told: list[Event]) -> list[float]:
-    return [value for event in told if isinstance(event, events.Test) for _, value in event.outputs]
+def scores(reported: list[Event]) -> list[float]:
+    return [value for event in reported if isinstance(event, events.Test) for _, value in event.outputs]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sets")
-    sets(root)
+    write_sets(root)
     return root
 
 
@@ -118,7 +118,7 @@ def test_a_training_with_the_references_layer_has_caffes_losses(
     write_net(place / "train.prototxt", data_layer(name, "train", source))
     write_net(place / "test.prototxt", data_layer(name, "val", source))
     solver = write_solver(place, 'test_net: "test.prototxt" test_iter: 3 test_interval: 3')
-    weights = start(place)
+    weights = write_start(place)
     with engines.train(solver, [weights], engine="caffe", caffe=caffe_bin) as training:
         theirs = list(training)
     with Solver(solver, weights=[weights]) as training:
@@ -135,13 +135,13 @@ def test_the_command_trains_voc_and_scores_what_it_trained_by_both_engines(
 ) -> None:
     """Batches are read ahead by worker processes here."""
     write_net(place / "train.prototxt", data_layer("voc-fcn8s", "train", source))
-    solver, weights = write_solver(place), start(place)
-    told = {}
+    solver, weights = write_solver(place), write_start(place)
+    losses_by = {}
     for engine in ("caffe", "torch"):
         ran = cli("train", solver, "--engine", engine, "--weights", weights, "--log", f"{engine}.log", "--quiet")
         assert ran.status == 0, ran.err
-        told[engine] = [loss for _, loss in read_log(f"{engine}.log").losses()]
-    np.testing.assert_allclose(told["torch"], told["caffe"], rtol=CLOSE)
+        losses_by[engine] = [loss for _, loss in read_log(f"{engine}.log").losses()]
+    np.testing.assert_allclose(losses_by["torch"], losses_by["caffe"], rtol=CLOSE)
 
 
 # A layer as people write them: the tops get their shape once, and what comes next is the layer's own business.
@@ -199,7 +199,7 @@ def test_a_programs_own_layer_trains_as_in_pycaffe(place: Path, users_layer: typ
     write_net(place / "train.prototxt", layer)
     write_net(place / "test.prototxt", layer)
     solver = write_solver(place, 'test_net: "test.prototxt" test_iter: 2 test_interval: 3')
-    weights = start(place)
+    weights = write_start(place)
     python_layers.register_layer(users_layer)
     with engines.train(solver, [weights], engine="caffe", caffe=caffe_bin) as training:
         theirs = list(training)
@@ -236,8 +236,8 @@ def test_a_blob_is_reshaped_as_pycaffes(pycaffe: Callable[..., dict[str, np.ndar
             outputs['s%d' % i] = [blob.count, blob.num, blob.channels, blob.height, blob.width] + list(blob.shape)
             blob.data[...] = np.arange(blob.count).reshape(blob.data.shape) + i
     """
-    told = ";".join(",".join(map(str, shape)) for shape in shapes)
-    theirs = pycaffe(source, net=place / "net.prototxt", shapes=np.bytes_(told))
+    text = ";".join(",".join(map(str, shape)) for shape in shapes)
+    theirs = pycaffe(source, net=place / "net.prototxt", shapes=np.bytes_(text))
     blob = LayerBlob()
     for i, shape in enumerate(shapes):
         blob.reshape(*shape)
@@ -279,7 +279,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_file_is_one_line_that_names_its_image(tmp_path: Path, name: str) -> None:
-    sets(tmp_path)
+    write_sets(tmp_path)
     net = NetParameter(layer=[data_layer(name, "val", tmp_path)])
     for path in DAMAGED[name]:
         whole = (tmp_path / path).read_bytes()
@@ -304,5 +304,5 @@ def test_a_size_is_asked_for_only_where_it_tells_a_shape(tmp_path: Path, cli: Ca
     path.write_text(text % "")
     assert cli("net", "show", path).status == 0  # one that makes nothing has no shape to know
     path.write_text('layer { name: "p" type: "Python" top: "data" python_param { module: "m" layer: "L" } }')
-    assert "name a size" in cli("net", "show", path).err
+    assert "give a --size HxW" in cli("net", "show", path).err
     assert cli("net", "show", path, "--size", "9x9").status == 0

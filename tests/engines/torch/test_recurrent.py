@@ -97,5 +97,5 @@ def test_a_training_goes_caffes_way_and_is_resumed_by_either(
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
     again = losses(caffe_train(caffe_bin, solver("again"), "-snapshot=torch_iter_16.solverstate"))
     resumed = losses(torch_train(solver("resumed"), snapshot="caffe_iter_16.solverstate"))
-    for told in (again, resumed):
-        np.testing.assert_allclose(told, theirs[16:], rtol=1e-4)
+    for found in (again, resumed):
+        np.testing.assert_allclose(found, theirs[16:], rtol=1e-4)

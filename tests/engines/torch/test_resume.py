@@ -37,8 +37,8 @@ def test_caffe_and_torch_go_on_halfway_for_each_other(
     theirs = losses(caffe_train(caffe_bin, by_caffe, "-snapshot=ours_iter_50.solverstate"))
     by_torch = outlines.solver(triangles, **whole, snapshot_prefix="by_torch")
     ours = losses(torch_train(by_torch, snapshot="snap_iter_50.solverstate"))
-    for told in (theirs, ours):
-        np.testing.assert_allclose(told, straight[50:], rtol=1e-3)
+    for found in (theirs, ours):
+        np.testing.assert_allclose(found, straight[50:], rtol=1e-3)
     for who in ("by_caffe", "by_torch"):
         assert_same_weights(triangles / f"{who}_iter_100.caffemodel", triangles / "snap_iter_100.caffemodel")
 

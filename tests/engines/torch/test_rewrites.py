@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_nets import small
+from small_nets import shrink_net
 from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn import proto
@@ -73,7 +73,7 @@ IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-
 
 @pytest.mark.parametrize("name", IMAGE_NETS)
 def test_every_net_scores_the_same_for_each_image_of_any_size(name: str) -> None:
-    quick, literal = make_both(small(build(name, "deploy"), "deploy"))
+    quick, literal = make_both(shrink_net(build(name, "deploy"), "deploy"))
     fed = {name: shape[1] for name, shape in quick.inputs.items() if len(shape) == 4}
     for number, (height, width) in enumerate([(97, 101), (97, 101), (64, 120), (97, 101)]):
         random = np.random.RandomState(number)

@@ -17,7 +17,7 @@ from caffe_fcn.engines.events import Step
 @pytest.mark.caffe
 @pytest.mark.numerics
 def test_a_training_goes_caffes_way(triangles: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path) -> None:
-    """By SGD, whose steps are as small as the gradient; how the other types update, test_engines_torch_updates says.
+    """By SGD, whose steps are as small as the gradient; test_update_rules checks the other types.
 
     They divide a gradient by its own size, so that rounding alone would move a weight by the whole rate.
     """
@@ -72,7 +72,7 @@ def test_gradients_are_clipped_by_the_norm_of_their_sum(place: Path, caffe_bin: 
 
 @pytest.mark.caffe
 @pytest.mark.numerics
-def test_tests_and_averages_are_told_as_caffe_tells_them(place: Path, caffe_bin: Path) -> None:
+def test_tests_and_averages_are_reported_as_by_caffe(place: Path, caffe_bin: Path) -> None:
     (place / "two.prototxt").write_text(
         (place / "net.prototxt").read_text().replace('top: "accuracy"', 'top: "accuracy" top: "each"')
     )
@@ -113,8 +113,8 @@ def test_states_of_solver_and_net_choose_the_layers(place: Path, caffe_bin: Path
         torch_train(solver, weights=["start.caffemodel"]),
     )
     theirs, ours = (
-        [[name for name, _ in event.outputs] for event in told if not isinstance(event, events.Snapshot)]
-        for told in both
+        [[name for name, _ in event.outputs] for event in found if not isinstance(event, events.Snapshot)]
+        for found in both
     )
     assert ours == theirs
     assert ["accuracy", "high", "loss"] in ours
@@ -123,10 +123,10 @@ def test_states_of_solver_and_net_choose_the_layers(place: Path, caffe_bin: Path
 
 
 def test_bfloat16_trains_nearly_so_and_keeps_parameters_in_float32(place: Path) -> None:
-    told = {}
+    by_precision = {}
     for precision in ("float32", "bf16"):
         solver = outlines.solver(place, max_iter=30, momentum=0.9, snapshot_prefix=precision)
-        told[precision] = losses(torch_train(solver, weights=["start.caffemodel"], precision=precision))
-    apart = np.abs(told["bf16"] / told["float32"] - 1)
+        by_precision[precision] = losses(torch_train(solver, weights=["start.caffemodel"], precision=precision))
+    apart = np.abs(by_precision["bf16"] / by_precision["float32"] - 1)
     assert 1e-6 < apart.max() < 0.05
     assert {array.dtype for array in outlines.weights(place / "bf16_iter_30.caffemodel").values()} == {np.dtype("f4")}

@@ -1,4 +1,4 @@
-"""What goes wrong in a training by the torch engine: told in one line, and nothing half-written."""
+"""What goes wrong in a training by the torch engine is one line, and nothing half-written stays."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-def told(solver: Path, **options: Any) -> str:
-    """The line in which a training tells what is wrong."""
+def read_error(solver: Path, **options: Any) -> str:
+    """The error of a training, which is one line."""
     with pytest.raises(CaffeFcnError) as caught, Solver(solver, **options) as training:
         list(training.solve())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def labels(place: Path, records: list[bytes]) -> Path:
-    """A solver whose net takes other labels."""
+def write_labels(place: Path, records: list[bytes]) -> Path:
+    """Write a database of labels and a net that reads it; returns the solver."""
     with Writer(place / "others") as writer:
         writer.append(records)
     (place / "net.prototxt").write_text((place / "net.prototxt").read_text().replace('"labels"', '"others"'))
@@ -68,7 +68,7 @@ MISFITS = {
     "of two sizes in a batch": ([plane(0)] * 9 + [plane(0, 18)] * 11, "others, record 9: is 1x18x18, and the first of"),
     "too few": ([plane(0)] * 13, "others: has 13 records, and images 20"),
     "none": ([], "others: is an empty LMDB"),
-    "no records": ([plane(0)] * 10 + [b"\xff\x00"] + [plane(0)] * 9, "others, record 10: is no Datum"),
+    "no records": ([plane(0)] * 10 + [b"\xff\x00"] + [plane(0)] * 9, "others, record 10: is not a Datum"),
 }
 
 
@@ -76,14 +76,14 @@ MISFITS = {
 @pytest.mark.parametrize("workers", [0, 2])
 def test_labels_that_do_not_fit(place: Path, name: str, workers: int) -> None:
     records, line = MISFITS[name]
-    assert told(labels(place, records), workers=workers).startswith(line)
+    assert read_error(write_labels(place, records), workers=workers).startswith(line)
 
 
 @pytest.mark.parametrize("left", [0.99, 0.4, 0])
 def test_a_database_that_ends_early(place: Path, left: float) -> None:
     file = place / "labels/data.mdb"
     os.truncate(file, int(left * file.stat().st_size))
-    assert told(outlines.solver(place)).startswith("labels/data.mdb: is cut off: ")
+    assert read_error(outlines.solver(place)).startswith("labels/data.mdb: is cut off: ")
 
 
 def test_images_of_another_size_than_a_net_was_made_for(place: Path) -> None:
@@ -93,26 +93,26 @@ def test_images_of_another_size_than_a_net_was_made_for(place: Path) -> None:
         """layer { name: "data" type: "Data" top: "data" data_param { source: "sizes" batch_size: 1 backend: LMDB } }
            layer { name: "f" type: "InnerProduct" bottom: "data" top: "f" inner_product_param { num_output: 2 } }"""
     )
-    line = told(outlines.solver(place))
+    line = read_error(outlines.solver(place))
     assert line.startswith("layer 'f' (InnerProduct): would need parameters 2x400, 2 for 1x1x20x20, it has 2x256, 2")
 
 
 def test_weights_of_another_net(place: Path) -> None:
     text = (place / "net.prototxt").read_text()
     (place / "net.prototxt").write_text(text.replace("kernel_size: 3 pad: 1", "kernel_size: 5 pad: 2", 1))
-    line = told(outlines.solver(place), weights=["start.caffemodel"])
+    line = read_error(outlines.solver(place), weights=["start.caffemodel"])
     assert line.startswith("start.caffemodel, layer 'conv1', parameter 0: is 8x1x3x3, in the net 8x1x5x5")
 
 
 @pytest.mark.parametrize("layer", ["conv1", "frozen", "score"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers(place: Path, layer: str, value: float) -> None:
-    spoil(place, layer, value)
-    line = told(outlines.solver(place), weights=["spoilt.caffemodel"])
+    spoil_weights(place, layer, value)
+    line = read_error(outlines.solver(place), weights=["spoilt.caffemodel"])
     assert line.startswith(f"spoilt.caffemodel: layer '{layer}', parameter 0, holds nan or infinity")
 
 
-def spoil(place: Path, layer: str, value: float) -> None:
+def spoil_weights(place: Path, layer: str, value: float) -> None:
     net = Net(place / "net.prototxt", "train", ["start.caffemodel"])
     net.params[layer][0].data[1, 0] = value
     save(net, place / "spoilt.caffemodel")
@@ -120,31 +120,35 @@ def spoil(place: Path, layer: str, value: float) -> None:
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "frozen", "score"])
 def test_a_loss_that_is_no_number_names_the_layer_where_that_began(place: Path, layer: str) -> None:
-    spoil(place, layer, 3e38)  # a number, but no sum of them is one
-    line = told(outlines.solver(place), weights=["spoilt.caffemodel"])
+    spoil_weights(place, layer, 3e38)  # a number, but no sum of them is one
+    line = read_error(outlines.solver(place), weights=["spoilt.caffemodel"])
     assert line.startswith("iteration 0: the loss is no number: nan or infinity first appears in layer ")
     assert f"layer '{layer}' (" in line
 
 
-def test_a_loss_that_is_no_number_for_the_data_says_so(place: Path) -> None:
+def test_a_loss_that_is_no_number_because_of_the_data_says_so(place: Path) -> None:
     with Writer(place / "images2") as writer:
         writer.append([plane(0)] * 9 + [plane(np.nan)] + [plane(0)] * 10)
     (place / "net.prototxt").write_text((place / "net.prototxt").read_text().replace('"images"', '"images2"'))
-    line = told(outlines.solver(place))
+    line = read_error(outlines.solver(place))
     assert line.startswith("iteration 2: the loss is no number: nan or infinity first appears in layer 'data' (Data)")
 
 
 def test_a_learning_rate_that_is_too_high(place: Path) -> None:
-    line = told(outlines.solver(place, base_lr=1e20), weights=["start.caffemodel"])
+    line = read_error(outlines.solver(place, base_lr=1e20), weights=["start.caffemodel"])
     assert line.startswith("iteration 1: the loss is no number: nan or infinity first appears in layer '")
     assert line.endswith("(lower base_lr, or set clip_gradients)")
-    line = told(outlines.solver(place, base_lr=1e38, momentum=0.9, weight_decay=50.0), weights=["start.caffemodel"])
+    line = read_error(
+        outlines.solver(place, base_lr=1e38, momentum=0.9, weight_decay=50.0), weights=["start.caffemodel"]
+    )
     assert line.startswith("iteration 1: the loss is no number, since the last update spoilt the weights of layer '")
 
 
-def test_the_command_tells_what_any_rank_met(place: Path, cli: Cli) -> None:
+def test_the_command_reports_the_error_of_any_rank(place: Path, cli: Cli) -> None:
     """The fourteenth record is in the fourth batch, which is the second rank's."""
-    ran = cli("train", labels(place, [plane(1)] * 13 + [plane(7)] * 7), "--engine", "torch", "--nproc", 2, "--quiet")
+    ran = cli(
+        "train", write_labels(place, [plane(1)] * 13 + [plane(7)] * 7), "--engine", "torch", "--nproc", 2, "--quiet"
+    )
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("error: layer 'loss' (SoftmaxWithLoss): label 7 is none of 0 to 1 (correct the labels")
     assert len(ran.err.splitlines()) == 1

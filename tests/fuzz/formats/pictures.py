@@ -14,7 +14,7 @@ from fuzz.mutations import damaged, damaged_lines
 from PIL import Image
 
 from caffe_fcn import datasets
-from caffe_fcn.datasets.build.building import Way
+from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.records import classes, images, palette
 
 SIZE = (12, 16)
@@ -96,9 +96,9 @@ def _labels_are_pillows(inputs: Path, outputs: Path) -> None:
         outputs / "set",
         inputs / "photos",
         inputs / "masks",
-        allow=("palette", "one-class", "unlabelled", "alpha"),
-        shuffle=False,
-        way=Way(1, on_error="skip", measure=False),
+        options=ImportOptions(
+            allow=("palette", "one-class", "unlabelled", "alpha"), shuffle=False, on_error="skip", measure=False
+        ),
     )
     skipped = {each["name"] for each in made.splits["train"]["skipped"]}
     kept = [path.stem for path in sorted((inputs / "masks").iterdir()) if path.stem not in skipped]

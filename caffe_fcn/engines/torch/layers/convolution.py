@@ -29,7 +29,7 @@ class _Windowed(Layer):
         self.axis = site.axis(self.param.axis)
         axes = len(site.shapes[0]) - self.axis - 1
         if axes not in self.functions:
-            site.fail(f"slides over {axes} axes of {site.blob()}", "the torch engine does so over 1 to 3")
+            site.fail(f"slides over {axes} axes of {site.blob()}", "the torch engine slides over 1 to 3")
         declared = windows(site.layer)
         self.windows: tuple[Window, ...] = declared * axes if len(declared) == 1 else declared
         self.function = self.functions[axes]

@@ -71,7 +71,7 @@ class SPP(Layer):
 def _find_method(site: Site, number: int) -> _Method:
     name = _METHODS.Name(number)
     if name not in _FUNCTIONS:
-        site.fail(f"pools by {name}", f"the torch engine does by {' or '.join(_FUNCTIONS)}")
+        site.fail(f"pools by {name}", f"the torch engine pools by {' or '.join(_FUNCTIONS)}")
     return _FUNCTIONS[name]
 
 

@@ -1,7 +1,7 @@
-"""Where a data set is built, and how it gets into place.
+"""The staging folder in which a data set is built, and from which it gets into place.
 
-Everything grows in ``DIR/.building``; when all is done it is renamed into ``DIR``, ``dataset.json`` last. A run
-that fails takes its workshop with it; one that is interrupted or killed leaves it for ``--resume``.
+All files are written into ``DIR/.building``; when all is done they are renamed into ``DIR``, ``dataset.json`` last. A
+run that fails removes its staging folder; one that is interrupted or killed leaves it, for a run that resumes.
 """
 
 from __future__ import annotations
@@ -17,63 +17,65 @@ from caffe_fcn.datasets.records.database import is_database
 from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import FileError
 
-WORKSHOP = ".building"
-_PLAN = "plan.json"
+STAGING = ".building"
+_IDENTITY = "plan.json"
 
 
 class ResumeError(FileError):
-    """What an earlier run left cannot be gone on with; it stays as it is."""
+    """What an earlier run left cannot be resumed; it stays as it is."""
 
 
 @contextmanager
-def workshop(folder: Path, databases: Iterable[str], plan: str, resume: bool) -> Iterator[Path]:
+def staging_folder(folder: Path, databases: Iterable[str], identity: str, resume: bool) -> Iterator[Path]:
     """The folder to build in, whose content replaces that of the data set in ``folder`` when the block ends.
 
-    It goes when the block fails, and stays when it is interrupted, when what is in it cannot be resumed, and when
-    what was built cannot be put into place. ``databases`` are those that will be built, and ``plan`` is what makes
-    two builds the same. Raises `FileError` where another run builds, where what was begun has another plan, where
-    databases would be replaced that no description tells of, or where that description is damaged.
+    It is removed when the block fails. It stays when the block is interrupted, when its content cannot be resumed, and
+    when the data set cannot be put into place. ``databases`` are those that will be built, and ``identity`` is a text
+    that is the same for two builds that make the same.
+
+    Raises `FileError` where another run builds, where the build that was begun has another identity, where databases
+    would be replaced that no description names, or where that description is damaged.
     """
     _check_free(folder, databases)
-    place = folder / WORKSHOP
+    place = folder / STAGING
     with files.make_folder(place), files.naming_errors(place), (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FileError(folder, "another run is building there", "wait for it, or name another folder") from error
-        goes_on = resume and _is_begun(place, plan)
+        resumes = resume and _is_begun(place, identity)
         try:
-            if not goes_on:
+            if not resumes:
                 _empty(place)
-                files.write_text(place / _PLAN, plan)
+                files.write_text(place / _IDENTITY, identity)
             yield place
         except ResumeError:
             raise
         except Exception:
             shutil.rmtree(place, ignore_errors=True)
             raise
-        _move(place, folder)
+        _move_into_place(place, folder)
     shutil.rmtree(place)
 
 
-def _is_begun(workshop: Path, plan: str) -> bool:
-    """Whether there is something to go on with; raises `FileError` where that has another plan."""
-    written = workshop / _PLAN
-    if written.exists() and files.read_bytes(written) != plan.encode():
+def _is_begun(staging: Path, identity: str) -> bool:
+    """Whether there is a build to resume; raises `FileError` where that has another identity."""
+    written = staging / _IDENTITY
+    if written.exists() and files.read_bytes(written) != identity.encode():
         raise FileError(
-            workshop, "what was begun there has other options or files", "name the same ones, or drop --resume"
+            staging, "what was begun there has other options or files", "name the same ones, or drop `resume`"
         )
     return written.exists()
 
 
-def _empty(workshop: Path) -> None:
-    for left in workshop.iterdir():
+def _empty(staging: Path) -> None:
+    for left in staging.iterdir():
         if left.name != "lock":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _check_free(folder: Path, names: Iterable[str]) -> None:
-    """Raise `FileError` where ``names`` would replace what the data set in ``folder``, if any, does not tell of."""
+    """Raise `FileError` where ``names`` would replace what is not part of the data set in ``folder``, if any."""
     old = _old_names(folder)
     for name in names:
         path = folder / name
@@ -82,13 +84,13 @@ def _check_free(folder: Path, names: Iterable[str]) -> None:
             raise FileError(path, what, "name another folder, or remove it")
 
 
-def _move(workshop: Path, folder: Path) -> None:
+def _move_into_place(staging: Path, folder: Path) -> None:
     """Rename what was built into its folder, in place of what was built there before, ``dataset.json`` last."""
-    private = {"lock", _PLAN, dataset_json.FILE}
-    built = [path for path in workshop.iterdir() if path.name not in private and path.suffix != ".journal"]
+    private = {"lock", _IDENTITY, dataset_json.FILE}
+    built = [path for path in staging.iterdir() if path.name not in private and path.suffix != ".journal"]
     _check_free(folder, [path.name for path in built if path.is_dir()])
     _remove_old(folder)
-    for path in [*built, workshop / dataset_json.FILE]:
+    for path in [*built, staging / dataset_json.FILE]:
         path.replace(folder / path.name)
 
 

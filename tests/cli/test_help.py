@@ -1,4 +1,4 @@
-"""What the command line says of itself, and that its options do what they say."""
+"""The help texts, and that options do what they say."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_net_of_the_test_phase_is_the_one_to_validate(cli: Cli) -> None:
         ("data folder", ["--resize HxW"]),
     ],
 )
-def test_metavars_are_spelt_one_way(cli: Cli, command: str, metavars: list[str]) -> None:
+def test_metavars_have_one_spelling(cli: Cli, command: str, metavars: list[str]) -> None:
     shown = cli(*command.split(), "--help").out
     assert all(each in shown for each in metavars) and "HXW" not in shown and "AUTO" not in shown
 
@@ -56,12 +56,12 @@ def test_no_line_of_a_groups_help_is_cut(cli: Cli, group: str) -> None:
     assert not [line for line in lines if line.endswith("...")] and max(map(len, lines)) <= 80
 
 
-def test_options_of_one_name_say_what_they_do_here(cli: Cli) -> None:
+def test_options_of_the_same_name_describe_this_command(cli: Cli) -> None:
     assert "random fillers" not in cli("surgery", "verify", "--help").out
     assert "instead of what the net says" not in " ".join(cli("weights", "mean", "--help").out.split())
 
 
-def test_the_data_set_tells_a_classifiers_fcn_how_many_classes_there_are(cli: Cli, tmp_path: Path) -> None:
+def test_a_classifiers_fcn_has_as_many_classes_as_the_data_set(cli: Cli, tmp_path: Path) -> None:
     deploy = tmp_path / "deploy.prototxt"
     deploy.write_text(
         """

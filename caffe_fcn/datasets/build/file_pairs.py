@@ -1,4 +1,4 @@
-"""Pairs of an image file and a label file, made into records and checked on the way."""
+"""Data sets of files: each item is a pair of an image file and a label file, checked and converted to a record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from caffe_fcn.datasets.build.building import PLAINLY, Split, Way, build
-from caffe_fcn.datasets.build.forms import Form
+from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
 from caffe_fcn.datasets.build.journal import Record
+from caffe_fcn.datasets.build.options import BuildOptions
+from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.records import datum, png
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
-"""The class indices, H x W, in the bytes of a label file; what `LabelFormat` cannot read."""
+"""Reads the class indices, H x W, from the bytes of a label file that is no image (and names the file in errors)."""
 
 
 _SOON = 64
 """How many pairs ahead the system is asked for files: a disk fetches several as fast as one."""
 
 
-class Pair(NamedTuple):
-    """What an item is called, and where its image and its label lie in their stores ("" where one is missing)."""
+class FilePair(NamedTuple):
+    """The name of an item, and the names of its two files in their stores ("" where one is missing)."""
 
     name: str
     image: str
@@ -41,17 +42,17 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PairMaker:
-    """Makes pair ``i`` a `Record`; ``labels`` reads label images, or is a function for other files."""
+class PairConverter:
+    """Converts pair ``i`` to a `Record`; ``labels`` is the format of label images, or reads other files."""
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[FilePair]
     images: Store
     label_store: Store
     labels: LabelFormat | LabelReader
-    form: Form
+    format: RecordFormat
     rules: Rules
     like: tuple[int, int, int] | None = None
-    """C x H x W of the first image: all others must have its channels, and its size where ``same_size``."""
+    """C x H x W of the first image: all others must have its channels, and with ``same_size`` its size."""
     same_size: bool = False
 
     def __call__(self, index: int) -> Record:
@@ -61,21 +62,21 @@ class PairMaker:
             self.label_store.prefetch(soon.label)
         pair = self.pairs[index]
         if not (pair.image and pair.label):
-            raise self.unpaired(pair)
+            raise self.describe_unpaired(pair)
         for store, name in ((self.images, pair.image), (self.label_store, pair.label)):
             if not is_listable(name):
                 what = "has a name with a line break, or bytes that are not UTF-8, which no list can hold"
                 raise Fault("name", store.locate(name), what, "rename it")
         image_data, image_where = self.images.read(pair.image), self.images.locate(pair.image)
         label_data, label_where = self.label_store.read(pair.label), self.label_store.locate(pair.label)
-        image = self.form.image(image_data, image_where, self.rules)
+        image = self.format.convert_image(image_data, image_where, self.rules)
         self._check_shape(image.shape, image_where)
-        label, allowed = self._label(label_data, label_where, image.size, image_where)
+        label, allowed = self._convert_label(label_data, label_where, image.size, image_where)
         return Record(
             {"images": image.record, "labels": label}, checksum(image_data, label_data), image.allowed + allowed
         )
 
-    def unpaired(self, pair: Pair) -> Fault:
+    def describe_unpaired(self, pair: FilePair) -> Fault:
         """The fault of a pair of which one half is missing."""
         have, want = ("image", "label") if pair.image else ("label", "image")
         where = self.images.locate(pair.image) if pair.image else self.label_store.locate(pair.label)
@@ -86,27 +87,29 @@ class PairMaker:
             return
         if shape[0] != self.like[0]:
             what = f"has {shape[0]} channels, and the first image {self.like[0]}"
-            raise Fault("channels", where, what, "--channels rgb or grey makes them equal")
+            raise Fault("channels", where, what, "`channels` rgb or grey makes them equal")
         if self.same_size and shape != self.like:
             have, want = (f"{s[1]}x{s[2]}" for s in (shape, self.like))
-            raise Fault("shape", where, f"is {have}, and the first image {want}", "--resize makes them equal")
+            raise Fault("shape", where, f"is {have}, and the first image {want}", "`size` makes them equal")
 
-    def _label(self, data: bytes, where: str, size: tuple[int, int], image_where: str) -> tuple[bytes, tuple[str, ...]]:
-        as_it_is = None
+    def _convert_label(
+        self, data: bytes, where: str, size: tuple[int, int], image_where: str
+    ) -> tuple[bytes, tuple[str, ...]]:
+        copyable = None
         if isinstance(self.labels, LabelFormat):
-            as_it_is = self.labels.find_copyable(data) if self.form.keeps_labels else None
-            if as_it_is and not self.form.decode:
-                allowed = self.rules.enforce(self.labels.check_header(as_it_is, data, where))
-                _check_size(as_it_is.size, size, where, image_where)
-                return datum.pack_image(png.to_grey(as_it_is), (1, *size)), allowed
+            copyable = self.labels.find_copyable(data) if self.format.keeps_labels else None
+            if copyable and not self.format.decode:
+                allowed = self.rules.enforce(self.labels.check_header(copyable, data, where))
+                _check_size(copyable.size, size, where, image_where)
+                return datum.pack_image(png.to_grey(copyable), (1, *size)), allowed
             label, faults = self.labels.read(data, where)
         else:
             label, faults = self.labels(data, where), []
         _check_size(label.shape, size, where, image_where)
         allowed = self.rules.enforce([*faults, *self.rules.check_label(label, where)])
-        if as_it_is:
-            return datum.pack_image(png.to_grey(as_it_is), (1, *size)), allowed
-        return self.form.label(label, self.rules.ignore or 0), allowed
+        if copyable:
+            return datum.pack_image(png.to_grey(copyable), (1, *size)), allowed
+        return self.format.convert_label(label, self.rules.ignore or 0), allowed
 
 
 def checksum(*sources: bytes) -> str:
@@ -114,12 +117,12 @@ def checksum(*sources: bytes) -> str:
     return " ".join(f"{zlib.crc32(data):08x}" for data in sources)
 
 
-def first_shape(pairs: Iterable[Pair], store: Store, form: Form) -> tuple[int, int, int] | None:
-    """C x H x W, as stored, of the first image that is one."""
+def find_first_shape(pairs: Iterable[FilePair], store: Store, format: RecordFormat) -> tuple[int, int, int] | None:
+    """C x H x W, as it will be stored, of the first file that is an image; None where there is none."""
     for pair in pairs:
         try:
-            return form.shape(store.read(pair.image), store.locate(pair.image))
-        except DatasetError:  # the build will come to it, and stop there or skip it
+            return format.stored_shape(store.read(pair.image), store.locate(pair.image))
+        except DatasetError:  # the build will come to this file, and stop there or skip it
             continue
     return None
 
@@ -135,17 +138,17 @@ def _check_size(label: tuple[int, ...], image: tuple[int, int], where: str, imag
         raise Fault("size", where, f"is {have}, and {image_where} is {want} (height x width)", "pair what belongs")
 
 
-def build_pairs(
-    output: str | os.PathLike[str], about: Description, makers: Mapping[str, PairMaker], way: Way = PLAINLY
+def build_from_pairs(
+    output: str | os.PathLike[str], about: Description, converters: Mapping[str, PairConverter], options: BuildOptions
 ) -> Description:
-    """Build the data set whose splits these makers make; as `building.build`."""
-    for maker in makers.values() if way.on_error == "stop" else ():
-        for pair in maker.pairs:
+    """Build the data set of these splits; as `builder.build_dataset`."""
+    for converter in converters.values() if options.on_error == "stop" else ():
+        for pair in converter.pairs:
             if not (pair.image and pair.label):
-                raise maker.unpaired(pair)
+                raise converter.describe_unpaired(pair)
     splits = [
-        Split(name, [escape_name(pair.name) for pair in maker.pairs], maker)
-        for name, maker in makers.items()
-        if maker.pairs
+        SplitSource(name, [escape_name(pair.name) for pair in converter.pairs], converter)
+        for name, converter in converters.items()
+        if converter.pairs
     ]
-    return build(output, splits, about, way)
+    return build_dataset(output, splits, about, options)

@@ -1,6 +1,6 @@
-"""The form in which images and labels go into the databases: channels, size, encoding.
+"""The format of the records that image and label files become: channels, size, encoding.
 
-Both go through the same geometry, the image interpolated, the label by its nearest pixels. What need not
+Image and label are resized alike, the image by interpolation, the label by its nearest pixels. A file that need not
 change keeps its bytes: a JPEG stays the JPEG that it was.
 """
 
@@ -27,8 +27,8 @@ Size = tuple[int, int]
 _BLACK = 0
 
 
-class Stored(NamedTuple):
-    """An image as a record, its C x H x W there, its H x W before, and the faults that were allowed."""
+class ImageRecord(NamedTuple):
+    """An image as a record, its C x H x W there, its H x W before, and the checks whose faults were allowed."""
 
     record: bytes
     shape: Shape
@@ -37,21 +37,21 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Form:
-    """How images and labels are stored. ``size`` is the H x W of all, or None for each its own.
+class RecordFormat:
+    """How images and labels are stored. ``size`` is the height and width of all; with None each keeps its own.
 
-    ``squash`` gives up the aspect, ``crop`` what protrudes, ``fill`` adds a frame (black; labels: ignored), and
-    ``half-crop`` goes halfway between the last two.
+    ``squash`` does not keep the aspect ratio, ``crop`` cuts off what protrudes, ``fill`` adds a frame (black in images,
+    the ignored label in labels), and ``half-crop`` scales halfway between the last two.
     """
 
     channels: Channels = "keep"
     size: Size | None = None
     resize_mode: ResizeMode = "squash"
     image_encoding: Literal["jpeg", "png", "raw"] = "jpeg"
-    """``jpeg`` keeps the bytes of JPEG files; what is none, or has to change, becomes a PNG."""
+    """``jpeg`` keeps the bytes of JPEG files; other files, and those that have to change, become PNGs."""
     label_encoding: Literal["png", "raw"] = "png"
     decode: bool = True
-    """Whether bytes that are kept are decoded all the same, to be sure that they can be."""
+    """Whether files that keep their bytes are decoded all the same, to check that they can be."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not 0 < self.size[0] * self.size[1] <= images.MOST_PIXELS:
@@ -65,27 +65,27 @@ class Form:
         """Whether a label that is a grey PNG can be stored as it is."""
         return self.size is None and self.label_encoding == "png"
 
-    def shape(self, data: bytes, where: str) -> Shape:
+    def stored_shape(self, data: bytes, where: str) -> Shape:
         """C x H x W as an image will be stored; raises `Fault`."""
-        return self._kept_unseen(data) or self._shape(images.open_header(data, where))
+        return self._keep_undecoded(data) or self._shape(images.open_header(data, where))
 
-    def image(self, data: bytes, where: str, rules: Rules) -> Stored:
+    def convert_image(self, data: bytes, where: str, rules: Rules) -> ImageRecord:
         """The record of an image file; raises `Fault` for what ``rules`` don't allow."""
-        known = None if self.decode else self._kept_unseen(data)
+        known = None if self.decode else self._keep_undecoded(data)
         if known:
-            return Stored(datum.pack_image(data, known), known, known[1:], ())
+            return ImageRecord(datum.pack_image(data, known), known, known[1:], ())
         image = images.open_header(data, where)
-        allowed = rules.enforce(_faults(image, data, where))
+        allowed = rules.enforce(_find_faults(image, data, where))
         kept = self._keeps(image, data)
         if self.decode or not kept:
             images.load(image, where)
-        record = datum.pack_image(data, self._shape(image)) if kept else self._converted(image, where)
-        return Stored(record, self._shape(image), (image.height, image.width), allowed)
+        record = datum.pack_image(data, self._shape(image)) if kept else self._convert(image, where)
+        return ImageRecord(record, self._shape(image), (image.height, image.width), allowed)
 
-    def label(self, label: NDArray[np.uint8], frame: int) -> bytes:
-        """The record of class indices, H x W; ``frame`` is what stands where there is no image."""
+    def convert_label(self, label: NDArray[np.uint8], frame: int) -> bytes:
+        """The record of class indices, H x W; ``frame`` is the class of pixels outside the image."""
         if self.size is not None:
-            label = _fitted(_nearest(label, self._scaled(label.shape, self.size)), self.size, frame)
+            label = _crop_or_frame(_resize_nearest(label, self._scale_size(label.shape, self.size)), self.size, frame)
         if self.label_encoding == "raw":
             return datum.pack_raw(label[None])
         return datum.pack_image(png.encode(label[None], photo=False), (1, *label.shape))
@@ -108,33 +108,33 @@ class Form:
             return self.image_encoding != "raw" and plain
         return self.image_encoding == "jpeg" and image.format == "JPEG"
 
-    def _kept_unseen(self, data: bytes) -> Shape | None:
-        """C x H x W of a JPEG that can be kept, by its header alone."""
+    def _keep_undecoded(self, data: bytes) -> Shape | None:
+        """C x H x W of a JPEG that keeps its bytes, by its header alone; None for other files."""
         if self.size is not None or self.image_encoding != "jpeg":
             return None
         shape = jpeg.read_shape(data)
         wanted = {"keep": (1, 3), "rgb": (3,), "grey": (1,)}[self.channels]
         return shape if shape and shape[0] in wanted and shape[1] * shape[2] <= images.MOST_PIXELS else None
 
-    def _converted(self, image: Image, where: str) -> bytes:
+    def _convert(self, image: Image, where: str) -> bytes:
         import numpy as np
 
-        picture = _eight_bits(image, where).convert(self._mode(image))
+        picture = _reduce_to_8_bits(image, where).convert(self._mode(image))
         if self.size is None:
             array = images.to_planes(np.asarray(picture))
         else:
-            height, width = self._scaled((picture.height, picture.width), self.size)
+            height, width = self._scale_size((picture.height, picture.width), self.size)
             if height * width > images.MOST_PIXELS:
                 raise Fault(
                     "broken", where, f"would be {height}x{width} before it is cropped", "use another resize mode"
                 )
             pixels = np.asarray(picture.resize((width, height), resample=_bilinear()))
-            array = images.to_planes(_fitted(pixels, self.size, _BLACK))
+            array = images.to_planes(_crop_or_frame(pixels, self.size, _BLACK))
         return (
             datum.pack_raw(array) if self.image_encoding == "raw" else datum.pack_image(png.encode(array), array.shape)
         )
 
-    def _scaled(self, size: tuple[int, ...], target: Size) -> Size:
+    def _scale_size(self, size: tuple[int, ...], target: Size) -> Size:
         """The size to which an image of ``size`` is scaled before it is cropped or framed to ``target``."""
         if self.resize_mode == "squash":
             return target
@@ -144,7 +144,7 @@ class Form:
         return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 
 
-def _faults(image: Image, data: bytes, where: str) -> list[Fault]:
+def _find_faults(image: Image, data: bytes, where: str) -> list[Fault]:
     faults = []
     if images.is_deep(image, data):
         faults.append(Fault("16-bit", where, "has more than 8 bits a channel"))
@@ -153,7 +153,7 @@ def _faults(image: Image, data: bytes, where: str) -> list[Fault]:
     return faults
 
 
-def _eight_bits(image: Image, where: str) -> Image:
+def _reduce_to_8_bits(image: Image, where: str) -> Image:
     """The upper 8 bits of a grey image with 16 (of one in colour, Pillow has taken them already)."""
     import numpy as np
 
@@ -173,7 +173,7 @@ def _bilinear() -> Any:
     return Image.Resampling.BILINEAR
 
 
-def _nearest(label: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+def _resize_nearest(label: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """The pixel in which the centre of each new one lies."""
     import numpy as np
 
@@ -181,7 +181,7 @@ def _nearest(label: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     return label[np.ix_(rows, columns)]
 
 
-def _fitted(pixels: NDArray[np.uint8], target: Size, frame: int) -> NDArray[np.uint8]:
+def _crop_or_frame(pixels: NDArray[np.uint8], target: Size, frame: int) -> NDArray[np.uint8]:
     """The middle of H x W (x C) where it is larger than ``target``, a frame around it where it is smaller."""
     import numpy as np
 
