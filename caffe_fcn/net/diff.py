@@ -3,8 +3,8 @@
     for difference in differences(read_net("a.prototxt"), read_net("b.prototxt")):
         print(difference)          # layer 'conv1': convolution_param.pad is 100 | 1
 
-Each layer is flattened to a table, path -> value, from which everything that Caffe does not tell apart has
-gone: fields that hold their default, two spellings of one geometry, fields that the layer's type ignores.
+Each layer is flattened to a table, path -> value, without what makes no difference to Caffe: fields that hold their
+default, a second spelling of the same geometry, fields that the layer's type ignores.
 The tables of layers with one name are then compared entry by entry. Of the layers' order only what the
 results depend on counts: two layers that touch one blob, of which one writes it.
 
@@ -298,7 +298,7 @@ def _literal(text: str) -> Any:
         return text.strip()
 
 
-# What else Caffe does not tell apart, by message.
+# What else makes no difference to Caffe, by message.
 
 
 def _filler(table: dict[str, Any], filler: FillerParameter) -> None:

@@ -44,7 +44,7 @@ class AxisMismatchError(ValueError):
 class CoordMap:
     """The maps of a layer's spatial axes, the first of which is ``axis``.
 
-    A single map stands for all spatial axes, whose number only the shapes tell. A layer that works on
+    A single map stands for all spatial axes, whose number follows from the shapes alone. A layer that works on
     each element alone keeps every coordinate and knows no first axis: ``POINTWISE``. A Crop moves nothing
     along the axes before its first (``keeps``), so its map fits one that begins at another axis.
     """

@@ -5,7 +5,7 @@
     shapes.params["conv1"]             # [(96, 3, 11, 11), (96,)]
 
 One pass in execution order through the rules of `layer_types.LAYER_TYPES`; no Caffe, no numbers. No file is opened
-either: what a data layer's files hold, `data_shapes` tells (see `layer_types.site.DataShapes`).
+either: ``data_shapes`` says what the files of data layers hold (see `layer_types.site.DataShapes`).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def assume_size(
 ) -> tuple[int, int] | None:
     """The size (H, W) at which to show a net that takes images of any size; None for a net that has a size.
 
-    A net has a size where an input has a shape, where the data layers tell one, or where a layer is fully connected.
+    A net has a size where an input has a shape, where the data layers have one, or where a layer is fully connected.
     """
     graph = Graph(select_phase(net, phase, stages))
     dense = any(layer_type(node.type).kind is Kind.INNER_PRODUCT for node in graph.nodes)
@@ -125,7 +125,7 @@ def assume_size(
 def _infer_inputs(
     net: NetParameter, graph: Graph, size: tuple[int, int] | None, data_shapes: DataShapes | None
 ) -> dict[str, Shape]:
-    """The shape of the image that the deploy form of an all-in-one net takes, as its data layers tell it."""
+    """The shape of the image that the deploy form of an all-in-one net takes: that of its data layers."""
     shapeless = find_shapeless_inputs(graph)
     origins = ((layer, origin_of(layer)) for layer in net.layer)
     reader = next((layer for layer, origin in origins if origin and origin.reads_images), None)

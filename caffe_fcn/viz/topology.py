@@ -36,7 +36,7 @@ ROLES: dict[Role, str] = {
 
 @dataclass(frozen=True)
 class Card:
-    """A layer and all that is known of it; what the shapes would tell is empty where they are unknown."""
+    """A layer and all that is known of it; fields that need shapes are empty where these are unknown."""
 
     name: str
     type: str

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_loss(type_name: str) -> bool:
-    """Whether a layer's loss_weight is 1 where the net sets none; a type without a row tells it by its name."""
+    """Whether a layer's loss_weight is 1 where the net sets none; a type without a row is judged by its name."""
     return layer_type(type_name).loss or type_name.endswith("Loss")
 
 
@@ -69,7 +69,7 @@ def _infogain_loss(site: Site) -> list[Shape]:
 
 
 def _image_loss(site: Site) -> list[Shape]:
-    """One label for each image, whose other axes are all classes (HingeLoss, which passes over further labels)."""
+    """One label for each image, whose other axes are all classes (HingeLoss, which ignores further labels)."""
     _one_batch(site)
     _four_axes_at_most(site, 0)
     return [()]

@@ -133,7 +133,7 @@ def _scale_fillers(layer: LayerParameter) -> Sequence[Filler]:
     return (_SHIFT,) if len(layer.bottom) > 1 else (_SCALE, _SHIFT)
 
 
-# What Caffe does not tell apart
+# What makes no difference to Caffe
 
 
 def _simplify_scale(table: dict[str, Any], layer: LayerParameter) -> None:

@@ -148,12 +148,12 @@ weight_and_bias = filled_by(Filler("weight_filler"), Filler("bias_filler"))
 
 
 def no_summary(layer: LayerParameter) -> str:
-    """Nothing tells one layer of the type from the next."""
+    """No words: all layers of the type look alike."""
     return ""
 
 
 def as_it_is(table: dict[str, Any], message: Any) -> None:
-    """Caffe tells everything apart that the message says."""
+    """Every field of the message makes a difference to Caffe."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class LayerType:
 
     # Pictures
     role: Role = "other"
-    summary: Callable[[LayerParameter], str] = no_summary  # in few words, what tells one layer from the next
+    summary: Callable[[LayerParameter], str] = no_summary  # in few words, what is special about a layer
 
     # Comparison
     unset_means: tuple[str, ...] = ()  # fields whose absence means something that no value of theirs means

@@ -157,7 +157,7 @@ def _batch_reindex_tops(site: Site) -> list[Shape]:
     return [(*site.shapes[1], *site.shapes[0][1:])]
 
 
-# What Caffe does not tell apart
+# What makes no difference to Caffe
 
 
 def _simplify_axis(old: str) -> Callable[[dict[str, Any], Any], None]:

@@ -241,7 +241,7 @@ def _describe_windows(given: tuple[Window, ...]) -> str:
     return " ".join(parts)
 
 
-# What Caffe does not tell apart
+# What makes no difference to Caffe
 
 
 def _simplify_convolution(table: dict[str, Any], param: Any) -> None:
