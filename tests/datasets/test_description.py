@@ -212,7 +212,7 @@ def test_a_damaged_journal_is_refused_and_the_records_stay(tmp_path: Path, case:
     whole = journal.read_bytes()
     journal.write_bytes(JOURNALS[case](whole))
     before = contents(tmp_path / "set")
-    with pytest.raises(ResumeError, match=r"train\.journal:\d+: the journal is damaged.*without --resume") as raised:
+    with pytest.raises(ResumeError, match=r"train\.journal:\d+: the journal is damaged.*without `resume`") as raised:
         triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert "\n" not in str(raised.value)
     assert contents(tmp_path / "set") == before
@@ -232,6 +232,6 @@ def test_a_damaged_database_is_not_continued_and_stays(tmp_path: Path) -> None:
     content[2 * 4096 + 10] ^= 1
     file.write_bytes(content)
     before = contents(tmp_path / "set")
-    with pytest.raises(ResumeError, match=r"page 2 .*without --resume"):
+    with pytest.raises(ResumeError, match=r"page 2 .*without `resume`"):
         triangles.build(tmp_path / "set", 400, 4, options=BuildOptions(resume=True))
     assert contents(tmp_path / "set") == before
