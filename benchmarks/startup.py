@@ -29,7 +29,8 @@ def seconds(checkout: Path, arguments: list[str]) -> float:
     command = [sys.executable, "-m", "caffe_fcn", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=checkout)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, env=environment, cwd=checkout, **quiet)
     return time.perf_counter() - start
 
 
@@ -43,7 +44,7 @@ with tempfile.TemporaryDirectory() as name:
     net, model = Path(name) / "net.prototxt", Path(name) / "model.caffemodel"
     proto.write(netspec.build("voc-fcn-alexnet", "deploy"), net)
     blob = from_array(np.zeros((8, 3, 3, 3), "f4"))
-    weights.save_weights(model, [weights.Layer("conv", "Convolution", (blob,))])
+    weights.save_weights(model, [weights.Layer("conv", (blob,))])
     for command in (["--help"], ["offsets", str(net)], ["weights", "info", str(model)]):
         for checkout in checkouts:
             seconds(checkout, command)  # compiles and caches
