@@ -2,9 +2,9 @@
 
     python benchmarks/surgery.py [RUNS]
 
-Each is a process of its own; all alternate, with the page cache warm, and the least of each counts. "call" is
-the work alone, without starting Python and importing. At last real Caffe runs what we wrote and what pycaffe
-wrote on one larger image, with the same classes scored, and the largest difference is told. Needs real Caffe
+Each runs in a process of its own, in turns, with a warm page cache; the shortest time of each counts. "call" is
+the work alone, without starting Python and importing. In the end real Caffe runs the weights that we wrote and those
+that pycaffe wrote on one larger image with the same score layers; the largest difference is printed. Needs real Caffe
 (scripts/install_caffe.sh), 4 GB of memory, and 2 GB of disk in the temporary folder; RUNS is 5 by default.
 Prints a Markdown table.
 """

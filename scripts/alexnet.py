@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""BVLC's AlexNet as a NetSpec program, and a solver that only initializes it.
+"""Write BVLC's AlexNet as a prototxt, and a solver that only initializes it.
 
     scripts/alexnet.py FOLDER            writes FOLDER/alexnet.prototxt and FOLDER/solver.prototxt
 
-A training of no iterations leaves the weights that the fillers make, FOLDER/alexnet_iter_0.caffemodel, for
-where the published ones cannot be had. Layer names and shapes are those of models/bvlc_alexnet.
+Training with this solver stops before the first iteration and saves the weights that the fillers have made,
+FOLDER/alexnet_iter_0.caffemodel. They stand in for the published weights where nothing can be fetched. Layer names and
+shapes are those of models/bvlc_alexnet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Published classifiers into FCNs, from a checkout without installing: as caffe-fcn surgery recipe.
+"""Make an FCN's weights from a published classifier's: `caffe-fcn surgery recipe`, from a checkout, uninstalled.
 
-scripts/net_surgery.py                                    AlexNet, fetched, into voc-fcn-alexnet.caffemodel
+scripts/net_surgery.py                              fetches AlexNet and writes voc-fcn-alexnet.caffemodel
 scripts/net_surgery.py caffenet -o fcn.caffemodel
 scripts/net_surgery.py vgg16 --weights VGG_ILSVRC_16_layers.caffemodel -o fcn32s.caffemodel
 """

@@ -32,6 +32,16 @@ def select(
 ) -> Report:
     """A transplant in which ``to_layer`` scores ``rows`` of the classes of ``layer``; None is a new class.
 
+    >>> import numpy as np
+    >>> from caffe_fcn import NetSpec, layers as L
+    >>> np.savez("classifier.npz", **{"fc8/0": np.ones((1000, 3, 1, 1), "f4")})
+    >>> n = NetSpec()
+    >>> n.data = L.Input(shape={"dim": [1, 3, 8, 8]})
+    >>> n.score = L.Convolution(n.data, num_output=3, kernel_size=1, bias_term=False)
+    >>> report = select("classifier.npz", "fc8", [404, 895, None], n.to_proto(), "fcn.npz", to_layer="score")
+    >>> report.parameters[0].reason
+    '2 old classes and 1 new ones, zero'
+
     ``options`` are those of `transplant`. Raises `WeightsError` for a class that ``layer`` does not have.
     """
     donor = Donor(weights, {layer: to_layer or layer}, edits={layer: select_rows(rows)})

@@ -42,7 +42,16 @@ class NonFinite:
 
 
 def compare(a: Weights, b: Weights) -> Iterator[Difference]:
-    """The difference of every parameter: those of ``a`` in its order, then those that only ``b`` has."""
+    """The difference of every parameter: those of ``a`` in its order, then those that only ``b`` has.
+
+    >>> import numpy as np
+    >>> from caffe_fcn.weights import open_weights
+    >>> np.savez("a.npz", **{"fc/0": np.zeros((2, 3), "f4")})
+    >>> np.savez("b.npz", **{"fc/0": np.full((2, 3), 0.5, "f4")})
+    >>> with open_weights("a.npz") as a, open_weights("b.npz") as b:
+    ...     [(each.layer, each.index, each.largest) for each in compare(a, b)]
+    [('fc', 0, 0.5)]
+    """
     ours, theirs = ({(layer, index): tensor for layer, index, tensor in weights} for weights in (a, b))
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         one, other = ours.get(key), theirs.get(key)

@@ -45,6 +45,11 @@ def read_mean(path: PathLike) -> Mean:
 def write_mean(path: PathLike, mean: Mean, size: tuple[int, int] | None = None) -> None:
     """Write a mean in the format that the suffix of ``path`` names.
 
+    >>> write_mean("mean.binaryproto", make_mean([104.0, 117.0, 123.0]), size=(2, 2))
+    >>> image = read_mean("mean.binaryproto")
+    >>> image.shape, average_channels(image)
+    ((3, 2, 2), [104.0, 117.0, 123.0])
+
     ``size`` (H, W) makes an image of a mean of one number per channel.
     A ``.binaryproto`` is 1 x C x H x W in the old fields of a shape, as Caffe's compute_image_mean writes it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from caffe_fcn import NetSpec, proto
+from caffe_fcn import NetSpec
 from caffe_fcn import layers as L
 from caffe_fcn import params as P
 
@@ -204,9 +204,3 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "senet": senet,
     "lenet": lenet,
 }
-
-
-def saved(name: str, path: Any) -> Any:
-    """A classifier as a file."""
-    proto.write(CLASSIFIERS[name](), path)
-    return path

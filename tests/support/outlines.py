@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_fcn.datasets.formats.triangles import pair
+from caffe_fcn.datasets.formats.triangles import draw_pair
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Writer
 from caffe_fcn.weights import open_weights
@@ -75,7 +75,7 @@ def records(folder: Path, count: int = COUNT, size: int = SIZE) -> None:
     random = np.random.RandomState(0)
     images, labels = [], []
     for _ in range(count):
-        outline, filled = pair(random.randint(0, size, (3, 2)), size)
+        outline, filled = draw_pair(random.randint(0, size, (3, 2)), size)
         images.append(datum.pack_raw(outline[None]))
         labels.append(datum.pack_raw((filled[None] == 0).astype(np.uint8)))
     for name, values in (("images", images), ("labels", labels)):

@@ -29,8 +29,8 @@ LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
 """Reads the class indices, H x W, from the bytes of a label file that is no image (and names the file in errors)."""
 
 
-_SOON = 64
-"""How many pairs ahead the system is asked for files: a disk fetches several as fast as one."""
+_PREFETCHED = 64
+"""How many pairs ahead files are prefetched: a disk reads several files as fast as one."""
 
 
 class FilePair(NamedTuple):
@@ -56,10 +56,10 @@ class PairConverter:
     same_size: bool = False
 
     def __call__(self, index: int) -> Record:
-        if index + _SOON < len(self.pairs):
-            soon = self.pairs[index + _SOON]
-            self.images.prefetch(soon.image)
-            self.label_store.prefetch(soon.label)
+        if index + _PREFETCHED < len(self.pairs):
+            later = self.pairs[index + _PREFETCHED]
+            self.images.prefetch(later.image)
+            self.label_store.prefetch(later.label)
         pair = self.pairs[index]
         if not (pair.image and pair.label):
             raise self.describe_unpaired(pair)
@@ -77,7 +77,7 @@ class PairConverter:
         )
 
     def describe_unpaired(self, pair: FilePair) -> Fault:
-        """The fault of a pair of which one half is missing."""
+        """The fault of a pair without an image or without a label."""
         have, want = ("image", "label") if pair.image else ("label", "image")
         where = self.images.locate(pair.image) if pair.image else self.label_store.locate(pair.label)
         return Fault("pair", where, f"there is no {want} of this name", f"add it, or remove the {have}")
@@ -113,7 +113,7 @@ class PairConverter:
 
 
 def checksum(*sources: bytes) -> str:
-    """The CRC-32 of each source of a record: enough to tell that one changed, and as fast as reading it."""
+    """The CRC-32 of each file of a record: enough to notice that one changed, and as fast as reading it."""
     return " ".join(f"{zlib.crc32(data):08x}" for data in sources)
 
 
@@ -128,7 +128,7 @@ def find_first_shape(pairs: Iterable[FilePair], store: Store, format: RecordForm
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
-    """The names in an order that depends on the seed and on nothing else: no library, no other name."""
+    """The names in an order that depends on the seed alone; which other names there are does not change it."""
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest())
 
 

@@ -41,16 +41,19 @@ def build(
     tops: Sequence[str] | None = None,
     options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
 ) -> Description:
-    """Build nyud, siftflow or pascalcontext from its ``folders`` (of pascalcontext voc_dir and context_dir).
+    """Build nyud, siftflow or pascalcontext from its ``folders``.
 
-    ``tops`` are those of the reference's layer that become databases (None: image and labels).
+        published.build("set", "nyud", {"nyud_dir": "data/nyud"}, tops=["color", "depth", "label"])
+
+    ``folders`` has a path for each folder that the data set's layer in `published_sets` names. ``tops`` are those of
+    the layer that become databases (None: image and labels).
 
     Raises `Fault` for a record that cannot be trained on, `DatasetError` and `FileError`.
     """
     row, layer = SETS[name], LAYERS[name]
-    wanted = tuple(tops or layer.usual_tops)
+    chosen = {top: layer.tops[top] for top in tops or layer.usual_tops}
     allow = [*_ALLOWED, *options.allow]
-    if options.format.size is not None and {"hha", "depth"} & set(wanted):
+    if options.format.size is not None and {"hha", "depth"} & chosen.keys():
         raise DatasetError(name, "hha and depth keep their size", "drop `size`")
     params = {key: str(folders[key]) for key in layer.folders}
     lists = {"train": train or row.splits[0], "val": val or row.splits[1]}
@@ -62,7 +65,6 @@ def build(
         names["train"] = shuffled(names["train"], options.seed)
     table = _make_table(layer, params)
     rules = {top: Rules(len(known), row.ignore_label, frozenset(allow)) for top, known in row.classes.items()}
-    chosen = {top: layer.tops[top] for top in wanted}
     databases = tuple(top.database for top in chosen.values())
     splits = [
         SplitSource(split, found, _Converter(found, params, table, chosen, options.format, rules), databases)
@@ -74,7 +76,7 @@ def build(
         ignore_label=row.ignore_label,
         seed=options.seed,
         sources=[{"split": split, "list": listed, **params} for split, listed in lists.items()],
-        options={**asdict(options.format), "allow": sorted(allow), "tops": list(wanted), "shuffle": options.shuffle},
+        options={**asdict(options.format), "allow": sorted(allow), "tops": list(chosen), "shuffle": options.shuffle},
     )
     return build_dataset(output, splits, about, options)
 
@@ -115,11 +117,8 @@ class _Converter:
         decode = decoders.DECODERS[top.decoder]
         if top.kind == "label":
             label, rules = MatLabels(decode, self.table)(data, path), self.rules[name]
-            return (
-                self.format.convert_label(label, rules.ignore or 0),
-                label.shape,
-                rules.enforce(rules.check_label(label, path)),
-            )
+            allowed = rules.enforce(rules.check_label(label, path))
+            return self.format.convert_label(label, rules.ignore or 0), label.shape, allowed
         images.load(images.open_header(data, path), path)  # for its guards and its errors
         array = decode(io.BytesIO(data), None)
         if top.kind == "depth":

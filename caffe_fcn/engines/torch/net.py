@@ -76,6 +76,7 @@ class Net:
     ) -> None:
         message = proto.read_net(net) if isinstance(net, (str, os.PathLike)) else net
         self.graph = graph = Graph(_select_state(message, phase, stages))
+        self._input_blobs = [top for node in graph.nodes if _is_input(node) for top in node.tops]
         classes = {node.name: find_class(node) for node in graph.nodes if not _is_input(node) and row_of(node)}
         self._shapes = _infer_first_shapes(graph, size, inputs)
         self.device, self.dtype = torch.device(device), dtype
@@ -104,7 +105,7 @@ class Net:
     @property
     def inputs(self) -> dict[str, Shape]:
         """The blobs that `forward` takes, with their latest shapes."""
-        return {blob.name: self._shapes.blobs[blob.name] for blob in self._input_blobs()}
+        return {blob.name: self._shapes.blobs[blob.name] for blob in self._input_blobs}
 
     @property
     def outputs(self) -> list[str]:
@@ -151,18 +152,15 @@ class Net:
     def _choose_rewrites(self) -> list[Rewrite]:
         if self.differentiable:
             return [fuse_upscores]
-        return [fuse_upscores, make_border_rewrite(self._input_blobs(), lambda blob: self._shapes.blobs[blob.name])]
+        return [fuse_upscores, make_border_rewrite(self._input_blobs, lambda blob: self._shapes.blobs[blob.name])]
 
     def _find_program(self, kept: frozenset[Blob]) -> Program:
         if kept not in self._programs:
             self._programs[kept] = make_program(self.graph, self.layers, kept, self._rewrites)
         return self._programs[kept]
 
-    def _input_blobs(self) -> list[Blob]:
-        return [top for node in self.graph.nodes if _is_input(node) for top in node.tops]
-
     def _evaluate_sources(self, inputs: Mapping[str, Array]) -> dict[Blob, Tensor]:
-        known = {blob.name for blob in self._input_blobs()}
+        known = {blob.name for blob in self._input_blobs}
         for name in inputs.keys() - known:
             have = f"it has {', '.join(sorted(known))}" if known else "it has none"
             raise NetError(f"input '{name}'", "the net has no such input", nearest(name, known) or have)
