@@ -124,7 +124,7 @@ REFUSED = {
     "a typo": ("typo.prototxt", None, {}, 'typo.prototxt:4:', 'typo.prototxt:4:'),
     "a blob that is not there": ("net.prototxt", None, {"blobs": ["cnv"]}, "has no blob 'cnv' (did you mean conv?)",
                                  "has no blob 'cnv' (did you mean conv?)"),
-    "a GPU": ("net.prototxt", None, {"gpu": 7}, "Cannot use GPU in CPU-only Caffe", "--gpu: "),
+    "a GPU": ("net.prototxt", None, {"gpu": 7}, "Cannot use GPU in CPU-only Caffe", "`gpu`: "),
     "bf16": ("net.prototxt", None, {"precision": "bf15"}, "no such precision (did you", "no such precision (did you"),
 }  # fmt: skip
 
