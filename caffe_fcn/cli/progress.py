@@ -36,8 +36,9 @@ def make_bars() -> Bars:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
-    return Bars(*columns, console=Console(stderr=True))
+    # Without markup: a name may have brackets.
+    name, text = (TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[text]"))
+    return Bars(name, BarColumn(), MofNCompleteColumn(), text, console=Console(stderr=True))
 
 
 class Pace:

@@ -22,7 +22,7 @@ from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records.database import DamagedError, Database, Writer
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
-from caffe_fcn.errors import DatasetError, FileError
+from caffe_fcn.errors import DatasetError
 from caffe_fcn.progress import Progress, name_task
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ def measure_again(folder: str | os.PathLike[str], workers: int = 1, progress: Pr
     from caffe_fcn.datasets.records import opening
 
     root = Path(folder)
-    found = opening.splits(root)
-    if not found:
-        raise FileError(root, "holds no data set", "name a folder with dataset.json, or an LMDB")
+    found = opening.require_splits(root)
     about = dataset_json.read(root)
     if about is not None:
         _measure(root, about, found, BuildOptions(workers=workers, progress=progress))

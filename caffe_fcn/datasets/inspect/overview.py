@@ -15,7 +15,6 @@ from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
-from caffe_fcn.errors import FileError
 from caffe_fcn.progress import Progress, name_task
 
 
@@ -75,9 +74,7 @@ class Overview:
 
 def summarize(folder: Path) -> Overview:
     """Return the overview of a data set, or of a single LMDB; raises `FileError` and `DatasetError`."""
-    found = opening.splits(folder)
-    if not found:
-        raise FileError(folder, "holds no data set", "name a folder with dataset.json, or an LMDB")
+    found = opening.require_splits(folder)
     about = dataset_json.read(folder)
     splits = {name: SplitOverview(opening.open(folder, name)) for name in found}
     for name, split in about.splits.items() if about else ():

@@ -117,9 +117,7 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
     Raises `FileError` where there is no data set, `DatasetError` for a split that it does not have.
     """
     root = Path(folder)
-    found = splits(root)
-    if not found:
-        raise FileError(root, "holds no data set", "name a folder with dataset.json, or an LMDB")
+    found = require_splits(root)
     split = split or next(iter(found))
     if split not in found:
         raise DatasetError(root, f"has no split {split!r}", nearest(split, found) or f"it has {', '.join(found)}")
@@ -144,6 +142,14 @@ def splits(folder: PathLike) -> dict[str, Paths]:
         for image, label in _LAYOUTS
         if is_database(root / image.format(split)) and is_database(root / label.format(split))
     }
+
+
+def require_splits(folder: PathLike) -> dict[str, Paths]:
+    """Return the databases of each split; raises `FileError` where ``folder`` is not a data set."""
+    found = splits(folder)
+    if not found:
+        raise FileError(folder, "holds no data set", "name a folder with dataset.json, or an LMDB")
+    return found
 
 
 def locate_databases(root: Path, about: Description) -> dict[str, Paths]:

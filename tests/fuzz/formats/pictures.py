@@ -127,7 +127,7 @@ def _read_palette(inputs: Path) -> None:
 
 
 def _read_classes(inputs: Path) -> None:
-    classes.read(inputs / "classes.txt")
+    classes.read_names(inputs / "classes.txt")
 
 
 FORMATS = [
