@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 virtual_environment '[test,torch]' "$tested_torch"
 export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
 set_up_caffe
+if tools=$(./scripts/install_test_tools.sh); then
+    export PATH="$PATH:$tools"
+fi
 
 say "ruff, mypy"
 ruff check .
