@@ -34,7 +34,7 @@ ABSENT = "absent"
 
 
 @dataclass(frozen=True)
-class Difference:
+class MeaningDifference:
     """One entry that differs: where it is, the field's path, and the two values as text."""
 
     where: str
@@ -46,22 +46,22 @@ class Difference:
         return f"{self.where}: {self.field} is {self.a} | {self.b}"
 
 
-def differences(a: NetParameter | SolverParameter, b: NetParameter | SolverParameter) -> list[Difference]:
+def differences(a: NetParameter | SolverParameter, b: NetParameter | SolverParameter) -> list[MeaningDifference]:
     """All that ``a`` and ``b``, two NetParameters or two SolverParameters, differ in by meaning."""
     if isinstance(a, NetParameter) and isinstance(b, NetParameter):
         return _net_differences(a, b)
     if isinstance(a, SolverParameter) and isinstance(b, SolverParameter):
         return _solver_differences(a, b)
-    return [Difference("file", "kind", a.DESCRIPTOR.name, b.DESCRIPTOR.name)]
+    return [MeaningDifference("file", "kind", a.DESCRIPTOR.name, b.DESCRIPTOR.name)]
 
 
-def _solver_differences(a: SolverParameter, b: SolverParameter) -> list[Difference]:
+def _solver_differences(a: SolverParameter, b: SolverParameter) -> list[MeaningDifference]:
     found = _table_differences("solver", _flatten(a), _flatten(b))
     for field in ("net_param", "train_net_param", "test_net_param"):
         nets = [_nets(solver, field) for solver in (a, b)]
         for index, (net_a, net_b) in enumerate(zip_longest(*nets, fillvalue=NetParameter())):
             inner = _net_differences(net_a, net_b)
-            found += [Difference(f"{field}[{index}], {d.where}", d.field, d.a, d.b) for d in inner]
+            found += [MeaningDifference(f"{field}[{index}], {d.where}", d.field, d.a, d.b) for d in inner]
     return found
 
 
@@ -73,20 +73,20 @@ def _nets(
     return [getattr(solver, field)] if solver.HasField(field) else []
 
 
-def _net_differences(a: NetParameter, b: NetParameter) -> list[Difference]:
+def _net_differences(a: NetParameter, b: NetParameter) -> list[MeaningDifference]:
     found = _table_differences("net", _flatten(a), _flatten(b))
     phases = {_phase_of_all(net) for net in (a, b)} - {""}
     if len(phases) > 1:
-        found.append(Difference("net", "phase", _phase_of_all(a), _phase_of_all(b)))
+        found.append(MeaningDifference("net", "phase", _phase_of_all(a), _phase_of_all(b)))
     both = []
     for one, other in _pair_layers(_drop_additions(a), _drop_additions(b)):
         if one is not None and other is not None:
             found += _table_differences(f"layer {one.layer.name!r}", one.table, other.table)
             both.append((one, other))
         elif one is not None:
-            found.append(Difference(f"layer {one.layer.name!r}", "type", one.layer.type, ABSENT))
+            found.append(MeaningDifference(f"layer {one.layer.name!r}", "type", one.layer.type, ABSENT))
         elif other is not None:
-            found.append(Difference(f"layer {other.layer.name!r}", "type", ABSENT, other.layer.type))
+            found.append(MeaningDifference(f"layer {other.layer.name!r}", "type", ABSENT, other.layer.type))
     return found + _order_differences(both)
 
 
@@ -118,10 +118,10 @@ def _is_implicit_split(layer: LayerParameter) -> bool:
     return layer.type == "Split" and layer.name.endswith("_split") and list(layer.top) == names
 
 
-def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
+def _table_differences(where: str, a: dict[str, Any], b: dict[str, Any]) -> list[MeaningDifference]:
     fields = [*a, *(field for field in b if field not in a)]
     return [
-        Difference(where, field, _format(a.get(field, ABSENT)), _format(b.get(field, ABSENT)))
+        MeaningDifference(where, field, _format(a.get(field, ABSENT)), _format(b.get(field, ABSENT)))
         for field in fields
         if a.get(field, ABSENT) != b.get(field, ABSENT)
     ]
@@ -164,13 +164,13 @@ def _pair_layers(
 # The order of layers.
 
 
-def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]:
+def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[MeaningDifference]:
     touching: dict[str, list[tuple[_Placed, _Placed]]] = defaultdict(list)
     for pair in pairs:
         one, other = (set(p.layer.bottom) | set(p.layer.top) for p in pair)
         for blob in one & other:
             touching[blob].append(pair)
-    found: dict[tuple[int, int], Difference] = {}
+    found: dict[tuple[int, int], MeaningDifference] = {}
     for blob, touched in sorted(touching.items()):
         touched.sort(key=lambda pair: pair[0].place)
         if all(x[1].place < y[1].place for x, y in pairwise(touched)):
@@ -181,7 +181,9 @@ def _order_differences(pairs: list[tuple[_Placed, _Placed]]) -> list[Difference]
             if writer is not None:
                 early, late = sorted((pair[0], writer[0]), key=lambda placed: placed.place)
                 where, what = f"layer {late.layer.name!r}", f"order at blob {blob!r}"
-                difference = Difference(where, what, f"after {early.layer.name!r}", f"before {early.layer.name!r}")
+                difference = MeaningDifference(
+                    where, what, f"after {early.layer.name!r}", f"before {early.layer.name!r}"
+                )
                 found.setdefault((early.place, late.place), difference)
     return list(found.values())
 

@@ -31,7 +31,7 @@ from caffe_fcn.net.layer_types import (
     layer_type,
     origin_of,
 )
-from caffe_fcn.net.sharing import Sharing
+from caffe_fcn.net.shared_parameters import Sharing
 from caffe_fcn.proto import NetParameter
 
 _FLOAT_BYTES = 4

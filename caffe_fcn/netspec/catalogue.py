@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.netspec import fcn, small, solvers
+from caffe_fcn.netspec import fcn, small, solver_settings
 from caffe_fcn.netspec.backbones import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
 from caffe_fcn.netspec.design import DataSet, NetDesign, Variant, Variants
-from caffe_fcn.netspec.solvers import context_solver, nyud_solver, siftflow_solver, voc_solver
+from caffe_fcn.netspec.solver_settings import context_solver, nyud_solver, siftflow_solver, voc_solver
 
 
 def catalogue() -> dict[str, NetDesign]:
@@ -53,18 +53,18 @@ _small = partial(NetDesign, data="lmdb")
 _LOSSES = Variants(
     "loss",
     (
-        Variant("l2", solvers.TRIANGLES_L2, takes_classes=False),
-        Variant("softmax", solvers.TRIANGLES_SOFTMAX),
-        Variant("l1", solvers.TRIANGLES_L1, takes_classes=False),
+        Variant("l2", solver_settings.TRIANGLES_L2, takes_classes=False),
+        Variant("softmax", solver_settings.TRIANGLES_SOFTMAX),
+        Variant("l1", solver_settings.TRIANGLES_L1, takes_classes=False),
     ),
     note="l1 needs NVIDIA's Caffe",
 )
 _M2NIST_FORMS = Variants(
-    "variant", (Variant("published", solvers.M2NIST), Variant("convolutionalized", solvers.M2NIST))
+    "variant", (Variant("published", solver_settings.M2NIST), Variant("convolutionalized", solver_settings.M2NIST))
 )
 
 NETS = (
-    _voc("voc-fcn-alexnet", CAFFENET, 32, solvers.ALEXNET, normalize=True, all_in_one=True),
+    _voc("voc-fcn-alexnet", CAFFENET, 32, solver_settings.ALEXNET, normalize=True, all_in_one=True),
     _voc("voc-fcn32s", VGG16, 32, voc_solver(1e-10)),
     _voc("voc-fcn16s", VGG16, 16, voc_solver(1e-12), source="../../data"),
     _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14)),
@@ -80,11 +80,11 @@ NETS = (
     _context("pascalcontext-fcn32s", VGG16, 32, context_solver(1e-10)),
     _context("pascalcontext-fcn16s", VGG16, 16, context_solver(1e-12)),
     _context("pascalcontext-fcn8s", VGG16, 8, context_solver(1e-14)),
-    _digits("digits-fcn-alexnet", CAFFENET, 32, solvers.DIGITS_VOC),
-    _digits("digits-fcn8s", VGG16, 8, solvers.DIGITS_VOC),
-    _synthia("synthia-fcn-alexnet", CAFFENET, 32, solvers.DIGITS_SYNTHIA),
-    _synthia("synthia-fcn8s", VGG16, 8, solvers.DIGITS_SYNTHIA),
+    _digits("digits-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_VOC),
+    _digits("digits-fcn8s", VGG16, 8, solver_settings.DIGITS_VOC),
+    _synthia("synthia-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_SYNTHIA),
+    _synthia("synthia-fcn8s", VGG16, 8, solver_settings.DIGITS_SYNTHIA),
     _small("triangles", small.PATCHES, 16, {}, _TRIANGLES, small.add_triangles, batch=4, variants=_LOSSES),
-    _small("m2nist-cnn", small.ENCODER, None, solvers.MNIST, _MNIST, small.add_digit_classifier, batch=512),
+    _small("m2nist-cnn", small.ENCODER, None, solver_settings.MNIST, _MNIST, small.add_digit_classifier, batch=512),
     _small("m2nist-fcn", small.ENCODER, 4, {}, _M2NIST, small.add_digits_fcn, batch=4, variants=_M2NIST_FORMS),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import MOST_AXES, dims
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, FIXED32, FIXED64, VARINT, Field, WireError
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -38,7 +38,7 @@ _MOST_SEGMENTS = 1 << 12  # of one field: a file with more of them costs more me
 _DEPTH = 2  # messages around a blob: a net and a layer
 
 
-def read_blob(file: SourceFile, field: Field | None = None) -> Tensor:
+def read_blob(file: InputFile, field: Field | None = None) -> Tensor:
     """The BlobProto in a field, or the one that the whole file is (a mean); raises `WeightsError` naming the byte."""
     try:
         return parse_blob(file, field or Field(0, BYTES, 0, 0, len(file), 0))[0]
@@ -46,7 +46,7 @@ def read_blob(file: SourceFile, field: Field | None = None) -> Tensor:
         raise WeightsError(f"{file.path}, byte {error.offset}", str(error), DAMAGED) from error
 
 
-def parse_blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
+def parse_blob(file: InputFile, message: Field) -> tuple[Tensor, bool]:
     """A blob, and whether it has the four numbers of the old formats for a shape; raises `WireError`."""
     blob = _Blob(file, message.end)
     fields = wire.walk(file, message.begin, message.end, _DEPTH)
@@ -66,7 +66,7 @@ def parse_blob(file: SourceFile, message: Field) -> tuple[Tensor, bool]:
 class _Blob:
     """What has been read of a blob that ends at byte ``limit``: its shapes, and by field the segments with values."""
 
-    file: SourceFile
+    file: InputFile
     limit: int
     legacy: dict[int, int] = dataclasses.field(default_factory=dict)
     shape: list[int] = dataclasses.field(default_factory=list)
@@ -188,7 +188,7 @@ def _shape_of(blob: _Blob) -> Shape | None:
     return tuple(blob.shape) if blob.has_shape else None
 
 
-def _read_dims(file: SourceFile, message: Field) -> Iterator[int]:
+def _read_dims(file: InputFile, message: Field) -> Iterator[int]:
     """The numbers of a BlobShape."""
     for field in wire.walk(file, message.begin, message.end, _DEPTH + 1):
         if field.number != _SHAPE_DIM:

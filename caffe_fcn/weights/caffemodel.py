@@ -21,8 +21,8 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import checking, wire
 from caffe_fcn.proto.wire import BYTES, VARINT, Field, WireError
 from caffe_fcn.weights.blobs import parse_blob, read_blob
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.layers import Layer, Weights, locate
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import Tensor
 
 # No net comes near these numbers. A file beyond them is damaged, or made to cost more memory than it has bytes.
@@ -49,7 +49,7 @@ _GENERATIONS = {
 }
 
 
-def read(file: SourceFile) -> Weights:
+def read(file: InputFile) -> Weights:
     """The layers of a caffemodel; raises `WeightsError` naming the file, the layer and the byte."""
     layers: list[Layer] = []
     generations = set()
@@ -80,7 +80,7 @@ def read(file: SourceFile) -> Weights:
     return Weights(file, _GENERATIONS[generation].format, tuple(current), head_bytes)
 
 
-def _find_other_message(file: SourceFile, layers: Sequence[Layer]) -> WeightsError | None:
+def _find_other_message(file: InputFile, layers: Sequence[Layer]) -> WeightsError | None:
     """The error for a file without layers that holds another of Caffe's messages, if it does."""
     if layers:
         return None
@@ -102,7 +102,7 @@ def _damage(where: str, error: WireError) -> WeightsError:
     return WeightsError(f"{where}, byte {error.offset}", str(error), DAMAGED)
 
 
-def _upgrade_layers(file: SourceFile, layers: list[Layer]) -> Iterator[Layer]:
+def _upgrade_layers(file: InputFile, layers: list[Layer]) -> Iterator[Layer]:
     """The layers of an old format with the definitions that they have in the current one."""
     from caffe_fcn.proto import read_net
 
@@ -134,7 +134,7 @@ def _with_current_axes(tensor: Tensor, type_name: str, index: int) -> Tensor:
 class _Spans:
     """The bytes of fields that stand apart in a file, fetched together."""
 
-    def __init__(self, file: SourceFile) -> None:
+    def __init__(self, file: InputFile) -> None:
         self._file = file
         self._spans: list[tuple[int, int]] = []
         self._size = 0
@@ -157,7 +157,7 @@ class _Spans:
         return b"".join(self._file.read(begin, end - begin) for begin, end in self._spans)
 
 
-def _read_layer(file: SourceFile, message: Field, index: int) -> tuple[Layer, int]:
+def _read_layer(file: InputFile, message: Field, index: int) -> tuple[Layer, int]:
     """A layer, and its generation."""
     reader = _LayerReader(file, index, message.number)
     nested = []  # the V0 layers inside a V1 layer; protobuf merges several
@@ -182,7 +182,7 @@ def _read_layer(file: SourceFile, message: Field, index: int) -> tuple[Layer, in
 class _LayerReader:
     """Makes a layer of one generation, field by field."""
 
-    def __init__(self, file: SourceFile, index: int, generation: int) -> None:
+    def __init__(self, file: InputFile, index: int, generation: int) -> None:
         self._file, self._index, self._numbers = file, index, _GENERATIONS[generation]
         self._texts = {self._numbers.name: "", self._numbers.type: ""}
         self._tensors: list[Tensor] = []
@@ -222,7 +222,7 @@ class _LayerReader:
             raise _damage(locate(self._file.path, name, len(self._tensors)), error) from error
 
 
-def _read_text(file: SourceFile, field: Field) -> str:
+def _read_text(file: InputFile, field: Field) -> str:
     try:
         return file.read(field.begin, field.end - field.begin).decode()
     except UnicodeDecodeError as error:

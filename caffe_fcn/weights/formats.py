@@ -20,9 +20,9 @@ from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto.wire import is_binary
 from caffe_fcn.weights import caffemodel, caffemodel_writing, hdf5, npz, safetensors
+from caffe_fcn.weights.input_file import InputFile
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import SourceFile
 from caffe_fcn.weights.tensors import explain_bad_shape
 
 
@@ -37,7 +37,7 @@ def open_weights(path: PathLike) -> Weights:
 
     Raises `WeightsError` or `FileError` for a file that is missing, empty, damaged or not a weights file.
     """
-    file = SourceFile(path)
+    file = InputFile(path)
     if not len(file):
         raise WeightsError(path, "is empty", "name a weights file")
     head = file.read(0, min(4096, len(file)))

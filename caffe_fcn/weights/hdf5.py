@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from caffe_fcn.errors import MissingExtraError, WeightsError
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.npz import DENSEST
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -45,7 +45,7 @@ def _h5py(path: object) -> Any:
     return h5py
 
 
-def read(file: SourceFile) -> Weights:
+def read(file: InputFile) -> Weights:
     """The layers of an HDF5 weights file; raises `WeightsError` naming the layer."""
     h5py = _h5py(file.path)
     try:
@@ -65,7 +65,7 @@ def get_member(group: Any, name: str, where: str) -> Any:
     return group.get(name)
 
 
-def _read_layer(file: SourceFile, name: str, group: Any) -> Layer:
+def _read_layer(file: InputFile, name: str, group: Any) -> Layer:
     if not hasattr(group, "keys"):
         raise WeightsError(locate(file.path, name), "is no group", DAMAGED)
     tensors = []
@@ -78,7 +78,7 @@ def _read_layer(file: SourceFile, name: str, group: Any) -> Layer:
     return Layer(name, tuple(tensors))
 
 
-def open_tensor(file: SourceFile, data: Any, where: str) -> Tensor:
+def open_tensor(file: InputFile, data: Any, where: str) -> Tensor:
     """A handle on a data set of the file; raises `WeightsError` at ``where`` for a data set without floats."""
     dtype = data.dtype.name
     if dtype not in ITEM_SIZES:
@@ -130,7 +130,7 @@ def _find_slab_axis(shape: Shape, grid: Shape, item: int) -> int | None:
     return None if grid else 0
 
 
-def _read_slabs(file: SourceFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Segment:
+def _read_slabs(file: InputFile, name: str, dtype: str, size: int, axis: int, grid: Shape, where: str) -> Segment:
     """The values of a compressed or byte-swapped data set, in slabs of whole chunks, so that each is unpacked once."""
 
     def values() -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffe_fcn.errors import WeightsError, nearest
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.input_file import InputFile
 from caffe_fcn.weights.tensors import Tensor
 
 
@@ -32,7 +32,7 @@ class Weights:
     ``head`` is a caffemodel's serialized NetParameter without its layers.
     """
 
-    file: SourceFile
+    file: InputFile
     format: str
     layers: tuple[Layer, ...]
     head: bytes = b""

@@ -15,7 +15,7 @@ from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.weights import npz
 from caffe_fcn.weights.blobs import read_blob
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.tensors import FileSegment, Tensor
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_mean(path: PathLike) -> Mean:
 
     Raises `WeightsError` where the file holds anything else.
     """
-    file = SourceFile(path)
+    file = InputFile(path)
     head = file.read(0, min(npz.LONGEST_HEADER, len(file)))
     tensor = _read_npy(file, head) if head.startswith(npz.NUMPY) else read_blob(file)
     shape = tensor.shape[1:] if len(tensor.shape) == 4 and tensor.shape[0] == 1 else tensor.shape
@@ -86,7 +86,7 @@ def average_channels(mean: Mean) -> list[float]:
     return [float(value) for value in mean.reshape(len(mean), -1).mean(axis=1, dtype=np.float64)]
 
 
-def _read_npy(file: SourceFile, head: bytes) -> Tensor:
+def _read_npy(file: InputFile, head: bytes) -> Tensor:
     shape, dtype, begin = npz.parse_header(head, str(file.path))
     tensor = Tensor(shape, dtype, (FileSegment(file, begin, len(file) - begin),))
     if tensor.nbytes != len(file) - begin:

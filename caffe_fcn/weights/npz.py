@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights.array_names import group_by_layer, name_arrays
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.layers import Layer, Weights
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import (
     CHUNK,
     ITEM_SIZES,
@@ -44,7 +44,7 @@ DENSEST = 1032  # deflate packs at most so many bytes into one: a member that de
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # its signature, and the lengths of the name and of the extra field
 
 
-def read(file: SourceFile) -> Weights:
+def read(file: InputFile) -> Weights:
     """The layers of an ``.npz`` file; raises `WeightsError` naming the array."""
     import zipfile
 
@@ -69,7 +69,7 @@ def _zip_errors() -> tuple[type[Exception], ...]:
     return zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError
 
 
-def _read_tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
+def _read_tensor(file: InputFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
     import zipfile
 
     where = f"{file.path}, array '{info.filename}'"
@@ -92,7 +92,7 @@ def _read_tensor(file: SourceFile, archive: zipfile.ZipFile, info: zipfile.ZipIn
     return Tensor(shape, dtype, (segment,))
 
 
-def _unpack(file: SourceFile, info: zipfile.ZipInfo, header: int, where: str) -> Iterator[bytes]:
+def _unpack(file: InputFile, info: zipfile.ZipInfo, header: int, where: str) -> Iterator[bytes]:
     import zipfile
 
     try:

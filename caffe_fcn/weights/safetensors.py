@@ -14,9 +14,9 @@ from typing import Any
 from caffe_fcn import strict_json
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights.array_names import group_by_layer, name_arrays
+from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.layers import Layer, Weights
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import DAMAGED, SourceFile
 from caffe_fcn.weights.tensors import ITEM_SIZES, FileSegment, Shape, Tensor, explain_bad_shape
 
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
@@ -31,7 +31,7 @@ def matches(head: bytes) -> bool:
     return head[_LENGTH : _LENGTH + 1] == b"{" and int.from_bytes(head[:_LENGTH], "little") <= _LONGEST_ALLOWED
 
 
-def read(file: SourceFile) -> Weights:
+def read(file: InputFile) -> Weights:
     """The layers of a ``.safetensors`` file; raises `WeightsError` naming the array."""
     length = int.from_bytes(file.read(0, _LENGTH), "little")
     if _LENGTH + length > len(file):
@@ -53,7 +53,7 @@ def read(file: SourceFile) -> Weights:
     return Weights(file, "safetensors", group_by_layer(file.path, tensors))
 
 
-def _check_places(file: SourceFile, data: int, segments: dict[str, FileSegment]) -> None:
+def _check_places(file: InputFile, data: int, segments: dict[str, FileSegment]) -> None:
     """Raise `WeightsError` unless the arrays lie one behind the other, from the header to the end of the file."""
     end = data
     for name, segment in sorted(segments.items(), key=lambda item: (item[1].begin, item[1].size)):
@@ -65,7 +65,7 @@ def _check_places(file: SourceFile, data: int, segments: dict[str, FileSegment])
         raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", DAMAGED)
 
 
-def _parse_entry(file: SourceFile, data: int, name: str, entry: Any) -> tuple[Shape, str, FileSegment]:
+def _parse_entry(file: InputFile, data: int, name: str, entry: Any) -> tuple[Shape, str, FileSegment]:
     """The shape and the type of an array, and where its bytes are."""
     where = f"{file.path}, array '{name}'"
     match entry:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.input_file import InputFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,12 +49,12 @@ def explain_bad_shape(shape: Sequence[int]) -> str:
 class FileSegment:
     """``size`` bytes of a file, from ``begin`` on."""
 
-    file: SourceFile
+    file: InputFile
     begin: int
     size: int
 
     @property
-    def files(self) -> frozenset[SourceFile]:
+    def files(self) -> frozenset[InputFile]:
         """The file."""
         return frozenset((self.file,))
 
@@ -77,7 +77,7 @@ class GeneratedSegment:
 
     size: int
     generate: Callable[[], Iterator[bytes]]
-    files: frozenset[SourceFile] = frozenset()
+    files: frozenset[InputFile] = frozenset()
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, in the chunks that ``generate`` yields."""
@@ -158,9 +158,9 @@ class Tensor:
             at += segment.size
 
     @property
-    def files(self) -> frozenset[SourceFile]:
+    def files(self) -> frozenset[InputFile]:
         """The files from which its bytes come."""
-        return frozenset[SourceFile]().union(*(segment.files for segment in self.segments))
+        return frozenset[InputFile]().union(*(segment.files for segment in self.segments))
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes in order, about `CHUNK` at a time, in chunks of whole values."""

@@ -24,7 +24,7 @@ from caffe_fcn import datasets
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats import folder, m2nist, mnist
 from caffe_fcn.datasets.inspect import explore
-from caffe_fcn.datasets.records import datum, images, labels, opening, png, source_files
+from caffe_fcn.datasets.records import datum, images, labels, opening, png, stores
 from caffe_fcn.datasets.records.database import Writer
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.engines.readers import open_data_layers
@@ -167,7 +167,7 @@ def test_a_fifo_a_socket_and_a_device_in_a_folder_of_images_are_named_at_once(tm
 def test_a_fifo_for_a_tar_is_one_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "voc.tar")
     with pytest.raises(FileError, match="regular file"):
-        source_files.open_store(tmp_path / "voc.tar")
+        stores.open_store(tmp_path / "voc.tar")
 
 
 NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b"escape \x1b[31m": r"escape \x1b[31m"}
@@ -222,7 +222,7 @@ def test_damaged_tars_are_one_line_or_read(tmp_path: Path) -> None:
             content[start + 148 : start + 156] = b"%06o\0 " % sum(header)
         (tmp_path / "x.tar").write_bytes(content)
         try:
-            store = source_files.Tar(tmp_path / "x.tar")
+            store = stores.Tar(tmp_path / "x.tar")
             for name in store.names():
                 assert len(store.read(name)) <= len(content)
         except CaffeFcnError as error:

@@ -19,7 +19,7 @@ from caffe_fcn import surgery
 from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.proto import BlobProto, NetParameter, V1LayerParameter, wire
 from caffe_fcn.weights import output_file, tensors
-from caffe_fcn.weights.source_file import SourceFile
+from caffe_fcn.weights.input_file import InputFile
 
 NET = """
     name: "small"
@@ -398,7 +398,7 @@ def test_segments_of_any_place_and_length_arrive_whichever_way_the_kernel_copies
     monkeypatch.setattr(output_file, "_KERNEL_COPIES", [getattr(output_file, way) for way in ways])
     content = np.random.default_rng(ahead).bytes(3_000_001)
     (tmp_path / "source").write_bytes(content)
-    source = SourceFile(tmp_path / "source")
+    source = InputFile(tmp_path / "source")
     segments = [(1, 100_000), (7, 2_999_988), (1 << 19, 1 << 20), (2_000_000, 1_000_001)]
     with (tmp_path / "target").open("wb") as out:
         output = output_file.OutputFile(out.fileno())

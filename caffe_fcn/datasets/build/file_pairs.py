@@ -16,7 +16,7 @@ from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.records import datum, png
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
-from caffe_fcn.datasets.records.source_files import Store, escape_name
+from caffe_fcn.datasets.records.stores import Store, escape_name
 from caffe_fcn.description.dataset_fields import is_listable
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError

@@ -16,7 +16,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.datasets.records import datum, opening, png
 from caffe_fcn.datasets.records.database import Database
-from caffe_fcn.datasets.records.source_files import escape_name
+from caffe_fcn.datasets.records.stores import escape_name
 from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import DatasetError, FileError
 

@@ -12,7 +12,7 @@ from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import Encoding, LabelFormat
 from caffe_fcn.datasets.records.palette import Colour, fill_gaps
-from caffe_fcn.datasets.records.source_files import Folder, Store
+from caffe_fcn.datasets.records.stores import Folder, Store
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike

@@ -20,10 +20,10 @@ from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.formats.voc import MatLabels
-from caffe_fcn.datasets.records import datum, images, source_files
+from caffe_fcn.datasets.records import datum, images, stores
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.reference_layers import decoders
-from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS, DataLayer, Top
+from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS, DataLayer, TopFile
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
@@ -88,7 +88,7 @@ class _Converter:
     names: Sequence[str]
     params: Mapping[str, str]
     table: Any
-    tops: Mapping[str, Top]
+    tops: Mapping[str, TopFile]
     format: RecordFormat
     rules: Mapping[str, Rules]
 
@@ -99,7 +99,7 @@ class _Converter:
         size: tuple[int, ...] | None = None
         for name, top in self.tops.items():
             path = top.path.format(name=self.names[index], **self.params)
-            data = source_files.read_file(path)
+            data = stores.read_file(path)
             sources.append(data)
             values[top.database], found, passed = self._convert(name, top, data, path)
             size = size or found
@@ -109,7 +109,9 @@ class _Converter:
             allowed += passed
         return Record(values, checksum(*sources), allowed)
 
-    def _convert(self, name: str, top: Top, data: bytes, path: str) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
+    def _convert(
+        self, name: str, top: TopFile, data: bytes, path: str
+    ) -> tuple[bytes, tuple[int, ...], tuple[str, ...]]:
         """The record of a file, the height and width of what is in it, and the faults that were allowed."""
         if top.kind == "color":
             image = self.format.convert_image(data, path, Rules(allow=next(iter(self.rules.values())).allow))

@@ -27,7 +27,7 @@ from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats.folder import shuffled_pairs
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
-from caffe_fcn.datasets.records.source_files import Folder, Store, open_store
+from caffe_fcn.datasets.records.stores import Folder, Store, open_store
 from caffe_fcn.datasets.reference_layers import decoders
 from caffe_fcn.datasets.reference_layers.published_sets import LAYERS, SETS
 from caffe_fcn.description.dataset_json import Description

@@ -54,12 +54,12 @@ class LabelFormat:
             return self._classify_colours(np.asarray(image.convert("RGB")), where), faults
         return np.array(image, np.uint8), faults
 
-    def find_copyable(self, data: bytes) -> png.Parts | None:
+    def find_copyable(self, data: bytes) -> png.PngParts | None:
         """Return the parts of a PNG that `png.to_grey` can turn into class indices; None for other images."""
         parts = None if self.encoding == "rgb" else png.split(data)
         return parts if parts and parts.holds_values else None
 
-    def check_header(self, parts: png.Parts, data: bytes, where: str) -> list[Fault]:
+    def check_header(self, parts: png.PngParts, data: bytes, where: str) -> list[Fault]:
         """Return the faults that the header and the palette show; raises `Fault` for one that cannot be allowed."""
         plain = parts.header.colour == _COLOUR_TYPES[self.encoding]
         if plain and (self.encoding == "grey" or self._palette.startswith(parts.palette)):

@@ -41,7 +41,7 @@ class Header(NamedTuple):
     interlace: int
 
 
-class Parts(NamedTuple):
+class PngParts(NamedTuple):
     """The header, the palette (R, G, B for each index, or empty), and the chunks of compressed pixels unchanged."""
 
     header: Header
@@ -81,7 +81,7 @@ def read_header(data: bytes) -> Header | None:
     return Header(*struct.unpack(_HEADER, data[16:29]))
 
 
-def split(data: bytes) -> Parts | None:
+def split(data: bytes) -> PngParts | None:
     """Split a PNG into its parts without decoding it.
 
     Returns None for data that are not a PNG, are cut off or have a wrong checksum, and for a PNG whose pixels come
@@ -98,10 +98,10 @@ def split(data: bytes) -> Parts | None:
             if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 return None
             pixels.append(data[start:end])
-    return Parts(*start_of_file, b"".join(pixels)) if kind == _END else None
+    return PngParts(*start_of_file, b"".join(pixels)) if kind == _END else None
 
 
-def to_grey(parts: Parts) -> bytes:
+def to_grey(parts: PngParts) -> bytes:
     """Return a grey PNG whose values are the palette's indices, with the same compressed pixels."""
     return _make_start(parts.header._replace(colour=GREY)) + parts.pixels
 

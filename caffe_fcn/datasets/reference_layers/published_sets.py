@@ -20,7 +20,7 @@ IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
 """Of the images on which the trunks of the nets were trained, B, G, R."""
 
 
-class Top(NamedTuple):
+class TopFile(NamedTuple):
     """A top of a data layer: the file that it reads, and what the file holds.
 
     ``kind`` is ``color`` (R, G, B), ``hha`` (three planes), ``depth`` (millimetres) or ``label`` (class indices).
@@ -49,7 +49,7 @@ class DataLayer(NamedTuple):
     name: str
     folders: Dict[str, str]
     names: str
-    tops: Dict[str, Top]
+    tops: Dict[str, TopFile]
     takes: Names = ()
     table: str = ""
 
@@ -166,8 +166,8 @@ _ROWS = (
             {"voc_dir": "pascal/VOC2011"},
             "{voc_dir}/ImageSets/Segmentation/{split}.txt",
             {
-                "data": Top("{voc_dir}/JPEGImages/{name}.jpg", "color", "picture", "images", _VOC_MEAN),
-                "label": Top("{voc_dir}/SegmentationClass/{name}.png", "label", "indices", "labels"),
+                "data": TopFile("{voc_dir}/JPEGImages/{name}.jpg", "color", "picture", "images", _VOC_MEAN),
+                "label": TopFile("{voc_dir}/SegmentationClass/{name}.png", "label", "indices", "labels"),
             },
             takes=("mean",),
         ),
@@ -183,8 +183,8 @@ _ROWS = (
             {"sbdd_dir": "sbdd/dataset"},
             "{sbdd_dir}/{split}.txt",
             {
-                "data": Top("{sbdd_dir}/img/{name}.jpg", "color", "picture", "images", _VOC_MEAN),
-                "label": Top("{sbdd_dir}/cls/{name}.mat", "label", "sbdd_label", "labels"),
+                "data": TopFile("{sbdd_dir}/img/{name}.jpg", "color", "picture", "images", _VOC_MEAN),
+                "label": TopFile("{sbdd_dir}/cls/{name}.mat", "label", "sbdd_label", "labels"),
             },
             takes=("mean",),
         ),
@@ -200,12 +200,14 @@ _ROWS = (
             {"nyud_dir": "nyud"},
             "{nyud_dir}/{split}.txt",
             {
-                "color": Top(
+                "color": TopFile(
                     "{nyud_dir}/data/images/img_{name}.png", "color", "picture", "images", (116.190, 97.203, 92.318)
                 ),
-                "depth": Top("{nyud_dir}/data/depth/img_{name}.png", "depth", "indices", "depth", (7.844,)),
-                "hha": Top("{nyud_dir}/data/hha/img_{name}.png", "hha", "picture", "hha", (132.431, 94.076, 118.477)),
-                "label": Top("{nyud_dir}/segmentation/img_{name}.mat", "label", "nyud_label", "labels"),
+                "depth": TopFile("{nyud_dir}/data/depth/img_{name}.png", "depth", "indices", "depth", (7.844,)),
+                "hha": TopFile(
+                    "{nyud_dir}/data/hha/img_{name}.png", "hha", "picture", "hha", (132.431, 94.076, 118.477)
+                ),
+                "label": TopFile("{nyud_dir}/segmentation/img_{name}.mat", "label", "nyud_label", "labels"),
             },
             takes=("tops",),
         ),
@@ -221,20 +223,20 @@ _ROWS = (
             {"siftflow_dir": "sift-flow"},
             "{siftflow_dir}/{split}.txt",
             {
-                "data": Top(
+                "data": TopFile(
                     f"{{siftflow_dir}}/Images/{_SIFT_FLOW_FOLDER}/{{name}}.jpg",
                     "color",
                     "picture",
                     "images",
                     (114.578, 115.294, 108.353),
                 ),
-                "sem": Top(
+                "sem": TopFile(
                     f"{{siftflow_dir}}/SemanticLabels/{_SIFT_FLOW_FOLDER}/{{name}}.mat",
                     "label",
                     "siftflow_label",
                     "labels",
                 ),
-                "geo": Top(
+                "geo": TopFile(
                     f"{{siftflow_dir}}/GeoLabels/{_SIFT_FLOW_FOLDER}/{{name}}.mat", "label", "siftflow_label", "geo"
                 ),
             },
@@ -250,10 +252,10 @@ _ROWS = (
             {"voc_dir": "pascal", "context_dir": "pascal-context"},
             "{voc_dir}/VOC2010/ImageSets/Main/{split}.txt",
             {
-                "data": Top(
+                "data": TopFile(
                     "{voc_dir}/VOC2010/JPEGImages/{name}.jpg", "color", "picture", "images", (104.007, 116.669, 122.679)
                 ),
-                "label": Top("{context_dir}/trainval/{name}.mat", "label", "context_label", "labels"),
+                "label": TopFile("{context_dir}/trainval/{name}.mat", "label", "context_label", "labels"),
             },
             table="context_table",
         ),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from caffe_fcn.engines.readers.databases import DatabaseReader
+from caffe_fcn.engines.readers.datum_records import DatabaseReader
 from caffe_fcn.engines.readers.hdf5 import Hdf5Reader
 from caffe_fcn.engines.readers.image_lists import ImageListReader
 from caffe_fcn.engines.readers.memory import MemoryReader

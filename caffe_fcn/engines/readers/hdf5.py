@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import source_files
+from caffe_fcn.datasets.records import stores
 from caffe_fcn.engines.readers.reader import Array, Reader, RecordOrder
 from caffe_fcn.errors import DatasetError, FileError, MissingExtraError
 from caffe_fcn.net.geometry import INT_MAX, dims
@@ -57,7 +57,7 @@ class Hdf5Reader(Reader):
         try:
             return [np.stack([self._row(top, row) for row in rows]).astype(np.float32) for top in self.layer.top]
         except MemoryError as error:
-            where = source_files.escape_name(self._names[0])
+            where = stores.escape_name(self._names[0])
             what = f"a batch of rows of {', '.join(map(dims, self._shapes))} is larger than the memory"
             raise DatasetError(where, what, "lower batch_size") from error
 
@@ -66,9 +66,7 @@ class Hdf5Reader(Reader):
         try:
             values: Array = self._open_top(file, top)[row - self._starts[file]]
         except (OSError, RuntimeError) as error:
-            raise DatasetError(
-                source_files.escape_name(self._names[file]), f"'{top}' cannot be read: {error}"
-            ) from error
+            raise DatasetError(stores.escape_name(self._names[file]), f"'{top}' cannot be read: {error}") from error
         return values
 
     def _open_numbered(self, number: int) -> Any:
@@ -110,12 +108,12 @@ class Hdf5Reader(Reader):
         try:
             return self._check_rows(self._open_numbered(number))
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            where = source_files.escape_name(self._names[number])
+            where = stores.escape_name(self._names[number])
             raise FileError(where, f"is damaged: {str(error).lower()}", "make it again") from error
 
     def _check_rows(self, file: Any) -> int:
         """Count the rows of a file; raises `DatasetError` if its data sets do not fit those before."""
-        where = source_files.escape_name(file.filename)
+        where = stores.escape_name(file.filename)
         shapes: list[tuple[int, ...]] = []
         for top in self.layer.top:
             dataset = file.get(top)  # None also if a link leads nowhere
@@ -147,7 +145,7 @@ class Hdf5Reader(Reader):
 def _open(name: str) -> Any:
     import h5py
 
-    where = source_files.escape_name(name)
+    where = stores.escape_name(name)
     with files.naming_errors(where):
         if not Path(name).exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import images, source_files
+from caffe_fcn.datasets.records import images, stores
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.engines.readers.reader import Array, Reader, RecordOrder
 from caffe_fcn.engines.readers.resize import resize_bilinear
@@ -54,7 +54,7 @@ class ImageListReader(Reader):
         for number, line in enumerate(content.split(b"\n") if content else (), 1):
             name, space, label = line.removesuffix(b"\r").rpartition(b" ")
             if not space or not _LABEL.fullmatch(label) or not -_MOST_LABEL <= int(label) <= _MOST_LABEL:
-                shown = source_files.escape_name(os.fsdecode(line[:60]))
+                shown = stores.escape_name(os.fsdecode(line[:60]))
                 raise DatasetError(f"{source}:{number}", f"'{shown}' is no 'IMAGE NUMBER'", "write one a line")
             lines.append((os.fsdecode(name), int(label)))
         if not lines:
@@ -72,7 +72,7 @@ class ImageListReader(Reader):
             name, label = self._lines[self._order[epoch, index]]
             path = self.layer.image_data_param.root_folder + name
             random = self.random(epoch, index) if self.transform.is_random else None
-            where = source_files.escape_name(path)
+            where = stores.escape_name(path)
             pixels.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
             if pixels[-1].shape != pixels[0].shape:
@@ -82,7 +82,7 @@ class ImageListReader(Reader):
         return tops[: len(self.layer.top)]
 
     def _pixels(self, path: str, where: str) -> Array:
-        pixels = decode_image(source_files.read_file(path, where), where, self.layer.image_data_param.is_color)
+        pixels = decode_image(stores.read_file(path, where), where, self.layer.image_data_param.is_color)
         return resize_bilinear(pixels, self.new_size) if self.new_size else pixels
 
     def _draw_order(self, epoch: int) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@
 
 - `net`: `Net`, a prototxt with its parameters, ready to run
 - `parameters`: Caffe's parameters as tensors: weights files and fillers, sharing, multipliers
-- `registry`: `Layer`, the base class of layer types, and the decorator `layer` that adds one
+- `registry`: `TorchLayer`, the base class of layer types, and the decorator `layer` that adds one
 - `layers`: the layer types of Caffe, one module for each family
 - `program`, `rewrites`: the instructions that a forward pass runs, and how they become faster
 - `precision`, `allocator`: how torch multiplies, and how the C library keeps memory
@@ -27,6 +27,6 @@ except ImportError as error:
 from caffe_fcn.engines.torch import layers
 from caffe_fcn.engines.torch.net import Net
 from caffe_fcn.engines.torch.parameters import Learnable
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 
-__all__ = ["Layer", "Learnable", "Net", "State", "layer", "layers"]
+__all__ = ["Learnable", "Net", "State", "TorchLayer", "layer", "layers"]

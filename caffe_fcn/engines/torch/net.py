@@ -21,10 +21,10 @@ from torch import Tensor
 from caffe_fcn import proto
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.engines.torch.allocator import keep_freed_pages
-from caffe_fcn.engines.torch.parameters import Learnable, Parameters
+from caffe_fcn.engines.torch.parameters import Learnable, ParameterStore
 from caffe_fcn.engines.torch.precision import Precision
 from caffe_fcn.engines.torch.program import Program, Rewrite, make_program
-from caffe_fcn.engines.torch.registry import Layer, State, find_class, has_class
+from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
 from caffe_fcn.engines.torch.rewrites.border_cache import make_border_rewrite
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.errors import NetError, nearest
@@ -83,7 +83,7 @@ class Net:
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
         state = State(_phase_number(phase) == TRAIN, self.random)
-        self.layers: dict[str, Layer] = {
+        self.layers: dict[str, TorchLayer] = {
             node.name: classes[node.name](_make_site(node, self._shapes), state)
             for node in graph.nodes
             if node.name in classes
@@ -91,7 +91,7 @@ class Net:
         paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights or ())
         frozen = [name for name, layer in self.layers.items() if not layer.learns]
         self.differentiable = state.training if differentiable is None else differentiable
-        self._parameters = Parameters(self._shapes, paths, seed, self.device, frozen, self.differentiable, dtype)
+        self._parameters = ParameterStore(self._shapes, paths, seed, self.device, frozen, self.differentiable, dtype)
         self.params, self.learnable = self._parameters.blobs, self._parameters.learnable
         for name, blobs in self.params.items():
             self.layers[name].params = blobs

@@ -1,8 +1,8 @@
 """The parameters of a net as tensors: where their values come from, which layers share them, how fast they learn.
 
 Parameters with the same ``param { name }`` are one tensor, which belongs to the first layer that has it: its owner
-(`caffe_fcn.net.sharing`). Values come from weights files, and from Caffe's fillers for what no file has. Files are
-read in chunks, so that their values are in memory once.
+(`caffe_fcn.net.shared_parameters`). Values come from weights files, and from Caffe's fillers for what no file has.
+Files are read in chunks, so that their values are in memory once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Shape
 from caffe_fcn.net.shapes import Shapes
-from caffe_fcn.net.sharing import Key
+from caffe_fcn.net.shared_parameters import Key
 from caffe_fcn.weights import Tensor as Handle
 from caffe_fcn.weights import fillers, open_weights
 from caffe_fcn.weights.layers import Weights, locate
@@ -35,7 +35,7 @@ class Learnable(NamedTuple):
     owner: Key
 
 
-class Parameters:
+class ParameterStore:
     """All parameters of a net: ``blobs`` by layer name in Caffe's order, ``learnable`` in the order of the solver.
 
     ``frozen`` are the layers whose parameters no solver changes, whatever their lr_mult. ``differentiable`` is whether

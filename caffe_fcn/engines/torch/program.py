@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, Operation
+from caffe_fcn.engines.torch.registry import Operation, TorchLayer
 from caffe_fcn.net.graph import Blob, Graph
 from caffe_fcn.net.layer_types import is_loss
 
@@ -61,7 +61,7 @@ Rewrite: TypeAlias = Callable[[Program, Collection[Blob]], Program]
 
 
 def make_program(
-    graph: Graph, layers: Mapping[str, Layer], kept: Collection[Blob], rewrites: Collection[Rewrite] = ()
+    graph: Graph, layers: Mapping[str, TorchLayer], kept: Collection[Blob], rewrites: Collection[Rewrite] = ()
 ) -> Program:
     """The program that computes all ``kept`` blobs from those of the sources, which must be among them."""
     program = []
@@ -90,7 +90,7 @@ def _allow_in_place(program: Program, kept: Collection[Blob]) -> None:
     """Let instructions overwrite a bottom that is new memory and that nothing else reads."""
     readers, allocated = find_readers(program), set[Blob]()
     for instruction in program:
-        if isinstance(instruction.operation, Layer) and instruction.operation.allocates_tops:
+        if isinstance(instruction.operation, TorchLayer) and instruction.operation.allocates_tops:
             allocated.update(instruction.tops)
         (bottom, *_) = instruction.bottoms
         unshared = bottom in allocated and bottom not in kept and len(readers[bottom]) == 1

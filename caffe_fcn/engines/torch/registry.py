@@ -1,7 +1,7 @@
 """The torch classes of Caffe's layer types: one class a type, registered under the type's name by a decorator.
 
     @layer("Swish")
-    class Swish(Layer):
+    class Swish(TorchLayer):
         def forward(self, bottoms):
             return [x * torch.sigmoid(self.param.beta * x) for x in bottoms]
 
@@ -62,7 +62,7 @@ class Operation:
         raise NotImplementedError
 
 
-class Layer(Operation):
+class TorchLayer(Operation):
     """One layer of a net. A subclass computes in `forward`, and refuses in ``__init__`` what it cannot compute.
 
     ``site`` holds the layer's message and the shapes that its bottoms have when the net is made; images may have
@@ -93,9 +93,9 @@ class Layer(Operation):
         return LAYER_TYPES[self.site.layer.type]
 
 
-_CLASSES: dict[str, type[Layer]] = {}
+_CLASSES: dict[str, type[TorchLayer]] = {}
 
-_Class = TypeVar("_Class", bound=type[Layer])
+_Class = TypeVar("_Class", bound=type[TorchLayer])
 
 
 def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]:
@@ -115,7 +115,7 @@ def has_class(type_name: str) -> bool:
     return type_name in _CLASSES
 
 
-def find_class(node: Node) -> type[Layer]:
+def find_class(node: Node) -> type[TorchLayer]:
     """The class that computes a node; raises `NetError` if there is none."""
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"

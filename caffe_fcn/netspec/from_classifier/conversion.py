@@ -29,11 +29,11 @@ from caffe_fcn.net import padding
 from caffe_fcn.net.graph import Graph, select_phase
 from caffe_fcn.net.layer_types import layer_type, windows
 from caffe_fcn.net.shapes import infer
-from caffe_fcn.netspec import fcn, solvers
+from caffe_fcn.netspec import fcn, solver_settings
 from caffe_fcn.netspec.assign import is_foreign
 from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.design import Backbone, DataSet, NetDesign
-from caffe_fcn.netspec.from_classifier.parts import BackboneLayers, Parts, find_backbone, find_parts
+from caffe_fcn.netspec.from_classifier.parts import BackboneLayers, ClassifierParts, find_backbone, find_parts
 from caffe_fcn.netspec.prototxts import build
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -68,7 +68,7 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
         name=name,
         backbone=backbone,
         stride=min(stride, found.stride),
-        solver={**solvers.ALEXNET, "test_iter": [100]},
+        solver={**solver_settings.ALEXNET, "test_iter": [100]},
         dataset=_make_dataset(parts, classes),
         add_layers=fcn.add_fcn,
         source="..",
@@ -81,12 +81,12 @@ def from_classifier(net: NetParameter, classes: int, stride: int = 32) -> NetDes
     return replace(design, backbone=replace(backbone, pad=_choose_pad(design, parts.size, is_like_reference)))
 
 
-def _make_dataset(parts: Parts, classes: int) -> DataSet:
+def _make_dataset(parts: ClassifierParts, classes: int) -> DataSet:
     mean = IMAGENET_MEAN if parts.channels == len(IMAGENET_MEAN) else (0.0,)
     return DataSet("data", images={"data": parts.channels}, class_counts=(classes,), mean=mean)
 
 
-def _take_layers(found: BackboneLayers, body: NetParameter, parts: Parts) -> _PrototxtLayers:
+def _take_layers(found: BackboneLayers, body: NetParameter, parts: ClassifierParts) -> _PrototxtLayers:
     taken = NetParameter(layer=[node.layer for node in found.layers if node.bottoms])
     names = {layer.name for layer in taken.layer}
     first = [node.name for node in padding.first_layers(Graph(body)) if node.name in names]

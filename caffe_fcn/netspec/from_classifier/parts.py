@@ -21,7 +21,7 @@ from caffe_fcn.proto import NetParameter
 
 
 @dataclass(frozen=True)
-class Parts:
+class ClassifierParts:
     """The parts of a classifier by name.
 
     ``image`` is the blob that it sees, of ``channels`` x ``size`` (H, W). ``classifier`` is the layer that scores its
@@ -36,7 +36,7 @@ class Parts:
     ending: frozenset[str]
 
 
-def find_parts(shapes: Shapes) -> Parts:
+def find_parts(shapes: Shapes) -> ClassifierParts:
     """The parts of a deploy net; raises `NetError` that names the layer which prevents the conversion."""
     classifier = _find_classifier(shapes.graph)
     path = _find_path(classifier)
@@ -44,7 +44,7 @@ def find_parts(shapes: Shapes) -> Parts:
     shape = shapes.blobs[image.name]
     if len(shape) != 4:
         raise NetError(image.maker, f"gives '{image.name}' ({dims(shape)}), which is no image", "N x C x H x W is one")
-    return Parts(
+    return ClassifierParts(
         image.name,
         shape[1],
         (shape[2], shape[3]),
@@ -126,7 +126,7 @@ class BackboneLayers:
     skips: dict[int, Node]
 
 
-def find_backbone(net: NetParameter, parts: Parts) -> BackboneLayers:
+def find_backbone(net: NetParameter, parts: ClassifierParts) -> BackboneLayers:
     """The layers that the classifier reads, in a net without ``ending`` layers; raises `NetError` as `find_parts`."""
     graph = Graph(net)
     classifier = next(node for node in graph.nodes if node.name == parts.classifier)

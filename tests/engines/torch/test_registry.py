@@ -11,7 +11,7 @@ from command import ROOT
 from prototxts import input_layer, layer
 from torch_judge import parse_net, torch
 
-from caffe_fcn.engines.torch import Layer, Net, layers, registry
+from caffe_fcn.engines.torch import Net, TorchLayer, layers, registry
 from caffe_fcn.engines.torch import layer as register
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Shape, Site
@@ -25,7 +25,7 @@ def doubling() -> Iterator[None]:
         return [(2 * site.shapes[0][0], *site.shapes[0][1:])]
 
     @register("Doubling", LayerType(double_batch))
-    class Doubling(Layer):
+    class Doubling(TorchLayer):
         def forward(self, bottoms: list[torch.Tensor]) -> list[torch.Tensor]:
             return [torch.cat([bottoms[0]] * 2)]
 

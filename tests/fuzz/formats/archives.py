@@ -19,7 +19,7 @@ from fuzz.mutations import damaged, number_near
 
 from caffe_fcn.datasets.formats import mnist
 from caffe_fcn.datasets.formats.voc import MatLabels
-from caffe_fcn.datasets.records import source_files
+from caffe_fcn.datasets.records import stores
 from caffe_fcn.datasets.reference_layers import decoders
 
 _SPLITS = {"train": ["2007_000001", "2007_000002"], "val": ["2007_000003"]}
@@ -56,7 +56,7 @@ def _damaged_archive(random: Random, data: bytes) -> bytes:
 
 
 def _open_tar(inputs: Path) -> None:
-    source_files.open_store(inputs / "voc.tar").names()
+    stores.open_store(inputs / "voc.tar").names()
 
 
 # MATLAB: SBDD's, NYUD's and SIFT Flow's labels.

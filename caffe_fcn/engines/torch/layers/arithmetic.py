@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.proto.schema import EltwiseParameter, ReductionParameter
 
@@ -17,7 +17,7 @@ _REDUCTIONS = ReductionParameter.ReductionOp
 
 
 @layer("Eltwise")
-class Eltwise(Layer):
+class Eltwise(TorchLayer):
     """The product, the weighted sum or the maximum of all bottoms, value by value."""
 
     allocates_tops = True
@@ -44,7 +44,7 @@ def _align(part: Tensor, axis: int, whole: Tensor) -> Tensor:
 
 
 @layer("Scale")
-class Scale(Layer):
+class Scale(TorchLayer):
     """The product with a second bottom, or a parameter, that spans some axes; and perhaps a bias of the same span."""
 
     allocates_tops = True
@@ -62,7 +62,7 @@ class Scale(Layer):
 
 
 @layer("Bias")
-class Bias(Layer):
+class Bias(TorchLayer):
     """The sum with a second bottom, or a parameter, that spans some axes."""
 
     allocates_tops = True
@@ -81,7 +81,7 @@ _REDUCE: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @layer("Reduction")
-class Reduction(Layer):
+class Reduction(TorchLayer):
     """The sum, mean, ... over all axes from ``axis``, times ``coeff``."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

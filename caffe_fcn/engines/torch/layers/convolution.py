@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site, windows
 
@@ -18,7 +18,7 @@ _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-class _Windowed(Layer):
+class _Windowed(TorchLayer):
     """Slides a kernel over the one to three axes after the channels. The axes before the channels are a batch."""
 
     allocates_tops = True
@@ -116,7 +116,7 @@ class Deconvolution(_Windowed):
 
 
 @layer("InnerProduct")
-class InnerProduct(Layer):
+class InnerProduct(TorchLayer):
     """Flattens the axes from ``axis``. Weights are (outputs, inputs), or (inputs, outputs) with ``transpose``."""
 
     allocates_tops = True
@@ -128,7 +128,7 @@ class InnerProduct(Layer):
 
 
 @layer("Embed")
-class Embed(Layer):
+class Embed(TorchLayer):
     """Replaces each value ``x`` by row ``x`` of the weights."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -138,7 +138,7 @@ class Embed(Layer):
 
 
 @layer("Im2col")
-class Im2col(Layer):
+class Im2col(TorchLayer):
     """Writes each window as a column: (channels * taps) x positions."""
 
     def __init__(self, site: Site, state: State) -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto.schema import LossParameter
@@ -23,7 +23,7 @@ _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
 _NORMALIZATIONS = LossParameter.NormalizationMode
 
 
-def read_labels(layer: Layer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
+def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
     """Labels as integers; raises `DatasetError` for one that is neither a class nor ``ignored``."""
     numbers = labels.long()
     used = numbers if ignored is None else numbers[numbers != ignored]
@@ -36,12 +36,12 @@ def read_labels(layer: Layer, labels: Tensor, classes: int, ignored: int | None)
     return numbers
 
 
-def _find_ignored_label(layer: Layer) -> int | None:
+def _find_ignored_label(layer: TorchLayer) -> int | None:
     loss = layer.site.layer.loss_param
     return int(loss.ignore_label) if loss.HasField("ignore_label") else None
 
 
-def _normalize(layer: Layer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
+def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
     """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
     loss = layer.site.layer.loss_param
     if loss.HasField("normalization"):
@@ -66,7 +66,7 @@ def _flatten_images(x: Tensor) -> Tensor:
 
 
 @layer("SoftmaxWithLoss")
-class SoftmaxWithLoss(Layer):
+class SoftmaxWithLoss(TorchLayer):
     """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -103,7 +103,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 @layer("InfogainLoss")
-class InfogainLoss(Layer):
+class InfogainLoss(TorchLayer):
     """`SoftmaxWithLoss` with a matrix, the third bottom, of what each pair of label and prediction costs."""
 
     def __init__(self, site: Site, state: State) -> None:
@@ -125,7 +125,7 @@ class InfogainLoss(Layer):
 
 
 @layer("MultinomialLogisticLoss")
-class MultinomialLogisticLoss(Layer):
+class MultinomialLogisticLoss(TorchLayer):
     """The cross entropy of predictions that are probabilities."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -136,7 +136,7 @@ class MultinomialLogisticLoss(Layer):
 
 
 @layer("SigmoidCrossEntropyLoss")
-class SigmoidCrossEntropyLoss(Layer):
+class SigmoidCrossEntropyLoss(TorchLayer):
     """The cross entropy of a sigmoid for each value, with targets from 0 to 1."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -148,7 +148,7 @@ class SigmoidCrossEntropyLoss(Layer):
 
 
 @layer("EuclideanLoss")
-class EuclideanLoss(Layer):
+class EuclideanLoss(TorchLayer):
     """The sum of squared differences / (2 N)."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -157,7 +157,7 @@ class EuclideanLoss(Layer):
 
 
 @layer("L1Loss")
-class L1Loss(Layer):
+class L1Loss(TorchLayer):
     """The sum of absolute differences / N (NVIDIA's Caffe)."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -166,7 +166,7 @@ class L1Loss(Layer):
 
 
 @layer("SmoothL1Loss")
-class SmoothL1Loss(Layer):
+class SmoothL1Loss(TorchLayer):
     """The sum of squares below 1 and absolute values above, / N (Fast R-CNN; sigma 1).
 
     A third bottom has the weights of the differences, a fourth those of the losses.
@@ -182,7 +182,7 @@ class SmoothL1Loss(Layer):
 
 
 @layer("HingeLoss")
-class HingeLoss(Layer):
+class HingeLoss(TorchLayer):
     """How much the score of the right class is below 1, and the others above -1; with norm L2, squared.
 
     Caffe reads one label for each image and ignores further labels.
@@ -197,7 +197,7 @@ class HingeLoss(Layer):
 
 
 @layer("ContrastiveLoss")
-class ContrastiveLoss(Layer):
+class ContrastiveLoss(TorchLayer):
     """The squared distances of similar pairs, and how much those of other pairs are below ``margin``, / (2 N)."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

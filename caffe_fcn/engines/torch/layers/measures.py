@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.losses import read_labels
-from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, layer
 
 
 @layer("Accuracy")
-class Accuracy(Layer):
+class Accuracy(TorchLayer):
     """The share of labels that are among the ``top_k`` scores; a second top has the share of each class."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -31,7 +31,7 @@ class Accuracy(Layer):
 
 
 @layer("ArgMax")
-class ArgMax(Layer):
+class ArgMax(TorchLayer):
     """The positions of the ``top_k`` largest values, along ``axis`` or in each image; of equal values the last."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 
 
-class _Neuron(Layer):
+class _Neuron(TorchLayer):
     """A function of single values, which subclasses define in `apply`."""
 
     def find_windows(self) -> tuple[Window, ...]:

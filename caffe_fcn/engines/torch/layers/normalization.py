@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
 
 
 @layer("LRN")
-class LRN(Layer):
+class LRN(TorchLayer):
     """x / (k + alpha / n * the sum of squares nearby) ^ beta.
 
     Nearby are n channels; with WITHIN_CHANNEL n x n pixels, and then k is always 1 (lrn_layer.cpp).
@@ -54,7 +54,7 @@ class LRN(Layer):
 
 
 @layer("BatchNorm")
-class BatchNorm(Layer):
+class BatchNorm(TorchLayer):
     """Subtracts each channel's mean and divides by its deviation: those of the batch in training, else the statistics.
 
     The three parameters are a sum of means, a sum of variances, and the sum of weights to divide both by.
@@ -89,7 +89,7 @@ class BatchNorm(Layer):
 
 
 @layer("MVN")
-class MVN(Layer):
+class MVN(TorchLayer):
     """Subtracts the mean of each channel, or of each image with ``across_channels``, and divides by the deviation."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -122,7 +122,7 @@ class _NormalizeRows(torch.autograd.Function):
 
 
 @layer("Softmax")
-class Softmax(Layer):
+class Softmax(TorchLayer):
     """Exponentials, divided by their sum over ``axis``."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

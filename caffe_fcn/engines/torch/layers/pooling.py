@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window, pooled
 from caffe_fcn.net.layer_types import Site, pooling_windows
 from caffe_fcn.proto.schema import PoolingParameter
@@ -23,7 +23,7 @@ _Method = Callable[[Tensor, Sequence[Window], Sequence[int]], list[Tensor]]
 
 
 @layer("Pooling")
-class Pooling(Layer):
+class Pooling(TorchLayer):
     """The maximum or the average of each window. A second top holds the positions of the maxima, as indices."""
 
     def __init__(self, site: Site, state: State) -> None:
@@ -49,7 +49,7 @@ class Pooling(Layer):
 
 
 @layer("SPP")
-class SPP(Layer):
+class SPP(TorchLayer):
     """A pyramid of poolings with 1, 2, 4, ... windows on each axis, as one vector."""
 
     def __init__(self, site: Site, state: State) -> None:

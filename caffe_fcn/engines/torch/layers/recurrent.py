@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.layer_types import Site
 
 
-class _Recurrent(Layer):
+class _Recurrent(TorchLayer):
     """Reads a sequence (T x N x ...), ``cont`` (T x N), and perhaps a static blob (N x ...), which every step reads.
 
     ``cont`` is 0 where a sequence begins: the state is then reset. A forward pass begins with the states at the end of
@@ -80,7 +80,7 @@ class LSTM(_Recurrent):
 
 
 @layer("LSTMUnit")
-class LSTMUnit(Layer):
+class LSTMUnit(TorchLayer):
     """One step of an LSTM: the next cell and output, from the cell, the gates and ``cont``."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

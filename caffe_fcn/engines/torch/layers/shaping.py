@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, layer
 from caffe_fcn.net.layer_types import Shape, Site
 
 
-class _Shaping(Layer):
+class _Shaping(TorchLayer):
     def infer_shapes(self, bottoms: list[Tensor]) -> list[Shape]:
         """The shapes of the tops of these bottoms, from the row of the layer type."""
         return self.row.tops(Site(self.site.layer, self.site.names, [tuple(bottom.shape) for bottom in bottoms]))
@@ -28,7 +28,7 @@ class Reshape(_Shaping):
 
 
 @layer("Concat")
-class Concat(Layer):
+class Concat(TorchLayer):
     """Joins all bottoms along an axis."""
 
     allocates_tops = True
@@ -52,7 +52,7 @@ def _find_axis(param: Any, old_name: str) -> int:
 
 
 @layer("Split")
-class Split(Layer):
+class Split(TorchLayer):
     """Gives the bottom to each top."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -60,7 +60,7 @@ class Split(Layer):
 
 
 @layer("Silence")
-class Silence(Layer):
+class Silence(TorchLayer):
     """Reads blobs that no other layer reads, and makes none."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -68,7 +68,7 @@ class Silence(Layer):
 
 
 @layer("Crop")
-class Crop(Layer):
+class Crop(TorchLayer):
     """Cuts a part with the size of the second bottom out of the first, at an offset."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -83,7 +83,7 @@ class Crop(Layer):
 
 
 @layer("Tile")
-class Tile(Layer):
+class Tile(TorchLayer):
     """Repeats the bottom along an axis."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -93,7 +93,7 @@ class Tile(Layer):
 
 
 @layer("BatchReindex")
-class BatchReindex(Layer):
+class BatchReindex(TorchLayer):
     """The images of the first bottom whose indices the second has, in that order."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -101,7 +101,7 @@ class BatchReindex(Layer):
 
 
 @layer("Filter")
-class Filter(Layer):
+class Filter(TorchLayer):
     """Keeps, from each bottom, the images whose value in the last bottom is not 0; perhaps none."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

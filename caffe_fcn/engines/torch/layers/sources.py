@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import Layer, State, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto import FillerParameter
 from caffe_fcn.weights import fillers
 
 
 @layer("DummyData")
-class DummyData(Layer):
+class DummyData(TorchLayer):
     """Blobs that fillers fill; in each forward pass with new values, if they are random."""
 
     def __init__(self, site: Site, state: State) -> None:
@@ -37,7 +37,7 @@ class DummyData(Layer):
 
 
 @layer("Parameter")
-class Parameter(Layer):
+class Parameter(TorchLayer):
     """Makes its parameter a blob."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

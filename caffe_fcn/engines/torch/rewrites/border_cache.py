@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.program import Instruction, Program, Rewrite, assign_frees, find_readers
-from caffe_fcn.engines.torch.registry import Layer, Operation
+from caffe_fcn.engines.torch.registry import Operation, TorchLayer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
@@ -79,7 +79,7 @@ class BorderCache(Operation):
     def __init__(self, group: Program, image: Blob, tops: list[Blob], shape_of: ShapeOf) -> None:
         self._group, self._image, self._tops, self._shape_of = group, image, tops, shape_of
         self._borders: OrderedDict[object, dict[Blob, Border]] = OrderedDict()
-        layers = [each.operation for each in group if isinstance(each.operation, Layer)]
+        layers = [each.operation for each in group if isinstance(each.operation, TorchLayer)]
         self._params = [param for layer in layers for param in layer.params]
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

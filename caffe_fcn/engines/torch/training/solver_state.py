@@ -23,8 +23,8 @@ from caffe_fcn.proto.wire import BYTES, VARINT
 from caffe_fcn.weights import Tensor as Handle
 from caffe_fcn.weights import hdf5
 from caffe_fcn.weights.blobs import encode_blob_head, read_blob
+from caffe_fcn.weights.input_file import InputFile
 from caffe_fcn.weights.output_file import OutputFile
-from caffe_fcn.weights.source_file import SourceFile
 
 _MOST_HISTORIES = 1 << 20
 _LONGEST_TEXT = 1 << 16  # bytes of a file name, or of a position
@@ -78,7 +78,7 @@ def write(path: Path, state: SavedState) -> None:
 
 def read(path: str | os.PathLike[str]) -> SavedState:
     """The solver state in a file, its histories as handles; raises `WeightsError` for any other file."""
-    file = SourceFile(path)
+    file = InputFile(path)
     head = file.read(0, min(len(hdf5.MAGIC), len(file)))
     state = _read_hdf5(file) if head == hdf5.MAGIC else _read_binary(file)
     if not 0 <= state.iteration < 1 << 31 or not 0 <= state.step < 1 << 31:
@@ -113,7 +113,7 @@ def _write_text(output: OutputFile, number: int, text: str) -> None:
     output.write(wire.encode_key(number, BYTES) + wire.encode_varint(len(data)) + data)
 
 
-def _read_binary(file: SourceFile) -> SavedState:
+def _read_binary(file: InputFile) -> SavedState:
     numbers = {_ITER: 0, _CURRENT_STEP: 0}
     texts = {_LEARNED_NET: b"", _POSITION: b""}
     histories: list[Handle] = []
@@ -167,7 +167,7 @@ def _write_hdf5(file: Any, state: SavedState) -> None:
             content.attrs["caffe_fcn"] = state.position.to_json()
 
 
-def _read_hdf5(file: SourceFile) -> SavedState:
+def _read_hdf5(file: InputFile) -> SavedState:
     try:
         with _h5py(file.path).File(file.path, "r") as content:
             group = hdf5.get_member(content, "history", str(file.path))

@@ -18,7 +18,7 @@ DAMAGED = "the file is cut off or damaged: copy or fetch it again"  # how to men
 _WINDOW = 4096  # bytes that are read at once where single bytes are asked for
 
 
-class SourceFile:
+class InputFile:
     """An open file; `len` gives its size, an index one byte.
 
     It is read by position and not through a map: a file that another process cuts short in the meantime
