@@ -28,7 +28,7 @@ def doctor(caffe: str | None, as_json: bool) -> None:
     """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages."""
     suggestions: list[str] = []
     report: dict[str, Any] = {
-        "caffe-fcn": _version(_PACKAGE),
+        "caffe-fcn": _find_version(_PACKAGE),
         "python": platform.python_version(),
         "gpus": _find_gpus(),
         "caffe": _find_caffe(caffe, suggestions),
@@ -91,9 +91,9 @@ def _find_packages(suggestions: list[str]) -> dict[str, Any]:
         name = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra == ['\"](\w+)['\"]", requirement)
         if name and not extra:
-            required[name[0]] = _version(name[0])
+            required[name[0]] = _find_version(name[0])
         elif name and extra and name[0] != _PACKAGE and extra[1] != "test":
-            extras.setdefault(extra[1], {})[name[0]] = _version(name[0])
+            extras.setdefault(extra[1], {})[name[0]] = _find_version(name[0])
     for extra_name, parts in extras.items():
         if not all(parts.values()):
             suggestions.append(f"for the extra {extra_name!r}: pip install 'caffe-fcn[{extra_name}]'")
@@ -107,7 +107,7 @@ def _requirements() -> list[str]:
         return []
 
 
-def _version(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

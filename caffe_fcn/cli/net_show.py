@@ -94,21 +94,22 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
                 " ".join(map(dims, shapes.params[node.name])),
                 format_count(shapes.count(node.name)) if shapes.params[node.name] else "",
                 format_count(shapes.macs[node.name]) if shapes.macs[node.name] else "",
-                _seen(field) if field else "",
+                _describe_field(field) if field else "",
             ]
         )
     header = ["layer", "type", "bottoms", "tops", "shape", "parameters", "count", "MACs", "sees"]
     print_table(header, rows, right=(6, 7))
     echo(
-        f"{len(rows)} layers, {format_count(shapes.total_params)} parameters ({_megabytes(shapes.parameter_bytes)}), "
-        f"{format_count(shapes.total_macs)} multiply-accumulates, {_megabytes(shapes.activation_bytes)} of blobs"
+        f"{len(rows)} layers, {format_count(shapes.total_params)} parameters "
+        f"({_format_megabytes(shapes.parameter_bytes)}), "
+        f"{format_count(shapes.total_macs)} multiply-accumulates, {_format_megabytes(shapes.activation_bytes)} of blobs"
     )
 
 
-def _seen(field: tuple[ReceptiveField, ...]) -> str:
+def _describe_field(field: tuple[ReceptiveField, ...]) -> str:
     size, stride, centre = (exact(getattr(axis, key) for axis in field) for key in ReceptiveField._fields)
     return f"{size} px every {stride} from {centre}"
 
 
-def _megabytes(count: int) -> str:
+def _format_megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"

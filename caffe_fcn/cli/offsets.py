@@ -59,7 +59,7 @@ def offsets(
         proto.write(right, output)
         for crop in rules.crops(definition, phase):
             if not crop.ok:
-                echo(f"{crop.layer}: {_text(crop.declared)} -> {_text(crop.computed)}", err=True)
+                echo(f"{crop.layer}: {_format_value(crop.declared)} -> {_format_value(crop.computed)}", err=True)
         return 0
     if plan_padding:
         _show_plan(padding.plan(definition, smallest, largest), as_json)
@@ -74,10 +74,10 @@ def offsets(
     else:
         _show_rows(rows)
         for crop in crops:
-            verdict = "ok" if crop.ok else f"wrong: the net says {_text(crop.declared)}"
+            verdict = "ok" if crop.ok else f"wrong: the net says {_format_value(crop.declared)}"
             if not crop.derived:
                 verdict = "as the net says: it is cropped to the size of a blob that shows no image"
-            echo(f"crop {crop.layer}: offset {_text(crop.computed)}, {verdict}")
+            echo(f"crop {crop.layer}: offset {_format_value(crop.computed)}, {verdict}")
     return 0 if all(crop.ok for crop in crops) else 1
 
 
@@ -98,9 +98,9 @@ def _show_map(rows: list[rules.Row], found: Any, source: str, target: str, as_js
         )
         return
     _show_rows(rows)
-    echo(f"{source} -> {target}: scale {_text(scale)}, shift {_text(shift)}")
+    echo(f"{source} -> {target}: scale {_format_value(scale)}, shift {_format_value(shift)}")
     if all(each.scale == 1 for each in found.maps):
-        echo(f"a crop of {source} to {target} begins at {_text(exact(-each.shift for each in found.maps))}")
+        echo(f"a crop of {source} to {target} begins at {_format_value(exact(-each.shift for each in found.maps))}")
 
 
 def _show_rows(rows: list[rules.Row]) -> None:
@@ -108,7 +108,7 @@ def _show_rows(rows: list[rules.Row]) -> None:
         echo("no layer with a window leads from an image to a blob")
         return
     header = ["layer", "type", "stride", "pad", "kernel", "scale", "cum. scale", "offset", "cum. offset"]
-    print_table(header, [[_text(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
+    print_table(header, [[_format_value(cell) for cell in row.as_json().values()] for row in rows], right=range(2, 9))
 
 
 def _show_plan(plan: padding.PaddingPlan, as_json: bool) -> None:
@@ -120,10 +120,10 @@ def _show_plan(plan: padding.PaddingPlan, as_json: bool) -> None:
     echo(f"it is {plan.declared} now; at 500x500: {macs} instead of {declared_macs}", nl=False)
     echo(f" multiply-accumulates ({plan.macs / plan.declared_macs:.0%})")
     for crop in plan.crops:
-        echo(f"crop {crop.layer}: offset {_text(crop.computed)}")
+        echo(f"crop {crop.layer}: offset {_format_value(crop.computed)}")
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Format a figure, or the figures of each axis in brackets."""
     if isinstance(value, (list, tuple)):
         texts = [str(each) for each in value]

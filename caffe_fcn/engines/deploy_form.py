@@ -52,19 +52,19 @@ def make_deploy_form(path: PathLike, weights: PathLike | None) -> tuple[NetParam
         return None, ""
     made = select_phase(net, "deploy")
     graph = Graph(made)
-    untold = find_shapeless_inputs(graph)
-    if not untold:
+    shapeless = find_shapeless_inputs(graph)
+    if not shapeless:
         return None, ""
     size = assume_size(net, data_shapes=read_record_shapes)
     shapes = infer(net, "deploy", size=size, data_shapes=read_record_shapes)
     channels = _count_channels(graph, weights) if weights else {}
-    for node in untold:
+    for node in shapeless:
         name = node.layer.top[0]
         shape = list(shapes.blobs[name])
         shape[1:2] = [channels.get(name, shape[1])]
         layer = next(layer for layer in made.layer if layer.name == node.name)
         layer.input_param.shape.add(dim=shape)
-    names = ", ".join(f"'{node.layer.top[0]}'" for node in untold)
+    names = ", ".join(f"'{node.layer.top[0]}'" for node in shapeless)
     return made, f"{path} is deployed as DIGITS deploys it: {names} takes the image"
 
 

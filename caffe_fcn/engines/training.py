@@ -44,7 +44,7 @@ _Self = TypeVar("_Self", bound="Training")
 class Training(ABC):
     """A training while it runs: an iterable of `Event`, and a context that leaves no process behind.
 
-    Subclasses check their arguments, then `_start` their children, and say in `_failure` why one died.
+    Subclasses check their arguments, then `_start` their children, and say in `_explain_failure` why one died.
     Raises `FileError` or `PrototxtError` for what is missing or wrong. Iterating raises `EngineError` when a child
     dies.
     """
@@ -83,8 +83,8 @@ class Training(ABC):
         self._repeat_at = 0.0
 
     def __iter__(self) -> Iterator[Event]:
-        yield from read_events(self._lines())
-        error = self._failure()
+        yield from read_events(self._read_lines())
+        error = self._explain_failure()
         if error is not None:
             mend = "; ".join(filter(None, (error.mend, f"the log is {self.log}")))
             raise EngineError(error.where, error.what, mend)
@@ -129,7 +129,7 @@ class Training(ABC):
         self._resources.close()
 
     @abstractmethod
-    def _failure(self) -> EngineError | None:
+    def _explain_failure(self) -> EngineError | None:
         """Say why the children died, once their output has ended; None if they did what they were to do."""
 
     @abstractmethod
@@ -168,9 +168,9 @@ class Training(ABC):
         for process in self._processes:
             process.send_signal(number)
 
-    def _lines(self) -> Iterator[str]:
+    def _read_lines(self) -> Iterator[str]:
         """Yield the log line by line, and write it to its file."""
-        for raw in self._raw_lines():
+        for raw in self._read_raw_lines():
             with files.naming_errors(self.log):
                 self._log_file.write(raw)
                 self._log_file.flush()
@@ -178,7 +178,7 @@ class Training(ABC):
             self._observe(line)
             yield line
 
-    def _raw_lines(self) -> Iterator[bytes]:
+    def _read_raw_lines(self) -> Iterator[bytes]:
         """Yield the lines of the first child's output.
 
         Python handles signals between two steps of its own. One that comes just before a read, or to another thread,

@@ -62,12 +62,12 @@ class ConfusionMatrix:
         total = int(labelled.sum())
         if not total:
             raise DatasetError("labels", "not one pixel counts", "is everything the ignored label?")
-        accuracy, iu = _ratios(right, labelled), _ratios(right, labelled + predicted - right)
+        accuracy, iu = _divide(right, labelled), _divide(right, labelled + predicted - right)
         weighted = sum(count * value for count, value in zip(labelled.tolist(), iu, strict=True) if value is not None)
         return Scores(int(right.sum()) / total, _mean(accuracy), _mean(iu), weighted / total, accuracy, iu)
 
 
-def _ratios(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
+def _divide(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
     return [p / w if w else None for p, w in zip(part.tolist(), whole.tolist(), strict=True)]
 
 

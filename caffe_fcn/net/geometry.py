@@ -117,11 +117,11 @@ class Window:
         """The pixels from the kernel's first tap to its last."""
         return (self.kernel - 1) * self.dilation + 1
 
-    def convolved(self, size: int) -> int:
+    def size_after_convolution(self, size: int) -> int:
         """The size that a convolution makes of ``size``; below 1 where the kernel does not fit."""
         return (size + 2 * self.pad - self.extent) // self.stride + 1
 
-    def deconvolved(self, size: int) -> int:
+    def size_after_deconvolution(self, size: int) -> int:
         """The size that a deconvolution makes."""
         return self.stride * (size - 1) + self.extent - 2 * self.pad
 
@@ -134,7 +134,7 @@ class Window:
         return AxisMap(Fraction(self.stride), Fraction(self.extent - 1, 2) - self.pad)
 
 
-def pooled(windows: Sequence[Window], sizes: Sequence[int], floor: bool = False) -> list[int]:
+def pool_sizes(windows: Sequence[Window], sizes: Sequence[int], floor: bool = False) -> list[int]:
     """The sizes that pooling makes: the last window may run out of the image.
 
     Where any axis is padded, on none may it start beyond the image and its padding (PoolingLayer::Reshape).

@@ -81,7 +81,7 @@ def plan(
     names = [node.name for node in first]
     declared = max((*first[0].layer.convolution_param.pad, first[0].layer.convolution_param.pad_h))
     period = _period(Graph(chosen))
-    _sizes(smallest, largest, period)  # raises here, once, if there are too many
+    _list_sizes(smallest, largest, period)  # raises here, once, if there are too many
     failure: NetError = OffsetError("padding", "none makes every Crop valid")
     alike = 0  # paddings in a row that failed for the same reason
     for pad in range(_MOST):
@@ -129,7 +129,7 @@ def prove(
     found = crops(net)
     graph = Graph(_with_crops(net, found))
     period = _period(graph)
-    for size in _sizes(smallest, largest, period):
+    for size in _list_sizes(smallest, largest, period):
         infer_graph(graph, size)
     return found, period
 
@@ -178,7 +178,7 @@ def _period(graph: Graph) -> int:
     return math.lcm(*(axis.stride.numerator for blob in receptive_fields(graph).values() for axis in blob))
 
 
-def _sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: int) -> list[tuple[int, int]]:
+def _list_sizes(smallest: tuple[int, int], largest: tuple[int, int] | None, period: int) -> list[tuple[int, int]]:
     """One period of sizes, of both axes at once because neither axis depends on the other."""
     highs = largest or (smallest[0] + period, smallest[1] + period)
     rows, columns = (range(low, min(high + 1, low + period)) for low, high in zip(smallest, highs, strict=True))

@@ -44,7 +44,7 @@ class TransplantPlan:
             for parameter, _ in decisions:
                 yield replace(parameter, fate=MISSING, reason="not in the weights") if left_out else parameter
 
-    def dropped(self) -> Iterator[Parameter]:
+    def find_dropped(self) -> Iterator[Parameter]:
         """Every parameter of the weights that has no place in the target."""
         for donor in self._donors:
             targets = {name: target for target, name in donor.homes.items()}

@@ -19,7 +19,7 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import atomic_write
 from caffe_fcn.net.layer_types import DataShapes, Role
 from caffe_fcn.proto import NetParameter
-from caffe_fcn.viz.page import page
+from caffe_fcn.viz.page import render_page
 from caffe_fcn.viz.topology import Box, Topology, topology
 
 
@@ -57,7 +57,7 @@ def dot(picture: Topology) -> str:
     ]
     for index, box in enumerate(picture.boxes):
         colour = COLOURS[box.cards[0].role]
-        lines.append(f'  n{index} [label={_quote(_label(box))} fillcolor="{colour}"]')
+        lines.append(f'  n{index} [label={_quote(_format_label(box))} fillcolor="{colour}"]')
     for line in picture.lines:
         source = picture.boxes[line.source].cards[0].name
         label = "\n".join(shape if name == source else f"{name} {shape}" for name, shape in line.blobs)
@@ -79,7 +79,7 @@ COLOURS: dict[Role, str] = {
 }
 
 
-def _label(box: Box) -> str:
+def _format_label(box: Box) -> str:
     first, *others = box.cards
     title = [first.name, f"{first.type} {first.facts}".strip()]
     return "\n".join([*title, *(f"{card.name}: {card.type} {card.facts}".strip() for card in others)])
@@ -113,7 +113,7 @@ def _how_to_install() -> str:
 
 
 _FORMATS: dict[str, Callable[[Topology, object], bytes]] = {
-    ".html": lambda picture, target: page(picture).encode(),
+    ".html": lambda picture, target: render_page(picture).encode(),
     ".svg": _graphviz("svg"),
     ".png": _graphviz("png"),
     ".dot": lambda picture, target: dot(picture).encode(),

@@ -22,9 +22,9 @@ _TITLE_CHARACTER, _CHARACTER = 8.6, 6.6
 _NARROWEST, _LONGEST = 110, 34
 
 
-def page(picture: Topology) -> str:
+def render_page(picture: Topology) -> str:
     """The page, as HTML."""
-    places = layout([_size(box) for box in picture.boxes], [(line.source, line.target) for line in picture.lines])
+    places = layout([_measure(box) for box in picture.boxes], [(line.source, line.target) for line in picture.lines])
     numbers = iter(range(sum(len(box.cards) for box in picture.boxes)))
     document = {
         "name": picture.name,
@@ -53,7 +53,7 @@ def _embed_json(document: Any) -> str:
     return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _size(box: Box) -> tuple[float, float]:
+def _measure(box: Box) -> tuple[float, float]:
     first, *others = box.cards
     title = _TITLE_CHARACTER * min(len(first.name), _LONGEST)
     rows = [f"{first.type} {first.facts}", *(f"{card.type} {card.name} {card.facts}" for card in others)]
@@ -62,7 +62,7 @@ def _size(box: Box) -> tuple[float, float]:
 
 
 def _frame(box: Box, centre: Point) -> dict[str, float]:
-    width, height = _size(box)
+    width, height = _measure(box)
     return {
         "x": round(centre[0] - width / 2, 1),
         "y": round(centre[1] - height / 2, 1),

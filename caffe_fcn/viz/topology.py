@@ -99,7 +99,7 @@ def topology(
         host = home[node.bottoms[0].maker.index] if _shares_box(node) else len(boxes)
         if host == len(boxes):
             boxes.append(Box())
-        boxes[host].cards.append(tables.card(node))
+        boxes[host].cards.append(tables.make_card(node))
         home[node.index] = host
         for blob in node.bottoms:
             source = home[blob.maker.index]
@@ -154,7 +154,7 @@ class _NetTables:
     def shape(self, blob: str) -> str:
         return dims(self.shapes.blobs[blob]) if self.shapes else ""
 
-    def card(self, node: Node) -> Card:
+    def make_card(self, node: Node) -> Card:
         kind = layer_type(node.type)
         row = self.rows.get(node.name)
         shapes = self.shapes

@@ -45,7 +45,7 @@ def labels(array: np.ndarray) -> np.ndarray:
 )
 def test_matrices_are_those_that_scipy_wrote(array: np.ndarray, compressed: bool, name: str) -> None:
     data = written(compressed, **{"before": "text", name: array, "behind": np.arange(3), "struct": labels(array)})
-    for found in (mat_files.matrix(data, name), mat_files.matrix(data, "struct", "Segmentation")):
+    for found in (mat_files.read_matrix(data, name), mat_files.read_matrix(data, "struct", "Segmentation")):
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
         np.testing.assert_array_equal(found, scipy.io.loadmat(io.BytesIO(data))[name])
@@ -63,18 +63,18 @@ def test_what_is_no_matrix_is_told() -> None:
         ("struct", "Boundaries", "no matrix of numbers"),
     ):
         with pytest.raises(ValueError, match=message):
-            mat_files.matrix(data, name, field)
+            mat_files.read_matrix(data, name, field)
     old = io.BytesIO()
     scipy.io.savemat(old, {"S": np.zeros((2, 3))}, format="4")
     with pytest.raises(ValueError, match="no MATLAB file of version 5"):
-        mat_files.matrix(old.getvalue(), "S")
+        mat_files.read_matrix(old.getvalue(), "S")
 
 
 def test_a_file_that_inflates_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = written(S=np.zeros((300, 300)))
     monkeypatch.setattr(mat_files, "_MOST_BYTES", 1 << 16)
     with pytest.raises(ValueError, match="more than"):
-        mat_files.matrix(data, "S")
+        mat_files.read_matrix(data, "S")
 
 
 @given(st.data())
@@ -84,6 +84,6 @@ def test_a_damaged_file_is_a_value_error(data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(content) - 1))
         content[place : place + data.draw(st.sampled_from([0, 1, 4]))] = data.draw(st.binary(max_size=4))
     try:
-        assert mat_files.matrix(bytes(content), "GTcls", "Segmentation").ndim == 2
+        assert mat_files.read_matrix(bytes(content), "GTcls", "Segmentation").ndim == 2
     except ValueError as error:
         assert "\n" not in str(error)

@@ -43,7 +43,7 @@ FOREVER = "print('ready', flush=True)\nwhile True: time.sleep(60)"
 def test_a_second_training_with_the_same_prefix_is_refused_and_the_first_one_named(program: Program) -> None:
     caffe = program(FOREVER)
     with train.CaffeTraining(caffe, "solver.prototxt") as first:
-        assert next(iter(first._raw_lines())) == b"ready\n"
+        assert next(iter(first._read_raw_lines())) == b"ready\n"
         written = first.log.read_bytes()
         for log in (None, "other.log"):
             with pytest.raises(FileError) as caught:
@@ -110,7 +110,7 @@ def handle(*_):
 signal.signal(signal.SIGINT, handle)
 """
     with train.CaffeTraining(program(source + FOREVER), "solver.prototxt") as training:
-        lines = training._raw_lines()
+        lines = training._read_raw_lines()
         assert next(lines) == b"ready\n"
         training.interrupt()
         assert [*lines] == [b"heard the second\n"]
@@ -122,7 +122,7 @@ def test_a_signal_that_does_not_wake_the_wait_for_the_log_is_handled(program: Pr
     source = "signal.signal(signal.SIGINT, lambda *_: (print('stopped', flush=True), os._exit(0)))\n"
     with train.CaffeTraining(program(source + FOREVER), "solver.prototxt") as training, training.forward_signals():
         training._loses_signals = False  # so that nothing else ends the wait
-        lines = training._raw_lines()
+        lines = training._read_raw_lines()
         assert next(lines) == b"ready\n"
         other = threading.Thread(target=signal_self, daemon=True)
         other.start()

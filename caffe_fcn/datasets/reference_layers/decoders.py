@@ -83,7 +83,7 @@ def parse_names(lines: Iterable[str]) -> List[str]:
 
 def _read_matrix(file: IO[bytes], name: str, field: Optional[str] = None) -> Any:
     """The integers of a matrix in a MATLAB file; raises ValueError for other numbers, or no such matrix."""
-    values = mat_files.matrix(file.read(), name, field)
+    values = mat_files.read_matrix(file.read(), name, field)
     if values.dtype.kind == "f" and not (np.abs(values) < 1 << 53).all():
         raise ValueError("has values that are no classes")
     return values.astype(np.int64)

@@ -1,6 +1,6 @@
 """MATLAB files (version 5, which MATLAB calls -v6 and -v7): the matrices of numbers in them, and those within structs.
 
-    label = mat_files.matrix(file.read(), "GTcls", "Segmentation")
+    label = mat_files.read_matrix(file.read(), "GTcls", "Segmentation")
 
 A file is a row of elements, each with a tag of its type and its size; a matrix is an element that holds its flags, its
 dimensions and its name as elements, and then its values, or for a struct the names of its fields and a matrix for each.
@@ -33,23 +33,23 @@ _MOST_BYTES = 1 << 28  # of an inflated variable: a label of 5000x5000 in float6
 _Element = Tuple[int, memoryview]
 
 
-def matrix(data: bytes, name: str, field: Optional[str] = None) -> Any:
+def read_matrix(data: bytes, name: str, field: Optional[str] = None) -> Any:
     """The matrix of that name, H x W, or a ``field`` of the first struct of that name.
 
     Raises ValueError where the file is damaged, or of another kind, or has no such matrix.
     """
     order = _byte_order(data)
     try:
-        for kind, content in _elements(memoryview(data)[_HEADER:], order):
+        for kind, content in _walk_elements(memoryview(data)[_HEADER:], order):
             if kind == _COMPRESSED:
-                kind, content = next(_elements(memoryview(_inflate(content)), order), (0, content))
+                kind, content = next(_walk_elements(memoryview(_inflate(content)), order), (0, content))
             if kind == _MATRIX:
-                parts = _elements(content, order)
-                flags = _flags(parts, order)
-                _sizes(parts, order)
-                if _text(parts) == name:
+                parts = _walk_elements(content, order)
+                flags = _read_flags(parts, order)
+                _read_sizes(parts, order)
+                if _read_text(parts) == name:
                     found = content if field is None else _field(parts, flags, field, order)
-                    return _values(found, order)
+                    return _read_values(found, order)
     except (StopIteration, zlib.error) as error:
         raise ValueError("a matrix is cut off or damaged") from error
     raise ValueError("has no matrix '{}'".format(name))
@@ -62,7 +62,7 @@ def _byte_order(data: bytes) -> str:
     return order
 
 
-def _elements(data: memoryview, order: str) -> Iterator[_Element]:
+def _walk_elements(data: memoryview, order: str) -> Iterator[_Element]:
     """The type and the content of each element; those of four bytes or less may lie in their tag."""
     place = 0
     while len(data) - place >= _TAG:
@@ -88,7 +88,7 @@ def _inflate(data: memoryview) -> bytes:
     return inflated
 
 
-def _numbers(element: _Element, order: str) -> Any:
+def _read_numbers(element: _Element, order: str) -> Any:
     kind, content = element
     dtype = np.dtype(order + _VALUES[kind]) if kind in _VALUES else None
     if dtype is None or len(content) % dtype.itemsize:
@@ -96,21 +96,21 @@ def _numbers(element: _Element, order: str) -> Any:
     return np.frombuffer(content, dtype)
 
 
-def _flags(parts: Iterator[_Element], order: str) -> int:
-    numbers = _numbers(next(parts), order)
+def _read_flags(parts: Iterator[_Element], order: str) -> int:
+    numbers = _read_numbers(next(parts), order)
     if len(numbers) != 2 or numbers.dtype.kind != "u":
         raise ValueError("a matrix has no flags")
     return int(numbers[0])
 
 
-def _sizes(parts: Iterator[_Element], order: str) -> Any:
-    numbers = _numbers(next(parts), order)
+def _read_sizes(parts: Iterator[_Element], order: str) -> Any:
+    numbers = _read_numbers(next(parts), order)
     if numbers.dtype.kind not in "iu" or len(numbers) < 2 or numbers.min() < 0:
         raise ValueError("a matrix has no dimensions")
     return numbers.tolist()
 
 
-def _text(parts: Iterator[_Element]) -> str:
+def _read_text(parts: Iterator[_Element]) -> str:
     return bytes(next(parts)[1]).decode("latin-1")
 
 
@@ -118,7 +118,7 @@ def _field(parts: Iterator[_Element], flags: int, field: str, order: str) -> mem
     """The matrix of a field of the first of some structs, whose name was read last."""
     if flags & 0xFF != _STRUCT:
         raise ValueError("is no struct with a field '{}'".format(field))
-    width = _numbers(next(parts), order)
+    width = _read_numbers(next(parts), order)
     names = bytes(next(parts)[1])
     if len(width) != 1 or not 0 < width[0] <= len(names):
         raise ValueError("has no field '{}'".format(field))
@@ -130,14 +130,14 @@ def _field(parts: Iterator[_Element], flags: int, field: str, order: str) -> mem
     raise ValueError("has no field '{}'".format(field))
 
 
-def _values(content: memoryview, order: str) -> Any:
-    parts = _elements(content, order)
-    flags, sizes = _flags(parts, order), _sizes(parts, order)
-    _text(parts)
+def _read_values(content: memoryview, order: str) -> Any:
+    parts = _walk_elements(content, order)
+    flags, sizes = _read_flags(parts, order), _read_sizes(parts, order)
+    _read_text(parts)
     class_ = _CLASSES.get(flags & 0xFF)
     if class_ is None or flags & _COMPLEX or len(sizes) != 2:
         raise ValueError("holds no matrix of numbers with two dimensions")
-    stored = _numbers(next(parts), order)
+    stored = _read_numbers(next(parts), order)
     if len(stored) != sizes[0] * sizes[1]:
         raise ValueError("has {} values for {}x{}".format(len(stored), *sizes))
     if stored.dtype.kind == "f" and class_[0] != "f":

@@ -67,7 +67,7 @@ class CaffeTraining(Training):
     def _observe(self, line: str) -> None:
         self._crash.read_line(line)
 
-    def _failure(self) -> EngineError | None:
+    def _explain_failure(self) -> EngineError | None:
         (status,) = self._wait_for_ends()
         if status in (ENDS_OF_INTERRUPTED if self.interrupted else {0}):
             return None

@@ -16,7 +16,7 @@ def resize_bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray
     """Scale an image C x H x W to another size (H, W)."""
     if pixels.shape[1:] == size:
         return pixels
-    (top, bottom, down), (left, right, across) = map(_taps, pixels.shape[1:], size)
+    (top, bottom, down), (left, right, across) = map(_find_taps, pixels.shape[1:], size)
     rows = pixels[:, :, left] * (_ONE - across) + pixels[:, :, right] * across
     over, under = rows[:, top] >> 4, rows[:, bottom] >> 4
     down = down[:, None]
@@ -24,7 +24,7 @@ def resize_bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray
     return ((mixed + 2) >> 2).astype(np.uint8)
 
 
-def _taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _find_taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each new pixel along an axis, the two old ones beside it, and the weight of the second."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
     first = np.floor(places).astype(np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pooled
+from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pool_sizes
 from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, Outputs, Rule, weight_and_bias
 from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
 
@@ -116,13 +116,13 @@ def _convolution_tops(site: Site) -> list[Shape]:
                 f"kernel {window.extent} is larger than its input {site.blob()} with pad {window.pad}",
                 "use a larger input, a smaller kernel or more padding",
             )
-        sizes.append(window.convolved(size))
+        sizes.append(window.size_after_convolution(size))
     return [(*site.shapes[0][:axis], site.param.num_output, *sizes)] * len(site.layer.top)
 
 
 def _deconvolution_tops(site: Site) -> list[Shape]:
     axis = _channel_axis(site)
-    sizes = [window.deconvolved(size) for size, window in _pair_sizes(site, axis + 1)]
+    sizes = [window.size_after_deconvolution(size) for size, window in _pair_sizes(site, axis + 1)]
     if min(sizes, default=1) < 1:
         site.fail(f"its padding leaves nothing of {site.blob()}", "use less padding")
     return [(*site.shapes[0][:axis], site.param.num_output, *sizes)] * len(site.layer.top)
@@ -171,7 +171,7 @@ def _im2col_tops(site: Site) -> list[Shape]:
     axis = _channel_axis(site)
     spread = _pair_sizes(site, axis + 1)
     taps = math.prod(window.kernel for _, window in spread)
-    sizes = [window.convolved(size) for size, window in spread]
+    sizes = [window.size_after_convolution(size) for size, window in spread]
     if min(sizes, default=1) < 1:
         site.fail(f"its kernel is larger than its input {site.blob()}", "use a larger input or a smaller kernel")
     return [(*site.shapes[0][:axis], site.shapes[0][axis] * taps, *sizes)]
@@ -182,7 +182,7 @@ def _pooling_tops(site: Site) -> list[Shape]:
     if site.param.global_pooling:
         return [(n, channels, 1, 1)] * len(site.layer.top)
     given = pooling_windows(site.layer)
-    result = pooled(given, sizes, floor=site.param.round_mode == 1)
+    result = pool_sizes(given, sizes, floor=site.param.round_mode == 1)
     if min(result) < 1:
         kernel = "x".join(str(window.kernel) for window in given)
         site.fail(f"kernel {kernel} is larger than its input {site.blob()}", "use a larger input or a smaller kernel")

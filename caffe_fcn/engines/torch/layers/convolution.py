@@ -90,7 +90,7 @@ class Convolution(_Windowed):
 
     def _count_positions(self, x: Tensor, pad: Sequence[int]) -> list[int]:
         return [
-            replace(window, pad=each).convolved(size)
+            replace(window, pad=each).size_after_convolution(size)
             for window, each, size in zip(self.windows, pad, x.shape[2:], strict=True)
         ]
 
@@ -153,4 +153,8 @@ class Im2col(TorchLayer):
         kernel, dilation = (rows.kernel, columns.kernel), (rows.dilation, columns.dilation)
         y = F.unfold(x, kernel, dilation, (rows.pad, columns.pad), (rows.stride, columns.stride))
         taps = x.shape[1] * math.prod(kernel)
-        return [y.reshape(x.shape[0], taps, rows.convolved(x.shape[2]), columns.convolved(x.shape[3]))]
+        return [
+            y.reshape(
+                x.shape[0], taps, rows.size_after_convolution(x.shape[2]), columns.size_after_convolution(x.shape[3])
+            )
+        ]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
-from caffe_fcn.net.geometry import Window, pooled
+from caffe_fcn.net.geometry import Window, pool_sizes
 from caffe_fcn.net.layer_types import Site, pooling_windows
 from caffe_fcn.proto.schema import PoolingParameter
 
@@ -34,7 +34,7 @@ class Pooling(TorchLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
         windows = pooling_windows(self.site.layer) or [Window(size) for size in x.shape[2:]]
-        sizes = pooled(windows, x.shape[2:], self.floor)
+        sizes = pool_sizes(windows, x.shape[2:], self.floor)
         return self.method(x, windows, sizes)[: len(self.site.layer.top)]
 
     def find_windows(self) -> tuple[Window, ...]:
@@ -45,7 +45,7 @@ class Pooling(TorchLayer):
         if any((top, bottom, left, right)):
             part = F.pad(part, (left, right, top, bottom), value=torch.finfo(part.dtype).min)
         windows = [replace(window, pad=0) for window in self.find_windows()]
-        return self.method(part, windows, pooled(windows, part.shape[2:], floor=True))[0]
+        return self.method(part, windows, pool_sizes(windows, part.shape[2:], floor=True))[0]
 
 
 @layer("SPP")
@@ -65,7 +65,7 @@ class SPP(TorchLayer):
         kernels = [-(-size // bins) for size in x.shape[2:]]
         pads = [(kernel * bins - size + 1) // 2 for kernel, size in zip(kernels, x.shape[2:], strict=True)]
         windows = [Window(kernel, kernel, pad) for kernel, pad in zip(kernels, pads, strict=True)]
-        return self.method(x, windows, pooled(windows, x.shape[2:]))[0]
+        return self.method(x, windows, pool_sizes(windows, x.shape[2:]))[0]
 
 
 def _find_method(site: Site, number: int) -> _Method:

@@ -105,7 +105,7 @@ class TorchTraining(Training):
     def _observe(self, line: str) -> None:
         self._first_output.read_line(line)
 
-    def _failure(self) -> EngineError | None:
+    def _explain_failure(self) -> EngineError | None:
         if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self.interrupted else {0}):
             return None
         while len(self._ends) < len(self._processes):  # the watching threads are about to add the others
