@@ -109,6 +109,24 @@ def make_data_job(jobs: Path) -> Path:
     return folder
 
 
+def make_classification_job(jobs: Path, classes: int) -> Path:
+    """Write a data set job of images with one class each; DIGITS lists the files, and shuffles the records."""
+    folder = jobs / DATA_ID
+    images = [draw_pair(number)[0] for number in range(3)]
+    records = [Datum.FromString(_encode_png(image)) for image in images]
+    for number, record in enumerate(records):
+        record.label = number % classes
+    _write_database(folder / "train_db", [bytes(record.SerializeToString()) for record in records])
+    _write_database(folder / "val_db", [bytes(records[0].SerializeToString())])
+    mean = np.around(np.mean(images, axis=0)).transpose(2, 0, 1)[::-1]
+    blob = BlobProto(num=1, channels=3, height=SIZE[0], width=SIZE[1], data=mean.ravel())
+    (folder / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    (folder / "labels.txt").write_text("".join(f"class {number}\n" for number in range(classes)))
+    (folder / "train.txt").write_text("".join(f"/images/{number}.png {number}\n" for number in (2, 0, 1)))
+    (folder / "val.txt").write_text("/images/0.png 0\n")
+    return folder
+
+
 def read_mean_image(data_job: Path) -> np.ndarray:
     """The mean image of the training set, 3 x H x W (B, G, R), as protobuf reads it."""
     blob = BlobProto.FromString((data_job / "train_db/mean.binaryproto").read_bytes())
