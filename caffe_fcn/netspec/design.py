@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, Colour, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
 
 BUILD_PHASES = ("train", "val", "deploy", "all")
@@ -41,8 +41,9 @@ class DataSet:
     ``images`` gives the channels of each image blob; ``mean`` is that of the first, a colour image. ``reads`` has the
     blobs that the reference's layer calls by another name. ``class_counts`` has a number for each label blob.
     ``splits`` are the names of the training and the validation part. ``scale`` multiplies pixels after the mean is
-    subtracted. ``readers`` are a Python data layer and its split for training, and those for validation. With
-    ``classified``, the label of an image is one number in the image's own record.
+    subtracted. ``class_names`` has the names of the classes of each label blob, and ``palette`` a colour for each of
+    the first one's, where they are known. ``readers`` are a Python data layer and its split for training, and those
+    for validation. With ``classified``, the label of an image is one number in the image's own record.
     """
 
     name: str
@@ -50,6 +51,8 @@ class DataSet:
     labels: tuple[str, ...] = ("label",)
     reads: Mapping[str, str] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    class_names: tuple[tuple[str, ...], ...] = ()
+    palette: tuple[Colour, ...] = ()
     splits: tuple[str, str] = ("train", "val")
     size: tuple[int, int] = (500, 500)
     mean: tuple[float, ...] = IMAGENET_MEAN
@@ -65,6 +68,8 @@ class DataSet:
             "images": row.images,
             "labels": tuple(row.classes),
             "class_counts": tuple(map(len, row.classes.values())),
+            "class_names": tuple(row.classes.values()),
+            "palette": row.palette,
             "splits": row.splits,
             "size": row.size,
             "mean": row.mean,

@@ -16,13 +16,9 @@ These are the options, here and of ``caffe-fcn net build``:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from caffe_fcn import files as disk
-from caffe_fcn import proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.net import padding
 from caffe_fcn.net.crops import has_crops
@@ -69,21 +65,6 @@ def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | Sol
     resolved = resolve_padding(net, options)
     nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
     return {**nets, "solver.prototxt": solver(net, **resolved)}
-
-
-def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
-    """Write `files` into ``folder``, and make the folder for the solver's snapshots; returns the paths of the files.
-
-    All of the files appear, or none where one fails to build or to be written. Raises `FileError`, and what `build`
-    raises.
-    """
-    messages = files(name, **options)
-    into = Path(folder)
-    prefix = into / cast(SolverParameter, messages["solver.prototxt"]).snapshot_prefix
-    with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
-        for file, message in messages.items():
-            disk.write_text(into / file, proto.to_text(message))
-    return [into / file for file in messages]
 
 
 def build_net(plan: BuildPlan) -> NetParameter:
