@@ -6,19 +6,23 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
 from command import Ran
 from digits_layout import (
     CLASSES,
     DATA_ID,
+    DEPLOY,
     ELSEWHERE,
     MODEL_ID,
     list_downloads,
     make_data_job,
     make_model_job,
+    read_mean_image,
     write_archive,
 )
+from PIL import Image
 
 from caffe_fcn import proto
 from caffe_fcn.description import model_json
@@ -170,3 +174,64 @@ def test_a_net_of_another_framework_is_refused(downloads: dict[str, bytes], tmp_
     archive = write_archive(tmp_path / "torch.tar.gz", {**downloads, "info.json": json.dumps(info).encode()})
     with pytest.raises(FileError, match="has a net of torch"):
         import_job(archive, tmp_path / "net")
+
+
+IMAGE_SIZES = {"the mean image's size": (6, 8), "another size": (5, 7)}
+
+
+@pytest.mark.parametrize("engine", ["caffe", "torch"])
+@pytest.mark.parametrize("kind", ["job", "archive"])
+def test_the_imported_net_runs_from_any_folder(
+    kind: str,
+    engine: str,
+    jobs: Path,
+    downloads: dict[str, bytes],
+    caffe: CaffeWorker,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As real Caffe gives it for pixels minus the mean; for images of another size, minus its averages."""
+    net, images = jobs.parent / "net", jobs.parent / "images"
+    source = jobs / MODEL_ID if kind == "job" else write_archive(jobs.parent / "net.tar.gz", downloads)
+    import_job(source, net, data=jobs / DATA_ID)
+    mean = read_mean_image(jobs / DATA_ID)
+    (jobs.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(jobs.parent / "elsewhere")
+    images.mkdir()
+    for number, size in enumerate(IMAGE_SIZES.values()):
+        pixels = np.random.RandomState(number).randint(0, 256, (*size, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(images / f"{number}.png")
+        subtracted = mean if size == mean.shape[1:] else mean.mean(axis=(1, 2), keepdims=True)
+        fed = pixels.transpose(2, 0, 1)[::-1].astype(np.float32) - subtracted
+        expected = caffe.run(DEPLOY, {"data": fed[None]}, weights=jobs / MODEL_ID / "snapshot_iter_10.caffemodel")
+        assert expected is not None
+        arguments = (net / "deploy.prototxt", net / "weights.caffemodel", images / f"{number}.png")
+        done = cli("infer", *arguments, "-o", "out", "--engine", engine)
+        assert done.status == 0
+        assert "assumed" not in done.err
+        with Image.open(f"out/{number}.png") as label:
+            np.testing.assert_array_equal(np.asarray(label), expected["blob/score"][0].argmax(axis=0))
+        unshifted = caffe.run(DEPLOY, {"data": (fed + subtracted)[None]}, weights=arguments[1])
+        assert unshifted is not None
+        assert (unshifted["blob/score"][0].argmax(axis=0) != expected["blob/score"][0].argmax(axis=0)).any()
+        if kind == "archive":  # it has the names of the classes
+            assert any(name in done.out for name in CLASSES)
+
+
+@pytest.mark.parametrize("engine", ["caffe", "torch"])
+def test_the_imported_net_trains_and_is_evaluated(engine: str, jobs: Path, cli: Cli) -> None:
+    """With the solver, the databases and the mean that DIGITS names by paths of another machine."""
+    net = jobs.parent / "net"
+    import_job(jobs / MODEL_ID, net)
+    weights = net / "weights.caffemodel"
+    solver = (net / "solver.prototxt").read_text().replace("GPU", "CPU")
+    (net / "solver.prototxt").write_text(solver)
+    trained = cli("train", net / "solver.prototxt", "--weights", weights, "--engine", engine)
+    assert trained.status == 0, trained.err
+    assert (net / "snapshot/train_iter_10.caffemodel").is_file()
+    scores = {}
+    for prototxt in ("deploy.prototxt", "train_val.prototxt"):
+        scored = cli("evaluate", net / prototxt, weights, "--data", jobs / DATA_ID, "--json", "--engine", engine)
+        assert scored.status == 0, scored.err
+        scores[prototxt] = json.loads(scored.out)
+    assert scores["deploy.prototxt"] == scores["train_val.prototxt"]
