@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffe_fcn.description import model_json
+from caffe_fcn.description.dataset_fields import MOST_CHANNELS
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError
 from caffe_fcn.interop.job_paths import find_image_layer
@@ -38,7 +40,7 @@ def read_transform(deploy: NetParameter, train_val: NetParameter | None) -> Tran
     A scale counts only where the data layer makes the blob that is fed. Where it makes another one, as in the nets
     that DIGITS brings, the deploy net has a layer of its own that scales.
     """
-    fed = _find_input(deploy)
+    fed, _ = _find_input(deploy)
     layer = find_image_layer(train_val, fed) if train_val is not None else None
     if layer is None:
         return Transform()
@@ -53,34 +55,46 @@ def describe_net(
     deploy: NetParameter, train_val: NetParameter | None, transform: Transform, names: list[str] | None
 ) -> tuple[Model, list[str]]:
     """Return the description of a net, and notes on what is left out of it; ``names`` are those of its classes."""
-    shapes = infer(deploy, "deploy").blobs
-    fed, channels = _find_input(deploy), shapes[_find_input(deploy)][1]
+    fed, channels = _find_input(deploy)
     order = _ORDERS.get(channels, "planes")
     taken = Input(fed, channels, order, transform.mean, transform.mean_file or None, transform.scale)
     last = Graph(select_phase(deploy, "deploy")).outputs()[-1]
-    shape = shapes[last.name]
-    count = shape[1] if len(shape) > 1 else 1
+    count, notes = _count_channels(deploy, last.name)
     kind = "probabilities" if last.maker.type == "Softmax" else "grey" if count == 1 else "scores"
-    known, notes = _match_names(names, count)
+    known, remarks = _match_names(names or [], count)
     answer = Output(last.name, kind, known, ignore_label=_find_ignore_label(train_val))
-    return Model([taken], [answer]), notes
+    return Model([taken], [answer]), [*notes, *remarks]
 
 
-def _match_names(names: list[str] | None, count: int) -> tuple[list[str] | None, list[str]]:
-    if not names or len(names) == count <= _MOST_CLASSES:
-        return names or None, []
-    what = f"labels.txt has {len(names)} names, and the net has {count} classes"
-    if len(names) == count:
-        what = f"labels.txt has more names than a description takes, {_MOST_CLASSES}"
-    return None, [f"{what}: model.json has no names"]
+def _count_channels(deploy: NetParameter, blob: str) -> tuple[int | None, list[str]]:
+    """Return the channels of a blob; None, and a note, behind a layer whose shapes only its code knows."""
+    try:
+        shape = infer(deploy, "deploy").blobs[blob]
+    except NetError as error:  # such as the Python layer at the end of DIGITS's DetectNet
+        return None, [f"the shape of blob '{blob}' is unknown ({error}): it is taken to hold scores"]
+    return shape[1] if len(shape) > 1 else 1, []
 
 
-def _find_input(deploy: NetParameter) -> str:
-    """Return the blob that takes the image; raises `NetError` where there is none."""
+def _match_names(names: list[str], count: int | None) -> tuple[list[str] | None, list[str]]:
+    """Return the names of the classes, or None and a note where they do not fit the number of classes."""
+    if not names:
+        return None, []
+    what = ""
+    if len(names) > _MOST_CLASSES:
+        what = f"has {len(names)} names, more names than a description takes"
+    elif count not in (None, len(names)):
+        what = f"has {len(names)} names, and the net has {count} classes"
+    return (None, [f"labels.txt {what}: {model_json.FILE} has no names"]) if what else (names, [])
+
+
+def _find_input(deploy: NetParameter) -> tuple[str, int]:
+    """Return the blob that takes the image, and its channels; raises `NetError` where no input has 4 axes."""
     for layer in deploy.layer:
         if origin_of(layer) is Origin.INPUT:
-            return str(layer.top[0])
-    raise NetError("deploy.prototxt", "has no input", "name a job of DIGITS; it writes a net that takes images")
+            for shape in layer.input_param.shape:
+                if len(shape.dim) == 4 and 0 < shape.dim[1] <= MOST_CHANNELS:
+                    return str(layer.top[0]), int(shape.dim[1])
+    raise NetError("deploy.prototxt", "has no input that takes an image", "name a job of DIGITS; its nets have one")
 
 
 def _find_ignore_label(net: NetParameter | None) -> int | None:

@@ -24,9 +24,9 @@ from digits_layout import (
 )
 from PIL import Image
 
-from caffe_fcn import proto
+from caffe_fcn import proto, weights
 from caffe_fcn.description import model_json
-from caffe_fcn.errors import FileError
+from caffe_fcn.errors import FileError, NetError
 from caffe_fcn.interop.digits import import_job
 
 Cli = Callable[..., Ran]
@@ -223,15 +223,86 @@ def test_the_imported_net_trains_and_is_evaluated(engine: str, jobs: Path, cli: 
     """With the solver, the databases and the mean that DIGITS names by paths of another machine."""
     net = jobs.parent / "net"
     import_job(jobs / MODEL_ID, net)
-    weights = net / "weights.caffemodel"
+    snapshot = net / "weights.caffemodel"
     solver = (net / "solver.prototxt").read_text().replace("GPU", "CPU")
     (net / "solver.prototxt").write_text(solver)
-    trained = cli("train", net / "solver.prototxt", "--weights", weights, "--engine", engine)
+    trained = cli("train", net / "solver.prototxt", "--weights", snapshot, "--engine", engine)
     assert trained.status == 0, trained.err
     assert (net / "snapshot/train_iter_10.caffemodel").is_file()
     scores = {}
     for prototxt in ("deploy.prototxt", "train_val.prototxt"):
-        scored = cli("evaluate", net / prototxt, weights, "--data", jobs / DATA_ID, "--json", "--engine", engine)
+        scored = cli("evaluate", net / prototxt, snapshot, "--data", jobs / DATA_ID, "--json", "--engine", engine)
         assert scored.status == 0, scored.err
         scores[prototxt] = json.loads(scored.out)
     assert scores["deploy.prototxt"] == scores["train_val.prototxt"]
+
+
+def test_a_snapshot_in_hdf5_keeps_its_format(jobs: Path, caffe: CaffeWorker) -> None:
+    """Caffe writes it where the solver says snapshot_format: HDF5."""
+    snapshot = jobs / MODEL_ID / "snapshot_iter_10.caffemodel"
+    weights.convert(snapshot, f"{snapshot}.h5")
+    image = np.random.RandomState(0).rand(1, 3, 6, 8).astype(np.float32)
+    expected = caffe.run(DEPLOY, {"data": image}, weights=snapshot)
+    snapshot.unlink()
+    found = import_job(jobs / MODEL_ID, jobs.parent / "net")
+    assert found.weights.name == "weights.caffemodel.h5"
+    scored = caffe.run(DEPLOY, {"data": image}, weights=found.weights)
+    assert expected is not None
+    assert scored is not None
+    np.testing.assert_array_equal(scored["blob/score"], expected["blob/score"])
+
+
+def change(downloads: dict[str, bytes], name: str, old: str, new: str) -> dict[str, bytes]:
+    """The files of an archive, with another text in one of them."""
+    text = downloads[name].decode()
+    assert old in text
+    return {**downloads, name: text.replace(old, new).encode()}
+
+
+def test_a_classifier_answers_with_probabilities(downloads: dict[str, bytes], tmp_path: Path) -> None:
+    """More names than a label image can have stay in labels.txt alone."""
+    layers = """
+        layer { name: "fc" type: "InnerProduct" bottom: "score" top: "fc" inner_product_param { num_output: 1000 } }
+        layer { name: "softmax" type: "Softmax" bottom: "fc" top: "softmax" }"""
+    changed = {**downloads, "deploy.prototxt": downloads["deploy.prototxt"] + layers.encode()}
+    for count, note in ((1000, "more names than a description takes"), (3, "has 3 names, and the net has 1000")):
+        changed["labels.txt"] = "".join(f"name {number}\n" for number in range(count)).encode()
+        found = import_job(write_archive(tmp_path / f"{count}.zip", changed), tmp_path / f"{count}")
+        assert note in found.notes[0]
+        model = model_json.read(tmp_path / f"{count}")
+        assert model is not None
+        assert (model.outputs[0].blob, model.outputs[0].kind) == ("softmax", "probabilities")
+        assert model.outputs[0].classes is None
+        assert (tmp_path / f"{count}/labels.txt").read_bytes() == changed["labels.txt"]
+
+
+def test_a_python_layer_behind_the_net_hides_a_shape(downloads: dict[str, bytes], tmp_path: Path) -> None:
+    """As in DetectNet, whose boxes digits_python_layers.py clusters."""
+    layer = """layer { name: "cluster" type: "Python" bottom: "score" top: "boxes"
+        python_param { module: "digits_python_layers" layer: "Cluster" } }"""
+    changed = {**downloads, "deploy.prototxt": downloads["deploy.prototxt"] + layer.encode()}
+    changed["digits_python_layers.py"] = b"class Cluster: pass\n"
+    found = import_job(write_archive(tmp_path / "net.tar.gz", changed), tmp_path / "net")
+    assert found.notes[0].startswith("the shape of blob 'boxes' is unknown")
+    assert (tmp_path / "net/digits_python_layers.py").read_bytes() == changed["digits_python_layers.py"]
+
+
+def test_fields_of_nvidias_caffe_are_passed_over_on_demand(
+    downloads: dict[str, bytes], tmp_path: Path, cli: Cli
+) -> None:
+    changed = change(downloads, "deploy.prototxt", "kernel_size: 3", "kernel_size: 3 cudnn_math_override: 1")
+    archive = write_archive(tmp_path / "net.tar.gz", changed)
+    refused = cli("import", "digits", archive, "-o", tmp_path / "net")
+    assert refused.status == 2
+    assert f"{archive}:deploy.prototxt:" in refused.err
+    assert "cudnn_math_override" in refused.err
+    assert "--allow-unknown" in refused.err
+    done = cli("import", "digits", archive, "-o", tmp_path / "net", "--allow-unknown")
+    assert done.status == 0
+    assert "cudnn_math_override, passed over" in done.err.replace("'", "")
+
+
+def test_a_net_that_takes_no_image_is_refused(downloads: dict[str, bytes], tmp_path: Path) -> None:
+    changed = change(downloads, "deploy.prototxt", "dim: 1 dim: 3 dim: 6 dim: 8", "dim: 1 dim: 3")
+    with pytest.raises(NetError, match="has no input that takes an image"):
+        import_job(write_archive(tmp_path / "net.zip", changed), tmp_path / "net")
