@@ -13,9 +13,8 @@ from typing import Any
 from caffe_fcn.datasets.reference_layers.published_sets import SETS, TopFile
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.net.graph import Graph
-from caffe_fcn.netspec.catalogue import find_design
+from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
-from caffe_fcn.netspec.heads import IGNORE_LABEL
 from caffe_fcn.netspec.options import make_plan
 from caffe_fcn.netspec.prototxts import build_net, resolve_padding
 from caffe_fcn.proto import NetParameter
@@ -23,10 +22,11 @@ from caffe_fcn.proto import NetParameter
 
 def describe_model(name: str | NetDesign, **options: Any) -> Model:
     """Describe the net that `netspec.build` makes of the same options; raises what `build` raises."""
-    net = find_design(name)
+    net, options = resolve_design(name, options)
     plan = make_plan(net, "deploy", resolve_padding(net, options))
-    dataset = plan.net.dataset.name if plan.net.dataset.name in SETS else None
-    return Model(list(_describe_inputs(plan)), list(_describe_outputs(plan, build_net(plan))), dataset)
+    known = net.dataset.name in SETS or net.dataset.databases is not None
+    inputs, outputs = list(_describe_inputs(plan)), list(_describe_outputs(plan, build_net(plan)))
+    return Model(inputs, outputs, net.dataset.name if known else None)
 
 
 def _describe_inputs(plan: BuildPlan) -> Iterator[Input]:
@@ -61,7 +61,7 @@ def _find_top(plan: BuildPlan, blob: str) -> TopFile | None:
 
 
 def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]:
-    graph = Graph(deploy)
+    graph, dataset = Graph(deploy), plan.net.dataset
     read = {bottom.name for node in graph.nodes for bottom in node.bottoms}
     outputs = [top.name for node in graph.nodes for top in node.tops if top.name not in read]
     for labelling, blob in enumerate(outputs):
@@ -70,7 +70,7 @@ def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]
             yield Output(blob, kind)
         else:
             names, palette = _find_names(plan, labelling), _find_palette(plan, labelling)
-            yield Output(blob, kind, names, palette, None if plan.net.dataset.classified else IGNORE_LABEL)
+            yield Output(blob, kind, names, palette, None if dataset.classified else dataset.ignore_label)
 
 
 def _find_kind(plan: BuildPlan, layer: str) -> str:
