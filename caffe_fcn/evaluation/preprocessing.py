@@ -6,6 +6,7 @@ own data layer. A mean that nothing says is assumed to be 0, and the note says s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,9 +85,9 @@ def find_preprocessing(
         scale = described.scale if described else transform.scale
     order = described.order if described else "BGR"
     folder = Path(path).parent
-    if isinstance(mean, (str, Path)):
+    if isinstance(mean, (str, os.PathLike)):
         return _with_size_noted(Preprocessing(read_mean(mean), scale, order), str(mean))
-    if mean is not None and len(tuple(mean)):
+    if mean:
         return Preprocessing(make_mean(list(mean)), scale, order)
     if described and described.mean_file is not None:
         file = folder / described.mean_file
