@@ -113,6 +113,11 @@ def test_a_folder_without_databases_is_no_data_set(tmp_path: Path) -> None:
         datasets.open(tmp_path)
 
 
+def test_one_half_of_a_job_is_no_data_set(job: Path) -> None:
+    with pytest.raises(FileError, match=r"holds no data set \(name the job that it is in\)"):
+        datasets.open(job / "train_db")
+
+
 def test_a_net_is_built_for_it(job: Path, cli: Cli, caffe: CaffeWorker) -> None:
     """Real Caffe's data layers give its records, minus its mean; the solver tests on all of its validation part."""
     net = job.parent / "net"

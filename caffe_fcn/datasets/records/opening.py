@@ -167,7 +167,9 @@ def require_splits(folder: PathLike) -> dict[str, Paths]:
     """Return the databases of each split; raises `FileError` where ``folder`` is not a data set."""
     found = splits(folder)
     if not found:
-        raise FileError(folder, "holds no data set", "name a folder with dataset.json, or an LMDB")
+        inside = is_database(Path(folder) / "features")
+        mend = "name the job that it is in" if inside else "name a folder with dataset.json, or an LMDB"
+        raise FileError(folder, "holds no data set", mend)
     return found
 
 
