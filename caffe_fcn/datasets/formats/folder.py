@@ -11,6 +11,7 @@ from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import Encoding, LabelFormat
+from caffe_fcn.datasets.records.lossy import check_lossless
 from caffe_fcn.datasets.records.palette import Colour, fill_gaps
 from caffe_fcn.datasets.records.stores import Folder, Store
 from caffe_fcn.description.dataset_json import Description
@@ -62,8 +63,8 @@ def build(
     if options.shuffle:
         pairs["train"] = shuffled_pairs(pairs["train"], options.seed)
 
-    label_format = _detect_format(pairs["train"], stores["train"][1], colours, encoding)
     rules = Rules(len(classes) if classes else None, ignore, frozenset(options.allow))
+    label_format = _detect_format(pairs["train"], stores["train"][1], colours, encoding, rules, options.on_error)
     first = find_first_shape(pairs["train"], stores["train"][0], options.format)
     converters = {
         split: PairConverter(pairs[split], *stores[split], label_format, options.format, rules, first, same_size)
@@ -129,12 +130,20 @@ def _find_stems(store: Store) -> dict[str, str]:
 
 
 def _detect_format(
-    pairs: Sequence[FilePair], store: Store, colours: Mapping[int, Colour] | None, encoding: Encoding | None
+    pairs: Sequence[FilePair],
+    store: Store,
+    colours: Mapping[int, Colour] | None,
+    encoding: Encoding | None,
+    rules: Rules,
+    on_error: str,
 ) -> LabelFormat:
-    """The format of the first label that is an image."""
+    """The format of the first label that is an image; a lossy label before it is a fault that stops the build."""
     for pair in pairs:
         try:
-            return label_images.detect(store.read(pair.label), store.locate(pair.label), colours, encoding)
-        except Fault:  # the build will come to this file, and stop there or skip it
-            continue
+            data, where = store.read(pair.label), store.locate(pair.label)
+            check_lossless(data, where, rules, colours)
+            return label_images.detect(data, where, colours, encoding)
+        except Fault as fault:  # the build will come to this file, and stop there or skip it
+            if fault.check == "lossy" and on_error == "stop":
+                raise
     return LabelFormat(encoding or "palette", colours)
