@@ -50,7 +50,9 @@ class Source:
         self.rgb[name], self.classes[name] = np.array(Image.open(self.images / f"{name}.{kind}")), label
 
     def build(self, output: Path, **options: object) -> Path:
-        folder.build(output, self.images, self.labels, classes=[f"c{i}" for i in range(CLASSES)], **options)  # type: ignore[arg-type]
+        """All pairs are for training, unless the options say otherwise."""
+        classes = [f"c{i}" for i in range(CLASSES)]
+        folder.build(output, self.images, self.labels, **{"classes": classes, "val_percent": 0, **options})  # type: ignore[arg-type]
         return output
 
 
@@ -272,6 +274,51 @@ def test_a_percentage_or_folders_make_the_validation_set(source: Source, tmp_pat
     assert len(datasets.open(made)) == 6 and datasets.open(made, "val").names == sorted(other.rgb)
 
 
+@pytest.mark.parametrize(("count", "aside"), [(1, 0), (2, 1), (4, 1), (14, 1), (16, 2), (30, 3)])
+def test_a_tenth_is_for_validation_unless_told_otherwise(tmp_path: Path, cli, count: int, aside: int) -> None:
+    source = Source(tmp_path, count, "png")
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o")
+    done = cli(*command, tmp_path / "set")
+    assert done.status == 0, done.err
+    splits = json.loads((tmp_path / "set" / "dataset.json").read_text())["splits"]
+    assert {name: split["count"] for name, split in splits.items()} == (
+        {"train": count - aside, "val": aside} if aside else {"train": 1}
+    )
+    note = next(line for line in done.err.splitlines() if line.startswith("note: "))
+    assert (f"{aside} of {count}" in note and "--val-percent 0" in note) if aside else "no validation" in note
+    none = cli(*command, tmp_path / "none", "--val-percent", 0)
+    assert none.status == 0 and "note" not in none.err
+    assert json.loads((tmp_path / "none" / "dataset.json").read_text())["splits"].keys() == {"train"}
+
+
+def test_the_default_share_is_that_of_the_same_number_and_goes_on_as_it(source: Source, tmp_path: Path, cli) -> None:
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o")
+    assert (
+        cli(*command, tmp_path / "default").status == cli(*command, tmp_path / "ten", "--val-percent", 10).status == 0
+    )
+    for path in sorted(path for path in (tmp_path / "ten").rglob("*") if path.is_file() and path.name != "lock.mdb"):
+        assert path.read_bytes() == (tmp_path / "default" / path.relative_to(tmp_path / "ten")).read_bytes(), path
+
+
+def test_every_share_leaves_a_pair_for_either_set_and_only_complete_pairs_validate(
+    source: Source, tmp_path: Path
+) -> None:
+    made = source.build(tmp_path / "most", val_percent=99)
+    assert len(datasets.open(made)) == 1 and len(datasets.open(made, "val")) == 5
+    for name in sorted(source.rgb)[1:5]:
+        (source.labels / f"{name}.png").unlink()
+    made = source.build(tmp_path / "few", val_percent=10, options=ImportOptions(on_error="skip"))
+    assert len(datasets.open(made)) == len(datasets.open(made, "val")) == 1
+
+
+def test_no_share_is_set_aside_where_folders_make_the_validation_set(source: Source, tmp_path: Path, cli) -> None:
+    other = Source(tmp_path / "other", 3, "png", seed=9)
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o", tmp_path / "set")
+    done = cli(*command, "--val-images", other.images, "--val-labels", other.labels)
+    assert done.status == 0 and "note" not in done.err
+    assert len(datasets.open(tmp_path / "set")) == 6 and len(datasets.open(tmp_path / "set", "val")) == 3
+
+
 def test_the_validation_set_does_not_change_when_pictures_of_other_names_come_first(
     source: Source, tmp_path: Path
 ) -> None:
@@ -444,7 +491,7 @@ def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_pa
     done = subprocess.run(
         [*command, "--colors", "colours.txt", "-o", "set"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1) and "1 of 6" in done.stderr
     about = json.loads((tmp_path / "set" / "dataset.json").read_text())
     assert about["classes"] == names
     for name, (_, label) in zip(datasets.open(tmp_path / "set").names, datasets.open(tmp_path / "set"), strict=True):

@@ -18,6 +18,9 @@ from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
+VAL_PERCENT = 10
+"""The share of the pairs that is set aside for validation where nothing else is said."""
+
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pnm", ".tif", ".tiff", ".gif", ".webp"}
 
 
@@ -27,7 +30,7 @@ def build(
     labels: PathLike,
     val_images: PathLike | None = None,
     val_labels: PathLike | None = None,
-    val_percent: float = 0,
+    val_percent: float | None = None,
     classes: Sequence[str] | None = None,
     colours: Mapping[int, Colour] | None = None,
     encoding: Encoding | None = None,
@@ -40,7 +43,8 @@ def build(
 
         folder.build("set", "photos", "masks", val_percent=10, classes=["background", "cat"])
 
-    The validation set comes from its own folders, or is ``val_percent`` of the pairs. ``encoding`` says how labels
+    The validation set comes from its own folders, or is ``val_percent`` of the pairs (None: 10). Any share but 0 is one
+    pair at least, and leaves one to train on; a single pair is for training. ``encoding`` says how labels
     encode classes (None: as the first label does), ``colours`` are the colours of their values, and ``ignore`` is the
     value of pixels that don't count. With ``same_size`` an image of another size than the first is a fault. ``name`` is
     what the description calls the data set.
@@ -51,6 +55,8 @@ def build(
         raise DatasetError("validation", "needs both an image folder and a label folder", "name the other one too")
     if val_images is not None and val_percent:
         raise DatasetError("validation", "comes from folders or is a percentage, not both", "name one of the two")
+    if val_percent is None:
+        val_percent = 0 if val_images is not None else VAL_PERCENT
     if ignore is None and options.format.size and options.format.resize_mode in ("fill", "half-crop"):
         raise DatasetError("resizing", f"{options.format.resize_mode} frames labels with the ignore label", "name one")
     stores = {"train": (Folder(images), Folder(labels))}
@@ -105,9 +111,13 @@ def pair_up(images: Store, labels: Store) -> list[FilePair]:
 
 
 def set_aside(pairs: Sequence[FilePair], percent: float, seed: int) -> tuple[list[FilePair], list[FilePair]]:
-    """The pairs that stay for training, and the percentage that is set aside for validation, both in their order."""
-    chosen = shuffled((pair.name for pair in pairs), seed + 1)[: round(len(pairs) * percent / 100)]
-    names = set(chosen)
+    """The pairs that stay for training, and the percentage that is set aside for validation, both in their order.
+
+    Only complete pairs are set aside, one at least; one stays.
+    """
+    complete = [pair.name for pair in pairs if pair.image and pair.label]
+    count = min(max(round(len(complete) * percent / 100), 1), len(complete) - 1)
+    names = set(shuffled(complete, seed + 1)[: max(count, 0)])
     return [pair for pair in pairs if pair.name not in names], [pair for pair in pairs if pair.name in names]
 
 
