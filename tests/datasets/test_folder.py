@@ -444,8 +444,42 @@ def test_a_colour_that_no_class_has_is_told_with_its_place(source: Source, tmp_p
     for name, classes in source.classes.items():
         Image.fromarray(np.zeros((*classes.shape, 3), np.uint8)).save(source.labels / f"{name}.png")
     Image.fromarray(label).save(source.labels / "pic_03.png")
-    with pytest.raises(Fault, match="colour 1 2 3 at x=7, y=5"):
+    with pytest.raises(Fault, match=r'colour 1 2 3 at x=7, y=5.*"1 2 3" \(1 pixel\)'):
         source.build(tmp_path / "set", colours={0: (0, 0, 0)}, options=ImportOptions(allow=["one-class"]))
+
+
+def test_colours_that_no_file_declares_are_listed_and_the_command_of_the_error_declares_them(
+    source: Source, tmp_path: Path, cli
+) -> None:
+    counts: dict[str, int] = {}
+    for name, label in source.classes.items():
+        image = paletted(label).convert("RGB")
+        image.save(source.labels / f"{name}.png")
+        for colour in np.array(image).reshape(-1, 3).tolist():
+            text = " ".join(map(str, colour))
+            counts[text] = counts.get(text, 0) + 1
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o", tmp_path / "set")
+    done = cli(*command)
+    assert done.status == 2 and done.err.count("\n") == 1
+    assert all(f"{colour} ({pixels} pixels)" in done.err for colour, pixels in counts.items())
+    assert len(counts) == CLASSES + 1 and "--colo" in done.err
+    paste = done.err[done.err.index("printf") : done.err.rindex(")")]
+    subprocess.run(["sh", "-c", paste], cwd=tmp_path, check=True)
+    assert cli(*command, "--colours", tmp_path / "colours.txt").status == 0
+    declared, _ = palette.read(tmp_path / "colours.txt")
+    assert declared[255] == palette.make_voc_palette()[255]
+    for split in ("train", "val"):
+        pairs = datasets.open(tmp_path / "set", split)
+        for name, (_, label) in zip(pairs.names, pairs, strict=True):
+            painted = np.array([declared.get(value, (0, 0, 0)) for value in range(256)])[label[0]]
+            assert (painted == np.array(Image.open(source.labels / f"{name}.png"))).all()
+
+
+def test_labels_of_more_colours_than_classes_are_no_labels(source: Source, tmp_path: Path) -> None:
+    for name, rgb in source.rgb.items():
+        Image.fromarray(rgb).save(source.labels / f"{name}.png")
+    with pytest.raises(DatasetError, match="more than there can be classes"):
+        source.build(tmp_path / "set")
 
 
 def test_options_that_exclude_each_other_are_refused(source: Source, tmp_path: Path) -> None:

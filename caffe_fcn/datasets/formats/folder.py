@@ -7,10 +7,11 @@ from dataclasses import asdict
 from posixpath import splitext
 
 from caffe_fcn.datasets.build.file_pairs import FilePair, PairConverter, build_from_pairs, find_first_shape, shuffled
+from caffe_fcn.datasets.build.missing_colours import explain_missing_colours
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
-from caffe_fcn.datasets.records.labels import Encoding, LabelFormat
+from caffe_fcn.datasets.records.labels import Encoding, LabelFormat, MissingColoursError
 from caffe_fcn.datasets.records.lossy import check_lossless
 from caffe_fcn.datasets.records.palette import Colour, fill_gaps
 from caffe_fcn.datasets.records.stores import Folder, Store
@@ -70,7 +71,11 @@ def build(
         pairs["train"] = shuffled_pairs(pairs["train"], options.seed)
 
     rules = Rules(len(classes) if classes else None, ignore, frozenset(options.allow))
-    label_format = _detect_format(pairs["train"], stores["train"][1], colours, encoding, rules, options.on_error)
+    try:
+        label_format = _detect_format(pairs["train"], stores["train"][1], colours, encoding, rules, options.on_error)
+    except MissingColoursError as error:
+        labels_of = [(stores[split][1], pair.label) for split in pairs for pair in pairs[split] if pair.label]
+        raise explain_missing_colours(labels_of) if labels_of else error from error
     first = find_first_shape(pairs["train"], stores["train"][0], options.format)
     converters = {
         split: PairConverter(pairs[split], *stores[split], label_format, options.format, rules, first, same_size)
