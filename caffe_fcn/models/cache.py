@@ -12,8 +12,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError
 
 FOLDER_VARIABLE = "CAFFE_FCN_MODELS"
+
+_SECONDS_BETWEEN_TRIES = 0.2
 
 _check = strict_json.object_of(
     {
@@ -101,8 +104,8 @@ def record_path(path: Path) -> Path:
 
 
 @contextmanager
-def lock_model(path: Path) -> Iterator[None]:
-    """Let one process at a time write the file ``path``; another one waits.
+def lock_model(path: Path, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one process at a time write the file ``path``; another one waits, and calls ``wait`` now and then.
 
     The lock is one of the operating system's and ends with its process. On a file system without locks there is none.
     """
@@ -110,8 +113,20 @@ def lock_model(path: Path) -> Iterator[None]:
     with files.naming_errors(lock):
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _try_lock(descriptor):
+            wait()
+            time.sleep(_SECONDS_BETWEEN_TRIES)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open file; return False where another process has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # the file system has no locks
+        return True
+    return True

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, cast
 from urllib.parse import urlsplit
 
 from caffe_fcn.files import naming_errors, write_text
@@ -26,7 +26,7 @@ _ATTEMPTS = 5  # as long as each one brings something
 class _Answer:
     """What a server sends: the bytes from ``begin`` on of ``total`` (0: unknown), and its name for the version."""
 
-    stream: IO[bytes]
+    stream: BufferedIOBase
     begin: int
     total: int
     version: str = ""
@@ -93,7 +93,7 @@ def _receive(answer: _Answer, address: str, part: Path, size: int, progress: Tas
     with file:
         while not size or have <= size:
             try:
-                block = answer.stream.read(CHUNK)
+                block = answer.stream.read1(CHUNK)  # what is there, so that little is lost when this is killed
             except IncompleteRead as error:
                 block = error.partial
             if not block:
@@ -152,7 +152,7 @@ def _open_web(address: str, begin: int, version: str) -> Iterator[_Answer]:
         length = int(response.headers.get("Content-Length") or 0)
         etag = response.headers.get("ETag") or ""
         version = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified") or ""
-        yield _Answer(cast(IO[bytes], response), begin, begin + length if length else 0, version)
+        yield _Answer(response, begin, begin + length if length else 0, version)
 
 
 def _count_bytes(part: Path) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from caffe_fcn.errors import CaffeFcnError, FileError
@@ -52,10 +53,22 @@ def fetch(
     if not path.exists():
         with naming_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with lock_model(path):
+        with lock_model(path, _report_other(model, path, progress)):
             if not path.exists():  # another process may have fetched it meanwhile
                 return _download_model(model, path, mirror or os.environ.get(MIRROR_VARIABLE, ""), progress)
     return _find_published(model, path, again)
+
+
+def _report_other(model: Model, path: Path, progress: TaskProgress | None) -> Callable[[], None]:
+    """Return what reports how far another process is with its download of the model."""
+    part, size = path.with_name(f"{path.name}.part"), model.size.value if model.size else 0
+
+    def report() -> None:
+        with suppress(FileNotFoundError):
+            if progress:
+                progress(part.stat().st_size, size)
+
+    return report
 
 
 def _find_added(name: str, folder: Path, again: bool) -> Kept:

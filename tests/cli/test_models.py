@@ -145,9 +145,7 @@ def test_a_name_is_downloaded_where_a_command_takes_weights(cli: CLI, cache: Pat
         ("evaluate", "net.prototxt", "vgg61", "--data", "set"),
     ],
 )
-def test_a_misspelt_name_says_the_nearest_one(
-    cli: CLI, cache: Path, command: tuple[str, ...]
-) -> None:
+def test_a_misspelt_name_says_the_nearest_one(cli: CLI, cache: Path, command: tuple[str, ...]) -> None:
     ran = cli(*command)
     assert ran.status == 2
     assert ran.err.startswith("error: vgg61: is neither a file nor a model (did you mean vgg")

@@ -6,10 +6,11 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,15 +227,56 @@ def test_without_checksum_only_the_same_version_goes_on(tmp_path: Path, etag: st
         assert server.asked[-1][1] == ("bytes=20000-" if etag else None)
 
 
+def start_download(folder: Path, server: FileServer) -> subprocess.Popen[str]:
+    environment = {**os.environ, "CAFFE_FCN_MODELS": str(folder), "CAFFE_FCN_MODELS_URL": server.url}
+    command = [sys.executable, "-m", "caffe_fcn", "models", "get", "voc-fcn16s"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(happened: Callable[[], bool], running: subprocess.Popen[str]) -> None:
+    """Return when something has happened; the process does not end before that."""
+    while not happened():
+        assert running.poll() is None
+        time.sleep(0.05)
+
+
 def test_two_processes_download_a_model_once(tmp_path: Path) -> None:
     with serve_file(make_weights()) as server:
-        server.waits = threading.Event()
-        environment = {**os.environ, "CAFFE_FCN_MODELS": str(tmp_path), "CAFFE_FCN_MODELS_URL": server.url}
-        command = [sys.executable, "-m", "caffe_fcn", "models", "get", "voc-fcn16s"]
-        running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        server.waits.set()
+        server.stalls_after = 20_000
+        running = [start_download(tmp_path, server) for _ in range(2)]
+        wait_for(lambda: bool(server.asked), running[0])
+        server.goes_on.set()
         assert {each.communicate(timeout=120)[0] for each in running} == {f"{tmp_path / PINNED}\n"}
         assert [each.returncode for each in running] == [0, 0]
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_download_that_is_killed_goes_on_later(tmp_path: Path, how: signal.Signals) -> None:
+    with serve_file(make_weights()) as server:
+        server.etag, server.stalls_after = '"1"', 20_000
+        running = start_download(tmp_path, server)
+        part = tmp_path / f"{PINNED}.part"
+        wait_for(lambda: part.exists() and part.stat().st_size == 20_000, running)
+        running.send_signal(how)
+        assert running.wait(60) == (130 if how == signal.SIGINT else -how)
+        server.goes_on.set()
+        assert models.fetch("voc-fcn16s", tmp_path, server.url).path.read_bytes() == server.content
+        assert server.asked[-1][1] == "bytes=20000-"
+
+
+def test_who_waits_for_another_process_sees_its_progress(tmp_path: Path) -> None:
+    with serve_file(make_weights()) as server:
+        server.stalls_after = 20_000
+        running = start_download(tmp_path, server)
+        wait_for((tmp_path / f"{PINNED}.part").exists, running)
+
+        def see(done: int, total: int) -> None:
+            if done == 20_000:
+                server.goes_on.set()
+
+        assert models.fetch("voc-fcn16s", tmp_path, server.url, see).path.read_bytes() == server.content
+        assert running.wait(60) == 0
         assert len(server.asked) == 1
 
 

@@ -18,13 +18,15 @@ class FileServer:
     ranges: bool = True
     breaks_after: list[int] = field(default_factory=list)
     """How many bytes each answer sends before the connection breaks; after these, answers are whole."""
+    stalls_after: int = 0
+    """How many bytes an answer sends before it waits for ``goes_on``; 0: it does not wait."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
     lies_by: int = 0
     """What is added to Content-Length."""
     without_length: bool = False
     status: int = 200
     etag: str = ""
     shifts_ranges_by: int = 0
-    waits: threading.Event | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -37,8 +39,6 @@ def serve_file(content: bytes) -> Iterator[FileServer]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             served.asked.append((self.path, wanted))
-            if served.waits:
-                served.waits.wait(60)
             if served.status != 200:
                 self.send_error(served.status)
                 return
@@ -59,7 +59,11 @@ def serve_file(content: bytes) -> Iterator[FileServer]:
                 self.send_header("Content-Length", str(len(data) + served.lies_by))
             self.end_headers()
             with suppress(ConnectionError):  # a client may have enough
-                self.wfile.write(data[: served.breaks_after.pop(0)] if served.breaks_after else data)
+                data = data[: served.breaks_after.pop(0)] if served.breaks_after else data
+                self.wfile.write(data[: served.stalls_after])
+                if served.stalls_after:
+                    served.goes_on.wait(120)
+                self.wfile.write(data[served.stalls_after :])
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass
