@@ -1,12 +1,13 @@
 """Weights by name: what a command takes as a weights file may be the name of a model.
 
-A file of that name comes first. A published model is downloaded when the command runs, after all of its options were
-read, and progress is shown on stderr.
+A file of that name comes first; a folder does not, because nets are built into folders of their name. A published model
+is downloaded when the command runs, after all of its options were read, and progress is shown on stderr.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +33,7 @@ def find_weights(text: str) -> str:
     Raises `FileError` for a name that is nearly that of a model. Any other text is returned as it is, for the reader
     of the file to say what is wrong with it.
     """
-    if os.path.lexists(text) or os.sep in text:
+    if os.sep in text or (os.path.lexists(text) and not Path(text).is_dir()):
         return text
     from caffe_fcn import models
 

@@ -80,7 +80,13 @@ def _attempt(address: str, part: Path, size: int, checked: bool, progress: TaskP
             return "the part that had arrived was too long"
         return ""
     except (OSError, HTTPException, ValueError) as error:
-        return str(getattr(error, "reason", "") or getattr(error, "strerror", "") or error).lower()
+        return _describe(error)
+
+
+def _describe(error: Exception) -> str:
+    """Return what an error of the net says, without its number; urllib wraps the one of the operating system."""
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason).lower()
 
 
 def _receive(answer: _Answer, address: str, part: Path, size: int, progress: TaskProgress | None) -> str:

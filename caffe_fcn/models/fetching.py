@@ -169,14 +169,12 @@ def _check_space(model: Model, part: Path) -> None:
 
 
 def _unreachable(model: Model, path: Path, addresses: Sequence[str], reasons: Sequence[str]) -> FileError:
-    what = "; ".join([reasons[0], *map(" ".join, zip(addresses[1:], reasons[1:], strict=True))])
-    size = f"{model.size.value} bytes" if model.size else "of unknown size"
-    checksum = ", ".join(str(fact.value) for fact in model.checksums[:1]) or "no published checksum"
-    part = path.with_name(f"{path.name}.part")
-    later = "run again to go on from there, or " if part.exists() else ""
-    return FileError(
-        addresses[0], what, f"{later}fetch it elsewhere ({size}, {checksum}) and put it at {path}, or name a mirror"
-    )
+    what = "; ".join([reasons[0], *map(": ".join, zip(addresses[1:], reasons[1:], strict=True))])
+    size = f"{model.size.value} bytes" if model.size else "size unknown"
+    checksum = str(model.checksums[0].value) if model.checksums else "no published checksum"
+    later = "run again to go on from there, or " if path.with_name(f"{path.name}.part").exists() else ""
+    elsewhere = f"fetch {model.file} elsewhere, {size}, {checksum}, and put it at {path}"
+    return FileError(addresses[0], what, f"{later}{elsewhere}; or name a mirror in {MIRROR_VARIABLE}")
 
 
 def _changed(path: Path, found: str, record: ModelRecord) -> FileError:

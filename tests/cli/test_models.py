@@ -122,6 +122,12 @@ def test_a_file_of_that_name_comes_first(cli: CLI, cache: Path, own: Path, serve
     assert server.asked == []
 
 
+def test_a_folder_of_that_name_does_not(cli: CLI, cache: Path, server: FileServer) -> None:
+    Path("voc-fcn16s").mkdir()  # as 'net build voc-fcn16s -o voc-fcn16s' makes it
+    assert cli("weights", "info", "voc-fcn16s").status == 0
+    assert len(server.asked) == 1
+
+
 def test_a_name_is_downloaded_where_a_command_takes_weights(cli: CLI, cache: Path, server: FileServer) -> None:
     Path("net.prototxt").write_text(
         'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }'
