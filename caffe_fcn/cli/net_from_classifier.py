@@ -9,9 +9,10 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.net_build import read_class_count
+from caffe_fcn.cli.net_build import read_dataset
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -43,14 +44,17 @@ def from_classifier(
 
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
-    layers. Run Caffe in the folder of the prototxts.
+    layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
+    set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
     """
-    if classes is None and source:
-        classes = read_class_count(source)
-    if classes is None:
+    about = dataset_json.read(Path(source)) if source else None
+    count = classes or (len(about.classes) if about and about.classes else None)
+    if count is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
-    net = make_fcn(read_net(deploy, allow_unknown), classes, int(stride or FCN_STRIDES[0]))
+    net = make_fcn(read_net(deploy, allow_unknown), count, int(stride or FCN_STRIDES[0]))
     _check_stride(net, stride)
+    if source:
+        options |= {"classes": count, "dataset": read_dataset(source, net, classes is None)}
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
