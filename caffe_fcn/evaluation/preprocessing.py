@@ -6,6 +6,7 @@ own data layer. A mean that nothing says is assumed to be 0, and the note says s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import is_all_in_one, select_phase
-from caffe_fcn.net.layer_types import Origin, origin_of
+from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.means import average_channels, make_mean, read_mean
 
@@ -84,7 +85,7 @@ def find_preprocessing(
         scale = described.scale if described else transform.scale
     order = described.order if described else "BGR"
     folder = Path(path).parent
-    if isinstance(mean, (str, Path)):
+    if isinstance(mean, (str, os.PathLike)):
         return _with_size_noted(Preprocessing(read_mean(mean), scale, order), str(mean))
     if mean is not None and len(tuple(mean)):
         return Preprocessing(make_mean(list(mean)), scale, order)
@@ -117,8 +118,13 @@ def _find_input(model: Model | None, blob: str) -> Input | None:
 
 def _find_shift(net: NetParameter, blob: str) -> bool:
     """Whether the net itself subtracts a mean from ``blob``, as the nets of DIGITS do."""
-    layers = select_phase(net, "deploy").layer
-    return any(each.type == "Power" and blob in each.bottom and each.power_param.shift != 0 for each in layers)
+    return any(blob in layer.bottom and _shifts_values(layer) for layer in select_phase(net, "deploy").layer)
+
+
+def _shifts_values(layer: LayerParameter) -> bool:
+    """Whether a layer without parameters adds a constant to all values."""
+    affine = layer_type(layer.type).affine
+    return affine is not None and affine.params == (0, 0) and affine.factors(layer, ())[1] != 0
 
 
 def _with_size_noted(found: Preprocessing, file: str) -> Preprocessing:
