@@ -95,9 +95,10 @@ _ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
-    With --source SET, a folder as 'caffe-fcn data' writes it, the nets read its databases, learn its classes, subtract
-    its mean and ignore its ignored label, and the solver tests on all images of its validation part. Options that are
-    given overrule the data set. In a folder, model.json says what the nets take and give.
+    With --source SET, a folder as 'caffe-fcn data' writes it or a data set job of DIGITS, the nets read its databases,
+    learn its classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its
+    validation part. Options that are given overrule the data set. In a folder, model.json says what the nets take and
+    give.
 
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
     """
@@ -116,12 +117,16 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
 
 
 def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -> Description | None:
-    """The ``dataset.json`` of ``source``, with notes on what it says for a net; None if there is none."""
-    about = dataset_json.read(Path(source))
+    """The description of the data set in ``source``, with notes on what it says for a net; None if there is none."""
+    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
+
+    about = opening.describe(source)
     if about is None:
         return None
     if about.classes and with_classes:
-        echo(f"note: {len(about.classes)} classes, as {Path(source) / dataset_json.FILE} says", err=True)
+        described = Path(source) / dataset_json.FILE
+        where = described if described.is_file() else f"{source}, a data set job of DIGITS,"
+        echo(f"note: {len(about.classes)} classes, as {where} says", err=True)
     for note in list_notes(net, about):
         print_note(note)
     return about

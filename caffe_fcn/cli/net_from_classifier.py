@@ -12,7 +12,6 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import read_dataset
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
-from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -47,8 +46,7 @@ def from_classifier(
     layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
     set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
     """
-    about = dataset_json.read(Path(source)) if source else None
-    count = classes or (len(about.classes) if about and about.classes else None)
+    count = classes or (_count_classes(source) if source else None)
     if count is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
     net = make_fcn(read_net(deploy, allow_unknown), count, int(stride or FCN_STRIDES[0]))
@@ -61,6 +59,14 @@ def from_classifier(
         echo(path)
     if not Verbosity.quiet:
         _explain(net, deploy, output)
+
+
+def _count_classes(source: str) -> int | None:
+    """Return how many classes the data set in ``source`` has, or None where it does not say it."""
+    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
+
+    about = opening.describe(source)
+    return len(about.classes) if about is not None and about.classes else None
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:

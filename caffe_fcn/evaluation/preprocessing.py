@@ -87,7 +87,7 @@ def find_preprocessing(
     folder = Path(path).parent
     if isinstance(mean, (str, os.PathLike)):
         return _with_size_noted(Preprocessing(read_mean(mean), scale, order), str(mean))
-    if mean is not None and len(tuple(mean)):
+    if mean:
         return Preprocessing(make_mean(list(mean)), scale, order)
     if described and described.mean_file is not None:
         file = folder / described.mean_file

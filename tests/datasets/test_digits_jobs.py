@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from caffe_worker import CaffeWorker
 from command import Ran
 from digits_layout import CLASSES, COUNTS, DATA_ID, draw_pair, make_classification_job, make_data_job, read_mean_image
 
-from caffe_fcn import datasets
+from caffe_fcn import datasets, proto
+from caffe_fcn.description import model_json
 from caffe_fcn.errors import FileError
 
 Cli = Callable[..., Ran]
@@ -67,7 +69,8 @@ def test_labels_that_the_names_do_not_cover_are_a_fault(job: Path, cli: Cli) -> 
     (job / "labels.txt").write_text("road\nsky\n")
     checked = cli("data", "info", job, "--check")
     assert checked.status == 1
-    assert "value 2" in checked.out or "2" in checked.out
+    assert "has 2 at" in checked.out
+    assert "outside the 2 classes" in checked.out
 
 
 def test_lists_of_its_files_keep_the_splits_apart(job: Path, cli: Cli) -> None:
@@ -108,3 +111,23 @@ def test_a_folder_without_databases_is_no_data_set(tmp_path: Path) -> None:
     assert datasets.describe(tmp_path) is None
     with pytest.raises(FileError, match="holds no data set"):
         datasets.open(tmp_path)
+
+
+def test_a_net_is_built_for_it(job: Path, cli: Cli, caffe: CaffeWorker) -> None:
+    """Real Caffe's data layers give its records, minus its mean; the solver tests on all of its validation part."""
+    net = job.parent / "net"
+    built = cli("net", "build", "voc-fcn8s-atonce", "--source", job, "-o", net)
+    assert built.status == 0
+    assert "3 classes, as" in built.err
+    for phase, first in (("train", 0), ("val", COUNTS["train_db"])):
+        sources = [layer for layer in proto.read_net(net / f"{phase}.prototxt").layer if not layer.bottom]
+        assert [layer.type for layer in sources] == ["Data", "Data"]
+        batch = caffe.batches(str(proto.NetParameter(layer=sources)), net, 1)[0]
+        image, label = draw_pair(first)
+        mean = read_mean_image(job).mean(axis=(1, 2))[:, None, None]
+        np.testing.assert_allclose(batch["data"][0], image.transpose(2, 0, 1)[::-1] - mean, rtol=0, atol=1e-3)
+        np.testing.assert_array_equal(batch["label"][0, 0], label)
+    assert proto.read_solver(net / "solver.prototxt").test_iter == [COUNTS["val_db"]]
+    model = model_json.read(net)
+    assert model is not None
+    assert model.outputs[0].classes == CLASSES

@@ -130,12 +130,14 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
 def describe(folder: PathLike) -> Description | None:
     """Return the description of the data set in ``folder``, or None where there is none.
 
-    It is that of ``dataset.json``, or for a data set job of DIGITS what its files say. Raises `FileError` and
-    `DatasetError`.
+    It is that of ``dataset.json``, or for a data set job of DIGITS what its files say. Raises `FileError`,
+    `DatasetError` and `WeightsError` for a damaged file.
     """
     root = Path(folder)
     about = dataset_json.read(root)
-    return about if about is not None else digits_jobs.describe(root, splits(root))
+    if about is not None or not root.is_dir():
+        return about
+    return digits_jobs.describe(root, splits(root))
 
 
 def splits(folder: PathLike) -> dict[str, Paths]:
