@@ -109,9 +109,9 @@ def _check_record(pairs: Pairs, index: int, rules: Rules, channels: int | None, 
     where = pairs.locate(pairs.labels, index)
     lossy = _check_compression(pairs.labels[index], where, rules)
     yield from lossy
-    for fault in _check_label(label, image, where, rules, part):
-        if not lossy or fault.check not in _INVENTED:
-            yield fault
+    for found in _check_label(label, image, where, rules, part):
+        if not lossy or found.check not in _INVENTED:
+            yield found
 
 
 def _check_compression(record: bytes, where: str, rules: Rules) -> list[Fault]:
