@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_FOLDER_OR_LIST = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -226,10 +227,22 @@ def m2nist(**settings: Any) -> Description:
 
 @data.command()
 @builds
-@click.option("--images", type=_FOLDER, required=True, help="The folder of images.")
-@click.option("--labels", type=_FOLDER, required=True, help="The folder of labels, which have the names of the images.")
-@click.option("--val-images", type=_FOLDER, help="The folder of images for validation.")
-@click.option("--val-labels", type=_FOLDER, help="The folder of labels for validation.")
+@click.option(
+    "--images",
+    type=_FOLDER_OR_LIST,
+    required=True,
+    metavar="DIR|LIST",
+    help="The images: a folder, or a text file with a path a line.",
+)
+@click.option(
+    "--labels",
+    type=_FOLDER_OR_LIST,
+    required=True,
+    metavar="DIR|LIST",
+    help="The labels, which have the names of the images.",
+)
+@click.option("--val-images", type=_FOLDER_OR_LIST, metavar="DIR|LIST", help="The images for validation.")
+@click.option("--val-labels", type=_FOLDER_OR_LIST, metavar="DIR|LIST", help="The labels for validation.")
 @_val_percent(
     None,
     "The share of the pairs that is set aside for validation (default: 10, at least one pair; none with --val-images).",
@@ -267,7 +280,11 @@ def m2nist(**settings: Any) -> Description:
 def folder(
     classes: str | None, colours: Path | None, ignore: int, val_percent: float | None, **settings: Any
 ) -> Description:
-    """Build a data set from a folder of images and a folder of labels, paired by their names without suffixes."""
+    """Build a data set from a folder of images and a folder of labels, paired by their names without suffixes.
+
+    A list of files takes the place of a folder. Its paths are relative to the folder of the list; what is not there is
+    looked for in the working directory. Two lists without a common name pair line by line.
+    """
     from caffe_fcn.datasets.formats import folder
     from caffe_fcn.datasets.records import classes as class_files
     from caffe_fcn.datasets.records import palette

@@ -1,28 +1,27 @@
-"""A folder of images and a folder of labels, paired by their names without extensions."""
+"""Images and labels in folders, or in lists of files, paired by their names without extensions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from posixpath import splitext
 
 from caffe_fcn.datasets.build.file_pairs import FilePair, PairConverter, build_from_pairs, find_first_shape, shuffled
 from caffe_fcn.datasets.build.missing_colours import explain_missing_colours
 from caffe_fcn.datasets.build.options import ImportOptions
+from caffe_fcn.datasets.build.pairing import pair_up
 from caffe_fcn.datasets.records import labels as label_images
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import Encoding, LabelFormat, MissingColoursError
+from caffe_fcn.datasets.records.listed_files import open_files, require_listed
 from caffe_fcn.datasets.records.lossy import check_lossless
 from caffe_fcn.datasets.records.palette import Colour, fill_gaps
-from caffe_fcn.datasets.records.stores import Folder, Store
+from caffe_fcn.datasets.records.stores import Store
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.files import PathLike
 
 VAL_PERCENT = 10
 """The share of the pairs that is set aside for validation where nothing else is said."""
-
-_EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pnm", ".tif", ".tiff", ".gif", ".webp"}
 
 
 def build(
@@ -44,7 +43,8 @@ def build(
 
         folder.build("set", "photos", "masks", val_percent=10, classes=["background", "cat"])
 
-    The validation set comes from its own folders, or is ``val_percent`` of the pairs (None: 10). Any share but 0 is one
+    Each of the folders may be a text file with a path a line instead (see `pairing`). The validation set comes from its
+    own folders, or is ``val_percent`` of the pairs (None: 10). Any share but 0 is one
     pair at least, and leaves one to train on; a single pair is for training. ``encoding`` says how labels
     encode classes (None: as the first label does), ``colours`` are the colours of their values, and ``ignore`` is the
     value of pixels that don't count. With ``same_size`` an image of another size than the first is a fault. ``name`` is
@@ -60,9 +60,11 @@ def build(
         val_percent = 0 if val_images is not None else VAL_PERCENT
     if ignore is None and options.format.size and options.format.resize_mode in ("fill", "half-crop"):
         raise DatasetError("resizing", f"{options.format.resize_mode} frames labels with the ignore label", "name one")
-    stores = {"train": (Folder(images), Folder(labels))}
+    stores = {"train": (open_files(images), open_files(labels))}
     if val_images is not None and val_labels is not None:
-        stores["val"] = (Folder(val_images), Folder(val_labels))
+        stores["val"] = (open_files(val_images), open_files(val_labels))
+    if options.on_error == "stop":
+        require_listed(store for both in stores.values() for store in both)
     pairs = {split: pair_up(*both) for split, both in stores.items()}
     if val_percent:
         stores["val"] = stores["train"]
@@ -103,18 +105,6 @@ def build(
     return build_from_pairs(output, about, converters, options)
 
 
-def pair_up(images: Store, labels: Store) -> list[FilePair]:
-    """The pairs in two stores, in the order of their names; a file without a partner is a pair with one name empty.
-
-    Raises `Fault` where two files of one store have the same name before the extension.
-    """
-    image_of, label_of = (_find_stems(store) for store in (images, labels))
-    if not image_of:
-        raise DatasetError(images.locate(""), "holds no images", f"of {', '.join(sorted(_EXTENSIONS))}")
-    stems = sorted(image_of.keys() | label_of.keys())
-    return [FilePair(stem, image_of.get(stem, ""), label_of.get(stem, "")) for stem in stems]
-
-
 def set_aside(pairs: Sequence[FilePair], percent: float, seed: int) -> tuple[list[FilePair], list[FilePair]]:
     """The pairs that stay for training, and the percentage that is set aside for validation, both in their order.
 
@@ -130,18 +120,6 @@ def shuffled_pairs(pairs: Iterable[FilePair], seed: int) -> list[FilePair]:
     """The pairs in an order that depends on their names and the seed alone."""
     by_name = {pair.name: pair for pair in pairs}
     return [by_name[name] for name in shuffled(by_name, seed)]
-
-
-def _find_stems(store: Store) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in store.names():
-        stem, extension = splitext(name)
-        if extension.lower() not in _EXTENSIONS:
-            continue
-        if stem in found:
-            raise Fault("pair", store.locate(name), f"has the name of {store.locate(found[stem])}", "remove one")
-        found[stem] = name
-    return found
 
 
 def _detect_format(
