@@ -177,7 +177,7 @@ def read(folder: Path) -> None:
 def arguments(source: Path, output: Path) -> list[str]:
     """Of the command that builds a data set from a source."""
     folders = ["--images", str(source / "images"), "--labels", str(source / "labels")]
-    return ["data", "folder", *folders, "-o", str(output), "--quiet"]
+    return ["data", "folder", *folders, "--val-percent", "0", "-o", str(output), "--quiet"]
 
 
 def build(source: Path, output: Path, *options: str) -> None:

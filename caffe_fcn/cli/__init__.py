@@ -28,6 +28,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),
     "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
+    "models": ("models", "models", "Published weights by name: list, download, add."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),
     "surgery": ("surgery", "surgery", "Move the weights of a classifier into an FCN."),

@@ -13,7 +13,7 @@ import click
 from caffe_fcn.cli import data_look
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.params import Size
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.datasets.reference_layers.published_sets import SETS
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_FOLDER_OR_LIST = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -155,14 +156,14 @@ def _seed(default: int = 1337) -> Callable[[Function], Function]:
     )
 
 
-def _val_percent(default: float) -> Callable[[Function], Function]:
+def _val_percent(default: float | None, help: str = "") -> Callable[[Function], Function]:
     return click.option(
         "--val-percent",
         type=click.FloatRange(0, 100, max_open=True),
         default=default,
         show_default=True,
         metavar="N",
-        help="The share of the pairs that is used for validation.",
+        help=help or "The share of the pairs that is used for validation.",
     )
 
 
@@ -226,11 +227,26 @@ def m2nist(**settings: Any) -> Description:
 
 @data.command()
 @builds
-@click.option("--images", type=_FOLDER, required=True, help="The folder of images.")
-@click.option("--labels", type=_FOLDER, required=True, help="The folder of labels, which have the names of the images.")
-@click.option("--val-images", type=_FOLDER, help="The folder of images for validation.")
-@click.option("--val-labels", type=_FOLDER, help="The folder of labels for validation.")
-@_val_percent(0)
+@click.option(
+    "--images",
+    type=_FOLDER_OR_LIST,
+    required=True,
+    metavar="DIR|LIST",
+    help="The images: a folder, or a text file with a path a line.",
+)
+@click.option(
+    "--labels",
+    type=_FOLDER_OR_LIST,
+    required=True,
+    metavar="DIR|LIST",
+    help="The labels, which have the names of the images.",
+)
+@click.option("--val-images", type=_FOLDER_OR_LIST, metavar="DIR|LIST", help="The images for validation.")
+@click.option("--val-labels", type=_FOLDER_OR_LIST, metavar="DIR|LIST", help="The labels for validation.")
+@_val_percent(
+    None,
+    "The share of the pairs that is set aside for validation (default: 10, at least one pair; none with --val-images).",
+)
 @click.option(
     "--classes",
     metavar="N|FILE",
@@ -261,19 +277,39 @@ def m2nist(**settings: Any) -> Description:
 @_SHUFFLE
 @_seed()
 @imports
-def folder(classes: str | None, colours: Path | None, ignore: int, **settings: Any) -> Description:
-    """Build a data set from a folder of images and a folder of labels, paired by their names without suffixes."""
+def folder(
+    classes: str | None, colours: Path | None, ignore: int, val_percent: float | None, **settings: Any
+) -> Description:
+    """Build a data set from a folder of images and a folder of labels, paired by their names without suffixes.
+
+    A list of files takes the place of a folder. Its paths are relative to the folder of the list; what is not there is
+    looked for in the working directory. Two lists without a common name pair line by line.
+    """
     from caffe_fcn.datasets.formats import folder
     from caffe_fcn.datasets.records import classes as class_files
     from caffe_fcn.datasets.records import palette
 
     map, names = palette.read(colours) if colours else (None, None)
-    return folder.build(
+    about = folder.build(
         classes=class_files.parse_names(classes) if classes else names,
         colours=map,
         ignore=None if ignore < 0 else ignore,
+        val_percent=val_percent,
         **settings,
     )
+    if val_percent is None and settings["val_images"] is None:
+        print_note(_describe_split(about))
+    return about
+
+
+def _describe_split(about: Description) -> str:
+    """What was set aside for validation without being asked for."""
+    counts = {name: split["count"] for name, split in about.splits.items()}
+    if "val" not in counts:
+        return "a single pair is for training: there is no validation set"
+    share = about.options["val_percent"]
+    total = sum(counts.values())
+    return f"{share:g} % of the pairs are for validation: {counts['val']} of {total} (--val-percent 0 sets none aside)"
 
 
 def _splits(train: str, val: str) -> Callable[[Function], Function]:

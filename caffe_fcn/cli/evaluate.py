@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
     blob_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="W")
+@click.argument("weights", type=WeightsParam(), metavar="W")
 @click.option("--data", required=True, metavar="DIR", help="The folder of the data set, as 'caffe-fcn data' writes it.")
 @click.option("--split", metavar="NAME", help="The split to score (default: val, or the only one).")
 @json_option

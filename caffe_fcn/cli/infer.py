@@ -9,6 +9,7 @@ import click
 
 from caffe_fcn import engines, files, proto
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
     blob_option,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="W")
+@click.argument("weights", type=WeightsParam(), metavar="W")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
 @engine_option

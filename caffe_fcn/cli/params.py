@@ -60,7 +60,7 @@ class NumberList(SpelledType):
             return tuple(value)
         numbers = self.parse(value)
         if numbers is None:
-            self.fail(f"{value!r} is no {self.what}", param, ctx)
+            self.fail(f"{value!r} is not a {self.what}", param, ctx)
         return numbers
 
 

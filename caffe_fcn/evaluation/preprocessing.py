@@ -21,7 +21,7 @@ from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import is_all_in_one, select_phase
-from caffe_fcn.net.layer_types import Origin, origin_of
+from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.means import average_channels, make_mean, read_mean
 
@@ -118,8 +118,13 @@ def _find_input(model: Model | None, blob: str) -> Input | None:
 
 def _find_shift(net: NetParameter, blob: str) -> bool:
     """Whether the net itself subtracts a mean from ``blob``, as the nets of DIGITS do."""
-    layers = select_phase(net, "deploy").layer
-    return any(each.type == "Power" and blob in each.bottom and each.power_param.shift != 0 for each in layers)
+    return any(blob in layer.bottom and _shifts_values(layer) for layer in select_phase(net, "deploy").layer)
+
+
+def _shifts_values(layer: LayerParameter) -> bool:
+    """Whether a layer without parameters adds a constant to all values."""
+    affine = layer_type(layer.type).affine
+    return affine is not None and affine.params == (0, 0) and affine.factors(layer, ())[1] != 0
 
 
 def _with_size_noted(found: Preprocessing, file: str) -> Preprocessing:

@@ -14,7 +14,8 @@ from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError
 from caffe_fcn.interop.job_paths import find_image_layer
 from caffe_fcn.net.graph import Graph, select_phase
-from caffe_fcn.net.layer_types import Origin, origin_of
+from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
+from caffe_fcn.net.layer_types.losses import is_loss
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import NetParameter
 
@@ -60,7 +61,7 @@ def describe_net(
     taken = Input(fed, channels, order, transform.mean, transform.mean_file or None, transform.scale)
     last = Graph(select_phase(deploy, "deploy")).outputs()[-1]
     count, notes = _count_channels(deploy, last.name)
-    kind = "probabilities" if last.maker.type == "Softmax" else "grey" if count == 1 else "scores"
+    kind = "probabilities" if layer_type(last.maker.type).normalizes_scores else "grey" if count == 1 else "scores"
     known, remarks = _match_names(names or [], count)
     answer = Output(last.name, kind, known, ignore_label=_find_ignore_label(train_val))
     return Model([taken], [answer]), [*notes, *remarks]
@@ -100,7 +101,7 @@ def _find_input(deploy: NetParameter) -> tuple[str, int]:
 def _find_ignore_label(net: NetParameter | None) -> int | None:
     """Return the label that the loss ignores."""
     for layer in net.layer if net is not None else ():
-        if layer.type.endswith("Loss") and layer.loss_param.HasField("ignore_label"):
+        if is_loss(layer.type) and layer.loss_param.HasField("ignore_label"):
             value = int(layer.loss_param.ignore_label)
             return value if 0 <= value < _MOST_CLASSES else None
     return None

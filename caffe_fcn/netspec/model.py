@@ -13,6 +13,7 @@ from typing import Any
 from caffe_fcn.datasets.reference_layers.published_sets import SETS, TopFile
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.net.graph import Graph
+from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
 from caffe_fcn.netspec.options import make_plan
@@ -76,7 +77,7 @@ def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]
 def _find_kind(plan: BuildPlan, layer: str) -> str:
     if not plan.variant.takes_classes:
         return "grey"
-    return "probabilities" if layer == "Softmax" else "scores"
+    return "probabilities" if layer_type(layer).normalizes_scores else "scores"
 
 
 def _find_names(plan: BuildPlan, labelling: int) -> list[str] | None:

@@ -72,7 +72,7 @@ def data(cli: Cli, made: Path) -> Path:
         names = made / "classes.txt"
         names.write_text("background\nsquare\ncircle\nstar\n")
         folders = ["--images", made / "images", "--labels", made / "labels"]
-        ran = cli("data", "folder", *folders, "--classes", names, "-o", path)
+        ran = cli("data", "folder", *folders, "--classes", names, "--val-percent", 0, "-o", path)
         assert ran.status == 0, ran.err
     return path
 

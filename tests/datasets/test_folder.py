@@ -50,7 +50,9 @@ class Source:
         self.rgb[name], self.classes[name] = np.array(Image.open(self.images / f"{name}.{kind}")), label
 
     def build(self, output: Path, **options: object) -> Path:
-        folder.build(output, self.images, self.labels, classes=[f"c{i}" for i in range(CLASSES)], **options)  # type: ignore[arg-type]
+        """All pairs are for training, unless the options say otherwise."""
+        classes = [f"c{i}" for i in range(CLASSES)]
+        folder.build(output, self.images, self.labels, **{"classes": classes, "val_percent": 0, **options})  # type: ignore[arg-type]
         return output
 
 
@@ -272,6 +274,51 @@ def test_a_percentage_or_folders_make_the_validation_set(source: Source, tmp_pat
     assert len(datasets.open(made)) == 6 and datasets.open(made, "val").names == sorted(other.rgb)
 
 
+@pytest.mark.parametrize(("count", "aside"), [(1, 0), (2, 1), (4, 1), (14, 1), (16, 2), (30, 3)])
+def test_a_tenth_is_for_validation_unless_told_otherwise(tmp_path: Path, cli, count: int, aside: int) -> None:
+    source = Source(tmp_path, count, "png")
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o")
+    done = cli(*command, tmp_path / "set")
+    assert done.status == 0, done.err
+    splits = json.loads((tmp_path / "set" / "dataset.json").read_text())["splits"]
+    assert {name: split["count"] for name, split in splits.items()} == (
+        {"train": count - aside, "val": aside} if aside else {"train": 1}
+    )
+    note = next(line for line in done.err.splitlines() if line.startswith("note: "))
+    assert (f"{aside} of {count}" in note and "--val-percent 0" in note) if aside else "no validation" in note
+    none = cli(*command, tmp_path / "none", "--val-percent", 0)
+    assert none.status == 0 and "note" not in none.err
+    assert json.loads((tmp_path / "none" / "dataset.json").read_text())["splits"].keys() == {"train"}
+
+
+def test_the_default_share_is_that_of_the_same_number_and_goes_on_as_it(source: Source, tmp_path: Path, cli) -> None:
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o")
+    assert (
+        cli(*command, tmp_path / "default").status == cli(*command, tmp_path / "ten", "--val-percent", 10).status == 0
+    )
+    for path in sorted(path for path in (tmp_path / "ten").rglob("*") if path.is_file() and path.name != "lock.mdb"):
+        assert path.read_bytes() == (tmp_path / "default" / path.relative_to(tmp_path / "ten")).read_bytes(), path
+
+
+def test_every_share_leaves_a_pair_for_either_set_and_only_complete_pairs_validate(
+    source: Source, tmp_path: Path
+) -> None:
+    made = source.build(tmp_path / "most", val_percent=99)
+    assert len(datasets.open(made)) == 1 and len(datasets.open(made, "val")) == 5
+    for name in sorted(source.rgb)[1:5]:
+        (source.labels / f"{name}.png").unlink()
+    made = source.build(tmp_path / "few", val_percent=10, options=ImportOptions(on_error="skip"))
+    assert len(datasets.open(made)) == len(datasets.open(made, "val")) == 1
+
+
+def test_no_share_is_set_aside_where_folders_make_the_validation_set(source: Source, tmp_path: Path, cli) -> None:
+    other = Source(tmp_path / "other", 3, "png", seed=9)
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o", tmp_path / "set")
+    done = cli(*command, "--val-images", other.images, "--val-labels", other.labels)
+    assert done.status == 0 and "note" not in done.err
+    assert len(datasets.open(tmp_path / "set")) == 6 and len(datasets.open(tmp_path / "set", "val")) == 3
+
+
 def test_the_validation_set_does_not_change_when_pictures_of_other_names_come_first(
     source: Source, tmp_path: Path
 ) -> None:
@@ -378,7 +425,7 @@ def test_a_decompression_bomb_is_refused_unread(source: Source, tmp_path: Path) 
 
 
 def test_resizing_makes_no_bomb_of_a_small_image(source: Source, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no size"):
+    with pytest.raises(DatasetError, match="is not a size"):
         RecordFormat(size=(10**6, 10**6))
     long = np.zeros((1, 1, 50_000), np.uint8)
     with pytest.raises(Fault, match="before it is cropped"):
@@ -397,8 +444,42 @@ def test_a_colour_that_no_class_has_is_told_with_its_place(source: Source, tmp_p
     for name, classes in source.classes.items():
         Image.fromarray(np.zeros((*classes.shape, 3), np.uint8)).save(source.labels / f"{name}.png")
     Image.fromarray(label).save(source.labels / "pic_03.png")
-    with pytest.raises(Fault, match="colour 1 2 3 at x=7, y=5"):
+    with pytest.raises(Fault, match=r'colour 1 2 3 at x=7, y=5.*"1 2 3" \(1 pixel\)'):
         source.build(tmp_path / "set", colours={0: (0, 0, 0)}, options=ImportOptions(allow=["one-class"]))
+
+
+def test_colours_that_no_file_declares_are_listed_and_the_command_of_the_error_declares_them(
+    source: Source, tmp_path: Path, cli
+) -> None:
+    counts: dict[str, int] = {}
+    for name, label in source.classes.items():
+        image = paletted(label).convert("RGB")
+        image.save(source.labels / f"{name}.png")
+        for colour in np.array(image).reshape(-1, 3).tolist():
+            text = " ".join(map(str, colour))
+            counts[text] = counts.get(text, 0) + 1
+    command = ("data", "folder", "--images", source.images, "--labels", source.labels, "-o", tmp_path / "set")
+    done = cli(*command)
+    assert done.status == 2 and done.err.count("\n") == 1
+    assert all(f"{colour} ({pixels} pixels)" in done.err for colour, pixels in counts.items())
+    assert len(counts) == CLASSES + 1 and "--colo" in done.err
+    paste = done.err[done.err.index("printf") : done.err.rindex(")")]
+    subprocess.run(["sh", "-c", paste], cwd=tmp_path, check=True)
+    assert cli(*command, "--colours", tmp_path / "colours.txt").status == 0
+    declared, _ = palette.read(tmp_path / "colours.txt")
+    assert declared[255] == palette.make_voc_palette()[255]
+    for split in ("train", "val"):
+        pairs = datasets.open(tmp_path / "set", split)
+        for name, (_, label) in zip(pairs.names, pairs, strict=True):
+            painted = np.array([declared.get(value, (0, 0, 0)) for value in range(256)])[label[0]]
+            assert (painted == np.array(Image.open(source.labels / f"{name}.png"))).all()
+
+
+def test_labels_of_more_colours_than_classes_are_no_labels(source: Source, tmp_path: Path) -> None:
+    for name, rgb in source.rgb.items():
+        Image.fromarray(rgb).save(source.labels / f"{name}.png")
+    with pytest.raises(DatasetError, match="more than there can be classes"):
+        source.build(tmp_path / "set")
 
 
 def test_options_that_exclude_each_other_are_refused(source: Source, tmp_path: Path) -> None:
@@ -444,7 +525,7 @@ def test_the_command_reads_classes_and_colours_from_files(source: Source, tmp_pa
     done = subprocess.run(
         [*command, "--colors", "colours.txt", "-o", "set"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1) and "1 of 6" in done.stderr
     about = json.loads((tmp_path / "set" / "dataset.json").read_text())
     assert about["classes"] == names
     for name, (_, label) in zip(datasets.open(tmp_path / "set").names, datasets.open(tmp_path / "set"), strict=True):

@@ -177,7 +177,7 @@ NAMES = {b"line\nbreak": r"line\nbreak", b"not UTF-8 \xff": r"not UTF-8 \xff", b
 def test_names_that_no_list_can_hold_are_refused_or_skipped(tmp_path: Path, name: bytes) -> None:
     pairs_in(tmp_path, b"one", b"two ", name)
     build = lambda options: folder.build(  # noqa: E731
-        tmp_path / "set", tmp_path / "images", tmp_path / "labels", options=options
+        tmp_path / "set", tmp_path / "images", tmp_path / "labels", val_percent=0, options=options
     )
     with pytest.raises(Fault, match="no list can hold") as raised:
         build(ImportOptions(allow=["one-class"]))

@@ -65,7 +65,8 @@ def test_images_keep_their_bytes_and_raw_records_become_equal_pngs(made: Path, t
         assert zero == "0"
         assert Path(path).read_bytes() == (made / f"images/{name}.jpg").read_bytes()
     raw = RecordFormat(image_encoding="raw", label_encoding="raw")
-    folder.build(tmp_path / "raw", made / "images", made / "labels", options=ImportOptions(raw, shuffle=False))
+    options = ImportOptions(raw, shuffle=False)
+    folder.build(tmp_path / "raw", made / "images", made / "labels", val_percent=0, options=options)
     assert cli("data", "lists", tmp_path / "raw").status == 0
     for number in range(5):
         image = Image.open(tmp_path / f"raw/files/train_images/{number:08}.png")
@@ -92,10 +93,10 @@ def test_what_cannot_be_listed_is_told_and_leaves_nothing(made: Path, tmp_path: 
 
 
 def test_a_data_set_that_is_built_again_takes_its_files_and_lists_with_it(made: Path, cli) -> None:
-    build = ("data", "folder", "--images", made / "images", "--labels", made / "labels", "-o", made / "set", "--quiet")
+    build = ("data", "folder", "--images", made / "images", "--labels", made / "labels", "-o", made / "set")
     cli("data", "lists", made / "set")
     (made / "set" / "files" / "mine.txt").write_text("not of the data set")
-    assert cli(*build).status == 0  # of one split now: the lists of val would name what is gone
+    assert cli(*build, "--val-percent", 0).status == 0  # of one split now: the lists of val would name what is gone
     left = {str(path.relative_to(made / "set")) for path in (made / "set").rglob("*.txt")}
     assert left == {"train.txt", "files/mine.txt"}
     assert not list((made / "set").rglob("*.jpg"))

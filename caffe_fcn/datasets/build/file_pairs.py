@@ -16,6 +16,7 @@ from caffe_fcn.datasets.build.record_format import RecordFormat
 from caffe_fcn.datasets.records import datum, png
 from caffe_fcn.datasets.records.faults import Fault, Rules
 from caffe_fcn.datasets.records.labels import LabelFormat
+from caffe_fcn.datasets.records.lossy import check_lossless
 from caffe_fcn.datasets.records.stores import Store, escape_name
 from caffe_fcn.description.dataset_fields import is_listable
 from caffe_fcn.description.dataset_json import Description
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
-"""Reads the class indices, H x W, from the bytes of a label file that is no image (and names the file in errors)."""
+"""Reads the class indices, H x W, from the bytes of a label file that is not an image; errors name the file."""
 
 
 _PREFETCHED = 64
@@ -102,6 +103,8 @@ class PairConverter:
                 allowed = self.rules.enforce(self.labels.check_header(copyable, data, where))
                 _check_size(copyable.size, size, where, image_where)
                 return datum.pack_image(png.to_grey(copyable), (1, *size)), allowed
+            if not copyable:
+                check_lossless(data, where, self.rules, self.labels.colours)
             label, faults = self.labels.read(data, where)
         else:
             label, faults = self.labels(data, where), []

@@ -13,7 +13,9 @@ from google.protobuf.message import DecodeError
 from caffe_fcn import files
 from caffe_fcn.datasets.inspect.statistics import Statistics, check_finite, to_class_indices
 from caffe_fcn.datasets.parallel import map_in_order
+from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.faults import REBUILD, Fault, Rules
+from caffe_fcn.datasets.records.lossy import check_lossless
 from caffe_fcn.datasets.records.opening import Array, Pairs
 from caffe_fcn.errors import DatasetError, FileError
 from caffe_fcn.progress import TaskProgress
@@ -21,6 +23,7 @@ from caffe_fcn.proto import BlobProto
 
 _CHUNK = 16  # records that a thread takes at a time
 _KEPT = 100  # faults of each check
+_INVENTED = ("outside", "encoding")  # the checks whose faults follow from a lossy format
 
 
 @dataclass
@@ -103,7 +106,22 @@ def _check_record(pairs: Pairs, index: int, rules: Rules, channels: int | None, 
     if pairs.labels is None:
         part.add(image, None)
         return
-    yield from _check_label(label, image, pairs.locate(pairs.labels, index), rules, part)
+    where = pairs.locate(pairs.labels, index)
+    lossy = _check_compression(pairs.labels[index], where, rules)
+    yield from lossy
+    for found in _check_label(label, image, where, rules, part):
+        if not lossy or found.check not in _INVENTED:
+            yield found
+
+
+def _check_compression(record: bytes, where: str, rules: Rules) -> list[Fault]:
+    held = datum.parse(record, where)
+    if held.encoded:
+        try:
+            check_lossless(held.data, where, rules)
+        except Fault as fault:
+            return [fault]
+    return []
 
 
 def _check_label(label: Array, image: Array, where: str, rules: Rules, part: Statistics) -> Iterator[Fault]:

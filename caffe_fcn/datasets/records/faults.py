@@ -26,6 +26,7 @@ CHECKS = {
     "channels": "images differ in their channels",
     "shape": "images differ in size where all should have one",
     "size": "image and label differ in size",
+    "lossy": "a label is a JPEG or another lossy image, which invents classes",
     "encoding": "a label has another encoding than the others, or is in colours",
     "palette": "the palette of a label is not that of the others",
     "outside": "a label has values outside the classes",

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from caffe_fcn.datasets.records import images, png
+from caffe_fcn.datasets.records.colour_counts import count_colours, describe_lines
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.datasets.records.palette import Colour, fill_gaps
 from caffe_fcn.errors import DatasetError
@@ -28,6 +29,10 @@ _MOST_COLOURS = 256  # an index has 8 bits
 _DESCRIPTIONS = {"palette": "a palette", "grey": "grey values", "rgb": "colours"}
 
 
+class MissingColoursError(DatasetError):
+    """Labels are in colours, and nothing says which class each colour is."""
+
+
 @dataclass(frozen=True)
 class LabelFormat:
     """How the label images of a data set encode classes.
@@ -41,7 +46,7 @@ class LabelFormat:
 
     def __post_init__(self) -> None:
         if self.encoding == "rgb" and not self.colours:
-            raise DatasetError("label encoding rgb", "needs the colours of the classes", "`colours` FILE")
+            raise MissingColoursError("label encoding rgb", "needs the colours of the classes", "`colours` FILE")
 
     def read(self, data: bytes, where: str) -> tuple[NDArray[np.uint8], list[Fault]]:
         """Return the class indices, H x W, and the faults that may be allowed; raises `Fault` for any other."""
@@ -51,7 +56,7 @@ class LabelFormat:
         faults = list(self._check(image, data, where))
         images.load(image, where)
         if self.encoding == "rgb":
-            return self._classify_colours(np.asarray(image.convert("RGB")), where), faults
+            return self._classify_colours(image.convert("RGB"), where), faults
         return np.array(image, np.uint8), faults
 
     def find_copyable(self, data: bytes) -> png.PngParts | None:
@@ -85,9 +90,10 @@ class LabelFormat:
                     yield Fault("palette", where, what)
                     return
 
-    def _classify_colours(self, pixels: NDArray[np.uint8], where: str) -> NDArray[np.uint8]:
+    def _classify_colours(self, image: Image, where: str) -> NDArray[np.uint8]:
         import numpy as np
 
+        pixels = np.asarray(image)
         colours = self.colours or {}
         known = _pack_colours(np.array(list(colours.values()), np.uint8))
         values = np.array(list(colours), np.uint8)
@@ -99,7 +105,8 @@ class LabelFormat:
         if unknown.any():
             y, x = np.argwhere(unknown)[0]
             what = "has the colour {} {} {} at x={}, y={}, which no class has".format(*pixels[y, x], x, y)
-            raise Fault("outside", where, what, "add it to the colours")
+            others = {each: n for each, n in count_colours(image).items() if each not in colours.values()}
+            raise Fault("outside", where, what, f"add to `colours`: {describe_lines(others)}")
         classes: NDArray[np.uint8] = values[indices]
         return classes
 

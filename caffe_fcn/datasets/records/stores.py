@@ -82,12 +82,7 @@ class Folder:
         return read_file(self._prefix + name, self.locate(name))
 
     def prefetch(self, name: str) -> None:
-        with suppress(OSError):  # `read` raises it
-            file = _open(self._prefix + name)
-            try:
-                _fetch(file, 0, 0)
-            finally:
-                os.close(file)
+        prefetch_file(self._prefix + name)
 
     def locate(self, name: str) -> str:
         return escape_name(self._prefix + name)
@@ -160,6 +155,16 @@ def read_file(path: str, where: str | None = None) -> bytes:
     except OSError as error:
         explained = files.to_file_error(where, error)
         raise Fault("broken", explained.where, explained.what, explained.mend) from error
+
+
+def prefetch_file(path: str) -> None:
+    """Ask the system to load a file that will be read soon."""
+    with suppress(OSError, ValueError):  # `read_file` raises it
+        file = _open(path)
+        try:
+            _fetch(file, 0, 0)
+        finally:
+            os.close(file)
 
 
 def _open(path: str) -> int:

@@ -96,6 +96,7 @@ def _labels_are_pillows(inputs: Path, outputs: Path) -> None:
         outputs / "set",
         inputs / "photos",
         inputs / "masks",
+        val_percent=0,
         options=ImportOptions(
             allow=("palette", "one-class", "unlabelled", "alpha"), shuffle=False, on_error="skip", measure=False
         ),
