@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from caffe_fcn import files
+from caffe_fcn.datasets.records.stores import escape_name
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.files import PathLike
@@ -76,7 +77,7 @@ def _write_folder(folder: Path, job: ModelJob) -> ImportedJob:
     labels = job.read_labels()
     names = None if labels is None else labels.decode("utf-8-sig", "replace").splitlines()
     model, notes = describe_net(job.deploy, job.train_val, transform, names)
-    model.dataset = job.data.name if job.data else None
+    model.dataset = escape_name(job.data.resolve().name) if job.data else None
     found.notes += notes
 
     texts = {DEPLOY_FILE: to_text(job.deploy)}

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from caffe_fcn.datasets.records.stores import escape_name
+from caffe_fcn.description.dataset_fields import is_listable
+from caffe_fcn.errors import FileError
 from caffe_fcn.net.layer_types import origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
@@ -36,7 +39,9 @@ def find_paths(net: NetParameter) -> Iterator[tuple[LayerParameter, tuple[str, s
 
 
 def set_path(layer: LayerParameter, field: tuple[str, str], path: str) -> None:
-    """Give a field of a layer another path."""
+    """Give a field of a layer another path; raises `FileError` for one that no prototxt can hold."""
+    if not is_listable(path):
+        raise FileError(escape_name(path), "has a name that is not UTF-8, which no prototxt can hold", "rename it")
     setattr(getattr(layer, field[0]), field[1], path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from digits_layout import (
 )
 from PIL import Image
 
-from caffe_fcn import proto, weights
+from caffe_fcn import datasets, proto, weights
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import FileError, NetError
 from caffe_fcn.interop.digits import import_job
@@ -306,3 +307,20 @@ def test_a_net_that_takes_no_image_is_refused(downloads: dict[str, bytes], tmp_p
     changed = change(downloads, "deploy.prototxt", "dim: 1 dim: 3 dim: 6 dim: 8", "dim: 1 dim: 3")
     with pytest.raises(NetError, match="has no input that takes an image"):
         import_job(write_archive(tmp_path / "net.zip", changed), tmp_path / "net")
+
+
+def test_the_folder_of_the_data_set_may_have_any_name_that_a_prototxt_can_hold(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roads = (jobs / DATA_ID).rename(jobs.parent / "roads")
+    monkeypatch.chdir(roads)
+    import_job(jobs / MODEL_ID, jobs.parent / "net", data=".")
+    model = model_json.read(jobs.parent / "net")
+    assert model is not None
+    assert model.dataset == "roads"
+    odd = roads.rename(jobs.parent / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(FileError, match=r"caf\\xe9/train_db/features: has a name that is not UTF-8"):
+        import_job(jobs / MODEL_ID, jobs.parent / "other", data=odd)
+    about = datasets.describe(odd)
+    assert about is not None
+    assert about.name == r"caf\xe9"

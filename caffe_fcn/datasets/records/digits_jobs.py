@@ -13,6 +13,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.datasets.records import classes, datum
 from caffe_fcn.datasets.records.database import Database
+from caffe_fcn.datasets.records.stores import escape_name
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.weights import average_channels, read_mean
@@ -33,7 +34,7 @@ def describe(root: Path, splits: Mapping[str, tuple[Path, Path | None]]) -> Desc
         name.format(split) == _relative(root, found[0]) for split, found in splits.items() for name, _ in LAYOUTS
     ):
         return None
-    about = Description(root.resolve().name, ignore_label=_UNLABELLED)
+    about = Description(escape_name(root.resolve().name), ignore_label=_UNLABELLED)
     for split, (image_path, label_path) in splits.items():
         paths = {"images": image_path, **({} if label_path is None else {"labels": label_path})}
         databases = {kind: _relative(root, path) for kind, path in paths.items()}
