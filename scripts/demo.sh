@@ -61,8 +61,7 @@ main() {
     train_triangles
 
     heading "The net, trained on single triangles, on a picture of a hundred"
-    run caffe-fcn infer "$net/deploy.prototxt" "$trained" "$out/triangles/grid.png" -o "$out/prediction" \
-        --mean "$mean" --engine "$engine"
+    run caffe-fcn infer "$net/deploy.prototxt" "$trained" "$out/triangles/grid.png" -o "$out/prediction" --engine "$engine"
     python scripts/side_by_side.py "$out/triangles/grid.png" "$out/prediction/grid.png" "$out/grid.png"
     cat <<END
 
@@ -108,10 +107,8 @@ choose_weights() {
 
 # The triangles net, $net, and its weights after the last iteration, $trained
 train_triangles() {
-    mean=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["splits"]["train"]["statistics"]["mean"][0])' \
-        "$out/triangles/dataset.json")
     net=$out/triangles-net
-    run caffe-fcn net build triangles --source "$out/triangles" --mean "$mean" -o "$net"
+    run caffe-fcn net build triangles --source "$out/triangles" -o "$net"
     trained=$net/snapshot/train_iter_$(sed -n 's/^max_iter: //p' "$net/solver.prototxt").caffemodel
     if [ -f "$trained" ]; then
         echo "$trained is there (reused)"

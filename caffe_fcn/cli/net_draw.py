@@ -7,7 +7,7 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import allow_unknown_option, phase_option, read_net, size_option, stage_option
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.datasets.source_shapes import read_record_shapes
+from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.viz.draw import draw as draw_net
 
 
@@ -33,5 +33,5 @@ def draw(
     allow_unknown: bool,
 ) -> None:
     """Draw the topology of NET as SVG or PNG (both need Graphviz), DOT, or a page for the browser."""
-    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size, read_record_shapes):
+    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size, find_record_shapes(net)):
         echo(f"note: without {why}", err=True)

@@ -18,7 +18,7 @@ from caffe_fcn.cli.params import (
 )
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import format_count, print_table
-from caffe_fcn.datasets.source_shapes import read_record_shapes
+from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.net.geometry import dims, exact
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
 from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer
@@ -41,8 +41,9 @@ def show(
 ) -> None:
     """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
     definition = read_net(net, allow_unknown)
-    size = size or assume_size(definition, phase, stages, read_record_shapes)
-    shapes = infer(definition, phase, stages, size, data_shapes=read_record_shapes)
+    find_shapes = find_record_shapes(net)
+    size = size or assume_size(definition, phase, stages, find_shapes)
+    shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)
     for node in find_shapeless_inputs(shapes.graph):
         name = node.layer.top[0]
         print_note(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")

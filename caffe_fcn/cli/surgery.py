@@ -67,9 +67,9 @@ def transplant(
     """Make weights for a net: those of W, by layer name, wherever they fit."""
     report = library.transplant(
         weights,
-        read_net(to_net, allow_unknown),
+        read_net(to_net, True) if allow_unknown else to_net,
         output,
-        from_net=read_net(from_net, allow_unknown) if from_net else None,
+        from_net=read_net(from_net, True) if from_net and allow_unknown else from_net,
         **options,
     )
     _print_report(report, as_json)

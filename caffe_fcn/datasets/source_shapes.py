@@ -2,8 +2,9 @@
 
     infer(net, phase="train", data_shapes=read_record_shapes)
 
-Caffe looks at the first record when it sets a data layer up; so do we, and only at its header. Paths
-are relative to the working directory, as Caffe takes them.
+Caffe looks at the first record when it sets a data layer up; so do we, and only at its header. Paths are relative
+to the working directory, as Caffe takes them. `find_record_shapes` also looks in the folder of a net's file, because
+a training runs there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 from caffe_fcn import files
 from caffe_fcn.errors import DatasetError, MissingExtraError, NetError
+from caffe_fcn.files import PathLike
 from caffe_fcn.net.layer_types import Origin, Shape, layer_type
 from caffe_fcn.proto import Datum, LayerParameter
 
@@ -24,43 +26,62 @@ def read_record_shapes(layer: LayerParameter) -> list[Shape]:
     Raises `FileError` or `DatasetError` for files that cannot be read, and `NetError` for a layer that names none or
     whose files are of a kind that is not read here.
     """
+    return _read_shapes(layer, Path())
+
+
+def find_record_shapes(net: PathLike) -> Callable[[LayerParameter], list[Shape]]:
+    """Return `read_record_shapes` for the net in a file: what is not in the working directory is beside this file."""
+    folder = Path() if str(net) == "-" else Path(net).parent
+    return lambda layer: _read_shapes(layer, folder)
+
+
+def _read_shapes(layer: LayerParameter, folder: Path) -> list[Shape]:
     origin = layer_type(layer.type).origin
     if origin not in _READ:
         _fail(layer, "is not a data layer whose files can be read here", "give a `size`, or the `inputs`")
-    return _READ[origin](layer)
+    return _READ[origin](layer, folder)
 
 
-def _read_database(layer: LayerParameter) -> list[Shape]:
+def _locate(path: str, folder: Path) -> str:
+    """The path from the working directory, or else, where only that exists, from ``folder``."""
+    beside = folder / path
+    return str(beside) if not Path(path).exists() and beside.exists() else path
+
+
+def _read_database(layer: LayerParameter, folder: Path) -> list[Shape]:
     """The shape of an LMDB's first record."""
     param = layer.data_param
     if not param.source:
         _fail(layer, "has no source", "name its LMDB, or give a `size` HxW")
     if param.backend == 0:
         _fail(layer, "reads a LevelDB", "give a `size` HxW, or use an LMDB")
-    return [datum_shape(first_record(param.source), param.source)]
+    source = _locate(param.source, folder)
+    return [datum_shape(first_record(source), source)]
 
 
-def _read_image_list(layer: LayerParameter) -> list[Shape]:
+def _read_image_list(layer: LayerParameter, folder: Path) -> list[Shape]:
     """The shape of a list's first image."""
     param = layer.image_data_param
-    with files.naming_errors(param.source), Path(param.source).open() as file:
+    source = _locate(param.source, folder)
+    with files.naming_errors(source), Path(source).open() as file:
         line = file.readline().strip()
     name = line.rpartition(" ")[0]
     if not name:
         _fail(layer, f"{param.source} does not begin with 'IMAGE LABEL'", "write one such line per image")
-    width, height = _image_size(param.root_folder + name)
+    width, height = _image_size(_locate(param.root_folder + name, folder))
     return [(3 if param.is_color else 1, height, width)]
 
 
-def _read_hdf5(layer: LayerParameter) -> list[Shape]:
+def _read_hdf5(layer: LayerParameter, folder: Path) -> list[Shape]:
     """The shapes of the data sets, named like the layer's tops, of the first file in its list."""
     try:
         import h5py
     except ImportError as error:
         raise MissingExtraError(f"layer '{layer.name}' ({layer.type})", "hdf5") from error
     param = layer.hdf5_data_param
-    with files.naming_errors(param.source), Path(param.source).open() as lines:
-        name = lines.readline().strip()
+    source = _locate(param.source, folder)
+    with files.naming_errors(source), Path(source).open() as lines:
+        name = _locate(lines.readline().strip(), folder)
     with files.naming_errors(name), h5py.File(name, "r") as file:
         for top in layer.top:
             if top not in file:
@@ -68,7 +89,7 @@ def _read_hdf5(layer: LayerParameter) -> list[Shape]:
         return [tuple(file[top].shape[1:]) for top in layer.top]
 
 
-_READ: dict[Origin | None, Callable[[LayerParameter], list[Shape]]] = {
+_READ: dict[Origin | None, Callable[[LayerParameter, Path], list[Shape]]] = {
     Origin.DATABASE: _read_database,
     Origin.HDF5: _read_hdf5,
     Origin.IMAGE_LIST: _read_image_list,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from caffe_fcn.datasets.source_shapes import read_record_shapes
+from caffe_fcn.datasets.source_shapes import find_record_shapes, read_record_shapes
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
@@ -45,14 +45,18 @@ def load_net(net: NetParameter | PathLike) -> NetParameter:
     return read_net(net) if isinstance(net, (str, os.PathLike)) else net
 
 
-def infer_shapes(net: NetParameter, phase: str | None, size: tuple[int, int] | None) -> Shapes:
+def infer_shapes(
+    net: NetParameter, phase: str | None, size: tuple[int, int] | None, source: NetParameter | PathLike = "-"
+) -> Shapes:
     """The shapes of a net whose Python data layers, or whose deploy form, may leave the image size open.
 
-    An assumed size serves as well as the real one: a convolution has the same parameters at any size.
+    An assumed size serves as well as the real one: a convolution has the same parameters at any size. Where ``source``
+    is the file of the net, data are also looked for beside it.
     """
+    find_shapes = find_record_shapes(source) if isinstance(source, (str, os.PathLike)) else read_record_shapes
     sizeless = any(origin_of(layer) is Origin.CODE for layer in net.layer)
-    size = size or (ANY_SIZE if sizeless else assume_size(net, phase, data_shapes=read_record_shapes))
-    return infer(net, phase, size=size, data_shapes=read_record_shapes)
+    size = size or (ANY_SIZE if sizeless else assume_size(net, phase, data_shapes=find_shapes))
+    return infer(net, phase, size=size, data_shapes=find_shapes)
 
 
 def make_site(node: Node, shapes: Shapes) -> Site:
@@ -100,7 +104,7 @@ class OpenDonor:
 
     def _find_sites(self, given: NetParameter | PathLike | None) -> dict[str, Site]:
         if given is not None:
-            shapes = infer_shapes(load_net(given), None, None)
+            shapes = infer_shapes(load_net(given), None, None, given)
             self._adopt_shapes(shapes)
             return _make_sites(shapes)
         if not self._weights.layers[0].definition:

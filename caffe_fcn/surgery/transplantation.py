@@ -68,7 +68,7 @@ def transplant(
     else:
         donors = weights
     opened = [OpenDonor(donor) for donor in donors]
-    plan = TransplantPlan(infer_shapes(net, phase, size), opened, frozenset(interpolate), seed)
+    plan = TransplantPlan(infer_shapes(net, phase, size, to_net), opened, frozenset(interpolate), seed)
     report = Report(str(output), [*plan.parameters(sparse), *plan.find_dropped()])
     _check(report, donors, strict)
     save_weights(output, plan.layers(sparse), NetParameter(name=net.name).SerializeToString())
