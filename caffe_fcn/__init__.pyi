@@ -1,4 +1,4 @@
-from . import coord_map, datasets, engines, netspec, offsets, proto, surgery, weights
+from . import coord_map, datasets, engines, models, netspec, offsets, proto, surgery, weights
 from .netspec.spec import NetSpec, layers, params, to_proto
 from .proto import TEST, TRAIN
 
@@ -10,6 +10,7 @@ __all__ = [
     "datasets",
     "engines",
     "layers",
+    "models",
     "netspec",
     "offsets",
     "params",

@@ -90,11 +90,10 @@ choose_engine() {
 
 # Weights of a classifier: given, published, or fresh fillers; $weights says where
 choose_weights() {
-    local fetch='import sys; from caffe_fcn.weights.published import fetch; print(fetch(*sys.argv[1:]))'
     if [ -n "$weights" ]; then
         return
     fi
-    if weights=$(python -c "$fetch" bvlc_alexnet "$out" 2> /dev/null); then
+    if weights=$(caffe-fcn models get alexnet 2> /dev/null); then
         echo "weights: the published bvlc_alexnet.caffemodel"
         return
     fi

@@ -3,7 +3,7 @@
 
 scripts/net_surgery.py                              fetches AlexNet and writes voc-fcn-alexnet.caffemodel
 scripts/net_surgery.py caffenet -o fcn.caffemodel
-scripts/net_surgery.py vgg16 --weights VGG_ILSVRC_16_layers.caffemodel -o fcn32s.caffemodel
+scripts/net_surgery.py vgg16 --weights vgg16 -o fcn32s.caffemodel
 """
 
 from __future__ import annotations

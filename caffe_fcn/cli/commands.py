@@ -1,6 +1,7 @@
 """The commands and groups that all of ``caffe-fcn`` is made of: click's, with the habits of this command line.
 
-Every command takes ``--quiet`` and ``--debug``, refuses empty paths, and puts its options into the library's errors.
+Every command takes ``--quiet`` and ``--debug``, refuses empty paths, finds weights by name, and puts its options into
+the library's errors.
 Every group answers a misspelt command with the nearest one.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 
+from caffe_fcn.cli.model_names import WeightsParam, find_weights
 from caffe_fcn.cli.naming import name_options
 from caffe_fcn.cli.printing import Verbosity
 from caffe_fcn.errors import CaffeFcnError, nearest
@@ -53,8 +55,12 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does, but let the library's errors name the options of this command."""
+        """As click does, but find the weights that are named, and let the library's errors name the options."""
         try:
+            for param in self.params:
+                if isinstance(param.type, WeightsParam) and (given := ctx.params[str(param.name)]):
+                    found = find_weights(given) if isinstance(given, str) else tuple(map(find_weights, given))
+                    ctx.params[str(param.name)] = found
             return super().invoke(ctx)
         except CaffeFcnError as error:
             name_options(error, self.params)

@@ -17,6 +17,7 @@ from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.engines import caffe as engine
 from caffe_fcn.errors import EngineError
+from caffe_fcn.models import cache_folder, list_kept
 
 _PACKAGE = "caffe-fcn"
 
@@ -25,7 +26,7 @@ _PACKAGE = "caffe-fcn"
 @caffe_option
 @json_option
 def doctor(caffe: str | None, as_json: bool) -> None:
-    """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages."""
+    """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages, models."""
     suggestions: list[str] = []
     report: dict[str, Any] = {
         "caffe-fcn": _find_version(_PACKAGE),
@@ -33,6 +34,7 @@ def doctor(caffe: str | None, as_json: bool) -> None:
         "gpus": _find_gpus(),
         "caffe": _find_caffe(caffe, suggestions),
         **_find_packages(suggestions),
+        "models": {"folder": str(cache_folder()), "kept": [kept.name for kept in list_kept()]},
         "suggestions": suggestions,
     }
     if report["gpus"] and report["caffe"] and report["caffe"]["devices"] == "CPU only":
@@ -56,6 +58,8 @@ def _format_report(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [(name, version or "not installed") for name, version in report["required"].items()]
     for extra, parts in report["extras"].items():
         lines += [(name, f"{version or 'not installed'} (extra {extra!r})") for name, version in parts.items()]
+    kept, folder = report["models"]["kept"], report["models"]["folder"]
+    lines.append(("models", f"{', '.join(kept)} (in {folder})" if kept else f"none kept in {folder}"))
     return lines + [("suggestion", text) for text in report["suggestions"]]
 
 

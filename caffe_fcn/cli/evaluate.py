@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
-    MEAN,
     blob_option,
     caffe_option,
     engine_option,
     gpu_option,
     json_option,
+    mean_option,
     precision_option,
     scale_option,
 )
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="W")
+@click.argument("weights", type=WeightsParam(), metavar="W")
 @click.option("--data", required=True, metavar="DIR", help="The folder of the data set, as 'caffe-fcn data' writes it.")
 @click.option("--split", metavar="NAME", help="The split to score (default: val, or the only one).")
 @json_option
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 @caffe_option
 @precision_option
 @gpu_option
-@click.option("--mean", type=MEAN, help="The mean to subtract from each channel (default: as NET says).")
+@mean_option
 @scale_option
 @blob_option
 @click.option(
@@ -54,15 +56,16 @@ def evaluate(
     caffe: str | None,
     precision: str,
     gpu: int | None,
-    mean: tuple[float, ...] | None,
-    scale: float,
+    mean: tuple[float, ...] | str | None,
+    scale: float | None,
     blob: str,
     ignore: int | None,
     above: float | None,
 ) -> None:
     """Measure NET with the weights W on a data set: pixel accuracy, mean accuracy, mean IU, frequency-weighted IU.
 
-    NET is a deploy net, or a net with data layers, whose transform_param then gives the mean and the scale.
+    NET is a deploy net, or a net with data layers. Mean, scale and the names of the classes are taken from model.json
+    beside it; where there is none, mean and scale are those of its data layer's transform_param.
     --above adds the measure that was published for M2NIST: the mask of a class is where its probability is above P,
     and intersection over union is summed over four images at a time, for every class but the background.
     """
@@ -70,12 +73,12 @@ def evaluate(
     from caffe_fcn.datasets.records import opening
 
     named = split or ("val" if "val" in opening.splits(data) else None)
-    settings = evaluation.Settings(mean or (), scale, blob, ignore, above)
+    settings = evaluation.Settings(mean, scale, blob, ignore, above)
     pairs = opening.open(data, named)
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
     with show_progress("images") as show:
         found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
-    print_note(found.note)
+    print_note(replace_parameters(found.note, evaluate.params))
     echo(json.dumps(_as_json(found, above), indent=1) if as_json else _format_scores(found, above))
 
 

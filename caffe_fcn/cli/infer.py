@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from caffe_fcn import engines, files
+from caffe_fcn import engines, files, proto
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
-    MEAN,
     blob_option,
     caffe_option,
     engine_option,
     gpu_option,
+    mean_option,
     precision_option,
     scale_option,
 )
 from caffe_fcn.cli.printing import echo, print_note
-from caffe_fcn.errors import DatasetError
+from caffe_fcn.errors import CaffeFcnError, DatasetError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,17 +32,21 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="W")
+@click.argument("weights", type=WeightsParam(), metavar="W")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
 @engine_option
 @caffe_option
 @precision_option
 @gpu_option
-@click.option("--mean", type=MEAN, default="0", help="The mean to subtract from each channel (default: 0).")
+@mean_option
 @scale_option
 @blob_option
-@click.option("--palette", metavar="FILE", help="Colours as lines 'R G B' or 'R G B NAME' (default: PASCAL VOC's).")
+@click.option(
+    "--palette",
+    metavar="FILE",
+    help="Colours as lines 'R G B' or 'R G B NAME' (default: as model.json beside NET says, or else PASCAL VOC's).",
+)
 def infer(
     net: str,
     weights: str,
@@ -50,36 +56,57 @@ def infer(
     caffe: str | None,
     precision: str,
     gpu: int | None,
-    mean: tuple[float, ...],
-    scale: float,
+    mean: tuple[float, ...] | str | None,
+    scale: float | None,
     blob: str,
     palette: str | None,
 ) -> None:
     """Run the deploy net NET with the weights W on images.
 
     For each image it writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the image with the
-    colours of the classes over it. For a net with one output channel it writes only DIR/NAME.png, in grey.
+    colours of the classes over it. For a net with one output channel it writes only DIR/NAME.png, in grey. Mean, scale,
+    names and colours of the classes are taken from model.json beside NET.
     """
     from caffe_fcn.datasets.records import palette as palettes
-    from caffe_fcn.evaluation import predict
+    from caffe_fcn.evaluation import find_preprocessing, predict, read_model
     from caffe_fcn.evaluation.output_size import match_sizes
+    from caffe_fcn.evaluation.outputs import choose_blob, find_output
+    from caffe_fcn.evaluation.predict import find_image_input
 
+    model = read_model(net)
     of_values, names = palettes.read(palette) if palette else ({}, None)
+    described = find_output(model, blob)
+    if described and not palette:
+        of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(described.palette or [])}
     colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
+    names = names or (described.classes if described else None)
     targets = _name_targets(images, output)
+    message = _read_net(net)
+    blob = blob or choose_blob(model, message)
     blobs = [blob] if blob else []
     with engines.load(
         net, weights, engine, stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe
     ) as loaded:
-        note = loaded.note
+        preprocessing = find_preprocessing(net, message, model, find_image_input(loaded)[0], mean, scale)
+        note = replace_parameters("; ".join(filter(None, (loaded.note, preprocessing.note))), infer.params)
         for image, target in zip(images, targets, strict=True):
-            found, remark = match_sizes(predict(loaded, image, mean, scale, blob), loaded, net, blob)
+            found, remark = match_sizes(predict(loaded, image, preprocessing, blob), loaded, net, blob)
             print_note(note)
             print_note(f"{image}: {remark}" if remark else "")
             note = ""
             with files.make_folder(output), files.write_together():
                 summary = _write_images(found, target, colours, names)
             echo(f"{target}: {summary}")
+
+
+def _read_net(net: str) -> proto.NetParameter:
+    """The net, for what it says of its images; an empty one where only an engine can read it."""
+    if net == "-":
+        return proto.NetParameter()
+    try:
+        return proto.read_net(net, allow_unknown=True, notes=[])
+    except CaffeFcnError:  # the engine cannot read it either, and says so in its own words
+        return proto.NetParameter()
 
 
 def _name_targets(images: tuple[str, ...], output: Path) -> list[Path]:

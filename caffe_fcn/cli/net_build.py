@@ -13,10 +13,12 @@ import click
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.netspec.data import DATA_LAYERS
+from caffe_fcn.netspec.dataset_facts import list_notes
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
 
 
@@ -93,11 +95,16 @@ _ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
+    With --source SET, a folder as 'caffe-fcn data' writes it or a data set job of DIGITS, the nets read its databases,
+    learn its classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its
+    validation part. Options that are given overrule the data set. In a folder, model.json says what the nets take and
+    give.
+
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
     """
     folder = Path(output).parent if phase else Path(output)
-    if source and options["classes"] is None and options["data"] != "python":
-        options["classes"] = read_class_count(source)
+    if source and options["data"] != "python":
+        options["dataset"] = read_dataset(source, name, options["classes"] is None)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -109,10 +116,17 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         echo(path)
 
 
-def read_class_count(source: str) -> int | None:
-    """The number of classes in the ``dataset.json`` of ``source``, or None if there is none."""
-    about = dataset_json.read(Path(source))
-    if about is None or not about.classes:
+def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -> Description | None:
+    """The description of the data set in ``source``, with notes on what it says for a net; None if there is none."""
+    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
+
+    about = opening.describe(source)
+    if about is None:
         return None
-    echo(f"note: {len(about.classes)} classes, as {Path(source) / dataset_json.FILE} says", err=True)
-    return len(about.classes)
+    if about.classes and with_classes:
+        described = Path(source) / dataset_json.FILE
+        where = described if described.is_file() else f"{source}, a data set job of DIGITS,"
+        echo(f"note: {len(about.classes)} classes, as {where} says", err=True)
+    for note in list_notes(net, about):
+        print_note(note)
+    return about

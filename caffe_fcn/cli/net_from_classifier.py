@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.net_build import read_class_count
+from caffe_fcn.cli.net_build import read_dataset
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
@@ -43,20 +43,30 @@ def from_classifier(
 
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
-    layers. Run Caffe in the folder of the prototxts.
+    layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
+    set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
     """
-    if classes is None and source:
-        classes = read_class_count(source)
-    if classes is None:
+    count = classes or (_count_classes(source) if source else None)
+    if count is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
-    net = make_fcn(read_net(deploy, allow_unknown), classes, int(stride or FCN_STRIDES[0]))
+    net = make_fcn(read_net(deploy, allow_unknown), count, int(stride or FCN_STRIDES[0]))
     _check_stride(net, stride)
+    if source:
+        options |= {"classes": count, "dataset": read_dataset(source, net, classes is None)}
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     for path in netspec.write(net, output, source=source, **options):
         echo(path)
     if not Verbosity.quiet:
         _explain(net, deploy, output)
+
+
+def _count_classes(source: str) -> int | None:
+    """Return how many classes the data set in ``source`` has, or None where it does not say it."""
+    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
+
+    about = opening.describe(source)
+    return len(about.classes) if about is not None and about.classes else None
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -59,7 +60,7 @@ class NumberList(SpelledType):
             return tuple(value)
         numbers = self.parse(value)
         if numbers is None:
-            self.fail(f"{value!r} is no {self.what}", param, ctx)
+            self.fail(f"{value!r} is not a {self.what}", param, ctx)
         return numbers
 
 
@@ -88,6 +89,20 @@ MEAN = NumberList("B,G,R", "list of numbers such as 104.007,116.669,122.679 (blu
 MEAN_OF_IMAGES = NumberList("B,G,R", "mean such as 104.0,116.7,122.7 (blue, green, red)", lengths=(1, 3))
 CLASS_COUNTS = NumberList("N[,N]", "number of classes such as 21, or 33,3 for two labellings", int)
 CLASSES = NumberList("N|new,...", "list such as new,404,895", _read_class)
+
+
+class Mean(SpelledType):
+    """Numbers as `MEAN` takes them, as a tuple; or the path of a file of a mean."""
+
+    name = "B,G,R|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...] | str:
+        numbers = MEAN.parse(value) if isinstance(value, str) else tuple(value)
+        if numbers is not None:
+            return numbers
+        if Path(value).suffix not in (".binaryproto", ".npy") and not Path(value).exists():
+            self.fail(f"{value!r} is no {MEAN.what}, and no file of a mean (.binaryproto or .npy)", param, ctx)
+        return str(value)
 
 
 class Renames(SpelledType):
@@ -138,16 +153,24 @@ caffe_option = click.option("--caffe", metavar="PATH", help="The caffe program, 
 gpu_option = click.option(
     "--gpu", type=click.IntRange(min=0), metavar="N", help="The GPU that runs the net (default: the CPU)."
 )
+mean_option = click.option(
+    "--mean",
+    type=Mean(),
+    help="The mean to subtract from each channel, or its file (default: as model.json beside NET says, or else NET).",
+)
 scale_option = click.option(
-    "--scale", type=float, default=1.0, metavar="X", help="The factor to multiply by after that (default: 1)."
+    "--scale", type=float, metavar="X", help="The factor to multiply by after that (default: as for --mean, or else 1)."
 )
 blob_option = click.option(
-    "--blob", default="", metavar="BLOB", help="The blob that has the scores (default: the net's last output)."
+    "--blob",
+    default="",
+    metavar="BLOB",
+    help="The blob that has the scores (default: as model.json beside NET says, or else the net's last output).",
 )
 
 
 _BUILD_OPTIONS = (
-    click.option("--source", metavar="DIR", help="The folder of the data."),
+    click.option("--source", metavar="DIR", help="The folder of the data, such as a data set with its dataset.json."),
     click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
     click.option("--size", type=Size(), help="The size of the deploy net's input."),
     click.option("--batch", type=int, metavar="N", help="The number of images at a time."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from caffe_fcn import surgery as library
 from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.model_names import WeightsParam, fetch_model
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
@@ -23,19 +23,17 @@ from caffe_fcn.cli.params import (
     size_option,
 )
 from caffe_fcn.cli.printing import echo
-from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.weights import published
 
-weights_option = click.option("--weights", required=True, metavar="W", help="The weights to take from.")
+weights_option = click.option(
+    "--weights", required=True, type=WeightsParam(), metavar="W", help="The weights to take from: a file, or a model."
+)
 to_net_option = click.option("--to-net", required=True, metavar="NET", help="The net to make weights for.")
 output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The weights to write.")
 net_output_option = click.option("--net-output", required=True, metavar="FILE", help="The prototxt to write.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of random fillers (default: 0).")
 strict_option = click.option("--strict", is_flag=True, help="Fail if anything is dropped or has to be filled.")
-
-_MEGABYTE = 1_000_000
 
 
 @click.group(cls=Group)
@@ -176,11 +174,15 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
 @surgery.command()
 @click.argument("name", required=False)
 @click.option(
-    "--weights", multiple=True, metavar="W", help="The weights that the recipe wants; published ones are fetched."
+    "--weights",
+    multiple=True,
+    type=WeightsParam(),
+    metavar="W",
+    help="The weights that the recipe wants: files, or models.",
 )
 @click.option("-o", "--output", metavar="FILE", help="The weights to write.")
 @click.option("--to-net", metavar="NET", help="A variant of the recipe's net, with other classes for instance.")
-@click.option("--from", "server", default=published.SERVER, metavar="URL", help="Where published weights are.")
+@click.option("--from", "mirror", default="", metavar="URL", help="A mirror that has the published weights.")
 @click.option("--list", "listed", is_flag=True, help="List all recipes: what they want, what they leave to training.")
 @strict_option
 @seed_option
@@ -193,7 +195,7 @@ def recipe(
     weights: tuple[str, ...],
     output: str | None,
     to_net: str | None,
-    server: str,
+    mirror: str,
     listed: bool,
     as_json: bool,
     **options: Any,
@@ -212,7 +214,7 @@ def recipe(
     if not weights:
         if not found.published:
             raise click.UsageError(f"recipe '{name}' needs --weights: {' and '.join(found.wants)}", ctx)
-        weights = (_fetch(found.published, server),)
+        weights = (str(fetch_model(found.published, mirror).path),)
     variant = read_net(to_net, False) if to_net else None
     _print_report(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {found.trains}", err=True)
@@ -228,23 +230,11 @@ def _describe_recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
     }
 
 
-def _fetch(name: str, server: str) -> str:
-    """Published weights in the user's cache; the fetch is shown on stderr."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "weights"
-    with show_progress("MB") as progress:
-
-        def report(have: int, total: int) -> None:
-            if progress:
-                progress(f"fetching {name}", have // _MEGABYTE, total // _MEGABYTE)
-
-        return str(published.fetch(name, cache, server, report))
-
-
 @surgery.command()
 @click.argument("classifier", metavar="CLASSIFIER")
-@click.argument("weights", metavar="W")
+@click.argument("weights", type=WeightsParam(), metavar="W")
 @click.argument("fcn", metavar="FCN")
-@click.argument("fcn_weights", metavar="W2")
+@click.argument("fcn_weights", type=WeightsParam(), metavar="W2")
 @click.option("--blob", help="The classifier's blob to compare (default: the last that both nets have).")
 @click.option("--fcn-blob", help="The FCN's blob, where it has another name.")
 @click.option("--steps", type=click.IntRange(1, 32), default=2, help="How many windows larger the image is.")

@@ -14,6 +14,7 @@ import click
 
 from caffe_fcn import engines
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import find_weights
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("solver", metavar="SOLVER")
 @engine_option
-@click.option("--weights", metavar="W", help="The weights to start from; several files are separated by commas.")
+@click.option("--weights", metavar="W", help="The weights to start from: files or models, separated by commas.")
 @click.option("--snapshot", metavar="S", help="The .solverstate of a training to resume.")
 @click.option("--gpu", default="", metavar="LIST", help="GPUs to use: 0, or 0,1, or all (default: as SOLVER says).")
 @caffe_option
@@ -54,7 +55,7 @@ def train(
     writes a snapshot, and the training goes on. Paths in SOLVER are relative to the working directory, or to SOLVER's
     own folder if its net is found only from there.
     """
-    start = weights.split(",") if weights else []
+    start = [find_weights(each) for each in weights.split(",")] if weights else []
     with engines.train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:

@@ -11,6 +11,7 @@ import click
 
 from caffe_fcn import weights as library
 from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.params import MEAN, Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import format_count, print_table
@@ -23,7 +24,7 @@ def weights() -> None:
 
 
 @weights.command()
-@click.argument("file", metavar="W")
+@click.argument("file", type=WeightsParam(), metavar="W")
 @click.option("--check", is_flag=True, help="Look at every number; exit status 1 if one is NaN or infinite.")
 @json_option
 def info(file: str, check: bool, as_json: bool) -> int:
@@ -73,8 +74,8 @@ def _make_document(opened: library.Weights, bad: list[library.NonFinite] | None)
 
 
 @weights.command()
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", type=WeightsParam(), metavar="A")
+@click.argument("b", type=WeightsParam(), metavar="B")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, help="The largest difference to ignore.")
 @json_option
 def diff(a: str, b: str, tolerance: float, as_json: bool) -> int:
@@ -114,7 +115,7 @@ def _describe_difference(each: library.Difference) -> dict[str, Any]:
 
 
 @weights.command()
-@click.argument("source", metavar="IN")
+@click.argument("source", type=WeightsParam(), metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--half", is_flag=True, help="Store float16 (of a .caffemodel, NVIDIA's Caffe and OpenCV read it).")
 def convert(source: str, target: str, half: bool) -> None:

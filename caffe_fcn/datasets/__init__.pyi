@@ -2,7 +2,7 @@ from .build.options import BuildOptions, ImportOptions
 from .build.record_format import RecordFormat
 from .description import Description
 from .formats import folder, m2nist, published, synthia, triangles, voc
-from .records.opening import Pairs, open, splits
+from .records.opening import Pairs, describe, open, splits
 
 __all__ = [
     "BuildOptions",
@@ -10,6 +10,7 @@ __all__ = [
     "ImportOptions",
     "Pairs",
     "RecordFormat",
+    "describe",
     "folder",
     "m2nist",
     "open",

@@ -22,7 +22,7 @@ from caffe_fcn.strict_json import (
 )
 
 _MOST_CLASSES = 256
-_MOST_CHANNELS = 1 << 16
+MOST_CHANNELS = 1 << 16
 _LONGEST_NAME = 240  # bytes; file systems allow 255, and endings such as .txt are appended to some names
 _UNLISTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -42,7 +42,8 @@ def is_file_name(name: str) -> bool:
     return is_listable(name) and name not in ("", ".", "..") and "/" not in name and len(name.encode()) <= _LONGEST_NAME
 
 
-def _file_name(value: Any, path: str) -> None:
+def file_name(value: Any, path: str) -> None:
+    """Check that a value is the name of a file directly inside the folder."""
     if not isinstance(value, str) or not is_file_name(value):
         fail(path, "the name of a file in the folder", value)
 
@@ -58,13 +59,17 @@ def _label_value(value: Any, path: str) -> None:
         fail(path, "a value of a label, 0 to 255", value)
 
 
+CLASSES = list_of(text, 0, _MOST_CLASSES)
+PALETTE = list_of(list_of(whole_number(0, 255), 3, 3), 0, _MOST_CLASSES)
+MEAN = list_of(number, 1, MOST_CHANNELS)
+LABEL = whole_number(0, _MOST_CLASSES - 1)
 _LABEL_VALUES = frozenset(map(str, range(_MOST_CLASSES)))
 _COUNT = whole_number(0, MOST)
 
 _STATISTICS = object_of(
     {
         "count": _COUNT,
-        "mean": optional(list_of(number, 1, _MOST_CHANNELS)),
+        "mean": optional(MEAN),
         "sizes": list_of(list_of(_COUNT, 3, 3)),
         "distinct_sizes": _COUNT,
         "pixels": map_of(_label_value, _COUNT),
@@ -78,7 +83,7 @@ _STATISTICS = object_of(
 _SPLIT = object_of(
     {
         "count": _COUNT,
-        "databases": all_of(map_of(_file_name, _inner_path), object_of({}, required=("images",))),
+        "databases": all_of(map_of(file_name, _inner_path), object_of({}, required=("images",))),
         "skipped": list_of(object_of({"name": text, "why": text})),
         "allowed": map_of(text, list_of(text)),
         "checksum": optional(text),
@@ -91,15 +96,15 @@ _DESCRIPTION = object_of(
     {
         "version": whole_number(1, MOST),
         "name": text,
-        "splits": map_of(_file_name, _SPLIT),
-        "channels": whole_number(1, _MOST_CHANNELS),
-        "classes": optional(list_of(text, 0, _MOST_CLASSES)),
-        "palette": optional(list_of(list_of(whole_number(0, 255), 3, 3), 0, _MOST_CLASSES)),
-        "ignore_label": optional(whole_number(0, 255)),
+        "splits": map_of(file_name, _SPLIT),
+        "channels": whole_number(1, MOST_CHANNELS),
+        "classes": optional(CLASSES),
+        "palette": optional(PALETTE),
+        "ignore_label": optional(LABEL),
         "labels": one_of("classes", "grey"),
-        "mean": optional(list_of(number, 1, _MOST_CHANNELS)),
-        "mean_file": optional(_file_name),
-        "infogain_file": optional(_file_name),
+        "mean": optional(MEAN),
+        "mean_file": optional(file_name),
+        "infogain_file": optional(file_name),
         "seed": optional(whole_number(-MOST, MOST)),
         "sources": list_of(map_of(anything, anything)),
         "options": map_of(anything, anything),

@@ -5,22 +5,16 @@ The file lies beside the databases and is written last, so a folder that has one
 
 from __future__ import annotations
 
-import json
-import re
-import stat
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn import files, strict_json
 from caffe_fcn.description.dataset_fields import check_description
-from caffe_fcn.errors import FileError
+from caffe_fcn.description.json_files import read_description, write_description
 
 FILE = "dataset.json"
 MEAN_FILE = "mean.binaryproto"
 INFOGAIN_FILE = "infogain.binaryproto"
-
-_VERSION = 1
 
 
 @dataclass
@@ -52,35 +46,15 @@ class Description:
     def write(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``."""
         known = asdict(self)
-        content = {"version": _VERSION, **known.pop("unknown"), **known}
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        with files.atomic_write(folder / FILE) as file:
-            # A path that is not UTF-8 has lone surrogates, which become escapes of JSON.
-            file.write((_join_lists(text) + "\n").encode("utf-8", "backslashreplace"))
+        write_description(folder / FILE, {**known.pop("unknown"), **known})
 
 
 def read(folder: Path) -> Description | None:
     """Return the description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
-    path = folder / FILE
-    try:
-        kind = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    mend = "correct it, or build the data set again in another folder"
+    content = read_description(folder / FILE, check_description, "a description of a data set", mend)
+    if content is None:
         return None
-    except OSError as error:
-        raise files.to_file_error(path, error) from error
-    if not stat.S_ISREG(kind):
-        raise FileError(path, "is not a regular file", "remove it, or name another folder")
-    try:
-        content = strict_json.parse(files.read_bytes(path))
-        check_description(content)
-    except ValueError as error:
-        mend = "correct it, or build the data set again in another folder"
-        raise FileError(path, f"is not a description of a data set: {error}", mend) from error
     known = {each.name for each in fields(Description)} - {"unknown"}
     unknown = {name: value for name, value in content.items() if name not in known}
     return Description(**{name: content[name] for name in known & content.keys()}, unknown=unknown)
-
-
-def _join_lists(text: str) -> str:
-    """Put each list that holds no other list on one line, because people read a palette too."""
-    return re.sub(r"\[\n[^\[\]{}]*\n\s*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)

@@ -44,11 +44,11 @@ def require_start(weights: Sequence[PathLike], snapshot: PathLike | None) -> tup
     if weights and snapshot:
         raise EngineError("`snapshot`", "a snapshot brings its own weights", "give either `snapshot` or `weights`")
     if snapshot and Path(snapshot).suffix not in _STATES:
-        raise FileError(snapshot, "is no solver state", "name a .solverstate; a .caffemodel goes to `weights`")
+        raise FileError(snapshot, "is not a solver state", "name a .solverstate; a .caffemodel goes to `weights`")
     return [str(require_weights(path)) for path in weights], str(require_file(snapshot)) if snapshot else ""
 
 
 def check_gpus(gpu: str) -> None:
     """Raise `EngineError` if ``gpu`` is neither empty, nor "all", nor a list of numbers such as "0,1"."""
     if gpu and not re.fullmatch(r"all|\d+(,\d+)*", gpu):
-        raise EngineError("`gpu`", f"{gpu!r} is no list of GPUs", "such as 0, or 0,1, or all")
+        raise EngineError("`gpu`", f"{gpu!r} is not a list of GPUs", "such as 0, or 0,1, or all")

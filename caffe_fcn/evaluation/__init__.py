@@ -5,6 +5,19 @@ from __future__ import annotations
 from caffe_fcn.evaluation.evaluate import Evaluation, Settings, evaluate
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.predict import Prediction, predict
+from caffe_fcn.evaluation.preprocessing import Preprocessing, find_preprocessing, read_model
 from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
 
-__all__ = ["ConfusionMatrix", "Evaluation", "Overlap", "Prediction", "Scores", "Settings", "evaluate", "predict"]
+__all__ = [
+    "ConfusionMatrix",
+    "Evaluation",
+    "Overlap",
+    "Prediction",
+    "Preprocessing",
+    "Scores",
+    "Settings",
+    "evaluate",
+    "find_preprocessing",
+    "predict",
+    "read_model",
+]

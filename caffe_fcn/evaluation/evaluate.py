@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from caffe_fcn import engines, proto
 from caffe_fcn.datasets.records.opening import Pairs
+from caffe_fcn.description.model_json import Model
 from caffe_fcn.engines import Engine
-from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError, EngineError
+from caffe_fcn.evaluation.outputs import choose_blob, find_output
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.predict import classify_pixels, compute_scores, find_image_input
+from caffe_fcn.evaluation.preprocessing import GivenMean, find_preprocessing, read_model
 from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
 from caffe_fcn.evaluation.scoring_net import make_scoring_net
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.progress import TaskProgress
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto import NetParameter
 
+_UNLABELLED = 255  # the label that nothing describes otherwise
 _MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
 
 
@@ -47,13 +50,14 @@ class Evaluation:
 class Settings:
     """How images are transformed for the net, and which labels count.
 
-    The net gets (pixel - mean) * scale; with the default mean and scale, the transformation of its own data layer if
-    it has one. ``blob`` has the scores (default: the last output). ``ignore`` is the label that does not count
-    (default: the data set's). ``above`` asks for the IoU of masks whose probability is above it.
+    The net gets (pixel - mean) * scale; what is not given is as ``model.json`` or the net's own data layer says (see
+    `preprocessing`). ``mean`` is numbers, or the file of a mean. ``blob`` has the scores (default: the first output
+    of ``model.json``, or else the last of the net). ``ignore`` is the label that does not count (default: the data
+    set's). ``above`` asks for the IoU of masks whose probability is above it.
     """
 
-    mean: Sequence[float] = ()
-    scale: float = 1.0
+    mean: GivenMean = None
+    scale: float | None = None
     blob: str = ""
     ignore: int | None = None
     above: float | None = None
@@ -78,31 +82,38 @@ def evaluate(
         raise DatasetError(pairs.images.path, "has no label image for each image", "name a folder with both")
     message = proto.read_net(net)
     scoring, reader = make_scoring_net(message, (1, *pairs.shape(0)))
-    transform = _make_transform(reader, settings)
-    blobs = [settings.blob] if settings.blob else []
-    totals = _Totals(pairs, settings)
+    model = read_model(net)
+    blob = settings.blob or choose_blob(model, scoring)
+    totals = _Totals(pairs, settings, model, blob)
     with (
         _write_if_changed(net, scoring, changed=reader is not None) as path,
-        engines.load(path, weights, engine, stages=["deploy"], blobs=blobs, **options) as loaded,
+        engines.load(path, weights, engine, stages=["deploy"], blobs=[blob] if blob else [], **options) as loaded,
     ):
+        image_blob, _ = find_image_input(loaded)
+        preprocessing = find_preprocessing(net, message, model, image_blob, settings.mean, settings.scale)
+        if preprocessing.order == "planes":  # a record has the planes in the net's order
+            preprocessing = replace(preprocessing, order="BGR")
         for index in range(len(pairs)):
             image, label = pairs[index]
             _check_pair(loaded, image, label, pairs.locate(pairs.images, index))
-            score = compute_scores(loaded, transform(image, None, pairs.locate(pairs.images, index)), settings.blob)
+            score = compute_scores(loaded, preprocessing(image), blob)
             totals.add(label[0], score, pairs.locate(pairs.labels, index))
             if progress:
                 progress(index + 1, len(pairs))
-    return totals.evaluation(loaded.note)
+    return totals.evaluation("; ".join(filter(None, (loaded.note, preprocessing.note))))
 
 
 class _Totals:
     """Accumulates labels and scores, and makes the measures of them."""
 
-    def __init__(self, pairs: Pairs, settings: Settings) -> None:
+    def __init__(self, pairs: Pairs, settings: Settings, model: Model | None, blob: str) -> None:
         about = pairs.about
+        output = find_output(model, blob)
         self._grey = about is not None and about.labels == "grey"
         self._names = (about.classes if about else None) or []
-        default = None if self._grey else about.ignore_label if about else 255
+        self._model_names = (output.classes if output else None) or []
+        described = output.ignore_label if output else _UNLABELLED
+        default = None if self._grey else about.ignore_label if about else described
         self._ignore = default if settings.ignore is None else settings.ignore
         background = 0 if self._names[:1] == ["background"] else None
         self._overlap = None if settings.above is None else Overlap(settings.above, background)
@@ -131,23 +142,15 @@ class _Totals:
         if self._confusion is None:
             raise DatasetError("labels", "there are none to compare with", "name a data set with images")
         classes = len(self._confusion.counts)
-        names = ["dark", "light"] if self._grey else self._names
-        class_names = names if len(names) == classes else [str(number) for number in range(classes)]
+        candidates = [["dark", "light"]] if self._grey else [self._model_names, self._names]
+        fitting = [names for names in candidates if len(names) == classes]
+        class_names = fitting[0] if fitting else [str(number) for number in range(classes)]
+        if len(fitting) == 2 and fitting[0] != fitting[1]:
+            place = next(number for number in range(classes) if fitting[0][number] != fitting[1][number])
+            other = f"class {place} is {fitting[0][place]!r} to the net and {fitting[1][place]!r} in the data set"
+            note = "; ".join(filter(None, (note, other)))
         overlap = self._overlap.iou() if self._overlap else None
         return Evaluation(self._images, class_names, self._confusion.scores(), overlap, note)
-
-
-def _make_transform(reader: LayerParameter | None, settings: Settings) -> Transform:
-    """The given settings, falling back to the net's data layer, without its crop and mirror, which are for training."""
-    layer = LayerParameter(name="data")
-    if reader is not None and not settings.mean and settings.scale == 1:
-        layer.CopyFrom(reader)
-        layer.transform_param.ClearField("crop_size")
-        layer.transform_param.ClearField("mirror")
-    else:
-        layer.transform_param.mean_value.extend(settings.mean)
-        layer.transform_param.scale = settings.scale
-    return Transform(layer, training=False)
 
 
 def _check_pair(engine: Engine, image: NDArray[np.uint8], label: NDArray[np.uint8], where: str) -> None:

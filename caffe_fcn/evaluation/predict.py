@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from caffe_fcn import files
 from caffe_fcn.datasets.records import images
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError
+from caffe_fcn.evaluation.preprocessing import RAW, Preprocessing
 from caffe_fcn.files import PathLike
 
 
@@ -27,25 +27,20 @@ class Prediction:
 def predict(
     engine: Engine,
     image: PathLike,
-    mean: Sequence[float] = (),
-    scale: float = 1.0,
+    preprocessing: Preprocessing = RAW,
     blob: str = "",
 ) -> Prediction:
     """Run the net on an image file, at the image's own size.
 
-    The net gets (pixel - mean) * scale; ``mean`` has a value for each channel (blue first) or one for all. The image
-    is read as grey or colour, as the input blob has one channel or three. The score is the net's last output, or
-    ``blob``, for which the engine must have been loaded. Several channels are the scores of the classes, of which
-    the best is taken; one channel is a grey value.
+    The image is read as grey or colour, as the input blob has one channel or three. The score is the net's last
+    output, or ``blob``, for which the engine must have been loaded. Several channels are the scores of the classes, of
+    which the best is taken; one channel is a grey value.
 
     Raises `DatasetError` if the file is not an image, and `EngineError` if the net does not score an image.
     """
     channels = find_image_input(engine)[1]
     pixels = read_image(image, channels)
-    if len(mean) not in (0, 1, channels):
-        raise EngineError("`mean`", f"{len(mean)} values for {channels} channels", "one a channel, or one for all")
-    centred = pixels.astype(np.float32) - np.array(mean or [0], np.float32)[:, None, None]
-    score = compute_scores(engine, centred * np.float32(scale), blob)
+    score = compute_scores(engine, preprocessing(pixels), blob)
     return Prediction(pixels, classify_pixels(score), len(score))
 
 

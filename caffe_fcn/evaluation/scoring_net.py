@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from caffe_fcn.evaluation.preprocessing import find_reader
 from caffe_fcn.net.graph import input_layer, is_all_in_one, select_phase
-from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
 
@@ -15,10 +15,10 @@ def make_scoring_net(net: NetParameter, shape: Sequence[int]) -> tuple[NetParame
     A deploy net comes back as it is, with None. In a net with data layers the image is the first top of the first
     data layer, in the validation phase.
     """
-    val = select_phase(net, "val")
-    reader = next((layer for layer in val.layer if origin_of(layer) not in (None, Origin.INPUT)), None)
+    reader = find_reader(net)
     if reader is None:
         return net, None
+    val = select_phase(net, "val")
     image = reader.top[0]
     result = NetParameter(name=net.name)
     result.layer.append(input_layer(image, shape))

@@ -1,7 +1,7 @@
 """Nets as Python: pycaffe's NetSpec, and the catalogue of the FCN family, which is written with it.
 
     net = netspec.build("voc-fcn8s", "deploy")        # a NetParameter; str(net) is the prototxt
-    netspec.write("voc-fcn8s", "nets/fcn8s")          # train, val, deploy and solver.prototxt
+    netspec.write("voc-fcn8s", "nets/fcn8s")          # train, val, deploy, solver.prototxt and model.json
 
 The modules, in the order in which a net comes about:
 
@@ -9,14 +9,16 @@ The modules, in the order in which a net comes about:
 - `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers
 - `fcn`, `small`: whole nets, put together from these
 - `design`, `catalogue`, `solvers`: what a net is made of, as one row of a table
-- `options`, `prototxts`: from a name and options to the prototxts
+- `options`, `prototxts`, `model`, `net_folder`: from a name and options to the prototxts, and what describes them
 - `convolutionize`, `from_classifier`: nets from the prototxt of a classifier
 """
 
 from caffe_fcn.netspec.catalogue import catalogue
 from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.from_classifier.conversion import from_classifier
-from caffe_fcn.netspec.prototxts import build, files, solver, write
+from caffe_fcn.netspec.model import describe_model
+from caffe_fcn.netspec.net_folder import write
+from caffe_fcn.netspec.prototxts import build, files, solver
 from caffe_fcn.netspec.spec import Function, NetSpec, Top, layers, params, to_proto
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "build",
     "catalogue",
     "convolutionize",
+    "describe_model",
     "files",
     "from_classifier",
     "layers",

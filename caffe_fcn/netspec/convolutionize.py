@@ -134,7 +134,7 @@ def _find_kernel(node: Node, shapes: Shapes, images: Mapping[Blob, Kernel]) -> K
     if axis != 1:
         raise NetError(node, f"works from axis {axis} on", "only axis 1 has an equivalent convolution")
     if blob not in images:
-        raise NetError(node, f"reads '{blob.name}' ({dims(shape)}), which is no image", "let it read N x C x H x W")
+        raise NetError(node, f"reads '{blob.name}' ({dims(shape)}), which is not an image", "let it read N x C x H x W")
     return images[blob]
 
 

@@ -29,7 +29,7 @@ def add_inputs(n: NetSpec, plan: BuildPlan) -> None:
     elif plan.phase == "all":
         for layer in DATA_LAYERS[plan.data](plan, "train"):
             _add(n, layer, include={"phase": TRAIN})
-        for layer in DATA_LAYERS[plan.data](plan, "val"):
+        for layer in DATA_LAYERS[plan.data](plan, "val") if plan.net.dataset.validates else ():
             _add_twin(n, layer, include={"phase": TEST})
     else:
         for layer in DATA_LAYERS[plan.data](plan, plan.phase):
@@ -114,8 +114,11 @@ def _list_sources(plan: BuildPlan, phase: str) -> Iterator[tuple[list[str], str]
     """The blobs of each layer, and its database under the name that ``caffe-fcn data`` gives it."""
     dataset = plan.net.dataset
     folder = plan.source or f"{plan.net.source}/{dataset.name}"
+    if not dataset.validates and phase == "val":
+        raise NetError(plan.net.name, f"{dataset.name} has no validation part", "build the data set with one")
+    known = (dataset.databases or {}).get(phase, {})
     for tops in [dataset.tops] if dataset.classified else [[top] for top in dataset.tops]:
-        yield tops, f"{folder}/{phase}_{_DATABASES.get(tops[0], tops[0])}"
+        yield tops, f"{folder}/{known.get(tops[0]) or f'{phase}_{_DATABASES.get(tops[0], tops[0])}'}"
 
 
 _DATABASES = {"data": "images", "label": "labels"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, DataLayer
+from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, Colour, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
 
 BUILD_PHASES = ("train", "val", "deploy", "all")
@@ -41,8 +41,13 @@ class DataSet:
     ``images`` gives the channels of each image blob; ``mean`` is that of the first, a colour image. ``reads`` has the
     blobs that the reference's layer calls by another name. ``class_counts`` has a number for each label blob.
     ``splits`` are the names of the training and the validation part. ``scale`` multiplies pixels after the mean is
-    subtracted. ``readers`` are a Python data layer and its split for training, and those for validation. With
-    ``classified``, the label of an image is one number in the image's own record.
+    subtracted. ``class_names`` has the names of the classes of each label blob, and ``palette`` a colour for each of
+    the first one's, where they are known. ``readers`` are a Python data layer and its split for training, and those
+    for validation. With ``classified``, the label of an image is one number in the image's own record. Pixels with the
+    label ``ignore_label`` do not count.
+
+    ``databases`` has, for the phases that a data set at hand has, the database of each blob in the data set's folder;
+    it is None where no data set is at hand. ``counts`` are the images to train and to validate on, where it says so.
     """
 
     name: str
@@ -50,12 +55,17 @@ class DataSet:
     labels: tuple[str, ...] = ("label",)
     reads: Mapping[str, str] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    class_names: tuple[tuple[str, ...], ...] = ()
+    palette: tuple[Colour, ...] = ()
     splits: tuple[str, str] = ("train", "val")
     size: tuple[int, int] = (500, 500)
     mean: tuple[float, ...] = IMAGENET_MEAN
     scale: float = 1.0
     classified: bool = False
     readers: tuple[tuple[DataLayer, str], ...] = ()
+    ignore_label: int | None = 255
+    databases: Mapping[str, Mapping[str, str]] | None = None
+    counts: tuple[int | None, int | None] | None = None
 
     @classmethod
     def published(cls, name: str, **differences: Any) -> DataSet:
@@ -65,6 +75,8 @@ class DataSet:
             "images": row.images,
             "labels": tuple(row.classes),
             "class_counts": tuple(map(len, row.classes.values())),
+            "class_names": tuple(row.classes.values()),
+            "palette": row.palette,
             "splits": row.splits,
             "size": row.size,
             "mean": row.mean,
@@ -73,6 +85,11 @@ class DataSet:
             "readers": tuple((LAYERS[source], split) for source, split in row.readers),
         }
         return cls(name, **{**facts, **differences})
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation part, as there is where no data set is at hand."""
+        return not self.databases or "val" in self.databases
 
     @property
     def tops(self) -> list[str]:
@@ -173,6 +190,12 @@ class BuildPlan:
     def exclude_rule(self, phase: str) -> dict[str, Any]:
         """In a net for all phases, the rule that keeps a layer out of one of them."""
         return {"exclude": {"stage": phase}} if self.phase == "all" else {}
+
+    @property
+    def ignore_param(self) -> dict[str, int]:
+        """The ignored label as a parameter of a loss or a measure; empty where every pixel counts."""
+        label = self.net.dataset.ignore_label
+        return {} if label is None else {"ignore_label": label}
 
     @property
     def digits_form(self) -> bool:

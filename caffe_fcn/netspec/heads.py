@@ -21,7 +21,6 @@ from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
 
 _PASCAL = 21  # the number of classes of DIGITS's own nets, where the names of layers are plain
-IGNORE_LABEL = 255  # the label of pixels that the loss ignores
 
 # For training all skips at once: what brings the values of a pooling to the magnitude of the last features.
 _SCALES = {"pool4": 1e-2, "pool3": 1e-4}
@@ -62,10 +61,10 @@ def _crop_larger(n: NetSpec, up: str, side: str) -> tuple[Top, Top]:
 def add_loss(n: NetSpec, plan: BuildPlan, scores: Top, label: str, suffix: str = "") -> None:
     """Add ``loss``, and in the form of DIGITS ``accuracy``; a deploy net has neither."""
     if plan.training:
-        param = {"ignore_label": IGNORE_LABEL, "normalize": plan.net.normalize or plan.digits_form}
+        param = {**plan.ignore_param, "normalize": plan.net.normalize or plan.digits_form}
         n[f"loss{suffix}"] = L.SoftmaxWithLoss(scores, n[label], loss_param=param, **plan.exclude_rule("deploy"))
     if plan.digits_form and plan.includes("val"):
-        n[f"accuracy{suffix}"] = L.Accuracy(scores, n[label], ignore_label=IGNORE_LABEL, **plan.include_rule("val"))
+        n[f"accuracy{suffix}"] = L.Accuracy(scores, n[label], **plan.ignore_param, **plan.include_rule("val"))
 
 
 def _add_score(n: NetSpec, plan: BuildPlan, name: str, bottom: Top, classes: int) -> Top:

@@ -11,25 +11,23 @@ These are the options, here and of ``caffe-fcn net build``:
 - ``size``: (H, W) of the deploy net's input
 - ``pad``: the padding of the first convolution, or "auto" for the smallest that suffices for images of ``size`` and
   larger, or, without ``size``, for images of any size
+- ``dataset``: the `Description` of the data set at hand; options that are not given are as it says
 - ``loss`` (triangles), ``variant`` (m2nist-fcn)
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from caffe_fcn import files as disk
-from caffe_fcn import proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.net import padding
 from caffe_fcn.net.crops import has_crops
 from caffe_fcn.net.layer_types import Kind, layer_type
-from caffe_fcn.netspec.catalogue import find_design
+from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
 from caffe_fcn.netspec.options import check_phase, make_plan
+from caffe_fcn.netspec.solver_settings import fit_solver
 from caffe_fcn.netspec.spec import NetSpec
 from caffe_fcn.proto import NetParameter, SolverParameter
 
@@ -46,44 +44,31 @@ def build(name: str | NetDesign, phase: str, **options: Any) -> NetParameter:
     >>> [layer.name for layer in net.layer if layer.type == "Crop"]
     ['score_pool4c', 'score_pool3c', 'score']
     """
-    net = find_design(name)
+    net, options = resolve_design(name, options)
     return build_net(make_plan(net, check_phase(phase), resolve_padding(net, options)))
 
 
 def solver(name: str | NetDesign, **options: Any) -> SolverParameter:
     """The solver of a net; it names the net's files as `files` does."""
-    net = find_design(name)
+    net, options = resolve_design(name, options)
     plan = make_plan(net, "train", {**options, "pad": None})
     train, val = (f"{split}.prototxt" for split in net.dataset.splits)
     all_in_one = {"net": "all.prototxt", "test_state": [{"stage": ["val"]}]}
     nets = all_in_one if net.digits_form else {"train_net": train, "test_net": [val]}
-    return SolverParameter(**nets, **plan.variant.solver)
+    return SolverParameter(**fit_solver({**nets, **plan.variant.solver}, plan))
 
 
 def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | SolverParameter]:
     """All prototxts of a net by file name, as the reference names them: one for each phase, and the solver last."""
-    net = find_design(name)
+    net, others = resolve_design(name, options)
     names = {**dict(zip(("train", "val"), net.dataset.splits, strict=True)), "deploy": "deploy"}
+    if not net.dataset.validates:
+        del names["val"]
     if net.all_in_one:
         names["all"] = "all"
-    resolved = resolve_padding(net, options)
+    resolved = resolve_padding(net, others)
     nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
     return {**nets, "solver.prototxt": solver(net, **resolved)}
-
-
-def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
-    """Write `files` into ``folder``, and make the folder for the solver's snapshots; returns the paths of the files.
-
-    All of the files appear, or none where one fails to build or to be written. Raises `FileError`, and what `build`
-    raises.
-    """
-    messages = files(name, **options)
-    into = Path(folder)
-    prefix = into / cast(SolverParameter, messages["solver.prototxt"]).snapshot_prefix
-    with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
-        for file, message in messages.items():
-            disk.write_text(into / file, proto.to_text(message))
-    return [into / file for file in messages]
 
 
 def build_net(plan: BuildPlan) -> NetParameter:

@@ -12,7 +12,6 @@ from caffe_fcn import offsets
 from caffe_fcn.netspec.blocks import conv_relu, max_pool
 from caffe_fcn.netspec.data import add_inputs, preprocess_image
 from caffe_fcn.netspec.design import Backbone, BuildPlan
-from caffe_fcn.netspec.heads import IGNORE_LABEL
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 
@@ -84,7 +83,7 @@ def add_digits_fcn(n: NetSpec, plan: BuildPlan) -> None:
     convolution = {"num_output": plan.classes[0], "kernel_size": 4, "stride": 2, **_XAVIER}
     n.upscore2 = L.Deconvolution(n.score_fr, convolution_param=convolution)
     _add_score(n, plan, n.upscore2, plan.classes[0], 6, 2, **_XAVIER)
-    _add_loss(n, plan, ignore_label=IGNORE_LABEL)
+    _add_loss(n, plan, **plan.ignore_param)
 
 
 def _add_encoder(n: NetSpec, bottom: Top, pad: int, training: bool) -> Top:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caffe_fcn.datasets.reference_layers.published_sets import SETS, VOC_2012_COUNTS
+from caffe_fcn.netspec.design import BuildPlan
 from caffe_fcn.proto import SolverParameter
 
 SolverFields = Mapping[str, Any]
@@ -58,6 +59,16 @@ def epochs_solver(count: int, images: tuple[int, int], batch: int, **more: Any) 
     epoch = -(-train // batch)
     intervals = {"test_iter": [-(-val // batch)], "test_interval": epoch, "snapshot": epoch, "max_iter": count * epoch}
     return {**_COMMON, **_SNAPSHOT, "momentum": 0.9, **intervals, **more}
+
+
+def fit_solver(solver: SolverFields, plan: BuildPlan) -> dict[str, Any]:
+    """The fields of a solver that tests on all images of the data set at hand, or does not test where it has none."""
+    dataset = plan.net.dataset
+    if not dataset.validates:
+        return {name: value for name, value in solver.items() if not name.startswith("test_")}
+    if dataset.counts is None or dataset.counts[1] is None:
+        return dict(solver)
+    return {**solver, "test_iter": [-(-dataset.counts[1] // plan.batch)]}
 
 
 _CPU = {"solver_mode": SolverParameter.CPU, "weight_decay": 0}  # `caffe train -gpu 0` overrules the mode

@@ -137,7 +137,7 @@ class _Parser(Tokens):
 
     def note_unknown(self, descriptor: Descriptor, position: int, name: str, value: str = "") -> None:
         if len(self.unknown) == _MOST:
-            self.fail(f"has more than {_MOST} unknown fields", "this is no net and no solver", position)
+            self.fail(f"has more than {_MOST} unknown fields", "this is neither a net nor a solver", position)
         if not self.unknown:
             self.known_beside_it = message_fields(descriptor)
         self.unknown.append(UnknownField(self.locate(position), descriptor.name, _shorten(name), _shorten(value)))

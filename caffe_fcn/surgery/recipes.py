@@ -28,8 +28,8 @@ class Recipe:
     """A surgery that makes weights for ``net`` of the catalogue (built with ``options``).
 
     ``wants`` names its weights files and ``trains`` what it leaves to training. ``renames`` and ``edits`` apply to the
-    layers of every file, ``suffixes`` has one suffix for each file. ``published`` is the wanted file's name in
-    `caffe_fcn.weights.published`, where it is there.
+    layers of every file, ``suffixes`` has one suffix for each file. ``published`` names the published model
+    that the recipe wants, where there is one.
     """
 
     net: str

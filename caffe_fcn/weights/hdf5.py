@@ -67,7 +67,7 @@ def get_member(group: Any, name: str, where: str) -> Any:
 
 def _read_layer(file: InputFile, name: str, group: Any) -> Layer:
     if not hasattr(group, "keys"):
-        raise WeightsError(locate(file.path, name), "is no group", DAMAGED)
+        raise WeightsError(locate(file.path, name), "is not a group", DAMAGED)
     tensors = []
     for index in range(len(group)):
         where = locate(file.path, name, index)

@@ -30,7 +30,7 @@ class InputFile:
         self._window, self._begin = b"", 0
         with naming_errors(path):
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise FileError(path, "is no regular file", "name a weights file")
+                raise FileError(path, "is not a regular file", "name a weights file")
             self._file: IO[bytes] = self.path.open("rb", buffering=0)
             self._status = os.fstat(self.fileno())
 

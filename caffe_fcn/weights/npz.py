@@ -57,7 +57,7 @@ def read(file: InputFile) -> Weights:
                     raise WeightsError(file.path, f"has two arrays '{name}'", DAMAGED)
                 tensors[name] = _read_tensor(file, archive, info)
     except _zip_errors() as error:
-        raise WeightsError(file.path, f"is no zip that can be read: {error}", DAMAGED) from error
+        raise WeightsError(file.path, f"is not a zip that can be read: {error}", DAMAGED) from error
     return Weights(file, "npz", group_by_layer(file.path, tensors))
 
 
@@ -124,7 +124,7 @@ def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
     size = _LENGTH_OF_LENGTH.get(data[6:8])
     begin = len(NUMPY) + 2 + (size or 0)
     if not data.startswith(NUMPY) or size is None or len(data) < begin:
-        raise WeightsError(where, "is no numpy array", DAMAGED)
+        raise WeightsError(where, "is not a numpy array", DAMAGED)
     end = begin + int.from_bytes(data[begin - size : begin], "little")
     if end > LONGEST_HEADER:
         raise WeightsError(where, f"has a header of {end} bytes, more than {LONGEST_HEADER}", DAMAGED)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import Ran
 
@@ -24,6 +25,14 @@ def test_it_finds_caffe_and_every_part(cli: Cli, caffe_bin: Path) -> None:
     for name in ("protobuf", "numpy", "lmdb", "pillow", "click", "rich"):
         assert report["required"][name] == metadata.version(name)
     assert {"torch", "hdf5"} <= report["extras"].keys()
+
+
+def test_it_names_the_models_that_are_kept(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAFFE_FCN_MODELS", str(tmp_path))
+    assert json.loads(cli("doctor", "--json").out)["models"] == {"folder": str(tmp_path), "kept": []}
+    np.savez(tmp_path / "mine.npz", **{"fc/0": np.ones((2, 2), "f4")})
+    cli("models", "add", tmp_path / "mine.npz", "--name", "first")
+    assert f"first (in {tmp_path})" in cli("doctor").out
 
 
 def test_every_extra_that_is_not_here_gets_a_suggestion(cli: Cli) -> None:

@@ -425,7 +425,7 @@ def test_a_decompression_bomb_is_refused_unread(source: Source, tmp_path: Path) 
 
 
 def test_resizing_makes_no_bomb_of_a_small_image(source: Source, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no size"):
+    with pytest.raises(DatasetError, match="is not a size"):
         RecordFormat(size=(10**6, 10**6))
     long = np.zeros((1, 1, 50_000), np.uint8)
     with pytest.raises(Fault, match="before it is cropped"):

@@ -156,10 +156,10 @@ BEFOREHAND = {
     "no weights": (SOLVER, {"weights": ["none.caffemodel"]}, "none.caffemodel: no such file"),
     "text for weights": (SOLVER, {"weights": ["net.prototxt"]}, "net.prototxt: is text and holds no weights"),
     "no snapshot": (SOLVER, {"snapshot": "none.solverstate"}, "none.solverstate: no such file"),
-    "weights for a snapshot": (SOLVER, {"snapshot": "t.caffemodel"}, "is no solver state (name a .solverstate"),
+    "weights for a snapshot": (SOLVER, {"snapshot": "t.caffemodel"}, "is not a solver state (name a .solverstate"),
     "both": (SOLVER, {"snapshot": "a", "weights": ["b"]}, "give either `snapshot` or `weights`"),
     "a GPU that Caffe cannot use": (SOLVER, {"gpu": "0,1"}, "this Caffe is CPU only and has no GPU 0,1"),
-    "no list of GPUs": (SOLVER, {"gpu": "0;1"}, "'0;1' is no list of GPUs (such as 0, or 0,1, or all)"),
+    "no list of GPUs": (SOLVER, {"gpu": "0;1"}, "'0;1' is not a list of GPUs (such as 0, or 0,1, or all)"),
     "a log in no folder": (SOLVER, {"log": "none/log"}, "none/log: no such file or directory"),
 }
 

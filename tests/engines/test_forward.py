@@ -148,7 +148,7 @@ def test_what_an_engine_refuses_is_one_line(
 
 
 def test_an_engine_that_is_not_there(net: Path) -> None:
-    with pytest.raises(EngineError, match="--engine tensorflow: no such engine"):
+    with pytest.raises(EngineError, match="`engine` tensorflow: no such engine"):
         engines.load(net, engine="tensorflow")
 
 

@@ -41,7 +41,7 @@ def test_a_folder_gets_all_phases_and_the_solver(cli: Cli, tmp_path: Path) -> No
     status, out, _ = cli("net", "build", "nyud-fcn32s-color", "-o", tmp_path / "net")
     names = ["trainval.prototxt", "test.prototxt", "deploy.prototxt", "solver.prototxt"]
     assert (status, out.split()) == (0, [str(tmp_path / "net" / name) for name in names])
-    assert {path.name for path in (tmp_path / "net").iterdir()} == {*names, "snapshot"}
+    assert {path.name for path in (tmp_path / "net").iterdir()} == {*names, "model.json", "snapshot"}
     assert proto.read_solver(tmp_path / "net" / "solver.prototxt").snapshot_prefix == "snapshot/train"
 
 

@@ -90,7 +90,7 @@ def test_renamed_layers_take_their_blobs_along() -> None:
             'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [1, 8] } } }'
             + FC % ("data", ""),
             {},
-            r"layer 'fc'.*reads 'data' \(1x8\), which is no image",
+            r"layer 'fc'.*reads 'data' \(1x8\), which is not an image",
         ),
         (
             DATA + FLAT + 'layer { name: "sum" type: "Reduction" bottom: "flat" top: "sum" }' + FC % ("flat", ""),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LabelReader: TypeAlias = "Callable[[bytes, str], NDArray[np.uint8]]"
-"""Reads the class indices, H x W, from the bytes of a label file that is no image (and names the file in errors)."""
+"""Reads the class indices, H x W, from the bytes of a label file that is not an image; errors name the file."""
 
 
 _PREFETCHED = 64

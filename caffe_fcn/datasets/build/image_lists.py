@@ -41,10 +41,11 @@ def write(folder: str | os.PathLike[str], progress: Callable[[str, int, int], No
     growing = files.temporary_name(place)
     try:
         with files.naming_errors(place), files.write_together():
-            lists = {path: _unpack(path, growing, progress) for path in databases}
+            lists = {path: _unpack(path, growing / path.relative_to(root), progress) for path in databases}
             for path, names in lists.items():
+                inside = place / path.relative_to(root)
                 # ImageData wants a number behind each name, the image's class: a segmentation net silences it.
-                files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{place / name} 0\n" for name in names))
+                files.write_text(path.with_name(f"{path.name}.txt"), "".join(f"{inside / name} 0\n" for name in names))
             growing.rename(place)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
@@ -71,9 +72,9 @@ def _list_databases(root: Path) -> list[Path]:
 
 
 def _unpack(path: Path, into: Path, progress: Callable[[str, int, int], None] | None) -> list[str]:
-    """Write the records of a database as files into a folder of its name; returns their names in order."""
+    """Write the records of a database as files into a folder; returns their names in order."""
     database = Database(path)
-    (into / path.name).mkdir(parents=True)
+    into.mkdir(parents=True)
     names = []
     for index, record in enumerate(database):
         where = f"{path}, record {index}"
@@ -81,7 +82,7 @@ def _unpack(path: Path, into: Path, progress: Callable[[str, int, int], None] | 
         ending = _ENDINGS.get(datum.describe_encoding(held))
         if ending is None:
             raise DatasetError(where, "holds no 8-bit image", "a list of images cannot have it: train from the LMDB")
-        names.append(f"{path.name}/{index:08}{ending}")
+        names.append(f"{index:08}{ending}")
         (into / names[-1]).write_bytes(held.data if held.encoded else png.encode(datum.to_array(held, where)))
         if progress:
             progress(f"unpacking {path.name}", index + 1, len(database))

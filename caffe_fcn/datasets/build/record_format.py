@@ -57,7 +57,7 @@ class RecordFormat:
         if self.size is not None and not 0 < self.size[0] * self.size[1] <= images.MOST_PIXELS:
             height, width = self.size
             raise DatasetError(
-                "resizing", f"{height}x{width} is no size for images", f"1 to {images.MOST_PIXELS} pixels"
+                "resizing", f"{height}x{width} is not a size for images", f"1 to {images.MOST_PIXELS} pixels"
             )
 
     @property

@@ -56,7 +56,7 @@ def read(folder: str | os.PathLike[str], part: str = "train") -> tuple[NDArray[n
     if len(images) != len(values):
         raise FileError(folder, f"has {len(images)} images and {len(values)} labels of {part}", "fetch MNIST again")
     if len(values) and values.max() > 9:
-        raise FileError(folder, f"has the label {values.max()}, which is no digit", "fetch MNIST again")
+        raise FileError(folder, f"has the label {values.max()}, which is not a digit", "fetch MNIST again")
     return images, values
 
 

@@ -145,7 +145,7 @@ class MatLabels:
         try:
             label = np.asarray(self.decode(io.BytesIO(data), self.table))
         except ValueError as error:
-            raise Fault("broken", where, f"is no label of this data set: {error}", "fetch it again") from error
+            raise Fault("broken", where, f"is not a label of this data set: {error}", "fetch it again") from error
         if label.ndim != 2 or label.dtype != np.uint8:
             raise Fault("broken", where, f"holds {label.dtype} of shape {label.shape}, no label", "fetch it again")
         return label

@@ -43,7 +43,7 @@ class SplitOverview:
 
 @dataclass
 class Overview:
-    """A data set; ``about`` is its description, or None where another program wrote it."""
+    """A data set; ``about`` is its description, or None where there is none."""
 
     folder: Path
     about: Description | None
@@ -75,7 +75,7 @@ class Overview:
 def summarize(folder: Path) -> Overview:
     """Return the overview of a data set, or of a single LMDB; raises `FileError` and `DatasetError`."""
     found = opening.require_splits(folder)
-    about = dataset_json.read(folder)
+    about = opening.describe(folder)
     splits = {name: SplitOverview(opening.open(folder, name)) for name in found}
     for name, split in about.splits.items() if about else ():
         splits[name].statistics = split.get("statistics")
@@ -121,9 +121,10 @@ def _collect_means(overview: Overview, mean: Sequence[float] | None) -> list[tup
     if mean is not None:
         return [("`mean`", mean)]
     means: list[tuple[str, Sequence[float]]] = []
-    if overview.about is not None and overview.about.mean is not None:
-        means.append((str(overview.folder / dataset_json.FILE), overview.about.mean))
-    file = overview.folder / dataset_json.MEAN_FILE
+    about, described = overview.about, overview.folder / dataset_json.FILE
+    if about is not None and about.mean is not None and described.is_file():
+        means.append((str(described), about.mean))
+    file = overview.folder / ((about.mean_file if about else None) or dataset_json.MEAN_FILE)
     if file.is_file():
         means.append((str(file), record_checks.read_mean(file)))
     return means

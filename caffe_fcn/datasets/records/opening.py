@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.records import datum
+from caffe_fcn.datasets.records import datum, digits_jobs
 from caffe_fcn.datasets.records.database import Database, is_database
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
@@ -26,7 +26,7 @@ Paths = tuple[Path, Path | None]
 """The databases of a split: images, and labels if it has any."""
 
 # The databases of a split where no dataset.json names them: of this package, and of DIGITS.
-_LAYOUTS = (("{}_images", "{}_labels"), ("{}_db/features", "{}_db/labels"))
+_LAYOUTS: tuple[tuple[str, str | None], ...] = (("{}_images", "{}_labels"), *digits_jobs.LAYOUTS)
 _SPLITS = ("train", "val", "test")
 _ALONE = "all"
 
@@ -87,8 +87,9 @@ class Pairs(Sequence[tuple[Array, Array]]):
     def names(self) -> list[str]:
         """The names of the records: those of their sources where these are listed, otherwise their keys."""
         if self._names is None:
-            listed = self.images.path.parent / f"{self.split}.txt"
-            lines = _read_lines(listed) if self.about and listed.is_file() else []
+            folder = self.images.path.parent
+            listed = folder / f"{self.split}.txt"
+            lines = _read_lines(listed) if (folder / dataset_json.FILE).is_file() and listed.is_file() else []
             keys = self.images.keys()
             self._names = lines if len(lines) == len(keys) else [key.decode(errors="replace") for key in keys]
         return self._names
@@ -123,7 +124,20 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
         raise DatasetError(root, f"has no split {split!r}", nearest(split, found) or f"it has {', '.join(found)}")
     image_path, label_path = found[split]
     labels = None if label_path is None else Database(label_path)
-    return Pairs(split, Database(image_path), labels, dataset_json.read(root))
+    return Pairs(split, Database(image_path), labels, describe(root))
+
+
+def describe(folder: PathLike) -> Description | None:
+    """Return the description of the data set in ``folder``, or None where there is none.
+
+    It is that of ``dataset.json``, or for a data set job of DIGITS what its files say. Raises `FileError`,
+    `DatasetError` and `WeightsError` for a damaged file.
+    """
+    root = Path(folder)
+    about = dataset_json.read(root)
+    if about is not None or not root.is_dir():
+        return about
+    return digits_jobs.describe(root, splits(root))
 
 
 def splits(folder: PathLike) -> dict[str, Paths]:
@@ -136,12 +150,17 @@ def splits(folder: PathLike) -> dict[str, Paths]:
         return locate_databases(root, about)
     if root.is_file() or is_database(root):
         return {_ALONE: (root, None)}
-    return {
-        split: (root / image.format(split), root / label.format(split))
-        for split in _SPLITS
-        for image, label in _LAYOUTS
-        if is_database(root / image.format(split)) and is_database(root / label.format(split))
-    }
+    found = ((split, _find_databases(root, split)) for split in _SPLITS)
+    return {split: paths for split, paths in found if paths is not None}
+
+
+def _find_databases(root: Path, split: str) -> Paths | None:
+    """Return the databases of a split, in the first layout of which all are there."""
+    for image, label in _LAYOUTS:
+        image_path, label_path = root / image.format(split), root / label.format(split) if label else None
+        if is_database(image_path) and (label_path is None or is_database(label_path)):
+            return image_path, label_path
+    return None
 
 
 def require_splits(folder: PathLike) -> dict[str, Paths]:

@@ -117,7 +117,7 @@ def _read_text(parts: Iterator[_Element]) -> str:
 def _field(parts: Iterator[_Element], flags: int, field: str, order: str) -> memoryview:
     """The matrix of a field of the first of some structs, whose name was read last."""
     if flags & 0xFF != _STRUCT:
-        raise ValueError("is no struct with a field '{}'".format(field))
+        raise ValueError("is not a struct with a field '{}'".format(field))
     width = _read_numbers(next(parts), order)
     names = bytes(next(parts)[1])
     if len(width) != 1 or not 0 < width[0] <= len(names):

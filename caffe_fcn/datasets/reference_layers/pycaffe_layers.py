@@ -125,7 +125,7 @@ def _parse_literal(text: str) -> Dict[str, Any]:
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise ValueError(f"param_str: is no Python literal: {error}") from error
     if not isinstance(params, dict):
-        raise TypeError("param_str: is no dict such as {'voc_dir': 'VOC2011', 'split': 'val'}")
+        raise TypeError("param_str: is not a dict such as {'voc_dir': 'VOC2011', 'split': 'val'}")
     return params
 
 

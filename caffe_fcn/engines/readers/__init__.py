@@ -68,7 +68,7 @@ def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequen
 
         return open_python_reader(layer, training, seed)
     if origin not in _READERS:
-        raise NetError(f"layer '{layer.name}' ({layer.type})", "is no data layer that the torch engine reads")
+        raise NetError(f"layer '{layer.name}' ({layer.type})", "is not a data layer that the torch engine reads")
     return _READERS[origin](layer, training, seed)
 
 

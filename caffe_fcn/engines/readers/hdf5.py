@@ -150,7 +150,7 @@ def _open(name: str) -> Any:
         if not Path(name).exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not Path(name).is_file():
-            raise FileError(where, "is no regular file", "name an HDF5 file")
+            raise FileError(where, "is not a regular file", "name an HDF5 file")
         with open(name, "rb"):  # noqa: PTH123 - for its errors, which are clearer than h5py's
             pass
     try:

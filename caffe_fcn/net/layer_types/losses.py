@@ -60,7 +60,7 @@ def _infogain_loss(site: Site) -> list[Shape]:
     tops = _labelled_loss(site)
     classes = site.shapes[0][site.axis(site.param.axis)]
     if len(site.shapes) > 2 and math.prod(site.shapes[2]) != classes**2:
-        site.fail(f"{site.blob(2)} is no matrix for {classes} classes", f"it needs {classes} x {classes} values")
+        site.fail(f"{site.blob(2)} is not a matrix for {classes} classes", f"it needs {classes} x {classes} values")
     if len(site.shapes) < 3 and not site.param.HasField("source"):
         site.fail("has no matrix", "give it as a third bottom, or as infogain_loss_param { source }")
     if site.layer.loss_param.HasField("normalize"):

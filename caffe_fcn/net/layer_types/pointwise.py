@@ -229,7 +229,7 @@ TYPES: dict[str, LayerType] = {
         simplify=_simplify_scale,
     ),
     "Sigmoid": _activation(same, "sigmoid_param"),
-    "Softmax": _activation(_same_along_axis, "softmax_param"),
+    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True),
     "Split": LayerType(same, makes=(1, ANY), role="joining"),
     "Swish": _activation(same, "swish_param"),
     "TanH": _activation(same, "tanh_param"),

@@ -43,7 +43,8 @@ def find_parts(shapes: Shapes) -> ClassifierParts:
     image = _find_image(classifier, path)
     shape = shapes.blobs[image.name]
     if len(shape) != 4:
-        raise NetError(image.maker, f"gives '{image.name}' ({dims(shape)}), which is no image", "N x C x H x W is one")
+        what = f"gives '{image.name}' ({dims(shape)}), which is not an image"
+        raise NetError(image.maker, what, "N x C x H x W is one")
     return ClassifierParts(
         image.name,
         shape[1],

@@ -73,7 +73,7 @@ def test_a_position_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     path.write_bytes(whole(POSITIONS[name]))
     with pytest.raises(WeightsError) as caught:
         solver_state.read(path)
-    assert str(caught.value).startswith(f"{path}: is no solver state: ")
+    assert str(caught.value).startswith(f"{path}: is not a solver state: ")
     assert "\n" not in str(caught.value)
 
 

@@ -122,7 +122,7 @@ def spoil_weights(place: Path, layer: str, value: float) -> None:
 def test_a_loss_that_is_no_number_names_the_layer_where_that_began(place: Path, layer: str) -> None:
     spoil_weights(place, layer, 3e38)  # a number, but no sum of them is one
     line = read_error(outlines.solver(place), weights=["spoilt.caffemodel"])
-    assert line.startswith("iteration 0: the loss is no number: nan or infinity first appears in layer ")
+    assert line.startswith("iteration 0: the loss is not a number: nan or infinity first appears in layer ")
     assert f"layer '{layer}' (" in line
 
 
@@ -131,17 +131,18 @@ def test_a_loss_that_is_no_number_because_of_the_data_says_so(place: Path) -> No
         writer.append([plane(0)] * 9 + [plane(np.nan)] + [plane(0)] * 10)
     (place / "net.prototxt").write_text((place / "net.prototxt").read_text().replace('"images"', '"images2"'))
     line = read_error(outlines.solver(place))
-    assert line.startswith("iteration 2: the loss is no number: nan or infinity first appears in layer 'data' (Data)")
+    what = "the loss is not a number: nan or infinity first appears in layer 'data' (Data)"
+    assert line.startswith(f"iteration 2: {what}")
 
 
 def test_a_learning_rate_that_is_too_high(place: Path) -> None:
     line = read_error(outlines.solver(place, base_lr=1e20), weights=["start.caffemodel"])
-    assert line.startswith("iteration 1: the loss is no number: nan or infinity first appears in layer '")
+    assert line.startswith("iteration 1: the loss is not a number: nan or infinity first appears in layer '")
     assert line.endswith("(lower base_lr, or set clip_gradients)")
     line = read_error(
         outlines.solver(place, base_lr=1e38, momentum=0.9, weight_decay=50.0), weights=["start.caffemodel"]
     )
-    assert line.startswith("iteration 1: the loss is no number, since the last update spoilt the weights of layer '")
+    assert line.startswith("iteration 1: the loss is not a number, since the last update spoilt the weights of layer '")
 
 
 def test_the_command_reports_the_error_of_any_rank(place: Path, cli: Cli) -> None:

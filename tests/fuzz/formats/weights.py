@@ -22,6 +22,7 @@ from fuzz.mutations import NUMBERS, damaged, number_near
 from fuzz.trees import change_json, change_message
 
 from caffe_fcn import proto, surgery
+from caffe_fcn.errors import WeightsError
 from caffe_fcn.weights import means
 
 Values = dict[str, np.ndarray]
@@ -226,7 +227,7 @@ def _converts_alike(name: str) -> Callable[[Path, Path], None]:
             target = outputs / f"out{suffix}"
             try:
                 surgery.convert(inputs / name, target)
-            except surgery.weights.WeightsError:
+            except WeightsError:
                 if any(outputs.iterdir()):
                     raise ValueChanged(f"a refused {suffix} stays: {sorted(outputs.iterdir())}") from None
                 continue

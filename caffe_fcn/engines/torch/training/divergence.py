@@ -27,13 +27,13 @@ def explain_divergence(runner: NetRunner, iteration: int) -> EngineError:
     net = runner.net
     for node in net.graph.nodes:
         if not all(map(_is_finite, net.params.get(node.name, ()))):
-            what = f"the loss is no number, since the last update spoilt the weights of layer '{node.name}'"
+            what = f"the loss is not a number, since the last update spoilt the weights of layer '{node.name}'"
             return EngineError(where, what, mend)
         for top in node.tops:
             if not _is_finite(net.blobs[top.name]):
                 mend = mend if node.bottoms else "check the data"
-                return EngineError(where, f"the loss is no number: nan or infinity first appears in {node}", mend)
-    return EngineError(where, "the loss is no number", mend)
+                return EngineError(where, f"the loss is not a number: nan or infinity first appears in {node}", mend)
+    return EngineError(where, "the loss is not a number", mend)
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -48,7 +48,7 @@ class DataPosition:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> DataPosition:
-        """Read JSON; raises ValueError for anything that is no position."""
+        """Read JSON; raises ValueError for anything that is not a position."""
         try:
             content = json.loads(text)
             position = cls(content["seed"], tuple(content["passes"]))
@@ -132,7 +132,7 @@ def _read_binary(file: InputFile) -> SavedState:
         if "\0" in name:
             raise ValueError("the name of its weights has a zero byte")
     except ValueError as error:  # a WireError is one
-        raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
+        raise WeightsError(file.path, f"is not a solver state: {error}", _DAMAGED) from error
     if not len(file):
         raise WeightsError(file.path, "is empty", "name another snapshot")
     return SavedState(numbers[_ITER], name, numbers[_CURRENT_STEP], histories, position)
@@ -180,5 +180,5 @@ def _read_hdf5(file: InputFile) -> SavedState:
             text = content.attrs.get("caffe_fcn")
             position = DataPosition.from_json(text) if text else None
     except _BROKEN as error:
-        raise WeightsError(file.path, f"is no solver state: {error}", _DAMAGED) from error
+        raise WeightsError(file.path, f"is not a solver state: {error}", _DAMAGED) from error
     return SavedState(iteration, name, step, histories, position)
