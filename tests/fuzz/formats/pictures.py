@@ -15,10 +15,11 @@ from PIL import Image
 
 from caffe_fcn import datasets
 from caffe_fcn.datasets.build.options import ImportOptions
-from caffe_fcn.datasets.records import classes, images, palette
+from caffe_fcn.datasets.records import classes, images, listed_files, palette
 
 SIZE = (12, 16)
 _COUNT = 3
+_KINDS = ("photos", "masks")
 
 
 @cache
@@ -68,6 +69,14 @@ def _in_colours() -> list[Files]:
     return [files]
 
 
+def _with_lists() -> list[Files]:
+    """Lists of the photos and the labels, and labels that are JPEGs."""
+    files = _sets()[1]
+    lists = {f"{kind}.txt": sorted(name for name in files if name.startswith(f"{kind}/")) for kind in _KINDS}
+    jpegs = {f"lossy/{n}.jpg": jpeg(n, "L") for n in range(_COUNT)}
+    return [{**files, **{name: "\n".join([*lines, ""]).encode() for name, lines in lists.items()}, **jpegs}]
+
+
 def _damaged_picture(random: Random, data: bytes) -> bytes:
     return damaged_jpeg(random, data) if data.startswith(b"\xff\xd8") else damaged_png(random, data)
 
@@ -82,6 +91,8 @@ _BUILDS = (
     f"{_BUILD} --classes {{i}}/classes.txt --channels grey --images-as png",
     f"{_BUILD} --resize 9x20 --resize-mode fill --allow 16-bit --allow palette",
 )
+_LISTED = "data folder --images {i}/photos.txt --labels {i}/masks.txt -o {o}/set --workers 2"
+_LOSSY = "data folder --images {i}/photos --labels {i}/lossy -o {o}/set --workers 2 --classes 3"
 _COLOURED = f"{_BUILD} --label-encoding rgb --colors {{i}}/colours.txt"
 
 
@@ -127,6 +138,16 @@ def _read_palette(inputs: Path) -> None:
     palette.read(inputs / "colours.txt")
 
 
+def _read_lists(inputs: Path) -> None:
+    for kind in _KINDS:
+        listed_files.ListedFiles(inputs / f"{kind}.txt")
+
+
+def _lossy_headers(inputs: Path) -> None:
+    for path in sorted(inputs.glob("lossy/*")):
+        images.open_header(path.read_bytes(), str(path))
+
+
 def _read_classes(inputs: Path) -> None:
     classes.read_names(inputs / "classes.txt")
 
@@ -165,5 +186,21 @@ FORMATS = [
         one_of_its_files(either((3, damaged_lines), (1, damaged)), "classes.txt"),
         _read_classes,
         (f"{_BUILD} --classes {{i}}/classes.txt", f"{_BUILD} --classes {{i}}/classes.txt --no-statistics"),
+    ),
+    Format(
+        "file list",
+        _with_lists,
+        one_of_its_files(either((3, damaged_lines), (1, damaged)), *[f"{kind}.txt" for kind in _KINDS]),
+        _read_lists,
+        (_LISTED, f"{_LISTED} --on-error skip", f"{_LISTED} --val-images {{i}}/photos.txt --val-labels {{i}}/masks"),
+    ),
+    Format(
+        "lossy label",
+        _with_lists,
+        lambda random, files: one_of_its_files(
+            either((3, damaged_jpeg), (1, damaged)), *[name for name in files if name.startswith("lossy/")]
+        )(random, files),
+        _lossy_headers,
+        (_LOSSY, f"{_LOSSY} --on-error skip"),
     ),
 ]
