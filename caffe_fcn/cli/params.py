@@ -101,7 +101,7 @@ class Mean(SpelledType):
         if numbers is not None:
             return numbers
         if Path(value).suffix not in (".binaryproto", ".npy") and not Path(value).exists():
-            self.fail(f"{value!r} is no {MEAN.what}, and no file of a mean (.binaryproto or .npy)", param, ctx)
+            self.fail(f"{value!r} is neither a {MEAN.what} nor a file of a mean (.binaryproto or .npy)", param, ctx)
         return str(value)
 
 

@@ -182,7 +182,7 @@ BAD = {
     "an image cut off": ("colour", ["broken.jpg"], "broken.jpg: is"),
     "two of one name": ("colour", ["photo.png", "./photo.png"], "both would be out/photo.png"),
     "a mean of two": ("colour", ["photo.png", "--mean", "1,2"], "2 values for 3 channels"),
-    "a mean of words": ("colour", ["photo.png", "--mean", "grey"], "'grey' is not a list of numbers"),
+    "a mean of words": ("colour", ["photo.png", "--mean", "grey"], "'grey' is neither a list of numbers"),
     "no such blob": ("colour", ["photo.png", "--blob", "scor"], "has no blob 'scor' (did you mean score?)"),
     "no palette": ("colour", ["photo.png", "--palette", "none.txt"], "none.txt: no such file"),
     "infinite scores": ("nan", ["photo.png"], "gives infinity or nan"),

@@ -101,7 +101,7 @@ def test_show_gives_shapes_parameters_and_receptive_fields(cli: Cli, alexnet: Pa
         ),
         (["offsets", "NET", "--size", "3"], "No such option"),
         (["net", "show", "NET", "--phase", "trian"], "trian"),
-        (["net", "show", "NET", "--size", "0x3"], "no size such as 500x375"),
+        (["net", "show", "NET", "--size", "0x3"], "is not a size such as 500x375"),
         (["net", "shw", "NET"], "did you mean show?"),
         (["ofsets", "NET"], "did you mean offsets?"),
         (["offsets", "NET", "--fix"], "--fix and -o FILE go together"),
