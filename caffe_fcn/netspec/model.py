@@ -62,10 +62,11 @@ def _find_top(plan: BuildPlan, blob: str) -> TopFile | None:
 
 
 def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]:
+    """Each labelling's output: the last ones, since heads come after a backbone whose blobs may be read by nobody."""
     graph, dataset = Graph(deploy), plan.net.dataset
     read = {bottom.name for node in graph.nodes for bottom in node.bottoms}
     outputs = [top.name for node in graph.nodes for top in node.tops if top.name not in read]
-    for labelling, blob in enumerate(outputs):
+    for labelling, blob in enumerate(outputs[-max(len(plan.classes), 1) :]):
         kind = _find_kind(plan, graph.blob(blob).maker.type)
         if kind == "grey":
             yield Output(blob, kind)

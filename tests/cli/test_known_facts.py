@@ -178,7 +178,7 @@ def test_classes_in_another_order_are_noted(cli: Cli, folder: Path, data: Path, 
 BAD = {
     "no such file": (["--mean", "none.npy"], "none.npy: no such file"),
     "not a mean": (["--mean", "net.prototxt"], "net.prototxt, byte 0"),
-    "a word": (["--mean", "grey"], "'grey' is no list of numbers"),
+    "a word": (["--mean", "grey"], "'grey' is neither a list of numbers"),
 }
 
 

@@ -58,7 +58,7 @@ def test_what_is_no_matrix_is_told() -> None:
         ("c", None, "no matrix of numbers"),
         ("text", None, "no matrix of numbers"),
         ("T", None, "no matrix 'T'"),
-        ("S", "Segmentation", "no struct"),
+        ("S", "Segmentation", "not a struct"),
         ("struct", "Segment", "no field 'Segment'"),
         ("struct", "Boundaries", "no matrix of numbers"),
     ):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from caffe_worker import PyCaffe
+from classifiers import CLASSIFIERS
 from command import ROOT
 
 from caffe_fcn import datasets, netspec, proto
@@ -31,6 +32,15 @@ def test_inputs_and_outputs_are_the_deploy_nets(name: str) -> None:
     assert [each.blob for each in model.outputs] == [t for layer in deploy.layer for t in layer.top if t not in read]
     if deploy.layer[-1].type == "Softmax":
         assert model.outputs[0].kind == "probabilities"
+
+
+def test_a_blob_of_the_backbone_that_nothing_reads_is_no_output() -> None:
+    classifier = CLASSIFIERS["lenet"]()
+    classifier.layer.add(name="side", type="Power", bottom=["pool1"], top=["side"])
+    place = [layer.name for layer in classifier.layer].index("conv2")
+    classifier.layer.insert(place, classifier.layer.pop())
+    model = describe_model(netspec.from_classifier(classifier, 3))
+    assert [each.blob for each in model.outputs] == ["score"]
 
 
 @pytest.mark.parametrize("name", NETS)
