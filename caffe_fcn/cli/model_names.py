@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn.cli.printing import print_note
-from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.errors import FileError
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def find_weights(text: str) -> str:
 def fetch_model(name: str, mirror: str = "", again: bool = False) -> models.Kept:
     """Fetch a model into the user's cache while progress is shown; a note says when its checksum was pinned."""
     from caffe_fcn import models
+    from caffe_fcn.cli.progress import show_progress
 
     with show_progress("MB") as progress:
 

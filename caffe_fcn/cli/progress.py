@@ -48,14 +48,14 @@ class Pace:
         self._first = done
         self._start = time.monotonic()
 
-    def speed(self, done: int) -> float:
+    def measure(self, done: int) -> float:
         """Return how much is done in a second; 0 while nothing is."""
         seconds = time.monotonic() - self._start
         return (done - self._first) / seconds if seconds > 0 else 0.0
 
-    def seconds_left(self, done: int, total: int) -> float | None:
+    def estimate_seconds_left(self, done: int, total: int) -> float | None:
         """Return the seconds that the rest will take; None while that is not known."""
-        speed = self.speed(done)
+        speed = self.measure(done)
         return (total - done) / speed if speed > 0 and total > 0 else None
 
 
@@ -101,7 +101,7 @@ class _Lines:
 
 def _describe_pace(pace: Pace, done: int, total: int, unit: str) -> str:
     """Return the speed and the time left, or "" while nothing is known of them."""
-    speed, left = pace.speed(done), pace.seconds_left(done, total)
+    speed, left = pace.measure(done), pace.estimate_seconds_left(done, total)
     if speed == 0:
         return ""
     return f"{speed:.0f} {unit}/s" + ("" if left is None else f", {format_duration(left)} left")

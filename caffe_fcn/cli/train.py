@@ -133,7 +133,7 @@ class _EventLines:
             self.print_line(f"note: {self._notes.pop(0)}")
         if isinstance(event, Step):
             self._pace = self._pace or Pace(event.iteration)
-            left = self._pace.seconds_left(event.iteration, self._total)
+            left = self._pace.estimate_seconds_left(event.iteration, self._total)
             self.show_step(event, _describe_losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
         elif isinstance(event, Test):
             values = ", ".join(f"{name} {value:g}" for name, value in event.outputs)

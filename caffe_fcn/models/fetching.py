@@ -78,7 +78,7 @@ def _find_added(name: str, folder: Path, again: bool) -> Kept:
     if again or kept.path.stat().st_size != kept.record.size:
         found = compute_checksums(kept.path, [PIN])[PIN]
         if found != kept.record.sha256:
-            raise _changed(kept.path, found, kept.record)
+            raise _explain_change(kept.path, found, kept.record)
     return kept
 
 
@@ -177,6 +177,6 @@ def _unreachable(model: Model, path: Path, addresses: Sequence[str], reasons: Se
     return FileError(addresses[0], what, f"{later}{elsewhere}; or name a mirror in {MIRROR_VARIABLE}")
 
 
-def _changed(path: Path, found: str, record: ModelRecord) -> FileError:
+def _explain_change(path: Path, found: str, record: ModelRecord) -> FileError:
     what = f"is not the file that was added: it has {Checksum(PIN, found)}, that had {Checksum(PIN, record.sha256)}"
     return FileError(path, what, f"remove it and {record_path(path).name}, and add it again")

@@ -110,10 +110,10 @@ def align(graph: Graph, source: Blob, target: Blob, replacements: Replacements |
                 heapq.heappush(queue, (-bottom.maker.index, counter, bottom))
                 counter += 1
     if not met:
-        raise _unconnected(where, stops)
+        raise _explain_missing_path(where, stops)
     for other in met[1:]:
         if not _agree(met[0], other):
-            raise _disagreement(where, "two inputs", met[0], other)
+            raise _explain_disagreement(where, "two inputs", met[0], other)
     relation = met[0].relation or POINTWISE
     return Alignment(source, target, relation, met[0], routes, replacements or {})
 
@@ -138,7 +138,7 @@ def _join(known: Route, new: Route, blob: Blob, where: str) -> Route:
     if not (known.relation and new.relation and _agree(known, new)):
         for mine, other in zip(known, new, strict=True):
             if mine and other and not mine.map.same_as(other.map):
-                raise _disagreement(where, f"'{blob.name}'", known, new)
+                raise _explain_disagreement(where, f"'{blob.name}'", known, new)
     try:
         joined = Route(known.source or new.source, known.target or new.target)
         joined.check_axes()
@@ -155,7 +155,7 @@ def _agree(a: Route, b: Route) -> bool:
 # What went wrong
 
 
-def _unconnected(where: str, stops: list[Node]) -> OffsetError:
+def _explain_missing_path(where: str, stops: list[Node]) -> OffsetError:
     ends = [node for node in stops if node.bottoms]
     if ends:
         return OffsetError(
@@ -166,11 +166,11 @@ def _unconnected(where: str, stops: list[Node]) -> OffsetError:
     return OffsetError(where, "no path joins them", "crop to a blob of the same image")
 
 
-def _disagreement(where: str, meeting: str, a: Route, b: Route) -> OffsetError:
+def _explain_disagreement(where: str, meeting: str, a: Route, b: Route) -> OffsetError:
     first, second = next(
         ((x, y) for x, y in zip(a, b, strict=True) if x and y and not x.map.same_as(y.map)), (a.source, b.source)
     )
-    ours, theirs = _diverging_paths(first, second)
+    ours, theirs = _find_diverging_paths(first, second)
     return OffsetError(
         where,
         f"two paths from {meeting} disagree: {ours} and {theirs}",
@@ -178,7 +178,7 @@ def _disagreement(where: str, meeting: str, a: Route, b: Route) -> OffsetError:
     )
 
 
-def _diverging_paths(a: Trace | None, b: Trace | None) -> tuple[str, str]:
+def _find_diverging_paths(a: Trace | None, b: Trace | None) -> tuple[str, str]:
     """Both paths as text, each up to where they come together."""
     common = {id(trace) for trace in b.links()} if b else set()
     join = next((id(trace) for trace in a.links() if id(trace) in common), None) if a else None

@@ -28,17 +28,17 @@ def find_design(name: str | NetDesign) -> NetDesign:
 
 # Data sets, from the table of published sets
 
-_VOC = DataSet.published("voc")
-_COLOR = DataSet.published("nyud", reads={"data": "color"})
-_HHA = DataSet.published("nyud", reads={"data": "hha"})
-_COLOR_D = DataSet.published("nyud", images={"color": 3, "depth": 1})
-_COLOR_HHA = DataSet.published("nyud", images={"color": 3, "hha": 3})
-_SIFTFLOW = DataSet.published("siftflow")
-_CONTEXT = DataSet.published("pascalcontext")
-_SYNTHIA = DataSet.published("synthia")
-_TRIANGLES = DataSet.published("triangles", class_counts=(2,))  # ink and paper
-_MNIST = DataSet.published("mnist")
-_M2NIST = DataSet.published("m2nist")
+_VOC = DataSet.from_table("voc")
+_COLOR = DataSet.from_table("nyud", reads={"data": "color"})
+_HHA = DataSet.from_table("nyud", reads={"data": "hha"})
+_COLOR_D = DataSet.from_table("nyud", images={"color": 3, "depth": 1})
+_COLOR_HHA = DataSet.from_table("nyud", images={"color": 3, "hha": 3})
+_SIFTFLOW = DataSet.from_table("siftflow")
+_CONTEXT = DataSet.from_table("pascalcontext")
+_SYNTHIA = DataSet.from_table("synthia")
+_TRIANGLES = DataSet.from_table("triangles", class_counts=(2,))  # ink and paper
+_MNIST = DataSet.from_table("mnist")
+_M2NIST = DataSet.from_table("m2nist")
 
 # Nets
 

@@ -68,8 +68,8 @@ class DataSet:
     counts: tuple[int | None, int | None] | None = None
 
     @classmethod
-    def published(cls, name: str, **differences: Any) -> DataSet:
-        """The data set of a row of `published_sets`; ``differences`` replace what is different for one net."""
+    def from_table(cls, name: str, **differences: Any) -> DataSet:
+        """Make the data set of a row of `published_sets`; ``differences`` replace what is different for one net."""
         row = SETS[name]
         facts = {
             "images": row.images,

@@ -6,6 +6,8 @@
 | ``.caffemodel.h5``, ``.h5``, ``.hdf5`` | Caffe's HDF5 layout | `hdf5` |
 | ``.npz`` | numpy arrays named ``LAYER/INDEX`` | `npz` |
 | ``.safetensors`` | the same names | `safetensors` |
+
+The module of a format is imported when a file of that format is read or written: looking at one starts sooner.
 """
 
 from __future__ import annotations
@@ -19,10 +21,9 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto.wire import is_binary
-from caffe_fcn.weights import caffemodel, caffemodel_writing, hdf5, npz, safetensors
+from caffe_fcn.weights import signatures
 from caffe_fcn.weights.input_file import InputFile
 from caffe_fcn.weights.layers import Layer, Weights, locate
-from caffe_fcn.weights.output_file import OutputFile
 from caffe_fcn.weights.tensors import explain_bad_shape
 
 
@@ -41,18 +42,28 @@ def open_weights(path: PathLike) -> Weights:
     if not len(file):
         raise WeightsError(path, "is empty", "name a weights file")
     head = file.read(0, min(4096, len(file)))
-    if head.startswith(hdf5.MAGIC):
+    if head.startswith(signatures.HDF5):
+        from caffe_fcn.weights import hdf5
+
         return hdf5.read(file)
-    if head.startswith((npz.MAGIC, npz.EMPTY)):
+    if head.startswith((signatures.ZIP, signatures.EMPTY_ZIP)):
+        from caffe_fcn.weights import npz
+
         return npz.read(file)
-    if head.startswith(npz.NUMPY):
+    if head.startswith(signatures.NPY):
+        from caffe_fcn.weights import npz
+
         shape, dtype, _ = npz.parse_header(file.read(0, min(npz.LONGEST_HEADER, len(file))), str(path))
         what = f"is one array of {dims(shape)} {dtype}, such as an image mean, not a net's weights"
         raise WeightsError(path, what, "name an .npz of arrays named conv1/0, conv1/1, ...")
-    if safetensors.matches(head):
+    if signatures.is_safetensors(head):
+        from caffe_fcn.weights import safetensors
+
         return safetensors.read(file)
     if not is_binary(head):
         raise WeightsError(path, "is text and carries no weights", "name a .caffemodel; a prototxt is only the net")
+    from caffe_fcn.weights import caffemodel
+
     return caffemodel.read(file)
 
 
@@ -111,20 +122,30 @@ def _find_writer(path: PathLike) -> _Writer:
 
 
 def _write_caffemodel(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    from caffe_fcn.weights import caffemodel_writing
+    from caffe_fcn.weights.output_file import OutputFile
+
     output = OutputFile(out.fileno())
     caffemodel_writing.write(output, path, layers, head)
     output.flush()
 
 
 def _write_hdf5(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    from caffe_fcn.weights import hdf5
+
     hdf5.write(out, path, layers)
 
 
 def _write_npz(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    from caffe_fcn.weights import npz
+
     npz.write(out, path, layers)
 
 
 def _write_safetensors(out: IO[bytes], path: PathLike, layers: Sequence[Layer], head: bytes) -> None:
+    from caffe_fcn.weights import safetensors
+    from caffe_fcn.weights.output_file import OutputFile
+
     output = OutputFile(out.fileno())
     safetensors.write(output, path, layers)
     output.flush()

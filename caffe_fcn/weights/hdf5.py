@@ -30,8 +30,6 @@ from caffe_fcn.weights.tensors import (
     explain_bad_shape,
 )
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-
 # Memory for a compressed data set: HDF5 unpacks whole chunks, and all chunks that share a row are needed to give the
 # row's values in their order. It is room for a chunk of 64 million float32, more than any that HDF5 chooses by itself.
 _LARGEST_SLAB = 256 << 20

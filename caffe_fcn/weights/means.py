@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn.errors import WeightsError
 from caffe_fcn.files import PathLike, atomic_write
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.weights import npz
+from caffe_fcn.weights import npz, signatures
 from caffe_fcn.weights.blobs import read_blob
 from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.tensors import FileSegment, Tensor
@@ -34,7 +34,7 @@ def read_mean(path: PathLike) -> Mean:
     """
     file = InputFile(path)
     head = file.read(0, min(npz.LONGEST_HEADER, len(file)))
-    tensor = _read_npy(file, head) if head.startswith(npz.NUMPY) else read_blob(file)
+    tensor = _read_npy(file, head) if head.startswith(signatures.NPY) else read_blob(file)
     shape = tensor.shape[1:] if len(tensor.shape) == 4 and tensor.shape[0] == 1 else tensor.shape
     if len(shape) not in (1, 3) or not tensor.count:
         raise WeightsError(path, f"holds {dims(tensor.shape)}", "a mean is C values, or an image C x H x W")

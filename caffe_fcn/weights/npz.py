@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from caffe_fcn.errors import WeightsError
+from caffe_fcn.weights import signatures
 from caffe_fcn.weights.array_names import group_by_layer, name_arrays
 from caffe_fcn.weights.input_file import DAMAGED, InputFile
 from caffe_fcn.weights.layers import Layer, Weights
@@ -31,9 +32,6 @@ from caffe_fcn.weights.tensors import (
 if TYPE_CHECKING:
     import zipfile
 
-MAGIC = b"PK\x03\x04"
-EMPTY = b"PK\x05\x06"  # how a zip without members begins
-NUMPY = b"\x93NUMPY"
 
 LONGEST_HEADER = 1 << 12
 _LONGEST_NAME = (1 << 16) - 1 - len(".npy")  # a zip counts a name's bytes in 16 bits
@@ -86,7 +84,7 @@ def _read_tensor(file: InputFile, archive: zipfile.ZipFile, info: zipfile.ZipInf
     if info.compress_type == zipfile.ZIP_STORED:
         signature, name, extra = _LOCAL_HEADER.unpack(file.read(info.header_offset, _LOCAL_HEADER.size))
         begin = info.header_offset + _LOCAL_HEADER.size + name + extra + header
-        if signature != MAGIC or begin + size > len(file):
+        if signature != signatures.ZIP or begin + size > len(file):
             raise WeightsError(where, "does not lie where the zip says", DAMAGED)
         segment = FileSegment(file, begin, size)
     return Tensor(shape, dtype, (segment,))
@@ -122,8 +120,8 @@ _SIDE = re.compile(r"\s*(\d{1,39})L?\s*")  # Python 2 wrote its long integers wi
 def parse_header(data: bytes, where: str) -> tuple[Shape, str, int]:
     """Shape, type and length of an ``.npy`` header; raises `WeightsError` unless the array is one of plain floats."""
     size = _LENGTH_OF_LENGTH.get(data[6:8])
-    begin = len(NUMPY) + 2 + (size or 0)
-    if not data.startswith(NUMPY) or size is None or len(data) < begin:
+    begin = len(signatures.NPY) + 2 + (size or 0)
+    if not data.startswith(signatures.NPY) or size is None or len(data) < begin:
         raise WeightsError(where, "is not a numpy array", DAMAGED)
     end = begin + int.from_bytes(data[begin - size : begin], "little")
     if end > LONGEST_HEADER:

@@ -22,13 +22,7 @@ from caffe_fcn.weights.tensors import ITEM_SIZES, FileSegment, Shape, Tensor, ex
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
-_LONGEST_ALLOWED = 100_000_000  # by the format; JSON's parser can make 3 GB of it
 _LONGEST_HEADER = 10_000_000  # that is read: room for 100,000 parameters
-
-
-def matches(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is a safetensors file."""
-    return head[_LENGTH : _LENGTH + 1] == b"{" and int.from_bytes(head[:_LENGTH], "little") <= _LONGEST_ALLOWED
 
 
 def read(file: InputFile) -> Weights:

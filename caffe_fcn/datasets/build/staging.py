@@ -51,7 +51,7 @@ def staging_folder(folder: Path, databases: Iterable[str], identity: str, resume
             yield place
         except ResumeError:
             raise
-        except Exception:
+        except Exception:  # whatever failed is raised again; only what interrupts a build leaves it to be resumed
             shutil.rmtree(place, ignore_errors=True)
             raise
         _move_into_place(place, folder)

@@ -21,7 +21,7 @@ from caffe_fcn.files import atomic_write
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.wire import BYTES, VARINT
 from caffe_fcn.weights import Tensor as Handle
-from caffe_fcn.weights import hdf5
+from caffe_fcn.weights import hdf5, signatures
 from caffe_fcn.weights.blobs import encode_blob_head, read_blob
 from caffe_fcn.weights.input_file import InputFile
 from caffe_fcn.weights.output_file import OutputFile
@@ -79,8 +79,8 @@ def write(path: Path, state: SavedState) -> None:
 def read(path: str | os.PathLike[str]) -> SavedState:
     """The solver state in a file, its histories as handles; raises `WeightsError` for any other file."""
     file = InputFile(path)
-    head = file.read(0, min(len(hdf5.MAGIC), len(file)))
-    state = _read_hdf5(file) if head == hdf5.MAGIC else _read_binary(file)
+    head = file.read(0, min(len(signatures.HDF5), len(file)))
+    state = _read_hdf5(file) if head == signatures.HDF5 else _read_binary(file)
     if not 0 <= state.iteration < 1 << 31 or not 0 <= state.step < 1 << 31:
         raise WeightsError(path, f"tells of iteration {state.iteration}, step {state.step}", _DAMAGED)
     return state
