@@ -122,11 +122,13 @@ def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -
 
     about = opening.describe(source)
     if about is None:
+        if not Path(source).exists():
+            print_note(f"{source} does not exist: the nets read from it once it is there")
         return None
     if about.classes and with_classes:
         described = Path(source) / dataset_json.FILE
         where = described if described.is_file() else f"{source}, a data set job of DIGITS,"
-        echo(f"note: {len(about.classes)} classes, as {where} says", err=True)
+        print_note(f"{len(about.classes)} classes, as {where} says")
     for note in list_notes(net, about):
         print_note(note)
     return about

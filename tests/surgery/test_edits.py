@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from saved_weights import load, save
 
 from caffe_fcn import surgery
 from caffe_fcn.errors import CaffeFcnError, NetError, WeightsError
@@ -32,21 +33,6 @@ def net_of(text: str, shape: tuple[int, ...]) -> NetParameter:
     data.layer.add(name="data", type="Input", top=["data"]).input_param.shape.add(dim=shape)
     data.layer.extend(net.layer)
     return data
-
-
-def save(path: Path, net: NetParameter, values: dict[str, list[np.ndarray]]) -> Path:
-    whole = NetParameter()
-    whole.CopyFrom(net)
-    for layer in whole.layer:
-        for array in values.get(layer.name, []):
-            layer.blobs.add(data=np.asarray(array).ravel(), shape={"dim": np.shape(array)})
-    path.write_bytes(whole.SerializeToString())
-    return path
-
-
-def load(path: Path) -> dict[str, list[np.ndarray]]:
-    with surgery.open_weights(path) as weights:
-        return {layer.name: [t.load() for t in layer.tensors] for layer in weights.layers if layer.tensors}
 
 
 def forward(pycaffe, folder: Path, *data: np.ndarray) -> list[np.ndarray]:

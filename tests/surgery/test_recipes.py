@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from saved_weights import load
 
 from caffe_fcn import netspec, surgery
 from caffe_fcn.errors import CaffeFcnError, NetError
@@ -44,11 +45,6 @@ def trunk(net: NetParameter) -> NetParameter:
     result = NetParameter()
     result.layer.extend(net.layer[:end])
     return result
-
-
-def load(path: Path) -> dict[str, list[np.ndarray]]:
-    with surgery.open_weights(path) as weights:
-        return {layer.name: [tensor.load() for tensor in layer.tensors] for layer in weights.layers if layer.tensors}
 
 
 HEADS = ("score", "upscore", "scale_pool")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from saved_weights import load, save
 
 from caffe_fcn import netspec, surgery
 from caffe_fcn.errors import CaffeFcnError, WeightsError
@@ -187,22 +188,6 @@ def net_of(*layers: dict[str, object], shape: tuple[int, ...] = (1, 4, 5, 5)) ->
     for each in layers:
         net.layer.add(**each)
     return net
-
-
-def save(path: Path, net: NetParameter, values: dict[str, list[np.ndarray]]) -> Path:
-    """A caffemodel of these values, made by protobuf alone."""
-    whole = NetParameter()
-    whole.CopyFrom(net)
-    for each in whole.layer:
-        for array in values.get(each.name, []):
-            each.blobs.add(data=np.asarray(array).ravel(), shape={"dim": np.shape(array)})
-    path.write_bytes(whole.SerializeToString())
-    return path
-
-
-def load(path: Path) -> dict[str, list[np.ndarray]]:
-    with surgery.open_weights(path) as weights:
-        return {each.name: [t.load() for t in each.tensors] for each in weights.layers if each.tensors}
 
 
 def fates(report: surgery.Report) -> dict[tuple[str, int], str]:

@@ -67,7 +67,7 @@ class Folder:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise FileError(self.root, "no such folder", "check the path")
+            raise FileError(self.root, "no such file or folder", "check the path")
         self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - a string is joined far faster than a Path
 
     def names(self) -> list[str]:
