@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError, PrototxtError
 from caffe_fcn.interop.job_files import JobFiles
-from caffe_fcn.interop.job_paths import find_paths, locate_path
+from caffe_fcn.interop.job_paths import locate_path
+from caffe_fcn.net.file_paths import find_paths
 from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, parse, upgrade_message
 
 DEPLOY_FILE, TRAIN_VAL_FILE, SOLVER_FILE = "deploy.prototxt", "train_val.prototxt", "solver.prototxt"
