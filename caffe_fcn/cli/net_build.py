@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,9 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     give.
 
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
+
+    Over an earlier net in the folder, prototxts that the new one does not have are removed, such as val.prototxt where
+    SET has no validation part. Snapshots stay.
     """
     folder = Path(output).parent if phase else Path(output)
     if source and options["data"] != "python":
@@ -112,7 +116,9 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         return
     if output == "-":
         raise click.UsageError("-o - takes one net: name a --phase")
-    for path in netspec.write(name, folder, source=source, **options):
+    with note_leftovers(folder):
+        written = netspec.write(name, folder, source=source, **options)
+    for path in written:
         echo(path)
 
 
@@ -132,3 +138,18 @@ def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -
     for note in list_notes(net, about):
         print_note(note)
     return about
+
+
+@contextmanager
+def note_leftovers(folder: Path) -> Iterator[None]:
+    """After the block, which writes a net into ``folder``, say what became of the net that was there before."""
+    nets = sorted(folder.glob("*.prototxt"))
+    deploy = folder / "deploy.prototxt"
+    before = deploy.read_bytes() if deploy.is_file() else None
+    yield
+    for path in nets:
+        if not path.exists():
+            print_note(f"{path} of the earlier net is removed: the new one has no such file")
+    kept = len(list(folder.glob("snapshot/*.caffemodel*")))
+    if kept and before not in (None, deploy.read_bytes()):
+        print_note(f"{folder / 'snapshot'} keeps {kept} weights file(s) of the earlier net, which may not fit this one")

@@ -9,7 +9,7 @@ import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.net_build import read_dataset
+from caffe_fcn.cli.net_build import note_leftovers, read_dataset
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
@@ -55,7 +55,9 @@ def from_classifier(
         options |= {"classes": count, "dataset": read_dataset(source, net, classes is None)}
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
-    for path in netspec.write(net, output, source=source, **options):
+    with note_leftovers(Path(output)):
+        written = netspec.write(net, output, source=source, **options)
+    for path in written:
         echo(path)
     if not Verbosity.quiet:
         _explain(net, deploy, output)
