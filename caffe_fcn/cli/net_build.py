@@ -15,11 +15,10 @@ from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
 from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.cli.tables import print_table
-from caffe_fcn.description import dataset_json
-from caffe_fcn.description.dataset_json import Description
+from caffe_fcn.netspec.catalogue import find_design
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.dataset_facts import list_notes
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
 
 
@@ -96,10 +95,13 @@ _ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
-    With --source SET, a folder as 'caffe-fcn data' writes it or a data set job of DIGITS, the nets read its databases,
-    learn its classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its
-    validation part. Options that are given overrule the data set. In a folder, model.json says what the nets take and
-    give.
+    With --source SET, a folder as 'caffe-fcn data' writes it or a job of DIGITS, the nets read its databases, learn its
+    classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its validation part.
+    A deploy net has the size of the images where all have the same. Options that are given overrule the data set. In a
+    folder, model.json says what the nets take and give.
+
+    With a folder of published sets as they were unpacked (SBDD, PASCAL VOC, NYUDv2, ...), the nets of the reference
+    keep its Python layers, which read them.
 
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
 
@@ -107,8 +109,11 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     SET has no validation part. Snapshots stay.
     """
     folder = Path(output).parent if phase else Path(output)
-    if source and options["data"] != "python":
-        options["dataset"] = read_dataset(source, name, options["classes"] is None)
+    if source:
+        net, opened = find_design(name), open_source(source)
+        data = options["data"] or ("lmdb" if opened.about else net.data)
+        fitted = fit_source(opened, net, data, options["classes"] is None)
+        source, options["dataset"] = fitted.folder, fitted.about
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -120,24 +125,6 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         written = netspec.write(name, folder, source=source, **options)
     for path in written:
         echo(path)
-
-
-def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -> Description | None:
-    """The description of the data set in ``source``, with notes on what it says for a net; None if there is none."""
-    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
-
-    about = opening.describe(source)
-    if about is None:
-        if not Path(source).exists():
-            print_note(f"{source} does not exist: the nets read from it once it is there")
-        return None
-    if about.classes and with_classes:
-        described = Path(source) / dataset_json.FILE
-        where = described if described.is_file() else f"{source}, a data set job of DIGITS,"
-        print_note(f"{len(about.classes)} classes, as {where} says")
-    for note in list_notes(net, about):
-        print_note(note)
-    return about
 
 
 @contextmanager
