@@ -173,5 +173,7 @@ def _list(folder: Path) -> list[Path]:
 
 def _rename(text: str, folder: Path, place: Path) -> str:
     """Return a message with the place that the user named in place of a folder that is made of it."""
+    if folder == place:
+        return text
     separator = "/" if place.is_dir() else ":"
     return text.replace(f"{folder}/", f"{place}{separator}").replace(str(folder), str(place))
