@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,21 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option, solver_options
+from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
 from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.solver_options import (
+    loss_option,
+    measure_classes,
+    print_solver_notes,
+    refuse_with_phase,
+    solver_options,
+)
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
-from caffe_fcn.netspec import solver_fitting
-from caffe_fcn.netspec.catalogue import find_design
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.dataset_facts import list_notes
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
-from caffe_fcn.netspec.options import TRAINING_OPTIONS
 
 
 @click.command("list", cls=Command)
@@ -55,7 +59,7 @@ def _format_classes(net: NetDesign) -> str:
 
 
 def variant_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that select a variant of a net, such as ``--loss``, from the catalogue."""
+    """The options that select a variant of a net, from the catalogue; ``--loss`` is one of them for some nets."""
     by_option: dict[str, list[NetDesign]] = {}
     for net in netspec.catalogue().values():
         if net.variants:
@@ -64,6 +68,10 @@ def variant_options(function: Callable[..., None]) -> Callable[..., None]:
         every = [net.variants for net in nets if net.variants]
         names = dict.fromkeys(variant.name for variants in every for variant in variants.values)
         notes = [", ".join(net.name for net in nets), *(variants.note for variants in every if variants.note)]
+        if option == "loss":
+            losses = {net.name: [each.name for each in net.variants.values] for net in nets if net.variants}
+            function = loss_option(losses, "".join(f" ({note})" for note in notes[1:]))(function)
+            continue
         function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"For {'; '.join(notes)}.")(
             function
         )
@@ -111,10 +119,11 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
     """
     if phase:
-        _refuse_solver_options(options)
+        refuse_with_phase(options)
     folder = Path(output).parent if phase else Path(output)
     if source and options["data"] != "python":
         options["dataset"] = read_dataset(source, name, options["classes"] is None)
+        measure_classes(source, options["dataset"], options)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -126,20 +135,6 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     print_solver_notes(name, options)
     for path in paths:
         echo(path)
-
-
-def _refuse_solver_options(options: Mapping[str, Any]) -> None:
-    """Raise `click.UsageError` where an option is for the solver, which does not come with one net alone."""
-    given = [name for name in TRAINING_OPTIONS if options[name] is not None]
-    if given:
-        raise click.UsageError(f"--{given[0].replace('_', '-')} is for the solver: leave out --phase, or the option")
-
-
-def print_solver_notes(name: str | NetDesign, options: Mapping[str, Any]) -> None:
-    """Print what somebody should know who trains this net on a data set of their own."""
-    if options.get("dataset") is not None or any(options[each] is not None for each in TRAINING_OPTIONS):
-        for note in solver_fitting.list_notes(find_design(name), options):
-            print_note(note)
 
 
 def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -> Description | None:

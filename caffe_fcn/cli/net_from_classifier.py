@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import read_dataset
-from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net, solver_options
+from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.cli.solver_options import loss_option, measure_classes, print_solver_notes, solver_options
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -30,6 +32,7 @@ from caffe_fcn.netspec.from_classifier.conversion import from_classifier as make
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @build_options
 @solver_options
+@loss_option()
 @allow_unknown_option
 def from_classifier(
     deploy: str,
@@ -38,7 +41,7 @@ def from_classifier(
     output: str,
     source: str | None,
     allow_unknown: bool,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Write an FCN with the classifier DEPLOY as its backbone: train, val and deploy nets and a solver, in a folder.
 
@@ -55,9 +58,12 @@ def from_classifier(
     _check_stride(net, stride)
     if source:
         options |= {"classes": count, "dataset": read_dataset(source, net, classes is None)}
+        measure_classes(source, options["dataset"], options)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
-    for path in netspec.write(net, output, source=source, **options):
+    paths = netspec.write(net, output, source=source, **options)
+    print_solver_notes(net, options)
+    for path in paths:
         echo(path)
     if not Verbosity.quiet:
         _explain(net, deploy, output)
