@@ -66,7 +66,8 @@ def _fit_design(net: NetDesign, about: Description) -> NetDesign:
         readers=(),
         databases=_find_databases(net, about),
         counts=_find_counts(about),
-        **_find_class_shares(about),
+        frequencies=_find_class_figures(about, "frequencies"),
+        median_weights=_find_class_figures(about, "weights"),
     )
     return replace(net, dataset=dataset, data="lmdb")
 
@@ -85,11 +86,10 @@ def find_splits(about: Description) -> tuple[str, str | None]:
     return train, "val" if "val" in others else next(iter(others), None)
 
 
-def _find_class_shares(about: Description) -> dict[str, tuple[float, ...]]:
-    """What the statistics of the training part say of its classes; nothing where it was not measured."""
+def _find_class_figures(about: Description, name: str) -> tuple[float, ...]:
+    """The figure of each class in the statistics of the training part; nothing where it was not measured."""
     measured = about.splits[find_splits(about)[0]].get("statistics") if about.splits else None
-    shares = {"frequencies": "frequencies", "median_weights": "weights"}
-    return {ours: tuple(measured[theirs]) for ours, theirs in shares.items() if measured and theirs in measured}
+    return tuple((measured or {}).get(name, ()))
 
 
 def _find_counts(about: Description) -> tuple[int | None, int | None] | None:

@@ -16,9 +16,12 @@ SOFTMAX, INFOGAIN = LOSSES = ("softmax", "infogain")
 def make_loss(plan: BuildPlan, scores: Top, label: Top, **param: Any) -> Top:
     """The loss of scores; ``param`` has the fields of its loss_param in the form that SoftmaxWithLoss takes."""
     rules = plan.exclude_rule("deploy")
+    top: Top
     if not plan.class_weights:
-        top: Top = L.SoftmaxWithLoss(scores, label, loss_param=param, **rules)
+        top = L.SoftmaxWithLoss(scores, label, loss_param=param, **rules)
         return top
     is_summed = param.pop("normalize", True) is False
     param["normalization"] = P.Loss.BATCH_SIZE if is_summed else P.Loss.VALID  # InfogainLoss refuses `normalize`
-    return L.InfogainLoss(scores, label, infogain_loss_param={"source": MATRIX_FILE}, loss_param=param, **rules)
+    matrix = {"source": MATRIX_FILE}
+    top = L.InfogainLoss(scores, label, infogain_loss_param=matrix, loss_param=param, **rules)
+    return top
