@@ -27,7 +27,8 @@ from caffe_fcn.interop.digits_job import (
 )
 from caffe_fcn.interop.digits_model import Transform, describe_net, read_transform
 from caffe_fcn.interop.job_files import open_job
-from caffe_fcn.interop.job_paths import MEAN_FIELD, find_paths, set_path
+from caffe_fcn.interop.job_paths import set_path
+from caffe_fcn.net.file_paths import MEAN_FIELD, find_paths
 from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, to_text
 from caffe_fcn.weights import open_weights, read_mean
 

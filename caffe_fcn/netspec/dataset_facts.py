@@ -3,7 +3,8 @@
     net, options = resolve_design("voc-fcn8s", {"dataset": dataset_json.read(Path("roads"))})
 
 The nets then read the databases of this data set, learn its classes, subtract its mean and pass over its ignored
-label; without a validation part there is no net that validates. Options that are given overrule all of it.
+label, and a deploy net has the size of its images where all have the same; without a validation part there is no net
+that validates. Options that are given overrule all of it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def _fit_design(net: NetDesign, about: Description) -> NetDesign:
         class_names=(*names, *usual.class_names[1:]),
         palette=tuple((r, g, b) for r, g, b in about.palette or ()) if about.classes else usual.palette,
         ignore_label=about.ignore_label,
+        size=_find_size(about) or usual.size,
         mean=mean,
         readers=(),
         databases=_find_databases(net, about),
@@ -77,6 +79,16 @@ def _find_mean(usual: DataSet, about: Description) -> tuple[float, ...] | None:
     if usual.scale != 1:
         return usual.mean
     return tuple(about.mean) if about.mean and len(about.mean) in (1, about.channels) else None
+
+
+def _find_size(about: Description) -> tuple[int, int] | None:
+    """H x W of the images, where all that were measured have the same."""
+    measured = [split["statistics"] for split in about.splits.values() if split.get("statistics")]
+    sizes = {tuple(size[:2]) for each in measured for size in each.get("sizes", [])}
+    if len(sizes) != 1 or any(each.get("distinct_sizes", 1) != 1 for each in measured):
+        return None
+    height, width = next(iter(sizes))
+    return (height, width) if height and width else None
 
 
 def find_splits(about: Description) -> tuple[str, str | None]:
