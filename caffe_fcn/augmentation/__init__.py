@@ -17,7 +17,10 @@ from caffe_fcn.augmentation.spelling import parse_transforms
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
 
-__all__ = ["FILE", "LAYER", "MODULE", "is_augmentation", "parse_transforms"]
+__all__ = ["FILE", "LAYER", "MODULE", "ORIGINAL", "is_augmentation", "parse_transforms"]
+
+ORIGINAL = "_original"
+"""What the names of blobs from data layers end in where the augmented ones have their names."""
 
 MODULE, LAYER = "joint_augmentation", "JointAugmentation"
 FILE = Path(__file__).with_name(f"{MODULE}.py")

@@ -6,7 +6,8 @@
 The modules, in the order in which a net comes about:
 
 - `spec`, `assign`: `NetSpec`, ``layers`` (L), ``params`` (P)
-- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers
+- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers,
+  and `augmentation`, the layer after them
 - `fcn`, `small`: whole nets, put together from these
 - `design`, `catalogue`, `solvers`: what a net is made of, as one row of a table
 - `options`, `prototxts`, `model`, `net_folder`: from a name and options to the prototxts, and what describes them

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.data import DATA_LAYERS
@@ -42,6 +43,7 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
+        augment=checked.get("augment"),
     )
 
 
@@ -90,6 +92,12 @@ def _check_data(net: NetDesign, value: Any) -> str:
     return str(value)
 
 
+def _check_augment(net: NetDesign, value: Any) -> dict[str, Any]:
+    if net.dataset.classified:
+        raise NetError("`augment`", f"{net.name} learns one class for each image", "leave `augment` out")
+    return parse_transforms(str(value))
+
+
 def _check_mean(net: NetDesign, value: Any) -> tuple[float, ...]:
     numbers = _as_tuple(value)
     channels = next(iter(net.dataset.images.values()))
@@ -132,6 +140,7 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
     "data": _check_data,
     "source": lambda net, value: str(value),
+    "augment": _check_augment,
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),
