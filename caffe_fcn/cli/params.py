@@ -169,6 +169,13 @@ blob_option = click.option(
 )
 
 
+augment_option = click.option(
+    "--augment",
+    metavar="TRANSFORM,...",
+    help="How training images and labels are changed: flip, scale=0.75:1.25, rotate=10, crop=HxW, colour=0.2; default "
+    "is all but the crop.",
+)
+
 _BUILD_OPTIONS = (
     click.option(
         "--source", metavar="DIR", help="The folder of the data: a data set, a job of DIGITS, published sets."
@@ -181,11 +188,12 @@ _BUILD_OPTIONS = (
         type=Padding(),
         help="The padding of the first layer; auto is the least for images of --size and larger, or of any size.",
     ),
+    augment_option,
 )
 
 
 def build_options(function: _Function) -> _Function:
-    """The options of every command that builds nets: source, mean, size, batch and padding."""
+    """The options of every command that builds nets: source, mean, size, batch, padding and augmentation."""
     for option in reversed(_BUILD_OPTIONS):
         function = option(function)
     return function
