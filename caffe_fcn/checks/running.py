@@ -23,6 +23,8 @@ def run(
     cheap: bool = False,
     gpu_memory: float | None = None,
     workers: int = 1,
+    free_space: float | None = None,
+    has_gpu: bool | None = None,
 ) -> list[Finding]:
     """What the rules find in a net (a path), its weights, its data set (a folder) and its solver, whichever are given.
 
@@ -34,11 +36,12 @@ def run(
     The nets that the solver names are checked too. ``select`` and ``ignore`` are beginnings of codes, such as "FCN1",
     or names of rules. ``phase`` says what the net is for, where neither its layers nor its name do. With ``thorough``
     all records are decoded and all weights are read, with ``workers`` threads; with ``cheap`` only the rules run that
-    look at headers. ``gpu_memory`` is that of the GPU in bytes, where it is not this machine's.
+    look at headers. ``gpu_memory`` (of the GPU) and ``free_space`` (of the disk) are in bytes; they and ``has_gpu`` are
+    those of this machine where they are not given.
     Raises `CaffeFcnError` types for files that cannot be read and codes that do not exist.
     """
     rules = choose_rules(select, ignore, cheap)
-    with Subject(net, weights, data, solver, phase, thorough, gpu_memory, workers) as subject:
+    with Subject(net, weights, data, solver, phase, thorough, gpu_memory, workers, free_space, has_gpu) as subject:
         found = [
             Finding(rule, problem.place, problem.what, problem.mend, problem.edits)
             for rule in rules

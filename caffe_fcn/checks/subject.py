@@ -31,7 +31,7 @@ class SolverFile:
     def __init__(self, path: PathLike) -> None:
         self.path = str(path)
         self.solver: SolverParameter = proto.read_solver(path, allow_unknown=True)
-        beside = Path(self.path).resolve().parent
+        beside = Path(self.path).parent
         here = all(Path(net).is_file() for _, net in self.nets)
         self.folder = Path() if here and self.nets else beside
 
@@ -73,9 +73,12 @@ class Subject:
         thorough: bool = False,
         gpu_memory: float | None = None,
         workers: int = 1,
+        free_space: float | None = None,
+        has_gpu: bool | None = None,
     ) -> None:
         self._resources = ExitStack()
         self.thorough, self.gpu_memory, self.workers = thorough, gpu_memory, workers
+        self.free_space, self.has_gpu = free_space, has_gpu
         self.swapped = net is not None and weights is not None and _is_net_text(weights) and _is_binary(net)
         if self.swapped:
             net, weights = weights, net

@@ -8,13 +8,24 @@
 | FCN13x | what Caffe builds | `graph_rules` |
 | FCN14x | deployed nets, BatchNorm | `deploy_rules` |
 | FCN15x | sizes and memory | `size_rules` |
+| FCN2xx | weights | `weights_rules` |
+| FCN3xx | solvers | `solver_rules` |
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from caffe_fcn.checks import crop_rules, deploy_rules, graph_rules, loss_rules, size_rules, upscore_rules
+from caffe_fcn.checks import (
+    crop_rules,
+    deploy_rules,
+    graph_rules,
+    loss_rules,
+    size_rules,
+    solver_rules,
+    upscore_rules,
+    weights_rules,
+)
 from caffe_fcn.checks.rule import Rule
 from caffe_fcn.errors import CaffeFcnError, nearest
 
@@ -25,6 +36,8 @@ RULES: tuple[Rule, ...] = (
     *graph_rules.RULES,
     *deploy_rules.RULES,
     *size_rules.RULES,
+    *weights_rules.RULES,
+    *solver_rules.RULES,
 )
 
 

@@ -45,6 +45,8 @@ def write(example: Example, folder: Path, mended: bool) -> dict[str, Any]:
                 arguments["solver"] = path
             elif path.suffix == ".prototxt" and not {"net", "solver"} & arguments.keys():
                 arguments["net"] = path
+    if arguments.pop("swap", False) and not mended:
+        arguments["net"], arguments["weights"] = arguments["weights"], arguments["net"]
     return arguments
 
 
