@@ -8,9 +8,10 @@ from caffe_fcn.checks.example_nets import SCORE, conv, image, label, loss, point
 from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.net_file import Form, is_training_loss
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
+from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.net.graph import Blob, Node
-from caffe_fcn.net.layer_types import LAYER_TYPES, Kind, Origin, Shape, layer_type
+from caffe_fcn.net.layer_types import LAYER_TYPES, Kind, Origin, layer_type
 
 
 def find_label_sizes(form: Form) -> Iterator[Problem]:
@@ -44,7 +45,8 @@ def find_measures_that_count_ignored(form: Form) -> Iterator[Problem]:
             if not param.HasField("ignore_label"):
                 value = ignored[node.bottoms[1].name]
                 what = f"counts label {value}, which the loss ignores"
-                yield form.report(node, what, f"set {row.param_name} {{ ignore_label: {value} }}")
+                mend = f"set {row.param_name} {{ ignore_label: {value} }}"
+                yield form.report_with_fix(node, what, mend, "", (f"{row.param_name}.ignore_label", str(value)))
 
 
 def find_missing_losses(form: Form) -> Iterator[Problem]:
@@ -126,26 +128,9 @@ def find_other_class_names(form: Form) -> Iterator[Problem]:
             yield Problem(form.locate(maker), what, "name all classes, or set num_output")
 
 
-def scored_classes(form: Form) -> Iterator[tuple[Node, int]]:
-    """The losses that compare scores with labels, each with the number of classes that it gets."""
-    if form.shapes is None:
-        return
-    for node in form.nodes:
-        shape = form.shapes.blobs.get(node.bottoms[0].name, ()) if node.bottoms else ()
-        if layer_type(node.type).loss and layer_type(node.type).param_name in _CLASS_LOSSES and len(shape) > 1:
-            yield node, _classes(node, shape)
-
-
-_CLASS_LOSSES = ("softmax_param", "infogain_loss_param")
-
-
 def compares_labels(node: Node) -> bool:
     """Whether a layer compares scores with labels."""
     return layer_type(node.type).reads_scores and len(node.bottoms) > 1
-
-
-def _classes(node: Node, shape: Shape) -> int:
-    return shape[int(getattr(node.layer, layer_type(node.type).param_name).axis)]
 
 
 def _may_be_a_loss(node: Node) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from caffe_fcn import files, proto
+from caffe_fcn.checks.fixing import set_field
 from caffe_fcn.checks.rule import Edit, Place, Problem
 from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.description import model_json
@@ -258,6 +259,12 @@ class Form:
     def report(self, node: Node, what: str, mend: str = "", path: str = "") -> Problem:
         """A problem of a layer, or of its field at ``path``."""
         return Problem(self.locate(node.name, path), f"{node} {what}", mend)
+
+    def report_with_fix(self, node: Node, what: str, mend: str, path: str, fix: tuple[str, str]) -> Problem:
+        """A problem of a layer that goes away when the field ``fix[0]`` is ``fix[1]``."""
+        layer = self.field_of(node.name)
+        edits = () if layer is None else (set_field(self.file.path, self.file.text, layer, *fix),)
+        return Problem(self.locate(node.name, path), f"{node} {what}", mend, edits)
 
 
 def is_training_loss(layer: LayerParameter) -> bool:

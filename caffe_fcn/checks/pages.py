@@ -20,7 +20,9 @@ def format_page(rule: Rule, depth: int = 1) -> str:
         textwrap.fill(rule.why, _WIDTH),
         "",
     ]
-    if rule.example.given:
+    if rule.example.given.get("swap"):
+        lines += ["Fires, where the two files are given in the place of one another, on", ""]
+    elif rule.example.given:
         given = ", ".join(f"`{name}`: {value:g}" for name, value in rule.example.given.items())
         lines += [f"Fires, with {given}, on", ""]
     else:
@@ -32,7 +34,7 @@ def format_page(rule: Rule, depth: int = 1) -> str:
         lines += ["and not with", "", "```", right, "```", "", "in place of", "", "```", wrong, "```", ""]
     elif right:
         lines += [_show_place(rule), "", "```", right, "```", ""]
-    else:
+    elif wrong:
         lines += ["and not without", "", "```", wrong, "```", ""]
     return "\n".join(lines)
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 
 from caffe_fcn.checks.example_nets import conv, image, loss
-from caffe_fcn.checks.loss_rules import scored_classes
 from caffe_fcn.checks.memory import estimate_training_bytes
 from caffe_fcn.checks.net_file import unread_sources
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
+from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.receptive_fields import receptive_fields

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from caffe_fcn.checks.example_nets import conv
 from caffe_fcn.checks.example_solvers import files
-from caffe_fcn.checks.loss_rules import scored_classes
 from caffe_fcn.checks.memory import state_bytes
 from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
+from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import SolverFile, Subject
 from caffe_fcn.errors import nearest
 from caffe_fcn.net.graph import Node
@@ -151,14 +151,13 @@ def find_wrong_policies(file: SolverFile) -> Iterator[Problem]:
 
 
 def _is_set(solver: SolverParameter, name: str) -> bool:
-    value = getattr(solver, name)
-    return len(value) > 0 if hasattr(value, "__len__") else bool(solver.HasField(name))
+    return any(field.name == name for field, _ in solver.ListFields())
 
 
 def find_missing_rates(file: SolverFile) -> Iterator[Problem]:
     """Solvers without a rate or without an end."""
     for name, what in (("base_lr", "the rate is 0 and nothing is learned"), ("max_iter", "the training ends at once")):
-        if not file.solver.HasField(name):
+        if not _is_set(file.solver, name):
             yield Problem(file.locate("lr_policy"), f"has no {name}: {what}", f"set {name}")
 
 

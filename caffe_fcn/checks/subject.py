@@ -6,15 +6,19 @@ Every fact comes from the room that knows it, and is looked up when the first ru
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from caffe_fcn import files, proto
 from caffe_fcn.checks.net_file import Form, NetFile, Size
 from caffe_fcn.checks.rule import Place
-from caffe_fcn.datasets.inspect.overview import Overview, summarize
-from caffe_fcn.errors import PrototxtError
+from caffe_fcn.checks.scored_classes import scored_classes
+from caffe_fcn.datasets.inspect.overview import Overview, make_rules, summarize
+from caffe_fcn.datasets.inspect.record_checks import Findings, check_records
+from caffe_fcn.datasets.records.faults import Rules
+from caffe_fcn.errors import DatasetError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import Node
 from caffe_fcn.proto import SolverParameter
@@ -22,7 +26,10 @@ from caffe_fcn.proto.positions import Field, locate_fields
 from caffe_fcn.weights.formats import open_weights
 from caffe_fcn.weights.layers import Layer, Weights
 
-_NET_FIELDS = ("net", "train_net", "test_net")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SAMPLE = 16  # records of a split that are decoded
 
 
 class SolverFile:
@@ -120,6 +127,42 @@ class Subject:
     def layers(self) -> dict[str, Layer]:
         """The layers of the weights that have parameters, by name."""
         return {layer.name: layer for layer in self.weights.layers if layer.tensors} if self.weights else {}
+
+    @cached_property
+    def label_rules(self) -> Rules | None:
+        """What labels may hold: the classes of the net's loss and what it ignores, or what the description says."""
+        if self.dataset is None or (self.dataset.about and self.dataset.about.labels != "classes"):
+            return None
+        for form in self.forms:
+            losses = list(scored_classes(form))
+            if len(losses) == 1:
+                param, classes = losses[0][0].layer.loss_param, losses[0][1]
+                return make_rules(self.dataset, classes, param.ignore_label if param.HasField("ignore_label") else -1)
+        return make_rules(self.dataset)
+
+    @cached_property
+    def faults(self) -> dict[str, Findings]:
+        """What the checks of data sets find in each split: in some records, or in all in a thorough check."""
+        rules = self.label_rules or Rules()
+        sample = None if self.thorough else _SAMPLE
+        return {
+            name: check_records(split.pairs, rules, self.workers, sample=sample)[1]
+            for name, split in (self.dataset.splits if self.dataset else {}).items()
+            if len(split.pairs)
+        }
+
+    def sample_labels(self) -> Iterator[tuple[Place, NDArray[Any]]]:
+        """The labels of some records, H x W; without those that cannot be read."""
+        for split in self.dataset.splits.values() if self.dataset else ():
+            pairs = split.pairs
+            if pairs.labels is None:
+                continue
+            count = min(len(pairs), len(pairs.labels))
+            for index in range(0, count, max(count // _SAMPLE, 1)):
+                with suppress(DatasetError):
+                    label = pairs.label(index)
+                    if label.ndim == 3 and label.shape[0] == 1:
+                        yield Place(pairs.locate(pairs.labels, index)), label[0]
 
     def matched_layers(self) -> Iterator[tuple[Form, Node, Layer]]:
         """The layers of every form that the weights have parameters for."""

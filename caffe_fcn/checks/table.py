@@ -10,6 +10,7 @@
 | FCN15x | sizes and memory | `size_rules` |
 | FCN2xx | weights | `weights_rules` |
 | FCN3xx | solvers | `solver_rules` |
+| FCN4xx | data sets | `data_rules` |
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Sequence
 
 from caffe_fcn.checks import (
     crop_rules,
+    data_rules,
     deploy_rules,
     graph_rules,
     loss_rules,
@@ -38,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *size_rules.RULES,
     *weights_rules.RULES,
     *solver_rules.RULES,
+    *data_rules.RULES,
 )
 
 

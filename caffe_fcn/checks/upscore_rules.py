@@ -41,7 +41,9 @@ def find_mixing_upscores(form: Form) -> Iterator[Problem]:
         if bilinear and param.group == 1 and param.num_output > 1 and not lr_mult(node.layer):
             what = "fills every pair of channels bilinearly, so that each class gets the sum of all"
             mend = f"set group: {param.num_output}, or start from a transplant without this filler"
-            yield form.report(node, what, mend, "convolution_param.weight_filler")
+            yield form.report_with_fix(
+                node, what, mend, "convolution_param.weight_filler", ("convolution_param.group", str(param.num_output))
+            )
 
 
 def _upscores(form: Form) -> Iterator[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import json_option, phase_option
-from caffe_fcn.cli.printing import Verbosity, echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, print_note, printable
 
 if TYPE_CHECKING:
     from caffe_fcn.checks import Finding
@@ -47,6 +47,9 @@ class Codes(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--gpu-memory", type=float, metavar="GB", help="The memory of the GPU to train on (default: this machine's)."
 )
+@click.option("--fix", is_flag=True, help="Change the files where it is certain how to mend them.")
+@click.option("--diff", is_flag=True, help="Show what --fix changes; without --fix nothing is written.")
+@click.option("--sarif", metavar="FILE", help="Write the findings as SARIF, for editors and CI; - is stdout.")
 @json_option
 def check(
     net: str | None,
@@ -59,6 +62,9 @@ def check(
     explain: str | None,
     thorough: bool,
     gpu_memory: float | None,
+    fix: bool,
+    diff: bool,
+    sarif: str | None,
     as_json: bool,
 ) -> int:
     """Find what will go wrong with NET, its weights, its data set and its solver; exit status 1 if an error is found.
@@ -76,14 +82,48 @@ def check(
     if net is None and weights is None and data is None and solver is None:
         raise click.UsageError("name a NET, or --weights, --data or --solver", click.get_current_context())
     memory = None if gpu_memory is None else gpu_memory * 1e9
-    found = checks.run(
-        net, weights, data, solver, select=select, ignore=ignore, phase=phase, thorough=thorough, gpu_memory=memory
-    )
+
+    def run() -> list[Finding]:
+        return checks.run(
+            net, weights, data, solver, select=select, ignore=ignore, phase=phase, thorough=thorough, gpu_memory=memory
+        )
+
+    found = run()
+    if fix or diff:
+        found = _mend(found, fix, diff, run)
+    if sarif:
+        _write_sarif(found, sarif)
     if as_json:
         echo(json.dumps({"findings": [finding.as_json() for finding in found]}, indent=1))
-    else:
+    elif not diff and sarif != "-":
         show_findings(found)
     return 1 if checks.has_errors(found) else 0
+
+
+def _mend(found: list[Finding], fix: bool, diff: bool, run: Callable[[], list[Finding]]) -> list[Finding]:
+    """Show and write the edits; return what is then found."""
+    from caffe_fcn.checks.fixing import apply_edits, format_diff, write_changes
+
+    changes = apply_edits(found)
+    if diff:
+        echo(format_diff(changes), nl=False)
+    if not fix:
+        return found
+    write_changes(changes)
+    for path in changes:
+        print_note(f"mended {path}")
+    return run()
+
+
+def _write_sarif(found: Sequence[Finding], path: str) -> None:
+    from caffe_fcn import files
+    from caffe_fcn.checks.sarif import to_sarif
+
+    text = json.dumps(to_sarif(found), indent=1)
+    if path == "-":
+        echo(text)
+    else:
+        files.write_text(path, f"{text}\n")
 
 
 def show_findings(found: Sequence[Finding], err: bool = False) -> None:

@@ -170,7 +170,9 @@ blob_option = click.option(
 
 
 _BUILD_OPTIONS = (
-    click.option("--source", metavar="DIR", help="The folder of the data, such as a data set with its dataset.json."),
+    click.option(
+        "--source", metavar="DIR", help="The folder of the data: a data set, a job of DIGITS, published sets."
+    ),
     click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
     click.option("--size", type=Size(), help="The size of the deploy net's input."),
     click.option("--batch", type=int, metavar="N", help="The number of images at a time."),

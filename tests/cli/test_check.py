@@ -54,3 +54,26 @@ def test_what_cannot_be_checked_is_status_2(cli: Cli, arguments: tuple[str, ...]
     ran = cli("check", *arguments)
     assert ran.status == 2
     assert ran.err.count("\n") == 1
+
+
+def test_a_diff_writes_nothing(cli: Cli, wrong: Path) -> None:
+    before = wrong.read_text()
+    ran = cli("check", wrong, "--diff")
+    assert "-    offset: 19\n" in ran.out and "+    offset: 18\n" in ran.out
+    assert (ran.status, wrong.read_text()) == (1, before)
+
+
+def test_fix_writes_what_is_certain_and_keeps_the_rest(cli: Cli, wrong: Path) -> None:
+    wrong.write_text("# by hand\n" + wrong.read_text())
+    before = wrong.read_text()
+    assert cli("check", wrong, "--fix", "--select", "FCN101").status == 0
+    assert wrong.read_text() == before.replace("offset: 19", "offset: 18")
+
+
+def test_sarif_has_the_place_of_every_finding(cli: Cli, wrong: Path, tmp_path: Path) -> None:
+    cli("check", wrong, "--sarif", tmp_path / "log.sarif")
+    (run,) = json.loads((tmp_path / "log.sarif").read_text())["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["FCN101", "FCN111"]
+    assert [result["level"] for result in run["results"]] == ["error", "warning"]
+    location = run["results"][0]["locations"][0]["physicalLocation"]
+    assert location["region"]["startLine"] == wrong.read_text().split("\n").index("    offset: 19") + 1

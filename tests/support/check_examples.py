@@ -63,6 +63,9 @@ def _write_dataset(folder: Path, text: str) -> None:
         elif first == "mean":
             about.mean = [float(word) for word in words]
         else:
+            if words[0] == "none":
+                records.setdefault(first, [])
+                continue
             extras = dict(word.partition("=")[::2] for word in words[1:])
             records.setdefault(first, []).append(([int(value) for value in words[0].split(",")], extras))
     for split, pairs in records.items():
