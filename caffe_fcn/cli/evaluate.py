@@ -79,24 +79,7 @@ def evaluate(
     with show_progress("images") as show:
         found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
     print_note(replace_parameters(found.note, evaluate.params))
-    echo(json.dumps(_as_json(found, above), indent=1) if as_json else _format_scores(found, above))
-
-
-def _as_json(found: Evaluation, above: float | None) -> dict[str, object]:
-    scores = found.scores
-    each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
-    return {
-        "images": found.images,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "mean_accuracy": scores.mean_accuracy,
-        "mean_iu": scores.mean_iu,
-        "frequency_weighted_iu": scores.frequency_weighted_iu,
-        "per_class": [
-            {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
-            for number, (name, accuracy, iu) in enumerate(each)
-        ],
-        **({} if above is None else {"above": {"threshold": above, "iu": found.overlap}}),
-    }
+    echo(json.dumps(found.to_json(above), indent=1) if as_json else _format_scores(found, above))
 
 
 def _format_scores(found: Evaluation, above: float | None) -> str:

@@ -45,6 +45,23 @@ class Evaluation:
     overlap: float | None = None
     note: str = ""
 
+    def to_json(self, above: float | None = None) -> dict[str, object]:
+        """Return the scores as a JSON object; ``above`` is the threshold of the masks, if one was given."""
+        scores = self.scores
+        each = zip(self.classes, scores.accuracy, scores.iu, strict=True)
+        return {
+            "images": self.images,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "mean_accuracy": scores.mean_accuracy,
+            "mean_iu": scores.mean_iu,
+            "frequency_weighted_iu": scores.frequency_weighted_iu,
+            "per_class": [
+                {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
+                for number, (name, accuracy, iu) in enumerate(each)
+            ],
+            **({} if above is None else {"above": {"threshold": above, "iu": self.overlap}}),
+        }
+
 
 @dataclass(frozen=True)
 class Settings:
