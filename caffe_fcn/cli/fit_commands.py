@@ -47,7 +47,7 @@ class StepCommands:
             "--classes": self.classes,
             "--colors": self.colours,
             "--resize": _join(step.size, "x"),
-            "--val-percent": step.val_percent,
+            "--val-percent": _join(step.val_percent),
         }
         return [*_start("data", "folder"), *_list(options), "-o", step.output], None
 
@@ -98,6 +98,8 @@ def _list(options: Mapping[str, object]) -> Iterable[object]:
 
 
 def _join(value: Any, separator: str = ",") -> object:
+    if isinstance(value, float):
+        return f"{value:g}"
     return separator.join(map(str, value)) if isinstance(value, list | tuple) else value
 
 

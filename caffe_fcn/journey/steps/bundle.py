@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from caffe_fcn.description import model_json
+from caffe_fcn.interop.bundle import Facts, read_scores, write_bundle
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer, Step
+from caffe_fcn.journey.steps.evaluate import SCORES_FILE
 from caffe_fcn.journey.steps.net import DEPLOY_FILE
 
 BUNDLE = "bundle"
@@ -34,10 +36,13 @@ class WriteBundle(Step):
             "net": hashes.hash_file(self.folder / DEPLOY_FILE),
             "description of the net": hashes.hash_file(self.folder / model_json.FILE),
             "weights": hashes.hash_file(self.weights),
+            "scores": hashes.hash_file(self.folder / SCORES_FILE),
         }
 
     def list_outputs(self) -> list[Path]:
         return sorted(path for path in self.output.iterdir() if path.is_file())
 
     def run(self, observer: Observer, resume: bool) -> None:
-        raise NotImplementedError
+        made = write_bundle(self.folder / DEPLOY_FILE, self.weights, self.output, facts=Facts(scores=read_scores(self.folder, self.weights)))
+        for note in made.notes:
+            observer.note(note)
