@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,17 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
+from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option, solver_options
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
+from caffe_fcn.netspec import solver_fitting
+from caffe_fcn.netspec.catalogue import find_design
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.dataset_facts import list_notes
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
+from caffe_fcn.netspec.options import TRAINING_OPTIONS
 
 
 @click.command("list", cls=Command)
@@ -91,17 +94,24 @@ _ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's
     help="Data layers: databases, lists of images (data lists), or Python.",
 )
 @build_options
+@solver_options
 @variant_options
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
     With --source SET, a folder as 'caffe-fcn data' writes it or a data set job of DIGITS, the nets read its databases,
-    learn its classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its
-    validation part. Options that are given overrule the data set. In a folder, model.json says what the nets take and
-    give.
+    learn its classes, subtract its mean and ignore its ignored label, and the solver counts in its epochs: it tests on
+    all images of its validation part after each of them. Options that are given overrule the data set. In a folder,
+    model.json says what the nets take and give, and comments in the solver say where each value comes from.
+
+    Without --source and without an option of the solver (from --epochs to --optimizer), a net of the reference has the
+    reference's solver, which does not test. Its rates stay: 1e-14 to 1e-10 where the loss is a sum over the pixels,
+    1e-4 to 1e-3 where it is their average.
 
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
     """
+    if phase:
+        _refuse_solver_options(options)
     folder = Path(output).parent if phase else Path(output)
     if source and options["data"] != "python":
         options["dataset"] = read_dataset(source, name, options["classes"] is None)
@@ -112,8 +122,24 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         return
     if output == "-":
         raise click.UsageError("-o - takes one net: name a --phase")
-    for path in netspec.write(name, folder, source=source, **options):
+    paths = netspec.write(name, folder, source=source, **options)
+    print_solver_notes(name, options)
+    for path in paths:
         echo(path)
+
+
+def _refuse_solver_options(options: Mapping[str, Any]) -> None:
+    """Raise `click.UsageError` where an option is for the solver, which does not come with one net alone."""
+    given = [name for name in TRAINING_OPTIONS if options[name] is not None]
+    if given:
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is for the solver: leave out --phase, or the option")
+
+
+def print_solver_notes(name: str | NetDesign, options: Mapping[str, Any]) -> None:
+    """Print what somebody should know who trains this net on a data set of their own."""
+    if options.get("dataset") is not None or any(options[each] is not None for each in TRAINING_OPTIONS):
+        for note in solver_fitting.list_notes(find_design(name), options):
+            print_note(note)
 
 
 def read_dataset(source: str, net: str | NetDesign, with_classes: bool = True) -> Description | None:

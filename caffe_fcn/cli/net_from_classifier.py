@@ -10,7 +10,7 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import read_dataset
-from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
+from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net, solver_options
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
@@ -29,6 +29,7 @@ from caffe_fcn.netspec.from_classifier.conversion import from_classifier as make
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @build_options
+@solver_options
 @allow_unknown_option
 def from_classifier(
     deploy: str,
@@ -44,7 +45,8 @@ def from_classifier(
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
     layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
-    set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
+    set's, and the solver counts in its epochs. model.json says what the nets take and give, and comments in
+    the solver say where each value comes from. Run Caffe in the folder of the prototxts.
     """
     count = classes or (_count_classes(source) if source else None)
     if count is None:

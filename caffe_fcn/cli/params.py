@@ -189,6 +189,32 @@ def build_options(function: _Function) -> _Function:
     return function
 
 
+_SOLVER_OPTIONS = (
+    click.option("--epochs", type=float, metavar="N", help="How often the training sees every image."),
+    click.option("--base-lr", type=float, metavar="X", help="The learning rate that it begins with."),
+    click.option(
+        "--lr-policy",
+        metavar="fixed|step|multistep|poly",
+        help="How the rate falls; the figures follow from the number of iterations.",
+    ),
+    click.option("--momentum", type=float, metavar="X", help="The momentum, below 1."),
+    click.option("--iter-size", type=int, metavar="N", help="The batches that make one update of the weights."),
+    click.option("--val-every", type=float, metavar="N", help="The epochs from one test to the next, such as 0.5."),
+    click.option(
+        "--optimizer",
+        metavar="SGD|Adam|...",
+        help="The type of the solver: SGD, Nesterov, Adam, RMSProp, AdaGrad or AdaDelta, with its rates.",
+    ),
+)
+
+
+def solver_options(function: _Function) -> _Function:
+    """The options of every command that writes a solver; `netspec` has parameters of the same names."""
+    for option in reversed(_SOLVER_OPTIONS):
+        function = option(function)
+    return function
+
+
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
     """Read a net; notes on stderr name the fields that were passed over."""
     from caffe_fcn import proto

@@ -7,13 +7,20 @@ names the option and says what it takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from fractions import Fraction
 from typing import Any
 
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, Variant
+from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, TrainingOptions, Variant
+from caffe_fcn.netspec.learning_rates import LR_POLICIES
+from caffe_fcn.netspec.optimizers import OPTIMIZERS
+
+TRAINING_OPTIONS = tuple(each.name for each in fields(TrainingOptions))
 
 _DIGITS_MEAN = (116.0,)
 
@@ -42,6 +49,7 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
+        options=TrainingOptions(**{name: checked[name] for name in TRAINING_OPTIONS if name in checked}),
     )
 
 
@@ -115,6 +123,53 @@ def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
     return check
 
 
+def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
+    def check(net: NetDesign, value: Any) -> Fraction:
+        number = _check_number(name, value)
+        if not 0 < number <= _MOST_EPOCHS:
+            raise NetError(name, f"cannot be {value!r}", f"it takes a number above 0, at most {_MOST_EPOCHS}")
+        return Fraction(str(value))  # a float as it is written, so that 0.1 is a tenth
+
+    return check
+
+
+def _check_rate(net: NetDesign, value: Any) -> float:
+    number = _check_number("`base_lr`", value)
+    if not 0 < _to_single(number) < math.inf:
+        raise NetError("`base_lr`", f"cannot be {value!r}", "a learning rate is a number above 0, such as 1e-4")
+    return number
+
+
+def _check_momentum(net: NetDesign, value: Any) -> float:
+    number = _check_number("`momentum`", value)
+    if not 0 <= _to_single(number) < 1:
+        raise NetError("`momentum`", f"cannot be {value!r}", "it is at least 0 and below 1, such as 0.9")
+    return number
+
+
+def _check_choice(name: str, known: Collection[str]) -> Callable[[NetDesign, Any], str]:
+    def check(net: NetDesign, value: Any) -> str:
+        if value not in known:
+            raise NetError(name, f"cannot be {value!r}", nearest(str(value), known) or f"one of {', '.join(known)}")
+        return str(value)
+
+    return check
+
+
+def _check_number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not math.isfinite(value):
+        raise NetError(name, f"cannot be {value!r}", "it takes a number")
+    return float(value)
+
+
+def _to_single(number: float) -> float:
+    """The value that a field of single precision has."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", number))[0])
+    except OverflowError:
+        return math.inf
+
+
 def _check_integers(name: str, value: Any, least: int) -> tuple[int, ...]:
     numbers = _as_tuple(value)
     if not numbers or any(type(each) is not int or not least <= each <= _INT_MAX for each in numbers):
@@ -127,6 +182,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 _INT_MAX = 2**31 - 1  # Caffe counts in int
+_MOST_EPOCHS = 1_000_000
 
 _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
@@ -136,4 +192,11 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "size": _check_size,
     "batch": _check_integer("batch", 1),
     "pad": _check_integer("pad", 0),
+    "epochs": _check_epochs("`epochs`"),
+    "base_lr": _check_rate,
+    "lr_policy": _check_choice("`lr_policy`", LR_POLICIES),
+    "momentum": _check_momentum,
+    "iter_size": _check_integer("`iter_size`", 1),
+    "val_every": _check_epochs("`val_every`"),
+    "optimizer": _check_choice("`optimizer`", OPTIMIZERS),
 }

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, TypeVar, cast
@@ -24,6 +24,7 @@ from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
+from caffe_fcn.proto.comments import add_comments
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
 from caffe_fcn.proto.stripping import strip_blobs
@@ -176,11 +177,20 @@ def _name_nets(content: str | mmap.mmap) -> str:
 _LONGEST_NAMES = 500  # characters of names that an error shows
 
 
-def to_text(message: Message) -> str:
-    """A message as prototxt; floats in the shortest form that reads back to the same float32."""
+def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:
+    """A message as prototxt; floats in the shortest form that reads back to the same float32.
+
+    ``comments`` has a comment for each field of the message that gets one. It stands behind the field, or above all
+    of them where every field has the same.
+
+    >>> print(to_text(SolverParameter(max_iter=20, display=5), {"max_iter": "two epochs"}), end="")
+    display: 5
+    max_iter: 20  # two epochs
+    """
     from google.protobuf import text_format
 
-    return str(text_format.MessageToString(message))
+    text = str(text_format.MessageToString(message))
+    return add_comments(text, comments) if comments else text
 
 
 def write(message: Message, path: PathLike) -> None:
