@@ -80,14 +80,18 @@ def fit(photos: Path | None, labels: Path | None, classes: str | None, colours: 
     map, names = palette.read(colours) if colours else (None, None)
     with ExitStack() as stack:
         observer = _Shown(StepCommands(classes, str(colours) if colours else None), stack)
-        done = journey.fit(
-            photos,
-            labels,
-            classes=class_files.parse_names(classes) if classes else names,
-            colours=map,
-            observer=observer,
-            **options,
-        )
+        try:
+            done = journey.fit(
+                photos,
+                labels,
+                classes=class_files.parse_names(classes) if classes else names,
+                colours=map,
+                observer=observer,
+                **options,
+            )
+        except KeyboardInterrupt:
+            echo("what is done is kept: the same command goes on", err=True)
+            raise
     _print_summary(done)
 
 

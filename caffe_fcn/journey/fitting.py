@@ -101,7 +101,7 @@ def fit(
     choices = {"epochs": epochs, "batch": batch, "base_lr": base_lr}
     if (photos is None) != (labels is None) or (photos is None) == (data is None):
         raise CaffeFcnError("fit", "needs photos and their labels, or a data set", "`photos` and `labels`, or `data`")
-    design = _find_net(net or defaults.NET)
+    design = find_net(net)
     with _open_run(run) as ledger:
         journey = _Journey(run, ledger, observer or Observer(), device)
         place = Path(data) if data is not None else run / _DATA
@@ -230,9 +230,9 @@ def _open_run(run: Path) -> Iterator[Ledger]:
         yield Ledger.read(run)
 
 
-def _find_net(name: str) -> NetDesign:
-    """Return the design of a net that segments; raises `CaffeFcnError` for others."""
-    design = find_design(name)
+def find_net(name: str) -> NetDesign:
+    """Return the design of a net, or of the usual one; raises `CaffeFcnError` for one that photos do not suffice."""
+    design = find_design(name or defaults.NET)
     if design.dataset.classified:
         segmenting = [each for each, row in catalogue().items() if not row.dataset.classified]
         raise CaffeFcnError(name, "classifies whole images", nearest(name, segmenting) or "take a net that segments")

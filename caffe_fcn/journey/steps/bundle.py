@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from caffe_fcn.description import model_json
-from caffe_fcn.interop.bundle import Facts, read_scores, write_bundle
+from caffe_fcn.evaluation.score_files import FILE as SCORES_FILE
+from caffe_fcn.evaluation.score_files import read_scores
+from caffe_fcn.interop.bundle import Facts, write_bundle
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer, Step
-from caffe_fcn.journey.steps.evaluate import SCORES_FILE
 from caffe_fcn.journey.steps.net import DEPLOY_FILE
 
 BUNDLE = "bundle"
@@ -43,6 +44,7 @@ class WriteBundle(Step):
         return sorted(path for path in self.output.iterdir() if path.is_file())
 
     def run(self, observer: Observer, resume: bool) -> None:
-        made = write_bundle(self.folder / DEPLOY_FILE, self.weights, self.output, facts=Facts(scores=read_scores(self.folder, self.weights)))
+        facts = Facts(scores=read_scores(self.folder, self.weights))
+        made = write_bundle(self.folder / DEPLOY_FILE, self.weights, self.output, facts=facts)
         for note in made.notes:
             observer.note(note)

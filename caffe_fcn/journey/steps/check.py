@@ -82,7 +82,7 @@ class CheckRun(Step):
             faults = summary.faults
             if faults:
                 first = faults[0]
-                more = f" and {len(faults) - 1} more faults: caffe-fcn data info --check lists them" * (len(faults) > 1)
+                more = f", and there are {len(faults) - 1} more faults" if len(faults) > 1 else ""
                 yield DatasetError(first.where, f"{first.what}{more}", first.mend)
                 return
         for name, split in summary.splits.items():
