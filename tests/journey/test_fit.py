@@ -98,7 +98,7 @@ def test_each_step_shows_the_command_that_does_it_alone(place: Path, engine: str
     alone = place / "alone"
     alone.mkdir()
     for name in ("photos", "labels", "names of classes.txt"):
-        os.symlink(place / name, alone / name)
+        (alone / name).symlink_to(place / name)
     (place / "bin").mkdir()
     (place / "bin/caffe-fcn").write_text(f'#!/bin/sh\nexec {sys.executable} -m caffe_fcn "$@"\n')
     (place / "bin/caffe-fcn").chmod(0o755)
