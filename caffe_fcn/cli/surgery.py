@@ -78,6 +78,17 @@ def transplant(
 
 
 @surgery.command()
+@to_net_option
+@output_option
+@click.option("--filler", default="msra", show_default=True, help="The filler of layers that have none.")
+@seed_option
+@json_option
+def fill(to_net: str, output: str, filler: str, seed: int, as_json: bool) -> None:
+    """Make weights for training from scratch: what the net's fillers say, and interpolating upscore layers."""
+    _print_report(library.fill(to_net, output, filler=filler, seed=seed), as_json)
+
+
+@surgery.command()
 @weights_option
 @to_net_option
 @output_option
