@@ -209,6 +209,7 @@ class NetDesign:
 class BuildPlan:
     """A design with a value for every option of ``netspec.build``.
 
+    ``augment`` has the transforms of what the net is trained on, by their names, or is None.
     ``phase`` is "train", "val", "deploy", or "all" for one net that holds all three. ``mean`` has one number for each
     channel (B, G, R), or one for all; ``size`` is (H, W) of the deploy net's input. ``pad`` is the padding of the first
     convolution, or None for the backbone's own. ``variant`` is one of the design's variants, or has no name where the
@@ -228,6 +229,7 @@ class BuildPlan:
     variant: Variant
     class_weights: tuple[float, ...] = ()
     options: TrainingOptions = TrainingOptions()
+    augment: Mapping[str, Any] | None = None
 
     @property
     def training(self) -> bool:
