@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, Colour, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
@@ -115,6 +115,16 @@ class SolverDesign:
     origin: str
     counts: tuple[int, int] | None
     epochs: int | None = None
+
+
+class Setting(NamedTuple):
+    """The value of a field of a solver, and what says it."""
+
+    value: Any
+    origin: str
+
+
+Settings = dict[str, Setting]
 
 
 @dataclass(frozen=True)
