@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn import engines, files, proto
-from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
     blob_option,
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from caffe_fcn.evaluation import Prediction
 
 
-@click.command(cls=Command)
-@click.argument("net", metavar="NET")
-@click.argument("weights", type=WeightsParam(), metavar="W")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.command(cls=ModelCommand)
+@click.argument("net", metavar="NET", required=False)
+@click.argument("weights", type=WeightsParam(), metavar="W", required=False)
+@click.argument("images", metavar="IMAGE...", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
 @engine_option
 @caffe_option
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 )
 def infer(
     net: str,
-    weights: str,
+    weights: str | None,
     images: tuple[str, ...],
     output: Path,
     engine: str,
@@ -73,35 +73,44 @@ def infer(
     from caffe_fcn.evaluation.outputs import choose_blob, find_output
     from caffe_fcn.evaluation.predict import find_image_input
 
-    model = read_model(net)
     of_values, names = palettes.read(palette) if palette else ({}, None)
-    described = find_output(model, blob)
-    if described and not palette:
-        of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(described.palette or [])}
-    colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
-    names = names or (described.classes if described else None)
     targets = _name_targets(images, output)
-    message = _read_net(net)
-    blob = blob or choose_blob(model, message)
-    blobs = [blob] if blob else []
-    with engines.load(
-        net, weights, engine, stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe
-    ) as loaded:
-        preprocessing = find_preprocessing(net, message, model, find_image_input(loaded)[0], mean, scale)
-        note = replace_parameters("; ".join(filter(None, (loaded.note, preprocessing.note))), infer.params)
-        for image, target in zip(images, targets, strict=True):
-            found, remark = match_sizes(predict(loaded, image, preprocessing, blob), loaded, net, blob)
-            print_note(note)
-            print_note(f"{image}: {remark}" if remark else "")
-            note = ""
-            with files.make_folder(output), files.write_together():
-                summary = _write_images(found, target, colours, names)
-            echo(f"{target}: {summary}")
+    with open_net(net, weights) as model:
+        description = read_model(model.net)
+        described = find_output(description, blob)
+        if described and not palette:
+            of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(described.palette or [])}
+        colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
+        names = names or (described.classes if described else None)
+        message = _read_net(model.net)
+        blob = blob or choose_blob(description, message)
+        blobs = [blob] if blob else []
+        with engines.load(
+            *(model.net, model.weights, engine),
+            stages=["deploy"],
+            gpu=gpu,
+            blobs=blobs,
+            precision=precision,
+            caffe=caffe,
+        ) as loaded:
+            preprocessing = find_preprocessing(
+                model.net, message, description, find_image_input(loaded)[0], mean, scale
+            )
+            notes = filter(None, (loaded.note, preprocessing.note))
+            note = replace_parameters(model.name_place("; ".join(notes)), infer.params)
+            for image, target in zip(images, targets, strict=True):
+                found, remark = match_sizes(predict(loaded, image, preprocessing, blob), loaded, model.net, blob)
+                print_note(note)
+                print_note(f"{image}: {remark}" if remark else "")
+                note = ""
+                with files.make_folder(output), files.write_together():
+                    summary = _write_images(found, target, colours, names)
+                echo(f"{target}: {summary}")
 
 
-def _read_net(net: str) -> proto.NetParameter:
+def _read_net(net: Path) -> proto.NetParameter:
     """The net, for what it says of its images; an empty one where only an engine can read it."""
-    if net == "-":
+    if str(net) == "-":
         return proto.NetParameter()
     try:
         return proto.read_net(net, allow_unknown=True, notes=[])

@@ -140,8 +140,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
-    help="Pass over fields and engines that the schema of BVLC Caffe does not have. Unknown values of other fields "
-    "stay errors, because a default would take their place.",
+    help="Keep fields and engines that no known Caffe has as they are written. Unknown values of other fields stay "
+    "errors, because a default would take their place.",
 )
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
@@ -177,7 +177,9 @@ augment_option = click.option(
 )
 
 _BUILD_OPTIONS = (
-    click.option("--source", metavar="DIR", help="The folder of the data, such as a data set with its dataset.json."),
+    click.option(
+        "--source", metavar="DIR", help="The folder of the data: a data set, a job of DIGITS, published sets."
+    ),
     click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
     click.option("--size", type=Size(), help="The size of the deploy net's input."),
     click.option("--batch", type=int, metavar="N", help="The number of images at a time."),
@@ -198,7 +200,7 @@ def build_options(function: _Function) -> _Function:
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """Read a net; notes on stderr name the fields that were passed over."""
+    """Read a net; notes on stderr name the unknown fields."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []
@@ -208,8 +210,8 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
 
 
 def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:
-    """Name on stderr what ``--allow-unknown`` passed over: the first ones, and how many more there are."""
+    """Name on stderr what ``--allow-unknown`` kept: the first ones, and how many more there are."""
     for note in notes[:most]:
-        echo(f"note: {note}, passed over", err=True)
+        echo(f"note: {note}, kept", err=True)
     if len(notes) > most:
-        echo(f"note: and {len(notes) - most} more, passed over", err=True)
+        echo(f"note: and {len(notes) - most} more, kept", err=True)

@@ -18,10 +18,11 @@ from caffe_fcn.cli.model_names import find_weights
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
-from caffe_fcn.engines.events import Event, Step, Test
+from caffe_fcn.engines.events import Event, Snapshot, Step, Test
 from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
+from caffe_fcn.training.snapshots import prune
 from caffe_fcn.viz.loss_curve import write_loss_curve
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--log", metavar="FILE", help="The file for the log (default: the snapshot_prefix with .log).")
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest snapshots (default: all).")
 def train(
     solver: str,
     engine: str,
@@ -48,6 +50,7 @@ def train(
     log: str | None,
     nproc: int | None,
     precision: str,
+    keep: int | None,
 ) -> int:
     """Train the net of SOLVER with real Caffe or with torch.
 
@@ -60,16 +63,20 @@ def train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
         history = _read_earlier_history(training) if snapshot else History()
-        with training.forward_signals(_announce_interruption(training)), _show_events(training) as show:
+        with training.forward_signals(announce_interruption(training)), show_events(training) as show:
             for event in training:
                 history.add(event)
+                if keep and isinstance(event, Snapshot):
+                    prune(training.prefix, keep)
                 show(event)
+    if keep and training.leads:
+        prune(training.prefix, keep)
     if training.leads:
         _print_results(training, history)
     return 130 if training.interrupted else 0
 
 
-def _announce_interruption(training: Training) -> Callable[[], None]:
+def announce_interruption(training: Training) -> Callable[[], None]:
     """Return what prints a line about the interruption that is to come."""
 
     def announce() -> None:
@@ -109,7 +116,7 @@ def _shorten(path: Path) -> str:
 
 
 @contextmanager
-def _show_events(training: Training) -> Iterator[Callable[[Event], None]]:
+def show_events(training: Training) -> Iterator[Callable[[Event], None]]:
     """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event."""
     if Verbosity.quiet or not training.leads:
         yield lambda event: None

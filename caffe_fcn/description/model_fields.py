@@ -8,7 +8,7 @@ from caffe_fcn.description.dataset_fields import CLASSES, LABEL, MEAN, MOST_CHAN
 from caffe_fcn.strict_json import MOST, WrongField, list_of, number, object_of, one_of, optional, text, whole_number
 
 ORDERS = ("BGR", "RGB", "grey", "planes")
-KINDS = ("scores", "probabilities", "grey")
+KINDS = ("scores", "probabilities", "grey", "classes")
 
 
 def check_model(content: Any) -> None:

@@ -29,10 +29,11 @@ INSIDE = 200  # the red of every pixel of the images
 
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 
+from caffe_fcn.engines.torch.training.solver_nets import read_nets  # noqa: E402
+
 from caffe_fcn.engines.torch.net import Net  # noqa: E402 - needs torch
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS  # noqa: E402
 from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner  # noqa: E402
-from caffe_fcn.engines.torch.training.solver_nets import read_nets  # noqa: E402
 
 
 def label_of(row: np.ndarray, column: np.ndarray) -> np.ndarray:

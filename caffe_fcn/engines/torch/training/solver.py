@@ -27,12 +27,12 @@ from torch import Tensor
 from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
+from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.engines.solver_state import DataPosition, SavedState
 from caffe_fcn.engines.torch.training import divergence, snapshots
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS, ProcessGroup
 from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
-from caffe_fcn.engines.torch.training.solver_nets import read_nets
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
