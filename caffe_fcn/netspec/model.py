@@ -34,12 +34,16 @@ def _describe_inputs(plan: BuildPlan) -> Iterator[Input]:
     """Each image as its data layer gives it; where the net subtracts the mean itself, as it is in the file."""
     dataset = plan.net.dataset
     for place, (blob, channels) in enumerate(dataset.images.items()):
-        order = _find_order(plan, blob, channels)
-        if plan.subtracts_mean:
-            yield Input(blob, channels, order, [0.0])
-        else:
+        order, top = _find_order(plan, blob, channels), _find_top(plan, blob)
+        usual = "images" if place == 0 else blob
+        database = top.database if top is not None and top.database != usual else None
+        logarithm = top is not None and top.kind == "depth"
+        mean: tuple[float, ...] = (0.0,)
+        scale = 1.0
+        if not plan.subtracts_mean:
             mean = _find_mean(plan, blob) if plan.data == "python" else plan.mean if place == 0 else (0.0,)
-            yield Input(blob, channels, order, list(mean), scale=dataset.scale)
+            scale = dataset.scale
+        yield Input(blob, channels, order, list(mean), scale=scale, database=database, logarithm=logarithm)
 
 
 def _find_order(plan: BuildPlan, blob: str, channels: int) -> str:

@@ -52,6 +52,10 @@ class ListedFiles:
         if name in self._paths:
             prefetch_file(self._paths[name])
 
+    def find(self, name: str) -> Path:
+        """Return the path of a file that is listed."""
+        return Path(self._paths[name])
+
     def locate(self, name: str) -> str:
         return escape_name(self._paths.get(name, str(self.path)))
 
