@@ -23,6 +23,7 @@ from caffe_fcn.cli.streams import flush_stdout, open_streams
 from caffe_fcn.errors import CaffeFcnError
 
 _COMMANDS = {
+    "check": ("check", "check", "Find what will go wrong with a net, its weights, its data or its solver."),
     "data": ("data", "data", "Build, check and explore data sets, as pairs of LMDBs."),
     "doctor": ("doctor", "doctor", "Show what is installed: Caffe, torch, optional packages."),
     "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),

@@ -132,12 +132,12 @@ def write_bundle(
 
 
 def read_info(content: bytes, where: object) -> dict[str, Any]:
-    """Return the content of an info.json; raises `FileError` at ``where`` unless a bundle has such."""
+    """Return the content of an info.json; raises `FileError` at ``where`` unless it is one."""
     try:
         info = strict_json.parse(content)
         _INFO(info, "")
     except ValueError as error:
-        raise FileError(where, f"is not the {INFO_FILE} of a bundle: {error}", "name a bundle") from error
+        raise FileError(where, f"is not the {INFO_FILE} of a net: {error}", "fetch it again") from error
     return dict(info)
 
 
@@ -147,7 +147,7 @@ _INFO = strict_json.object_of(
         "deploy file": strict_json.text,
         "snapshot file": strict_json.text,
     },
-    required=(CHECKSUMS, "deploy file", "snapshot file"),
+    required=("deploy file", "snapshot file"),
 )
 
 
@@ -167,7 +167,7 @@ def _require_place(output: Path) -> None:
         return
     known: set[str] = set()
     if INFO_FILE in names:
-        known = {INFO_FILE, *read_info(files.read_bytes(output / INFO_FILE), output / INFO_FILE)[CHECKSUMS]}
+        known = {INFO_FILE, *read_info(files.read_bytes(output / INFO_FILE), output / INFO_FILE).get(CHECKSUMS, {})}
     if others := sorted(names - known):
         what = f"has other files, such as {others[0]}"
         raise FileError(output, what, "name a folder that is new, empty or a bundle")

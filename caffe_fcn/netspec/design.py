@@ -48,7 +48,9 @@ class DataSet:
     label ``ignore_label`` do not count.
 
     ``databases`` has, for the phases that a data set at hand has, the database of each blob in the data set's folder;
-    it is None where no data set is at hand. ``counts`` are the images to train and to validate on, where it says so.
+    it is None where no data set is at hand. ``counts`` are the images to train and to validate on, where it says so;
+    ``frequencies`` the share of each class in the labelled pixels of the training part, and ``median_weights`` their
+    weights by median-frequency balancing.
     """
 
     name: str
@@ -67,6 +69,8 @@ class DataSet:
     ignore_label: int | None = 255
     databases: Mapping[str, Mapping[str, str]] | None = None
     counts: tuple[int | None, int | None] | None = None
+    frequencies: tuple[float, ...] = ()
+    median_weights: tuple[float, ...] = ()
 
     @classmethod
     def from_table(cls, name: str, **differences: Any) -> DataSet:
@@ -195,10 +199,12 @@ class NetDesign:
 class BuildPlan:
     """A design with a value for every option of ``netspec.build``.
 
+    ``augment`` has the transforms of what the net is trained on, by their names, or is None.
     ``phase`` is "train", "val", "deploy", or "all" for one net that holds all three. ``mean`` has one number for each
     channel (B, G, R), or one for all; ``size`` is (H, W) of the deploy net's input. ``pad`` is the padding of the first
     convolution, or None for the backbone's own. ``variant`` is one of the design's variants, or has no name where the
-    design has only one form. ``options`` is what the caller asks of the solver.
+    design has only one form. ``class_weights`` has the weight of each class in the loss, or nothing where all count
+    alike. ``options`` is what the caller asks of the solver.
     """
 
     net: NetDesign
@@ -211,7 +217,9 @@ class BuildPlan:
     batch: int
     pad: int | None
     variant: Variant
+    class_weights: tuple[float, ...] = ()
     options: TrainingOptions = TrainingOptions()
+    augment: Mapping[str, Any] | None = None
 
     @property
     def training(self) -> bool:

@@ -13,11 +13,14 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
+from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE, weigh_classes
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, TrainingOptions, Variant
 from caffe_fcn.netspec.learning_rates import LR_POLICIES
+from caffe_fcn.netspec.losses import INFOGAIN, LOSSES, SOFTMAX
 from caffe_fcn.netspec.optimizers import OPTIMIZERS
 
 TRAINING_OPTIONS = tuple(each.name for each in fields(TrainingOptions))
@@ -31,17 +34,19 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
     ``pad`` is a number here: `prototxts.resolve_padding` replaces "auto" before.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    known = [*_CHECKS, *([net.variants.option] if net.variants else [])]
+    known = [*_CHECKS, *dict.fromkeys(["loss", *([net.variants.option] if net.variants else [])])]
     for name in given:
         if name not in known:
             raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
     checked = {name: check(net, given[name]) for name, check in _CHECKS.items() if name in given}
+    loss, balance = _choose_loss(net, given, checked)
+    classes = checked.get("classes", net.classes)
     data = checked.get("data", "lmdb" if phase == "all" else net.data)
     has_shift = (net.digits_form or phase == "all") and data != "python" and net.dataset.mean == IMAGENET_MEAN
     return BuildPlan(
         net=net,
         phase=phase,
-        classes=checked.get("classes", net.classes),
+        classes=classes,
         data=data,
         source=checked.get("source"),
         mean=checked.get("mean", _DIGITS_MEAN if has_shift else net.dataset.mean),
@@ -49,7 +54,9 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
+        class_weights=weigh_classes(net, balance, classes[0]) if loss == INFOGAIN else (),
         options=TrainingOptions(**{name: checked[name] for name in TRAINING_OPTIONS if name in checked}),
+        augment=checked.get("augment"),
     )
 
 
@@ -61,6 +68,25 @@ def check_phase(name: str) -> str:
             "phase", f"no phase {name!r}", nearest(name, BUILD_PHASES) or f"one of {', '.join(BUILD_PHASES)}"
         )
     return phase
+
+
+def _choose_loss(net: NetDesign, given: Mapping[str, Any], checked: Mapping[str, Any]) -> tuple[str, str]:
+    """The loss of a net that learns classes and how it balances them; each of the two implies the other."""
+    balance = checked.get("balance")
+    if net.variants is not None and net.variants.option == "loss":
+        if balance not in (None, NO_BALANCE):
+            raise NetError("`balance`", f"{net.name} has no loss that weighs classes", "leave it out")
+        return "", NO_BALANCE
+    loss = given.get("loss")
+    if loss not in (None, *LOSSES):
+        raise NetError(net.name, f"has no loss {loss!r}", nearest(str(loss), LOSSES) or f"one of {', '.join(LOSSES)}")
+    if balance is None:
+        balance = "median" if loss == INFOGAIN else NO_BALANCE
+    if loss == SOFTMAX and balance != NO_BALANCE:
+        raise NetError("`balance`", f"{balance} weighs classes, and the loss softmax does not", "leave out `loss`")
+    if loss == INFOGAIN and balance == NO_BALANCE:
+        raise NetError("`balance`", "the loss infogain has no weights without one", "leave it out, or take softmax")
+    return (SOFTMAX if balance == NO_BALANCE else INFOGAIN), balance
 
 
 def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
@@ -96,6 +122,12 @@ def _check_data(net: NetDesign, value: Any) -> str:
         mend = nearest(str(value), DATA_LAYERS) or f"one of {', '.join(DATA_LAYERS)}"
         raise NetError("data", f"no data layers {value!r}", mend)
     return str(value)
+
+
+def _check_augment(net: NetDesign, value: Any) -> dict[str, Any]:
+    if net.dataset.classified:
+        raise NetError("`augment`", f"{net.name} learns one class for each image", "leave `augment` out")
+    return parse_transforms(str(value))
 
 
 def _check_mean(net: NetDesign, value: Any) -> tuple[float, ...]:
@@ -188,6 +220,7 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
     "data": _check_data,
     "source": lambda net, value: str(value),
+    "augment": _check_augment,
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),
@@ -198,5 +231,6 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "momentum": _check_momentum,
     "iter_size": _check_integer("`iter_size`", 1),
     "val_every": _check_epochs("`val_every`"),
+    "balance": _check_choice("`balance`", BALANCES),
     "optimizer": _check_choice("`optimizer`", OPTIMIZERS),
 }

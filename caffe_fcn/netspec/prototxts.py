@@ -11,8 +11,13 @@ These are the options, here and of ``caffe-fcn net build``:
 - ``size``: (H, W) of the deploy net's input
 - ``pad``: the padding of the first convolution, or "auto" for the smallest that suffices for images of ``size`` and
   larger, or, without ``size``, for images of any size
+- ``augment``: how training images and their labels are augmented, such as "flip,scale=0.75:1.25,crop=320x320" (see
+  `caffe_fcn.augmentation.parse_transforms`)
 - ``dataset``: the `Description` of the data set at hand; options that are not given are as it says
-- ``loss`` (triangles), ``variant`` (m2nist-fcn)
+- ``loss``: "softmax" or "infogain", which weighs the classes; for triangles "l2", "softmax" or "l1"
+- ``balance``: the weights of the classes, "none", "median" or "infogain"; see `class_weights`. `write` writes the
+  matrix that the net reads
+- ``variant`` (m2nist-fcn)
 
 These are for the solver, which `solver_fitting` makes:
 
@@ -87,6 +92,12 @@ def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | Sol
     resolved = resolve_padding(net, others)
     nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
     return {**nets, "solver.prototxt": solver(net, **resolved)}
+
+
+def weigh_classes(name: str | NetDesign, **options: Any) -> tuple[float, ...]:
+    """Return the weight of each class in the loss of the net, or nothing where all count alike."""
+    net, options = resolve_design(name, options)
+    return _make_solver_plan(net, options).class_weights
 
 
 def build_net(plan: BuildPlan) -> NetParameter:

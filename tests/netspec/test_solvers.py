@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from caffe_worker import PyCaffe
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from caffe_fcn import netspec, proto
+from caffe_fcn import datasets, netspec, proto
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import NetError
+from caffe_fcn.netspec.learning_rates import LR_POLICIES
+from caffe_fcn.netspec.optimizers import OPTIMIZERS
 from caffe_fcn.proto import SolverParameter
 
 Cli = Callable[..., Any]
@@ -276,3 +282,91 @@ def test_the_command_line_names_its_options(cli: Cli, tmp_path: Path) -> None:
     assert "give --source a data set that is there" in fail("--epochs", 3, "--source", "nowhere", "--data", "lmdb")
     assert "--epochs is for the solver: leave out --phase" in fail("--epochs", 3, "--phase", "train")
     assert not (tmp_path / "net").exists()
+
+
+# Real Caffe
+
+CLASSIFIER = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 32 dim: 32 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 10 } }
+"""
+
+READ = """
+import glob
+import json
+from caffe.proto import caffe_pb2
+from google.protobuf import text_format
+for path in sorted(glob.glob(str(inputs['folder']) + '/*.prototxt')):
+    solver = text_format.Parse(open(path).read(), caffe_pb2.SolverParameter())
+    name = path.split('/')[-1]
+    outputs[name] = np.frombuffer(solver.SerializeToString(), np.uint8)
+"""
+
+
+@pytest.mark.caffe
+def test_real_caffe_reads_every_solver_with_its_comments(pycaffe: PyCaffe, tmp_path: Path) -> None:
+    """By its own protobuf; the values are those without the comments."""
+    ours: dict[str, SolverParameter] = {}
+    for name, net in netspec.catalogue().items():
+        fits = (
+            len(net.dataset.tops) == 2 and not net.dataset.reads
+        )  # the others read databases that this data set does not have
+        asked: dict[str, Any] = {"epochs": 3, "lr_policy": "multistep", **({"dataset": about()} if fits else {})}
+        for options in ({}, asked):
+            file = f"{name}-{len(options)}.prototxt"
+            ours[file] = netspec.solver(name, **options)
+            text = proto.to_text(ours[file], netspec.explain_solver(name, **options))
+            assert "# " in text
+            (tmp_path / file).write_text(text)
+    found = pycaffe(READ, folder=tmp_path)
+    assert {file: SolverParameter.FromString(found[file].tobytes()) for file in ours} == ours
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pictures of a bright half, which is class 1, as a data set."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in ("images", "labels"):
+        (folder / name).mkdir()
+    for number in range(4):
+        label = np.zeros((40, 40), np.uint8)
+        label[:, : 10 + 5 * number] = 1
+        pixels = np.stack([200 * label + 20] * 3, axis=2)
+        Image.fromarray(pixels).save(folder / f"images/{number}.png")
+        Image.fromarray(label).save(folder / f"labels/{number}.png")
+    (folder / "names.txt").write_text("dark\nbright\n")
+    (folder / "classifier.prototxt").write_text(CLASSIFIER)
+    datasets.folder.build(
+        folder / "set", folder / "images", folder / "labels", classes=["dark", "bright"], val_percent=25
+    )
+    return folder
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize("engine", ["caffe", "torch"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_trains_in_both_engines(
+    cli: Cli,
+    pictures: Path,
+    tmp_path: Path,
+    caffe_bin: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+    engine: str,
+) -> None:
+    """Four epochs of three images, and after each a test, the last by the final weights."""
+    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
+    policies = list(LR_POLICIES)
+    policy = policies[list(OPTIMIZERS).index(optimizer) % len(policies)]
+    line = ["--source", pictures / "set", "--optimizer", optimizer, "--lr-policy", policy, "--epochs", 4]
+    line += ["--iter-size", 1, "-o", tmp_path / "net"]
+    ran = cli("net", "from-classifier", pictures / "classifier.prototxt", *line)
+    assert ran.status == 0, ran.err
+    ran = cli("train", tmp_path / "net/solver.prototxt", "--engine", engine)
+    assert ran.status == 0, ran.err
+    assert (tmp_path / "net/snapshot/train_iter_12.caffemodel").exists()
+    log = (tmp_path / "net/snapshot/train.log").read_text()
+    assert re.findall(r"Iteration (\d+), Testing net", log) == ["3", "6", "9", "12"]

@@ -57,6 +57,7 @@ class Net:
     learnable: list[Learnable]
     blobs: dict[str, Tensor]
     source: dict[str, Source]
+    next_pass: int  # the number of the next forward pass, on which augmentations depend
 
     def __init__(
         self,
@@ -82,7 +83,8 @@ class Net:
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
-        state = State(_phase_number(phase) == TRAIN, self.random)
+        self.next_pass = 0
+        self._state = state = State(_phase_number(phase) == TRAIN, self.random)
         self.layers: dict[str, TorchLayer] = {
             node.name: classes[node.name](_make_site(node, self._shapes), state)
             for node in graph.nodes
@@ -122,6 +124,7 @@ class Net:
             blobs = self._evaluate_sources(inputs)
             self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in blobs.items()})
             self._losses = []
+            self._state.number, self.next_pass = self.next_pass, self.next_pass + 1
             kept = frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *blobs))
             for instruction in self._find_program(kept):
                 tops = instruction.run(blobs)
@@ -215,7 +218,8 @@ def _phase_number(phase: str | NetState) -> int:
 
 def _is_input(node: Node) -> bool:
     """Whether a node is a source whose blobs are given: one that no class computes, unlike DummyData."""
-    return origin_of(node.layer) is not None and not has_class(node.type)
+    origin = origin_of(node.layer)
+    return origin is Origin.CODE or (origin is not None and not has_class(node.type))
 
 
 def _make_site(node: Node, shapes: Shapes) -> Site:

@@ -28,13 +28,15 @@ class DataOptions:
     """How the nets of a training get their data.
 
     ``seed`` is that of all random numbers, ``group`` the processes that share the batches, ``workers`` how many
-    processes read ahead for each net, and ``arrays`` the data of MemoryData layers by name.
+    processes read ahead for each net, and ``arrays`` the data of MemoryData layers by name. ``earlier_passes`` are the
+    forward passes of the training before the batch of number 0.
     """
 
     seed: int
     group: ProcessGroup
     workers: int
     arrays: Mapping[str, Sequence[Array]]
+    earlier_passes: int = 0
 
 
 class NetRunner:
@@ -59,6 +61,7 @@ class NetRunner:
         self._tops = {layer.name: list(layer.top) for layer in present.layer}
         self._seed = options.seed
         self._group = options.group
+        self._earlier_passes = options.earlier_passes
         self._batches: Iterator[Batch] | None = None
         self._inputs: dict[str, Array] = {}  # the last batch, by blob
         self.next_batch = next_batch
@@ -79,6 +82,7 @@ class NetRunner:
 
     def repeat_batch(self) -> None:
         """Run the last batch again, and keep all blobs in `Net.blobs`."""
+        self.net.next_pass -= 1
         self.net.forward(*self.net.graph.blobs, **self._inputs)
 
     def close(self) -> None:
@@ -90,6 +94,7 @@ class NetRunner:
             self._batches = self._prefetcher.batches(number, self._group.count)
         self._inputs = self._name_blobs(next(self._batches))
         self.net.random.manual_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
+        self.net.next_pass = self._earlier_passes + number
         return self.net.forward(**self._inputs)
 
     def _name_blobs(self, batch: Batch) -> dict[str, Array]:
