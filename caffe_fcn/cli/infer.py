@@ -87,7 +87,11 @@ def infer(
         blobs = [blob] if blob else []
         with engines.load(
             *(model.net, model.weights, engine),
-            stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe,
+            stages=["deploy"],
+            gpu=gpu,
+            blobs=blobs,
+            precision=precision,
+            caffe=caffe,
         ) as loaded:
             preprocessing = find_preprocessing(
                 model.net, message, description, find_image_input(loaded)[0], mean, scale
