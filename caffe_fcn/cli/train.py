@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn import engines
+from caffe_fcn.cli.check_training import check_training
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import find_weights
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest snapshots (default: all).")
+@click.option("--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check).")
 def train(
     solver: str,
     engine: str,
@@ -51,14 +53,17 @@ def train(
     nproc: int | None,
     precision: str,
     keep: int | None,
+    no_check: bool,
 ) -> int:
     """Train the net of SOLVER with real Caffe or with torch.
 
     Ctrl-C (or SIGTERM) writes a snapshot and stops the training, with exit status 130; a second one kills it. SIGHUP
     writes a snapshot, and the training goes on. Paths in SOLVER are relative to the working directory, or to SOLVER's
-    own folder if its net is found only from there.
+    own folder if its net is found only from there. Mistakes that would make the result wrong stop it before it starts.
     """
     start = [find_weights(each) for each in weights.split(",")] if weights else []
+    if not no_check:
+        check_training(solver, start)
     with engines.train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
