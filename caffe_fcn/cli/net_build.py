@@ -17,6 +17,13 @@ from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.next_steps import find_missing_data, follow_net
 from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
 from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.solver_options import (
+    loss_option,
+    measure_classes,
+    print_solver_notes,
+    refuse_with_phase,
+    solver_options,
+)
 from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.netspec.catalogue import CHOICES, find_design
@@ -77,7 +84,7 @@ def _format_classes(net: NetDesign) -> str:
 
 
 def variant_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that select a variant of a net, such as ``--loss``, from the catalogue."""
+    """The options that select a variant of a net, from the catalogue; ``--loss`` is one of them for some nets."""
     by_option: dict[str, list[NetDesign]] = {}
     for net in netspec.catalogue().values():
         if net.variants:
@@ -86,6 +93,10 @@ def variant_options(function: Callable[..., None]) -> Callable[..., None]:
         every = [net.variants for net in nets if net.variants]
         names = dict.fromkeys(variant.name for variants in every for variant in variants.values)
         notes = [", ".join(net.name for net in nets), *(variants.note for variants in every if variants.note)]
+        if option == "loss":
+            losses = {net.name: [each.name for each in net.variants.values] for net in nets if net.variants}
+            function = loss_option(losses, "".join(f" ({note})" for note in notes[1:]))(function)
+            continue
         function = click.option(f"--{option}", type=click.Choice(list(names)), help=f"For {'; '.join(notes)}.")(
             function
         )
@@ -116,29 +127,38 @@ _ALIASES = ("test", "trainval")  # Caffe's name for a phase, and the reference's
     help="Data layers: databases, lists of images (data lists), or Python.",
 )
 @build_options
+@solver_options
 @variant_options
 def build(name: str, phase: str | None, output: str, source: str | None, **options: Any) -> None:
     """Write the net NAME of the catalogue: one phase as a prototxt, or all phases and the solver in a folder.
 
     With --source SET, a folder as 'caffe-fcn data' writes it or a job of DIGITS, the nets read its databases, learn its
-    classes, subtract its mean and ignore its ignored label, and the solver tests on all images of its validation part.
-    A deploy net has the size of the images where all have the same. Options that are given overrule the data set. In a
-    folder, model.json says what the nets take and give.
+    classes, subtract its mean and ignore its ignored label, and the solver counts in its epochs: it tests on all images
+    of its validation part after each of them. A deploy net has the size of the images where all have the same. Options
+    that are given overrule the data set. In a folder, model.json says what the nets take and give, and comments in the
+    solver say where each value comes from.
 
     With a folder of published sets as they were unpacked (SBDD, PASCAL VOC, NYUDv2, ...), the nets of the reference
     keep its Python layers, which read them.
+
+    Without --source and without an option of the solver (from --epochs to --optimizer), a net of the reference has the
+    reference's solver, which does not test. Its rates stay: 1e-14 to 1e-10 where the loss is a sum over the pixels,
+    1e-4 to 1e-3 where it is their average.
 
     The paths in the prototxts are as seen from the folder of the prototxts: run Caffe there.
 
     Over an earlier net in the folder, prototxts that the new one does not have are removed, such as val.prototxt where
     SET has no validation part. Snapshots stay.
     """
+    if phase:
+        refuse_with_phase(options)
     folder = Path(output).parent if phase else Path(output)
     if source:
         net, opened = find_design(name), open_source(source)
         data = options["data"] or ("lmdb" if opened.about else net.data)
         fitted = fit_source(opened, net, data, options["classes"] is None)
         source, options["dataset"] = fitted.folder, fitted.about
+        measure_classes(source, fitted.about, options)
     if source and not Path(source).is_absolute() and output != "-":
         source = os.path.relpath(source, folder)
     if phase:
@@ -148,6 +168,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
         raise click.UsageError("-o - takes one net: name a --phase")
     with note_leftovers(folder):
         written = netspec.write(name, folder, source=source, **options)
+    print_solver_notes(name, options)
     for path in written:
         echo(path)
     missing = find_missing_data(folder / "solver.prototxt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from caffe_fcn.cli.net_build import note_leftovers
 from caffe_fcn.cli.next_steps import follow_classifier
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.cli.solver_options import loss_option, measure_classes, print_solver_notes, solver_options
 from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
@@ -31,6 +33,8 @@ from caffe_fcn.netspec.from_classifier.conversion import from_classifier as make
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @build_options
+@solver_options
+@loss_option()
 @allow_unknown_option
 def from_classifier(
     deploy: str,
@@ -39,14 +43,15 @@ def from_classifier(
     output: str,
     source: str | None,
     allow_unknown: bool,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Write an FCN with the classifier DEPLOY as its backbone: train, val and deploy nets and a solver, in a folder.
 
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
     layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
-    set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
+    set's, and the solver counts in its epochs. model.json says what the nets take and give, and comments in
+    the solver say where each value comes from. Run Caffe in the folder of the prototxts.
     """
     opened = open_source(source) if source else None
     known = opened.about.classes if opened and opened.about else None
@@ -58,10 +63,12 @@ def from_classifier(
     if opened:
         fitted = fit_source(opened, net, "lmdb", classes is None)
         source, options["classes"], options["dataset"] = fitted.folder, count, fitted.about
+        measure_classes(source, fitted.about, options)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
     with note_leftovers(Path(output)):
         written = netspec.write(net, output, source=source, **options)
+    print_solver_notes(net, options)
     for path in written:
         echo(path)
     _explain(net, deploy, Path(output))

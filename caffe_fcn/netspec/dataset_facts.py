@@ -38,7 +38,7 @@ def list_notes(name: str | NetDesign, about: Description) -> list[str]:
     if not about.splits:
         return []
     net, notes = find_design(name), []
-    if _find_splits(about)[1] is None:
+    if find_splits(about)[1] is None:
         notes.append(f"{about.name} has no validation part: there is no net for it, and the solver does not test")
     if _find_mean(net.dataset, about) is None:
         mean = ", ".join(f"{value:g}" for value in net.dataset.mean)
@@ -68,6 +68,8 @@ def _fit_design(net: NetDesign, about: Description) -> NetDesign:
         readers=(),
         databases=_find_databases(net, about),
         counts=_find_counts(about),
+        frequencies=_find_class_figures(about, "frequencies"),
+        median_weights=_find_class_figures(about, "weights"),
     )
     return replace(net, dataset=dataset, data="lmdb")
 
@@ -89,18 +91,24 @@ def _find_size(about: Description) -> tuple[int, int] | None:
     return (height, width) if height and width else None
 
 
-def _find_splits(about: Description) -> tuple[str, str | None]:
+def find_splits(about: Description) -> tuple[str, str | None]:
     """The splits to train and to validate on, by their names or else by their order."""
     train = "train" if "train" in about.splits else next(iter(about.splits))
     others = [name for name in about.splits if name != train]
     return train, "val" if "val" in others else next(iter(others), None)
 
 
+def _find_class_figures(about: Description, name: str) -> tuple[float, ...]:
+    """The figure of each class in the statistics of the training part; nothing where it was not measured."""
+    measured = about.splits[find_splits(about)[0]].get("statistics") if about.splits else None
+    return tuple((measured or {}).get(name, ()))
+
+
 def _find_counts(about: Description) -> tuple[int | None, int | None] | None:
     """How many images the parts have; None where nothing says so, and 0 for a validation part that does not exist."""
     if not about.splits:
         return None
-    train, val = _find_splits(about)
+    train, val = find_splits(about)
     return about.splits[train].get("count"), about.splits[val].get("count") if val else 0
 
 
@@ -108,7 +116,7 @@ def _find_databases(net: NetDesign, about: Description) -> dict[str, dict[str, s
     """For each phase the database of every blob, as a path inside the data set's folder."""
     if not about.splits:
         return {}
-    train, val = _find_splits(about)
+    train, val = find_splits(about)
     tops = list(net.dataset.images) if net.dataset.classified else net.dataset.tops
     found: dict[str, dict[str, str]] = {}
     for phase, split in (("train", train), ("val", val)):
