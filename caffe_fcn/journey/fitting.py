@@ -77,6 +77,7 @@ def fit(
     epochs: float | None = None,
     batch: int | None = None,
     base_lr: float | None = None,
+    augment: str | None = None,
     engine: str = "auto",
     gpu: str = "",
     nproc: int | None = None,
@@ -91,14 +92,14 @@ def fit(
     model, or "none"; by default it is the model that the net usually starts from. A model that cannot be downloaded
     is a note, and the training starts from random values. ``classes`` are names, ``colours`` those of labels in
     colour, ``size`` (H, W) is that to which photos are brought, ``val_percent`` the share for validation. ``epochs``,
-    ``batch`` and ``base_lr`` are those of the training; ``engine``, ``gpu``, ``nproc``, ``precision`` and ``caffe`` are
-    passed on to `engines.train`. ``observer`` is told of each step.
+    ``batch``, ``base_lr`` and ``augment`` are those of the training (see `netspec`). ``engine``, ``gpu``, ``nproc``,
+    ``precision`` and ``caffe`` are passed on to `engines.train`. ``observer`` hears of each step.
 
     Raises `FileError` where another process works in ``output``, and what the steps raise.
     """
     run = Path(output)
     device = Device(engine, gpu, nproc, precision, str(caffe) if caffe else None)
-    choices = {"epochs": epochs, "batch": batch, "base_lr": base_lr}
+    choices = {"epochs": epochs, "batch": batch, "base_lr": base_lr, "augment": augment}
     if (photos is None) != (labels is None) or (photos is None) == (data is None):
         raise CaffeFcnError("fit", "needs photos and their labels, or a data set", "`photos` and `labels`, or `data`")
     design = find_net(net)
