@@ -199,10 +199,14 @@ class _Journey:
             self._observer.note(f"the training was begun without {wanted}, which could not be fetched, and goes on so")
             return None
         try:
-            return models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}")).path
+            kept = models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}"))
         except FileError as error:
             self._observer.note(f"{error}. {_WITHOUT_WEIGHTS}")
             return None
+        if kept.pinned:
+            pin = f"SHA-256 {kept.record.sha256} of this file is pinned, and later ones must match it"
+            self._observer.note(f"nobody published a checksum of {kept.name}: {pin}")
+        return kept.path
 
     def _has_begun_without(self, model: str) -> bool:
         """Whether a training from random values is under way because the model could not be fetched."""
