@@ -28,6 +28,7 @@ from caffe_fcn.description import dataset_json
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.interop.digits_job import find_data_folder
 from caffe_fcn.journey import defaults
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.ledger import FOLDER, Ledger
@@ -105,9 +106,10 @@ def fit(
     design = find_net(net)
     with _open_run(run) as ledger:
         journey = _Journey(run, ledger, observer or Observer(), device)
-        place = Path(data) if data is not None else run / _DATA
+        place = _locate_data(Path(data)) if data is not None else run / _DATA
         if photos is not None and labels is not None:
-            build = BuildDataSet(Path(photos), Path(labels), place, classes, colours, size, val_percent)
+            channels = next(iter(design.dataset.images.values()))
+            build = BuildDataSet(Path(photos), Path(labels), place, channels, classes, colours, size, val_percent)
             journey.perform(build)
         return journey.go_on(place, design, weights, classes, choices, built=data is None)
 
@@ -134,10 +136,10 @@ class _Journey:
             why = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone"
         else:
             why = _explain(entry.inputs, inputs) if entry else ""
-        self._observer.begin(step, why)
         resume = entry is not None and step.can_resume(entry.inputs, inputs)
         if not resume:
             step.clear(self._observer)  # before the ledger says that what is there was begun with these inputs
+        self._observer.begin(step, why)
         self._ledger.begin(step.name, inputs)
         step.run(self._observer, resume)
         paths = step.list_outputs()
@@ -233,6 +235,15 @@ def _open_run(run: Path) -> Iterator[Ledger]:
         raise FileError(run, "is a data set", "name another folder as `output`; a data set goes to `data`")
     with files.make_folder(run / FOLDER), lock_output(run / FOLDER / "run", "`output`"):
         yield Ledger.read(run)
+
+
+def _locate_data(path: Path) -> Path:
+    """Return the folder of a data set: that which a model job of DIGITS was trained on, or the folder itself."""
+    with files.naming_errors(path):
+        is_folder = path.is_dir()
+    if not is_folder or opening.splits(path):
+        return path
+    return find_data_folder(path) or path
 
 
 def find_net(name: str) -> NetDesign:
