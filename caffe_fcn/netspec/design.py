@@ -25,7 +25,7 @@ class Backbone:
 
     ``add_layers(n, image, pad, training)`` adds them and returns the Top of the features, which have stride ``stride``.
     ``pad`` is the usual padding of the first convolution. ``skips`` maps each finer stride to the layer that a skip
-    starts from, coarsest first.
+    starts from, coarsest first. ``weights`` is the published model that has its weights, where there is one.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Backbone:
     pad: int
     stride: int = 32
     skips: Mapping[int, str] = field(default_factory=_POOLINGS.copy)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
