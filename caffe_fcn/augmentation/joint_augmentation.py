@@ -47,6 +47,7 @@ except ImportError:  # outside of pycaffe
 
 FIRST_PASS = "CAFFE_FCN_FIRST_PASS"
 _TRAIN = 0  # caffe.TRAIN
+_MOST_VALUES = (1 << 31) - 1  # Caffe counts in int
 
 
 class Augmentation:
@@ -85,7 +86,11 @@ class Augmentation:
         if len({(shape[0], shape[2], shape[3]) for shape in shapes}) > 1:
             raise ValueError("takes bottoms of one size, not {}".format(" and ".join(map(_format_shape, shapes))))
         crop = self.transforms.get("crop")
-        return [(shape[0], shape[1]) + tuple(crop or shape[2:]) for shape in shapes]
+        tops = [(shape[0], shape[1]) + tuple(crop or shape[2:]) for shape in shapes]
+        for top in tops:
+            if top[0] * top[1] * top[2] * top[3] > _MOST_VALUES:
+                raise ValueError(f"makes {_format_shape(top)}, which is more than a blob of Caffe holds")
+        return tops
 
     def draw(self, number: int, item: int) -> "Draw":
         """Draw what happens to an image: place ``item`` of the batch in the forward pass ``number``."""

@@ -262,6 +262,11 @@ def test_bottoms_that_do_not_fit(shapes: list[tuple[int, ...]], what: str) -> No
         augmentation({}).infer_shapes(shapes)
 
 
+def test_a_crop_that_no_blob_holds() -> None:
+    with pytest.raises(ValueError, match="makes 1x3x32767x32767, which is more than a blob of Caffe holds"):
+        augmentation({"crop": [32767, 32767]}).infer_shapes([(1, 3, 4, 4), (1, 1, 4, 4)])
+
+
 def test_values_for_other_channels_than_the_images() -> None:
     with pytest.raises(ValueError, match="has 2 values for the 3 channels of a photo"):
         augmentation({}, outside=[1, 2])([noise(4, 4)[None], numbers(4, 4)[None]], 0)
