@@ -6,9 +6,10 @@
       include { phase: TRAIN }
       python_param {
         module: "joint_augmentation" layer: "JointAugmentation"
-        param_str: '{"transforms": {"flip": 0.5, "scale": [0.75, 1.25], "rotate": 10, "crop": [320, 320]}, "seed": 1337,
-                     "bottoms": [{"kind": "photo", "outside": [0, 0, 0], "black": [-104.0, -116.7, -122.7]},
-                                 {"kind": "label", "outside": 255}]}'
+        param_str: '{"transforms": {"flip": 0.5, "scale": [0.75, 1.25], "rotate": 10, "crop": [320, 320]}, '
+                   '"seed": 1337, '
+                   '"bottoms": [{"kind": "photo", "outside": 0, "black": [-104.0, -116.7, -122.7]}, '
+                               '{"kind": "label", "outside": 255}]}'
       }
     }
 
@@ -234,13 +235,18 @@ def _read_bottom(given: Any, place: int) -> Bottom:
 
 def _require(condition: Any, name: str, what: str, value: Any) -> None:
     if not condition:
-        raise ValueError(f"{name} must be {what}, not {value!r}")
+        raise ValueError(f"{name} must be {what}, not {_shorten(value)}")
 
 
 def _require_known(given: Dict[str, Any], known: Any, where: str) -> None:
     for name in given:
         if name not in known:
-            raise ValueError("{} has no {!r}, only {}".format(where, name, ", ".join(known)))
+            raise ValueError("{} has no {}, only {}".format(where, _shorten(name), ", ".join(known)))
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _format_shape(shape: Sequence[int]) -> str:
