@@ -46,6 +46,7 @@ class StepCommands:
             "--labels": step.labels,
             "--classes": self.classes,
             "--colors": self.colours,
+            "--channels": step.channel_names,
             "--resize": _join(step.size, "x"),
             "--val-percent": _join(step.val_percent),
         }
@@ -76,7 +77,7 @@ class StepCommands:
     @make_words.register
     def _(self, step: TrainNet) -> tuple[list[object], object]:
         newest = step.find_snapshot()
-        start = ["--snapshot", newest.state] if newest else ["--weights", step.start]
+        start = ["--snapshot", newest.state] if newest and newest.weights != step.trained else ["--weights", step.start]
         return [*_start("train"), step.solver, *start, "--keep", KEEP, *_list(_device_options(step.device))], None
 
     @make_words.register
