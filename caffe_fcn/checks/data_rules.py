@@ -10,7 +10,6 @@ from caffe_fcn.checks.example_nets import conv, image, label, loss
 from caffe_fcn.checks.net_file import is_label
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
-from caffe_fcn.datasets.inspect.record_checks import check_mean
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import CHECKS
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_OF_ALL = 0.99  # of the labelled pixels
 _FAR = 25.0  # of 255, between a mean and that of the data
+_NEAR = 3.0  # of 255, between two figures for one mean
 _RAMP = 0.25  # of the pixels at borders, whose value is between those beside them
 _FEWEST = 20  # borders
 _MANY_VALUES = 8
@@ -79,14 +79,20 @@ def find_other_orders(subject: Subject) -> Iterator[Problem]:
     """Means that are red first, where Caffe's images are blue first."""
     known = _mean_of_data(subject)
     for place, mean in _means(subject):
-        for fault in check_mean(mean, known or IMAGENET_MEAN, ""):
-            if known or _is_near(mean[::-1], IMAGENET_MEAN):
-                yield Problem(place, fault.what if known else _explain_order(mean), fault.mend)
+        for whose, right in (("of the data", known), ("of ImageNet", IMAGENET_MEAN)):
+            if right and len(mean) == len(right) == 3 and _is_reversed(mean, right) and mean != known:
+                what = f"the mean {_show(mean)} looks RGB-ordered: that {whose} is {_show(right)} (B, G, R)"
+                yield Problem(place, what, f"write it as {_show(mean[::-1])}")
+                break
 
 
-def _explain_order(mean: Sequence[float]) -> str:
-    shown = ", ".join(f"{value:.1f}" for value in mean)
-    return f"the mean {shown} looks RGB-ordered: it is that of ImageNet, and Caffe's images are B, G, R"
+def _is_reversed(mean: Sequence[float], right: Sequence[float]) -> bool:
+    """Whether a mean agrees with ``right`` when it is read from its other end, and not as it is."""
+    return _is_near(mean[::-1], right, _NEAR) and not _is_near(mean, right, 2 * _NEAR)
+
+
+def _show(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
 
 
 def find_other_means(subject: Subject) -> Iterator[Problem]:
@@ -94,12 +100,12 @@ def find_other_means(subject: Subject) -> Iterator[Problem]:
     known = _mean_of_data(subject)
     for place, mean in _means(subject):
         if known and len(known) == len(mean) and not _is_near(mean, known) and not _is_near(mean[::-1], known):
-            shown, data = (", ".join(f"{value:.1f}" for value in values) for values in (mean, known))
-            yield Problem(place, f"the mean is {shown}, and that of the data {data}", "right for weights of other data")
+            what = f"the mean is {_show(mean)}, and that of the data {_show(known)}"
+            yield Problem(place, what, "right for weights of other data")
 
 
-def _is_near(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(abs(a - b) <= _FAR for a, b in zip(one, other, strict=True))
+def _is_near(one: Sequence[float], other: Sequence[float], distance: float = _FAR) -> bool:
+    return all(abs(a - b) <= distance for a, b in zip(one, other, strict=True))
 
 
 def _mean_of_data(subject: Subject) -> list[float] | None:

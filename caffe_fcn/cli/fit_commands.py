@@ -14,7 +14,7 @@ from typing import Any
 from caffe_fcn.journey.defaults import KEEP
 from caffe_fcn.journey.step import Device, Step
 from caffe_fcn.journey.steps.bundle import WriteBundle
-from caffe_fcn.journey.steps.check import CheckRun
+from caffe_fcn.journey.steps.check import IGNORED, CheckRun
 from caffe_fcn.journey.steps.data import BuildDataSet
 from caffe_fcn.journey.steps.evaluate import EvaluateNet
 from caffe_fcn.journey.steps.net import BuildNet
@@ -69,7 +69,9 @@ class StepCommands:
 
     @make_words.register
     def _(self, step: CheckRun) -> tuple[list[object], object]:
-        return [*_start("data", "info"), step.data, "--check", *_list({"--classes": step.classes})], None
+        given = ["--weights", step.start, "--data", step.data, "--solver", step.solver]
+        thorough = ["--thorough"] if step.records else []
+        return [*_start("check"), step.net, *given, "--ignore", ",".join(IGNORED), *thorough], None
 
     @make_words.register
     def _(self, step: TrainNet) -> tuple[list[object], object]:

@@ -105,6 +105,18 @@ class Mean(SpelledType):
         return str(value)
 
 
+class NamedPath(SpelledType):
+    """``BLOB=DIR``, or ``BLOB=FILE``, as a pair."""
+
+    name = "BLOB=DIR|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        blob, equals, path = value.partition("=") if isinstance(value, str) else (value[0], "=", value[1])
+        if not (blob and equals and path):
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return blob, path
+
+
 class Renames(SpelledType):
     """``old=new,...`` as a dict; ``old=`` leaves a layer out."""
 

@@ -172,7 +172,7 @@ class _Journey:
         self.perform(BuildNet(design.name, run, data, options))
         left_out = find_other_classes(design.name, options, donor) if donor and number else ()
         self.perform(MakeStart(run, donor, origin.recipe, left_out, self._asked))
-        self.perform(CheckRun(run, data, number, records=not built, keep=defaults.KEEP))
+        self.perform(CheckRun(run, data, records=not built, keep=defaults.KEEP))
         training = TrainNet(run, data, device, defaults.KEEP)
         self.perform(training)
         scoring = EvaluateNet(run, training.trained, data, find_splits(data)[1], device)

@@ -16,7 +16,7 @@ from caffe_fcn.net.graph import Graph
 from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
-from caffe_fcn.netspec.input_images import find_mean, find_order
+from caffe_fcn.netspec.input_images import find_mean, find_order, find_top
 from caffe_fcn.netspec.options import make_plan
 from caffe_fcn.netspec.prototxts import build_net, resolve_padding
 from caffe_fcn.proto import NetParameter
@@ -34,12 +34,16 @@ def describe_model(name: str | NetDesign, **options: Any) -> Model:
 def _describe_inputs(plan: BuildPlan) -> Iterator[Input]:
     """Each image as its data layer gives it; where the net subtracts the mean itself, as it is in the file."""
     dataset = plan.net.dataset
-    for blob, channels in dataset.images.items():
-        order = find_order(plan, blob, channels)
-        if plan.subtracts_mean:
-            yield Input(blob, channels, order, [0.0])
-        else:
-            yield Input(blob, channels, order, list(find_mean(plan, blob)), scale=dataset.scale)
+    for place, (blob, channels) in enumerate(dataset.images.items()):
+        order, top = find_order(plan, blob, channels), find_top(plan, blob)
+        usual = "images" if place == 0 else blob
+        database = top.database if top is not None and top.database != usual else None
+        logarithm = top is not None and top.kind == "depth"
+        mean: tuple[float, ...] = (0.0,)
+        scale = 1.0
+        if not plan.subtracts_mean:
+            mean, scale = find_mean(plan, blob), dataset.scale
+        yield Input(blob, channels, order, list(mean), scale=scale, database=database, logarithm=logarithm)
 
 
 def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]:

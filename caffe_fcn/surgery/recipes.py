@@ -48,12 +48,10 @@ _ORDER = "it normalizes before it pools, the FCN after"
 _SCORE = "score_fr (starts at zero) and, slowly, all other layers"
 
 RECIPES = {
-    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}", published="bvlc_alexnet"),
-    "caffenet": Recipe(
-        "voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE, published="bvlc_reference_caffenet"
-    ),
+    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}", published="alexnet"),
+    "caffenet": Recipe("voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE, published="caffenet"),
     "vgg16": Recipe("voc-fcn32s", (_VGG,), _SCORE, published="vgg16"),
-    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE, published="bvlc_googlenet"),
+    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE, published="googlenet"),
     "16s": Recipe(
         "voc-fcn16s",
         ("a trained voc-fcn32s",),
@@ -67,10 +65,7 @@ RECIPES = {
         published="voc-fcn16s",
     ),
     "8s-atonce": Recipe(
-        "voc-fcn8s-atonce",
-        (_VGG,),
-        "score_fr, score_pool4, score_pool3 (zero) and all other layers",
-        published="vgg16",
+        "voc-fcn8s-atonce", (_VGG,), "score_fr, score_pool4, score_pool3 (zero) and all other layers", published="vgg16"
     ),
     "nyud-color": Recipe("nyud-fcn32s-color", (_VGG,), _SCORE, published="vgg16"),
     "nyud-hha": Recipe("nyud-fcn32s-hha", (_VGG,), _SCORE, published="vgg16"),

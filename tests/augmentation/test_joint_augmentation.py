@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from typing import Any
 
+import click
 import numpy as np
 import pytest
+from command import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from caffe_fcn.augmentation import parse_transforms
+from caffe_fcn.augmentation import FILE, parse_transforms
 from caffe_fcn.augmentation.joint_augmentation import TRANSFORMS, Augmentation, Draw, Grid, check_transforms
 from caffe_fcn.errors import NetError
 
@@ -185,7 +189,7 @@ def test_planes_and_labels_keep_their_values() -> None:
 
 
 def test_draws_are_splitmix64() -> None:
-    """The first number of the generator seeded by 1234567, as its authors' program prints it."""
+    """The first number of the generator seeded by 1234567, as published for it."""
     from caffe_fcn.augmentation import joint_augmentation
 
     assert joint_augmentation._mix(1234567) == 6457827717110365317
@@ -303,3 +307,34 @@ def test_text_that_is_not_transforms(text: str, what: str) -> None:
 
 def test_every_usual_value_is_one() -> None:
     assert all(row.usual is None or row.check(row.usual) for row in TRANSFORMS.values())
+
+
+# What is said of it
+
+
+def test_the_page_and_the_help_name_every_transform() -> None:
+    page = (ROOT / "docs/augmentation.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.+) \|$", page, re.MULTILINE))
+    assert rows.keys() == TRANSFORMS.keys()
+    for name, alone in rows.items():
+        if TRANSFORMS[name].usual is not None:
+            assert parse_transforms(alone.strip("`")) == parse_transforms(name)
+    from caffe_fcn.cli.params import augment_option
+
+    shown = build_command(augment_option).params[0].help or ""
+    assert [name for name in TRANSFORMS if name not in shown] == []
+
+
+def build_command(option: Any) -> click.Command:
+    return click.command()(option(lambda augment: None))
+
+
+def test_the_layers_file_runs_in_old_pythons_and_imports_nothing_of_this_package() -> None:
+    tree = ast.parse(FILE.read_text(), feature_version=(3, 6))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+    }
+    assert imported == {"json", "math", "os", "typing", "numpy", "caffe"}

@@ -10,6 +10,7 @@ import pytest
 from command import Ran
 
 from caffe_fcn import netspec, proto
+from caffe_fcn.checks.example_nets import SCORE, UPSCORE, crop, image, label, loss, upscore
 
 Cli = Callable[..., Ran]
 
@@ -77,3 +78,27 @@ def test_sarif_has_the_place_of_every_finding(cli: Cli, wrong: Path, tmp_path: P
     assert [result["level"] for result in run["results"]] == ["error", "warning"]
     location = run["results"][0]["locations"][0]["physicalLocation"]
     assert location["region"]["startLine"] == wrong.read_text().split("\n").index("    offset: 19") + 1
+
+
+def write_training(folder: Path, offset: int) -> Path:
+    layers = image() + label() + SCORE + upscore(UPSCORE) + crop(f"axis: 2 offset: {offset}") + loss("cropped")
+    (folder / "train.prototxt").write_text(layers)
+    solver = folder / "solver.prototxt"
+    fields = 'net: "train.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1 solver_mode: CPU random_seed: 1'
+    solver.write_text(fields)
+    return solver
+
+
+@pytest.mark.caffe
+def test_a_training_stops_at_an_error_before_it_starts(
+    cli: Cli, tmp_path: Path, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    solver = write_training(tmp_path, offset=5)
+    ran = cli("train", solver, "--caffe", caffe_bin)
+    assert ran.status == 2
+    assert "train.prototxt:5: FCN101 layer 'cropped' crops at offset 5" in ran.err
+    assert "--no-check trains nevertheless" in ran.err
+    assert not list(tmp_path.glob("*.caffemodel"))
+    assert cli("train", solver, "--caffe", caffe_bin, "--no-check").status == 0
+    assert cli("train", write_training(tmp_path, offset=6), "--caffe", caffe_bin).status == 0

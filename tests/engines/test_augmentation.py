@@ -15,7 +15,9 @@ from caffe_fcn import engines, proto
 from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.events import Step
 from caffe_fcn.engines.readers import open_data_layers
-from caffe_fcn.errors import NetError
+from caffe_fcn.engines.readers.augmentation import merge_sources
+from caffe_fcn.engines.solver_nets import read_nets
+from caffe_fcn.errors import DatasetError, NetError
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.weights import open_weights
 
@@ -29,7 +31,6 @@ INSIDE = 200  # the red of every pixel of the images
 
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 
-from caffe_fcn.engines.torch.training.solver_nets import read_nets  # noqa: E402
 
 from caffe_fcn.engines.torch.net import Net  # noqa: E402 - needs torch
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS  # noqa: E402
@@ -255,9 +256,29 @@ def test_a_param_str_that_is_not_one_names_the_layer(param: str) -> None:
         Net(net, "train")
 
 
-def test_an_augmentation_is_no_data_layer(build: Callable[..., Path]) -> None:
-    folder = build("net", "--augment", ALL)
-    assert set(open_data_layers(proto.read_net(folder / "train.prototxt"), True, 0)) == {
-        "data_original",
-        "label_original",
-    }
+def test_an_augmentation_and_its_data_layers_are_one_source_of_a_training(build: Callable[..., Path]) -> None:
+    net = proto.read_net(build("net", "--augment", ALL) / "train.prototxt")
+    assert open_data_layers(net, True, 0).keys() == {"augmentation"}
+    assert open_data_layers(net, False, 0).keys() == {"data_original", "label_original"}
+    sources = [layer for layer in merge_sources(net).layer if not layer.bottom]
+    assert [list(layer.top) for layer in sources] == [["data", "label"]]
+    net.layer.add(name="also", type="Silence", bottom=["data_original"])
+    assert open_data_layers(net, True, 0).keys() == {"data_original", "augmentation"}
+    assert [layer.name for layer in merge_sources(net).layer if not layer.bottom] == ["data_original", "augmentation"]
+
+
+def test_a_training_augments_what_data_layers_make(build: Callable[..., Path]) -> None:
+    net = proto.read_net(build("net", "--augment", ALL) / "train.prototxt")
+    twice = proto.LayerParameter(name="scaled", type="Power", bottom=["data_original"], top=["scaled"])
+    net.layer.insert(2, twice)
+    next(layer for layer in net.layer if layer.type == "Python").bottom[0] = "scaled"
+    with pytest.raises(NetError, match=r"layer 'augmentation'.*augments 'scaled', which no data layer makes"):
+        merge_sources(net)
+
+
+def test_an_image_of_another_size_than_its_label_is_named(build: Callable[..., Path]) -> None:
+    net = proto.read_net(build("net", "--augment", ALL) / "train.prototxt")
+    net.layer[0].transform_param.crop_size = 8
+    reader = open_data_layers(net, True, 0)["augmentation"]
+    with pytest.raises(DatasetError, match=r"layer 'augmentation'.*one size, not 1x3x8x8 and 1x1x24x20"):
+        reader.batch(0)

@@ -284,7 +284,7 @@ def _shorten(text: str, width: int) -> str:
 def _list_values(view: View) -> set[int]:
     """The values of the label, and of those of augmented forms: pixels from outside of the image are ignored."""
     painted = [form.label for form in view.forms if form.label is not None]
-    return {*view.shares, *(value for label in painted for _, value in label.getcolors() or ())}
+    return {*view.shares, *(int(value) for label in painted for value in np.unique(np.asarray(label)))}
 
 
 def _list_legend(pairs: Pairs, shown: Sequence[View]) -> list[tuple[palette.Colour, str]]:

@@ -53,7 +53,7 @@ class ListedFiles:
             prefetch_file(self._paths[name])
 
     def find_path(self, name: str) -> str:
-        """Return the path of a file."""
+        """Return the path of a file that is listed."""
         return self._paths[name]
 
     def locate(self, name: str) -> str:

@@ -61,9 +61,9 @@ class CaffeTraining(Training):
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []
         command = [str(caffe.binary), "train", f"-solver={path}", *start, *device]
         self._resources.callback(self._remove_broken_snapshot)
-        log = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
+        logging = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
         layers = {"PYTHONPATH": make_python_path(), FIRST_PASS: str(self._count_passes())}
-        self._start([Child(command, {**log, **layers})])
+        self._start([Child(command, {**logging, **layers})])
 
     def _count_passes(self) -> int:
         """Count the forward passes of the training net before the snapshot, from which its augmentations go on."""

@@ -57,7 +57,6 @@ class Net:
     learnable: list[Learnable]
     blobs: dict[str, Tensor]
     source: dict[str, Source]
-    next_pass: int  # the number of the next forward pass, on which augmentations depend
 
     def __init__(
         self,
@@ -83,8 +82,7 @@ class Net:
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
-        self.next_pass = 0
-        self._state = state = State(_phase_number(phase) == TRAIN, self.random)
+        state = State(_phase_number(phase) == TRAIN, self.random)
         self.layers: dict[str, TorchLayer] = {
             node.name: classes[node.name](_make_site(node, self._shapes), state)
             for node in graph.nodes
@@ -124,7 +122,6 @@ class Net:
             blobs = self._evaluate_sources(inputs)
             self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in blobs.items()})
             self._losses = []
-            self._state.number, self.next_pass = self.next_pass, self.next_pass + 1
             kept = frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *blobs))
             for instruction in self._find_program(kept):
                 tops = instruction.run(blobs)

@@ -25,16 +25,12 @@ from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Site
 
 
-@dataclass
+@dataclass(frozen=True)
 class State:
-    """What all layers of a net share: whether the net is in its TRAIN phase, and its source of random numbers.
-
-    ``number`` is that of the forward pass, counted over the whole training.
-    """
+    """What all layers of a net share: whether the net is in its TRAIN phase, and its source of random numbers."""
 
     training: bool
     random: torch.Generator
-    number: int = 0
 
 
 class Operation:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.readers.augmentation import merge_sources
 from caffe_fcn.engines.readers.prefetch import Batch, Prefetcher
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.torch.net import Net
@@ -57,17 +58,20 @@ class NetRunner:
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
-        self._prefetcher = Prefetcher(present, state.phase == TRAIN, options.seed, options.workers, options.arrays)
+        training = state.phase == TRAIN
+        self._prefetcher = Prefetcher(
+            present, training, options.seed, options.workers, options.arrays, options.earlier_passes
+        )
         self._tops = {layer.name: list(layer.top) for layer in present.layer}
         self._seed = options.seed
         self._group = options.group
-        self._earlier_passes = options.earlier_passes
         self._batches: Iterator[Batch] | None = None
         self._inputs: dict[str, Array] = {}  # the last batch, by blob
         self.next_batch = next_batch
         first = self._name_blobs({name: reader.batch(next_batch) for name, reader in self._prefetcher.readers.items()})
         shapes = {top: array.shape for top, array in first.items()}
-        self.net = Net(message, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
+        merged = merge_sources(present) if training else present
+        self.net = Net(merged, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
 
     def run_batches(self, count: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Run this process's share of the next ``count`` batches; yields each one's index, from 0, and outputs.
@@ -82,7 +86,6 @@ class NetRunner:
 
     def repeat_batch(self) -> None:
         """Run the last batch again, and keep all blobs in `Net.blobs`."""
-        self.net.next_pass -= 1
         self.net.forward(*self.net.graph.blobs, **self._inputs)
 
     def close(self) -> None:
@@ -94,7 +97,6 @@ class NetRunner:
             self._batches = self._prefetcher.batches(number, self._group.count)
         self._inputs = self._name_blobs(next(self._batches))
         self.net.random.manual_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
-        self.net.next_pass = self._earlier_passes + number
         return self.net.forward(**self._inputs)
 
     def _name_blobs(self, batch: Batch) -> dict[str, Array]:
