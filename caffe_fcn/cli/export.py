@@ -67,6 +67,7 @@ def bundle(
     of a model archive of DIGITS, and model.json, with which 'infer' and 'evaluate' need no option. An archive has the
     same bytes each time.
     """
+    from caffe_fcn.evaluation.score_files import read_scores
     from caffe_fcn.interop.bundle import Facts, write_bundle
     from caffe_fcn.interop.model_folders import open_model
 
@@ -88,7 +89,7 @@ def bundle(
             half=half,
             size=size,
             mean=mean,
-            facts=Facts(name, others={"Licence": licence} if licence else {}),
+            facts=Facts(name, read_scores(net.parent, Path(weights)), {"Licence": licence} if licence else {}),
         )
     for note in (*notes, *made.notes):
         print_note(replace_parameters(note, bundle.params))

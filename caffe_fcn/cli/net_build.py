@@ -13,6 +13,8 @@ import click
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.next_steps import find_missing_data, follow_net
 from caffe_fcn.cli.params import CLASS_COUNTS, build_options, json_option
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.solver_options import (
@@ -24,12 +26,35 @@ from caffe_fcn.cli.solver_options import (
 )
 from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.cli.tables import print_table
-from caffe_fcn.netspec.catalogue import find_design
+from caffe_fcn.netspec.catalogue import CHOICES, find_design
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
 
 
-@click.command("list", cls=Command)
+class _CommandWithChoices(Command):
+    """A command whose help ends with what the nets of the catalogue are for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Which net do I take"):
+            for choice in CHOICES:
+                formatter.write_text(f"{choice.use}:")
+                with formatter.indentation():
+                    for name in choice.nets:  # not as text, which would be broken at hyphens
+                        line = f"{name} (stride {find_design(name).stride})"
+                        formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                    formatter.write_text(choice.why)
+        formatter.write_paragraph()
+        formatter.write_text(_ABOUT_CHOICES)
+
+
+_ABOUT_CHOICES = (
+    "Multiply-accumulates are those of an image of 500x500 and 21 classes; times are the torch engine's, see README. "
+    "A classifier that is not in the catalogue, such as SqueezeNet for the smallest devices, becomes an FCN by "
+    "'caffe-fcn net from-classifier'."
+)
+
+
+@click.command("list", cls=_CommandWithChoices)
 @json_option
 def list_nets(as_json: bool) -> None:
     """List the catalogue: name, backbone, stride, classes, data set."""
@@ -146,6 +171,11 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     print_solver_notes(name, options)
     for path in written:
         echo(path)
+    missing = find_missing_data(folder / "solver.prototxt")
+    if missing and not source:
+        note = replace_parameters(str(missing), click.get_current_context().command.params)
+        print_note(f"{folder / 'solver.prototxt'} cannot train yet: {note}")
+    follow_net(name, folder, options.get("dataset"), options["classes"] is None)
 
 
 @contextmanager

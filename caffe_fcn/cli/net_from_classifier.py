@@ -11,6 +11,7 @@ import click
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.net_build import note_leftovers
+from caffe_fcn.cli.next_steps import follow_classifier
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.cli.solver_options import loss_option, measure_classes, print_solver_notes, solver_options
@@ -70,8 +71,7 @@ def from_classifier(
     print_solver_notes(net, options)
     for path in written:
         echo(path)
-    if not Verbosity.quiet:
-        _explain(net, deploy, output)
+    _explain(net, deploy, Path(output))
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:
@@ -84,8 +84,9 @@ def _check_stride(net: NetDesign, asked: str | None) -> None:
     print_note(f"{what}, finer than --stride {asked}: so do the scores")
 
 
-def _explain(net: NetDesign, deploy: str, output: str) -> None:
+def _explain(net: NetDesign, deploy: str, folder: Path) -> None:
+    """Print the parts of the net, and the commands that follow."""
     skips = [f"{pool} ({stride})" for stride, pool in net.backbone.skips.items() if stride >= (net.stride or 1)]
-    weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'deploy.prototxt'} -o OUT"
-    echo(f"backbone of stride {net.backbone.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
-    echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
+    if not Verbosity.quiet:
+        echo(f"backbone of stride {net.backbone.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
+    follow_classifier(Path(deploy), folder)

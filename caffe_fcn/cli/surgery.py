@@ -12,6 +12,7 @@ import click
 from caffe_fcn import surgery as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import WeightsParam, fetch_model
+from caffe_fcn.cli.next_steps import follow_weights
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
@@ -75,6 +76,18 @@ def transplant(
         **options,
     )
     _print_report(report, as_json)
+    follow_weights(to_net, output)
+
+
+@surgery.command()
+@to_net_option
+@output_option
+@click.option("--filler", default="msra", show_default=True, help="The filler of layers that have none.")
+@seed_option
+@json_option
+def fill(to_net: str, output: str, filler: str, seed: int, as_json: bool) -> None:
+    """Make weights for training from scratch: what the net's fillers say, and interpolating upscore layers."""
+    _print_report(library.fill(to_net, output, filler=filler, seed=seed), as_json)
 
 
 @surgery.command()
@@ -220,6 +233,8 @@ def recipe(
     variant = read_net(to_net, False) if to_net else None
     _print_report(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {found.trains}", err=True)
+    if to_net:
+        follow_weights(to_net, output)
 
 
 def _describe_recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:

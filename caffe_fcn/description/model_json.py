@@ -18,6 +18,8 @@ from caffe_fcn.description.model_fields import check_model
 
 FILE = "model.json"
 
+_RARE = ("database", "logarithm")
+
 
 @dataclass
 class Input:
@@ -26,6 +28,10 @@ class Input:
     ``order`` says what its channels are: ``BGR``, ``RGB``, ``grey``, or ``planes`` of anything else. ``mean`` has a
     number for each channel, in this order, or one for all; ``mean_file`` is the file of a mean image in the same
     folder, in place of ``mean``. Where both are None the mean is unknown; a net that needs none has ``[0.0]``.
+
+    ``database`` is what a data set calls the database of such images: by default ``images`` for the first input, and
+    the name of the blob for further ones. ``logarithm`` says that the net gets log(pixel) - mean, as for depth in
+    millimetres; the records of a data set are logarithms already.
     """
 
     blob: str
@@ -34,6 +40,8 @@ class Input:
     mean: list[float] | None = None
     mean_file: str | None = None
     scale: float = 1.0
+    database: str | None = None
+    logarithm: bool = False
 
 
 @dataclass
@@ -66,8 +74,12 @@ class Model:
     unknown: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write ``model.json`` into ``folder``."""
+        """Write ``model.json`` into ``folder``; what few nets need is written only where it is set."""
         known = asdict(self)
+        for each in known["inputs"]:
+            for name in _RARE:
+                if not each[name]:
+                    del each[name]
         write_description(folder / FILE, {**known.pop("unknown"), **known})
 
 

@@ -6,7 +6,8 @@
 The modules, in the order in which a net comes about:
 
 - `spec`, `assign`: `NetSpec`, ``layers`` (L), ``params`` (P)
-- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers
+- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers,
+  and `augmentation`, the layer after them
 - `fcn`, `small`: whole nets, put together from these
 - `design`, `catalogue`, `solver_settings`: what a net is made of, as one row of a table
 - `optimizers`, `learning_rates`, `solver_fitting`: its solver, fitted to a data set and to what is asked for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec import fcn, small, solver_settings
@@ -97,3 +98,53 @@ NETS = (
         variants=_M2NIST_FORMS,
     ),
 )  # fmt: skip
+
+
+class Choice(NamedTuple):
+    """A purpose, the nets for it, the usual one first, and what speaks for them."""
+
+    use: str
+    nets: tuple[str, ...]
+    why: str
+
+
+# Parameters and multiply-accumulates are for 21 classes and 500x500, times are the torch engine's of README.md, which
+# has this table, too.
+CHOICES = (
+    Choice(
+        "photos of your own; a camera SDK; training without a GPU",
+        ("voc-fcn32s-googlenet",),
+        "6 M parameters, 8 G multiply-accumulates; it also trains without a classifier's weights",
+    ),
+    Choice(
+        "the plainest layers, for old SDKs and for DIGITS",
+        ("voc-fcn-alexnet", "digits-fcn-alexnet"),
+        "59 M parameters, 21 G multiply-accumulates; a step of training takes 1.0 s and 975 MB on two cores",
+    ),
+    Choice(
+        "fine outlines, with a GPU or with patience",
+        ("voc-fcn8s-atonce",),
+        "134 M parameters, 182 G multiply-accumulates; FCN-8s takes 1.7 s and 1.3 GB for an image on two cores",
+    ),
+    Choice(
+        "reproduction of the paper",
+        ("voc-fcn32s", "voc-fcn16s", "voc-fcn8s"),
+        "trained one after the other, each from the weights of the one before",
+    ),
+    Choice(
+        "colour with depth",
+        ("nyud-fcn32s-color-d", "nyud-fcn32s-color-hha"),
+        "depth as a fourth channel, or a backbone of its own for HHA",
+    ),
+    Choice(
+        "two labellings of one image",
+        ("siftflow-fcn32s", "siftflow-fcn16s", "siftflow-fcn8s"),
+        "two heads on one backbone, trained one after the other",
+    ),
+    Choice(
+        "small grey images, without a classifier's weights",
+        ("m2nist-fcn",),
+        "10 epochs of 4,000 images of 64x84 take five minutes on two cores",
+    ),
+    Choice("a first try", ("triangles",), "trains in minutes on a CPU"),
+)

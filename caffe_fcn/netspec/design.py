@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, Colour, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
@@ -25,7 +25,7 @@ class Backbone:
 
     ``add_layers(n, image, pad, training)`` adds them and returns the Top of the features, which have stride ``stride``.
     ``pad`` is the usual padding of the first convolution. ``skips`` maps each finer stride to the layer that a skip
-    starts from, coarsest first.
+    starts from, coarsest first. ``weights`` is the published model that has its weights, where there is one.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Backbone:
     pad: int
     stride: int = 32
     skips: Mapping[int, str] = field(default_factory=_POOLINGS.copy)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,16 @@ class SolverDesign:
     origin: str
     counts: tuple[int, int] | None
     epochs: int | None = None
+
+
+class Setting(NamedTuple):
+    """The value of a field of a solver, and what says it."""
+
+    value: Any
+    origin: str
+
+
+Settings = dict[str, Setting]
 
 
 @dataclass(frozen=True)
@@ -199,6 +210,7 @@ class NetDesign:
 class BuildPlan:
     """A design with a value for every option of ``netspec.build``.
 
+    ``augment`` has the transforms of what the net is trained on, by their names, or is None.
     ``phase`` is "train", "val", "deploy", or "all" for one net that holds all three. ``mean`` has one number for each
     channel (B, G, R), or one for all; ``size`` is (H, W) of the deploy net's input. ``pad`` is the padding of the first
     convolution, or None for the backbone's own. ``variant`` is one of the design's variants, or has no name where the
@@ -218,6 +230,7 @@ class BuildPlan:
     variant: Variant
     class_weights: tuple[float, ...] = ()
     options: TrainingOptions = TrainingOptions()
+    augment: Mapping[str, Any] | None = None
 
     @property
     def training(self) -> bool:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+from caffe_fcn import augmentation, proto
 from caffe_fcn import files as disk
-from caffe_fcn import proto
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.net.graph import is_all_in_one
@@ -26,7 +26,8 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
     """Write `files` and ``model.json`` into ``folder``, and make the folder for the solver's snapshots.
 
     The solver says in comments where its values come from. Where classes have weights, the matrix that the nets read
-    is written, too, and comes last.
+    is written, too, and comes last. The Python layer of nets that augment what they are trained on is copied beside
+    them.
 
     Returns the paths of the files. All of them appear, or none where one fails to build or to be written. Prototxts of
     an earlier net that this one does not have are removed: those that the earlier solver names, and a net for all
@@ -46,6 +47,8 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
         if weights:
             with disk.atomic_write(into / MATRIX_FILE) as matrix:
                 matrix.write(make_matrix(weights).SerializeToString())
+        if options.get("augment") is not None:
+            disk.write_text(into / augmentation.FILE.name, augmentation.FILE.read_text(encoding="utf-8"))
     for path in left:
         with disk.naming_errors(path):
             path.unlink(missing_ok=True)

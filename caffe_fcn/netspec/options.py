@@ -13,6 +13,7 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
+from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE, weigh_classes
@@ -55,6 +56,7 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         variant=_choose_variant(net, given),
         class_weights=weigh_classes(net, balance, classes[0]) if loss == INFOGAIN else (),
         options=TrainingOptions(**{name: checked[name] for name in TRAINING_OPTIONS if name in checked}),
+        augment=checked.get("augment"),
     )
 
 
@@ -120,6 +122,12 @@ def _check_data(net: NetDesign, value: Any) -> str:
         mend = nearest(str(value), DATA_LAYERS) or f"one of {', '.join(DATA_LAYERS)}"
         raise NetError("data", f"no data layers {value!r}", mend)
     return str(value)
+
+
+def _check_augment(net: NetDesign, value: Any) -> dict[str, Any]:
+    if net.dataset.classified:
+        raise NetError("`augment`", f"{net.name} learns one class for each image", "leave `augment` out")
+    return parse_transforms(str(value))
 
 
 def _check_mean(net: NetDesign, value: Any) -> tuple[float, ...]:
@@ -212,6 +220,7 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
     "data": _check_data,
     "source": lambda net, value: str(value),
+    "augment": _check_augment,
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),

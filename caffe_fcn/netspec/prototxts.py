@@ -11,6 +11,8 @@ These are the options, here and of ``caffe-fcn net build``:
 - ``size``: (H, W) of the deploy net's input
 - ``pad``: the padding of the first convolution, or "auto" for the smallest that suffices for images of ``size`` and
   larger, or, without ``size``, for images of any size
+- ``augment``: how training images and their labels are augmented, such as "flip,scale=0.75:1.25,crop=320x320" (see
+  `caffe_fcn.augmentation.parse_transforms`)
 - ``dataset``: the `Description` of the data set at hand; options that are not given are as it says
 - ``loss``: "softmax" or "infogain", which weighs the classes; for triangles "l2", "softmax" or "l1"
 - ``balance``: the weights of the classes, "none", "median" or "infogain"; see `class_weights`. `write` writes the

@@ -1,45 +1,29 @@
 """Fit the usual solver of a net to the data set at hand and to what the caller asks for.
 
     settings = make_settings(plan)              # a `Setting` for each field of the SolverParameter
-    settings["max_iter"]                        # Setting(value=22240, origin="20 epochs, as given, of 1112 iterations")
+    settings["max_iter"]                        # Setting(value=22240, origin="20 epochs (as given) of 1112 iterations")
 
 A net that is built for no data set and with no option of the solver keeps its usual solver. Otherwise an option says
-what a field is, then the data set, and last the usual solver; `Setting.origin` says which of them did.
-
-An epoch has as many iterations as it takes to see every training image once: images / (batch x iter_size). A test comes
-after each epoch, or after more where there are many, and ten snapshots lie on tests. Where ``epochs`` is a multiple of
-``val_every``, the training ends with a test, and is longer by less than one interval.
+what a field is, then the data set, and last the usual solver; `Setting.origin` says which of them did. How long the
+training is, and how often it tests, is the part of `solver_lengths`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.catalogue import catalogue
-from caffe_fcn.netspec.design import BuildPlan, NetDesign
+from caffe_fcn.netspec.design import BuildPlan, NetDesign, Setting, Settings
 from caffe_fcn.netspec.learning_rates import LR_POLICIES
 from caffe_fcn.netspec.optimizers import FIELDS, OPTIMIZERS
+from caffe_fcn.netspec.solver_lengths import count_images, plan_lengths
 from caffe_fcn.netspec.solver_settings import SNAPSHOT
 
-_EPOCHS = 30
-_LEAST_ITERATIONS = 1000  # for a small data set: with fewer updates no rate of the table gets far
-_MOST_TESTS, _SNAPSHOTS, _LOG_LINES = 100, 10, 10
-_INT_MAX = 2**31 - 1  # Caffe counts in int
+_LEAST_UPDATES = 50  # of an epoch: a usual iter_size above 1 is lowered for a small data set
+_LOG_LINES = 10
 _GIVEN = "as given"
-
-
-class Setting(NamedTuple):
-    """The value of a field of a solver, and what says it."""
-
-    value: Any
-    origin: str
-
-
-Settings = dict[str, Setting]
 
 
 def make_settings(plan: BuildPlan) -> Settings:
@@ -81,20 +65,30 @@ def _fit_update(plan: BuildPlan, usual: Settings) -> Settings:
     options = plan.options
     own = usual["type"].value if "type" in usual else "SGD"
     kind = options.optimizer or own
-    settings = usual
+    settings = usual | _fit_iter_size(plan, usual)
+    if plan.net.continues:
+        rate = usual["base_lr"]
+        settings["base_lr"] = Setting(rate.value, f"{rate.origin}, which goes on from {plan.net.continues}")
     if kind != own:
-        settings = {name: setting for name, setting in usual.items() if name not in FIELDS}
+        settings = {name: setting for name, setting in settings.items() if name not in FIELDS}
         settings |= _take_rates(plan, kind)
     if options.optimizer:
-        settings = {**settings, "type": Setting(kind, _GIVEN)}
+        settings["type"] = Setting(kind, _GIVEN)
     if options.momentum is not None and not OPTIMIZERS[kind].has_momentum:
         others = ", ".join(name for name, row in OPTIMIZERS.items() if row.has_momentum)
         raise NetError("`momentum`", f"{kind} has none", f"leave it out, or take {others}")
-    for name in ("base_lr", "momentum", "iter_size"):
-        value = getattr(options, name)
-        if value is not None:
-            settings = {**settings, name: Setting(value, _GIVEN)}
-    return settings
+    given = {name: getattr(options, name) for name in ("base_lr", "momentum", "iter_size")}
+    return settings | {name: Setting(value, _GIVEN) for name, value in given.items() if value is not None}
+
+
+def _fit_iter_size(plan: BuildPlan, usual: Settings) -> Settings:
+    """A smaller iter_size for a data set that has few batches, so that an epoch has more than a few updates."""
+    images = count_images(plan)[0]
+    own = usual["iter_size"].value if "iter_size" in usual else 1
+    most = max(1, images // plan.batch // _LEAST_UPDATES) if images else own
+    if own <= most:
+        return {}
+    return {"iter_size": Setting(most, f"not {own}, so that a small data set makes {_LEAST_UPDATES} updates an epoch")}
 
 
 def _take_rates(plan: BuildPlan, kind: str) -> Settings:
@@ -109,70 +103,24 @@ def _take_rates(plan: BuildPlan, kind: str) -> Settings:
 
 def _fit_tests(plan: BuildPlan) -> Settings:
     """As many batches as hold all validation images."""
-    images = _count_images(plan)[1]
+    images = count_images(plan)[1]
     if not images:
         return {}
-    origin = f"{_count(images, 'validation image')} / batch {plan.batch}"
-    return {"test_iter": Setting([-(-images // plan.batch)], origin)}
+    noun = "validation image" if images == 1 else "validation images"
+    return {"test_iter": Setting([-(-images // plan.batch)], f"{images} {noun} / batch {plan.batch}")}
 
 
 def _fit_length(plan: BuildPlan, settings: Settings) -> Settings:
     """The length of the training, and how often it tests, takes a snapshot and logs."""
-    options, images = plan.options, _count_images(plan)[0]
-    if options.val_every is not None and not plan.net.dataset.validates:
-        what = f"{plan.net.dataset.name} has no validation part to test on"
-        raise NetError("`val_every`", what, "leave it out, or build the data set with one")
-    if not images:
-        if options.epochs is not None or options.val_every is not None:
-            what = "nothing says how many images an epoch has"
-            name = "epochs" if options.epochs is not None else "val_every"
-            raise NetError(f"`{name}`", what, "give `source` a data set that is there, with its counts")
+    fitted = plan_lengths(plan, settings["iter_size"].value if "iter_size" in settings else 1)
+    if not fitted:
         return {}
-    iter_size = settings["iter_size"].value if "iter_size" in settings else 1
-    epoch = Fraction(images, plan.batch * iter_size)
-    wanted, why = _choose_length(plan, epoch, settings["max_iter"])
-    every = options.val_every or max(1, math.ceil(wanted / epoch / _MOST_TESTS))
-    interval = min(math.ceil(every * epoch), wanted)
-    total = wanted
-    if options.epochs is None and settings["max_iter"].value == wanted:
-        total = wanted // interval * interval
-    elif options.epochs is None or options.epochs % every == 0:
-        total = -(-wanted // interval) * interval
-    if total > _INT_MAX:
-        raise NetError("`epochs`", f"are {total} iterations, more than Caffe can count", "give fewer")
-    snapshots = max(1, round(total / interval / _SNAPSHOTS))
-    size = f"{_count(images, 'image')} / batch {plan.batch}" + (f" / iter_size {iter_size}" if iter_size > 1 else "")
-    apart = f"{_count(every, 'epoch')}{f' ({_GIVEN})' if options.val_every else ''}: {size}"
-    return {
-        "max_iter": Setting(total, why),
-        "test_interval": Setting(interval, apart if interval >= every * epoch else f"at the end, before {apart}"),
-        "snapshot": Setting(interval * snapshots, f"every {_count(snapshots, 'test') if snapshots > 1 else 'test'}"),
-        "snapshot_prefix": settings.get("snapshot_prefix", Setting(SNAPSHOT["snapshot_prefix"], "usual")),
-        **_fit_display(settings["display"].value, total),
-    }
-
-
-def _fit_display(usual: int, iterations: int) -> Settings:
-    """More lines of the log for a training that has few."""
-    most = max(1, iterations // _LOG_LINES)
-    return {} if most >= usual else {"display": Setting(most, f"{_LOG_LINES} lines of the log at least")}
-
-
-def _choose_length(plan: BuildPlan, epoch: Fraction, usual: Setting) -> tuple[int, str]:
-    """How many iterations are wanted, and why."""
-    if plan.options.epochs is not None:
-        count, why = plan.options.epochs, _GIVEN
-    else:
-        own = plan.variant.solver.epochs
-        count, why = Fraction(own or _EPOCHS), usual.origin if own else "DIGITS' default"
-    iterations = math.ceil(count * epoch)
-    text = f"{_count(count, 'epoch')} ({why}) of {_describe_number(epoch)} iterations"
-    if plan.options.epochs is not None:
-        return iterations, text
-    if plan.variant.solver.epochs is None and iterations > usual.value:
-        return usual.value, f"{usual.origin}; {text} are more"
-    least = min(_LEAST_ITERATIONS, usual.value)
-    return (iterations, text) if iterations >= least else (least, f"the least for a small data set; {text} are fewer")
+    if "snapshot_prefix" not in settings:
+        fitted["snapshot_prefix"] = Setting(SNAPSHOT["snapshot_prefix"], "usual")
+    most = max(1, fitted["max_iter"].value // _LOG_LINES)
+    if most < settings["display"].value:
+        fitted["display"] = Setting(most, f"{_LOG_LINES} lines of the log at least")
+    return fitted
 
 
 def _fit_policy(plan: BuildPlan, iterations: int) -> Settings:
@@ -183,24 +131,3 @@ def _fit_policy(plan: BuildPlan, iterations: int) -> Settings:
     policy = LR_POLICIES[name]
     figures = {field: Setting(value, policy.origin) for field, value in policy.make_fields(iterations).items()}
     return {"lr_policy": Setting(name, _GIVEN), **figures}
-
-
-def _count_images(plan: BuildPlan) -> tuple[int | None, int | None]:
-    """The images to train and to validate on, as far as they are known.
-
-    Where no data set is at hand they are those of the data set that the net's solver is for, unless the net is built
-    for another.
-    """
-    dataset = plan.net.dataset
-    if dataset.databases is not None:
-        return dataset.counts or (None, None)
-    counts = plan.variant.solver.counts if plan.source is None or plan.data == "python" else None
-    return counts or (None, None)
-
-
-def _count(number: Fraction | int, noun: str) -> str:
-    return f"{_describe_number(Fraction(number))} {noun}{'' if number == 1 else 's'}"
-
-
-def _describe_number(number: Fraction) -> str:
-    return str(number.numerator) if number.denominator == 1 else f"{float(number):.6g}"

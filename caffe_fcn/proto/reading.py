@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, TypeVar, cast
@@ -24,11 +24,11 @@ from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
-from caffe_fcn.proto.comments import add_comments
+from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
 from caffe_fcn.proto.stripping import strip_blobs
-from caffe_fcn.proto.text import UnknownField, is_repeated, parse
+from caffe_fcn.proto.text import UnknownField, is_repeated, parse, to_text
 from caffe_fcn.proto.upgrade import upgrade_message, upgrade_net, upgrade_solver
 from caffe_fcn.proto.wire import is_binary
 
@@ -49,7 +49,7 @@ def read_net(
     >>> read_net("net.prototxt").layer[0].type
     'Input'
 
-    ``allow_unknown`` skips fields that BVLC's schema does not have, and adds them to ``notes``. A net of an older
+    ``allow_unknown`` keeps fields that no known Caffe has, as their text, and adds them to ``notes``. A net of an older
     format is upgraded to the current one, unless ``upgrade`` is false.
     Raises `PrototxtError` with file, line and column, `FileError`, or `NetError` from the upgrade.
     """
@@ -144,7 +144,7 @@ def _parse_text(
         raise
     if unknown:
         _refuse_the_other_kind(find_kind_of_text(text), kind, source, text)
-        if not message.ByteSize():
+        if all(field.name == KEPT for field, _ in message.ListFields()):
             raise PrototxtError(source, f"has nothing that a {kind.DESCRIPTOR.name} has", str(unknown[0]))
     if notes is not None:
         notes.extend(unknown)
@@ -175,22 +175,6 @@ def _name_nets(content: str | mmap.mmap) -> str:
 
 
 _LONGEST_NAMES = 500  # characters of names that an error shows
-
-
-def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:
-    """A message as prototxt; floats in the shortest form that reads back to the same float32.
-
-    ``comments`` has a comment for each field of the message that gets one. It stands behind the field, or above all
-    of them where every field has the same.
-
-    >>> print(to_text(SolverParameter(max_iter=20, display=5), {"max_iter": "two epochs"}), end="")
-    display: 5
-    max_iter: 20  # two epochs
-    """
-    from google.protobuf import text_format
-
-    text = str(text_format.MessageToString(message))
-    return add_comments(text, comments) if comments else text
 
 
 def write(message: Message, path: PathLike) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from caffe_fcn import augmentation
 from caffe_fcn.datasets import reference_layers
 
-_FOLDERS = (Path(reference_layers.__file__).parent,)
+_FOLDERS = (Path(reference_layers.__file__).parent, augmentation.FILE.parent)
 
 
 def make_python_path() -> str:

@@ -114,13 +114,13 @@ class InfogainLoss(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms[:2]
-        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix().to(x)
+        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix()
         axis = self.param.axis % x.dim()
         ignored = _find_ignored_label(self)
         logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
         numbers = read_labels(self, labels.flatten(), logs.shape[1], ignored)
         used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
-        square = matrix.reshape(logs.shape[1], logs.shape[1])
+        square = matrix.reshape(logs.shape[1], logs.shape[1]).to(logs)
         losses = -(square[numbers.where(used, 0)] * logs).sum(1) * used
         loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]

@@ -5,5 +5,5 @@
 - `solver`: `Solver`, the loop of iterations, tests and snapshots
 - `net_runner`: a net that runs on the batches of its data layers; `divergence`: where a NaN began
 - `optimizer`: from gradients to new weights; `update_rules`, `learning_rates`: types of solvers, policies of rates
-- `snapshots`, `solver_state`: the two files of a snapshot; `log_lines`: events as the lines of Caffe's log
+- `snapshots`: the weights of a snapshot (its other file is a `solver_state`); `log_lines`: events as lines of the log
 """
