@@ -22,6 +22,9 @@ from file_server import serve_file
 from PIL import Image
 
 from caffe_fcn import models, proto
+from caffe_fcn.cli import next_steps
+from caffe_fcn.cli.printing import Verbosity
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.models import names
 from caffe_fcn.models.table import Checksum, Fact
 from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
@@ -37,6 +40,12 @@ def find_next(ran: Ran) -> list[list[str]]:
     words = [shlex.split(line.partition(": ")[2]) for line in lines]
     assert all(each[0] == "caffe-fcn" for each in words)
     return [each[1:] for each in words]
+
+
+@pytest.fixture(autouse=True)
+def not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier command of this process may have been quiet."""
+    monkeypatch.setattr(Verbosity, "quiet", False)
 
 
 @pytest.fixture
@@ -137,6 +146,39 @@ def test_a_small_net_is_trained_as_it_is_and_tried_on_its_data(place: Path, cli:
     (infer,) = find_next(cli(*train))
     ran = cli(*infer)
     assert ran.status == 0 and len(list(Path("set-fcn/predicted").glob("*.png"))) == 4, ran.err
+
+
+SETS = {
+    "roads": (("images", "labels"), 3, "voc-fcn32s-googlenet"),
+    "voc": (("images", "labels"), 3, "voc-fcn8s-atonce"),
+    "siftflow": (("images", "labels", "geo"), 3, "siftflow-fcn32s"),
+    "nyud": (("images", "labels"), 3, "nyud-fcn32s-color"),
+    "pascalcontext": (("images", "labels"), 3, "pascalcontext-fcn32s"),
+    "synthia": (("images", "labels"), 3, "synthia-fcn8s"),
+    "mnist": (("images",), 1, "m2nist-cnn"),
+    "m2nist": (("images", "labels"), 1, "m2nist-fcn"),
+    "x-rays": (("images", "labels"), 1, ""),  # no classifier's weights read a single channel
+    "unlabelled": (("images",), 3, ""),
+}
+"""The databases and channels of a set, and the net for it: the finest that needs no FCN that was trained before."""
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_net_for_a_set(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    databases, channels, net = SETS[name]
+    splits = {"train": {"databases": {each: f"train_{each}" for each in databases}}}
+    next_steps.follow_data_set(Path("data") / name, Description(name, splits, channels))
+    line = f"next: caffe-fcn net build {net} --source data/{name} -o data/{name}-fcn\n"
+    assert capsys.readouterr().err == (line if net else "")
+
+
+@pytest.mark.parametrize(
+    ("folder", "beside"), [("set", "set-fcn"), ("a/set", "a/set-fcn"), (".", "{}-fcn"), ("..", "{}-fcn")]
+)
+def test_the_folder_beside_a_set(place: Path, folder: str, beside: str, capsys: pytest.CaptureFixture[str]) -> None:
+    splits = {"train": {"databases": {each: f"train_{each}" for each in ("images", "labels")}}}
+    next_steps.follow_data_set(Path(folder), Description("roads", splits))
+    assert capsys.readouterr().err.split()[-1] == beside.format(Path(folder).resolve())
 
 
 def test_weights_come_before_the_data_are_there(place: Path, cli: Cli, classifiers: None) -> None:
