@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +71,21 @@ def test_real_caffe_loads_a_net_with_the_references_layers(
     monkeypatch.chdir(place / "fcn")
     with engines.load("val.prototxt", engine="caffe", caffe=caffe_bin) as net:
         assert net.forward()["loss"].size == 1
+
+
+@pytest.mark.caffe
+def test_caffe_itself_finds_the_layers_on_the_path_that_doctor_shows(place: Path, cli: Cli, caffe_bin: Path) -> None:
+    build_first_example(cli)
+    made.sbdd(place / "data/sbdd/dataset", {"train": NAMES})
+    made.voc(place / "data/pascal/VOC2011", {"seg11valid": ["x"]})
+    shown = json.loads(cli("doctor", "--json", "--caffe", caffe_bin).out)["python_path"]
+    assert os.pathsep.join(shown) in cli("doctor", "--caffe", caffe_bin).out
+    for path, status in ((os.pathsep.join(shown), 0), ("", -6)):  # without it caffe aborts
+        command = [caffe_bin, "train", "-solver", "solver.prototxt"]
+        variables = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(command, cwd=place / "fcn", env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr[-2000:]
+        assert ("No module named 'voc_layers'" in done.stderr) == bool(status)
 
 
 def refused(ran: Ran, place: Path) -> str:
