@@ -32,7 +32,7 @@ from caffe_fcn import files, proto
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError, FileError, NetError
-from caffe_fcn.evaluation.predict import read_image
+from caffe_fcn.evaluation.pictures import read_image
 from caffe_fcn.evaluation.preprocessing import GivenMean, Preprocessing, find_preprocessing, read_model
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle import CHECKSUMS, INFO_FILE, read_info

@@ -79,8 +79,9 @@ class CheckRun(Step):
         if train == val:
             observer.note(f"{self.data} has no validation part: the score will be that of the images it learned from")
         workers = os.cpu_count() or 1
-        options = {"thorough": self.records, "workers": workers}
-        found = checks.run(self.net, self.start, self.data, self.solver, ignore=IGNORED, **options)
+        found = checks.run(
+            *(self.net, self.start, self.data, self.solver), ignore=IGNORED, thorough=self.records, workers=workers
+        )
         errors = [finding for finding in found if finding.level is Level.ERROR]
         if errors:
             first = errors[0]

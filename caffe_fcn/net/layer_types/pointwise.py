@@ -173,8 +173,8 @@ _normalization = partial(LayerType, role="normalization")
 
 
 TYPES: dict[str, LayerType] = {
-    "AbsVal": LayerType(same, backward_reads=("bottom",)),
-    "BNLL": _activation(same, backward_reads=("bottom",)),
+    "AbsVal": LayerType(same),
+    "BNLL": _activation(same),
     "BatchNorm": _normalization(
         same,
         "batch_norm_param",
@@ -191,7 +191,7 @@ TYPES: dict[str, LayerType] = {
     "Dropout": _activation(
         same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
-    "ELU": _activation(same, "elu_param", backward_reads=("bottom", "top")),
+    "ELU": _activation(same, "elu_param", gradient_reads_top=True),
     "Eltwise": LayerType(
         _eltwise_tops,
         "eltwise_param",
@@ -200,16 +200,16 @@ TYPES: dict[str, LayerType] = {
         summary=lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
         simplify=_simplify_eltwise,
     ),
-    "Exp": LayerType(same, "exp_param", backward_reads=("top",)),
+    "Exp": LayerType(same, "exp_param", gradient_reads_top=True),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
     "LRN": _normalization(
         _same_four,
         "lrn_param",
         reach=_neighbours,
-        backward_reads=("bottom", "top"),
+        gradient_reads_top=True,
         summary=lambda layer: str(layer.lrn_param.local_size),
     ),
-    "Log": LayerType(same, "log_param", backward_reads=("bottom",)),
+    "Log": LayerType(same, "log_param"),
     "MVN": _normalization(_same_upto_four, "mvn_param"),
     "PReLU": _activation(
         _same_upto_four,
@@ -232,10 +232,10 @@ TYPES: dict[str, LayerType] = {
         affine=Affine(_scale_factors, (1, 2), _scales_channels),
         simplify=_simplify_scale,
     ),
-    "Sigmoid": _activation(same, "sigmoid_param", backward_reads=("top",)),
-    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, backward_reads=("top",)),
+    "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
+    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, gradient_reads_top=True),
     "Split": LayerType(same, makes=(1, ANY), role="joining"),
     "Swish": _activation(same, "swish_param"),
-    "TanH": _activation(same, "tanh_param", backward_reads=("top",)),
+    "TanH": _activation(same, "tanh_param", gradient_reads_top=True),
     "Threshold": LayerType(same, "threshold_param"),
 }

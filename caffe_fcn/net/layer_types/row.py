@@ -194,7 +194,7 @@ class LayerType:
     idle_in_test: bool = False  # whether it changes nothing in the TEST phase
     frozen_by: Mapping[str, Any] | None = None  # fields that make it keep its statistics while the net is trained
     clips_negatives: Callable[[LayerParameter], bool] = keeps_negatives  # whether it makes zeros of what is negative
-    backward_reads: tuple[Literal["bottom", "top"], ...] = ()  # the data that its backward pass needs unchanged
+    gradient_reads_top: bool = False  # whether its backward pass needs what it made, unchanged
 
     # Weights
     fillers: Callable[[LayerParameter], Sequence[Filler]] = no_fillers  # of its parameters, in Caffe's order
