@@ -51,9 +51,8 @@ class DeliveredNet:
     def __init__(self, deploy: NetParameter, weights: Weights, model: Model) -> None:
         self.net = strip_net(deploy, [each.blob for each in model.outputs])
         self.model = replace(model, inputs=_find_inputs(self.net, model))
-        self.notes = [
-            f"{each} is not BVLC's: only the Caffe that has it runs this net" for each in _find_fork(self.net)
-        ]
+        foreign = _find_fork_parts(self.net)
+        self.notes = [f"{each} is not BVLC's: only the Caffe that has it runs this net" for each in foreign]
         self._weights = replace(weights, layers=tuple(match_weights(self.net, weights)))
 
     @property
