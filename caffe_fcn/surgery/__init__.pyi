@@ -5,6 +5,7 @@ from .edits import Edit
 from .folding import Folded, fold
 from .recipes import RECIPES, Recipe, find_recipe, recipe
 from .report import Parameter, Report
+from .to_bvlc import Converted, to_bvlc
 from .transplantation import transplant
 from .verification import Verification, verify
 from .weights_files import (
@@ -26,6 +27,7 @@ from .weights_files import (
 
 __all__ = [
     "RECIPES",
+    "Converted",
     "Difference",
     "Donor",
     "Edit",
@@ -55,6 +57,7 @@ __all__ = [
     "recipe",
     "save_weights",
     "select",
+    "to_bvlc",
     "transplant",
     "verify",
     "write_mean",
