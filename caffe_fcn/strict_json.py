@@ -84,6 +84,12 @@ def one_of(*texts: str) -> Check:
     return check
 
 
+def flag(value: Any, path: str) -> None:
+    """Check that a value is true or false."""
+    if not isinstance(value, bool):
+        fail(path, "true or false", value)
+
+
 def optional(check: Check) -> Check:
     """Make a check that also accepts null."""
 

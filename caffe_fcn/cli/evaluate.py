@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
     blob_option,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from caffe_fcn.evaluation import Evaluation
 
 
-@click.command(cls=Command)
-@click.argument("net", metavar="NET")
-@click.argument("weights", type=WeightsParam(), metavar="W")
+@click.command(cls=ModelCommand)
+@click.argument("net", metavar="NET", required=False)
+@click.argument("weights", type=WeightsParam(), metavar="W", required=False)
 @click.option("--data", required=True, metavar="DIR", help="The folder of the data set, as 'caffe-fcn data' writes it.")
 @click.option("--split", metavar="NAME", help="The split to score (default: val, or the only one).")
 @json_option
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--above", type=click.FloatRange(0, 1), metavar="P", help="Also the IoU of masks of probability above P.")
 def evaluate(
     net: str,
-    weights: str,
+    weights: str | None,
     data: str,
     split: str | None,
     as_json: bool,
@@ -76,27 +76,11 @@ def evaluate(
     settings = evaluation.Settings(mean, scale, blob, ignore, above)
     pairs = opening.open(data, named)
     options = {"gpu": gpu, "precision": precision, "caffe": caffe}
-    with show_progress("images") as show:
-        found = evaluation.evaluate(net, weights, pairs, settings, engine, name_task(show, "scoring"), **options)
-    print_note(replace_parameters(found.note, evaluate.params))
-    echo(json.dumps(_as_json(found, above), indent=1) if as_json else _format_scores(found, above))
-
-
-def _as_json(found: Evaluation, above: float | None) -> dict[str, object]:
-    scores = found.scores
-    each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
-    return {
-        "images": found.images,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "mean_accuracy": scores.mean_accuracy,
-        "mean_iu": scores.mean_iu,
-        "frequency_weighted_iu": scores.frequency_weighted_iu,
-        "per_class": [
-            {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
-            for number, (name, accuracy, iu) in enumerate(each)
-        ],
-        **({} if above is None else {"above": {"threshold": above, "iu": found.overlap}}),
-    }
+    with open_net(net, weights) as model, show_progress("images") as show:
+        progress = name_task(show, "scoring")
+        found = evaluation.evaluate(model.net, model.weights, pairs, settings, engine, progress, **options)
+    print_note(replace_parameters(model.name_place(found.note), evaluate.params))
+    echo(json.dumps(found.to_json(above), indent=1) if as_json else _format_scores(found, above))
 
 
 def _format_scores(found: Evaluation, above: float | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from caffe_fcn import engines, files, proto
-from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
-from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.model_places import ModelCommand, open_net
+from caffe_fcn.cli.naming import name_options, replace_parameters
 from caffe_fcn.cli.params import (
+    NamedPath,
     blob_option,
     caffe_option,
     engine_option,
@@ -21,20 +23,30 @@ from caffe_fcn.cli.params import (
     scale_option,
 )
 from caffe_fcn.cli.printing import echo, print_note
-from caffe_fcn.errors import CaffeFcnError, DatasetError
+from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from caffe_fcn.datasets.records.palette import Colour
+    from caffe_fcn.description.model_json import Output
     from caffe_fcn.evaluation import Prediction
+    from caffe_fcn.evaluation.pictures import Picture
 
 
-@click.command(cls=Command)
-@click.argument("net", metavar="NET")
-@click.argument("weights", type=WeightsParam(), metavar="W")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.command(cls=ModelCommand)
+@click.argument("net", metavar="NET", required=False)
+@click.argument("weights", type=WeightsParam(), metavar="W", required=False)
+@click.argument("images", metavar="IMAGE...", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write.")
+@click.option(
+    "--input",
+    "inputs",
+    type=NamedPath(),
+    multiple=True,
+    help="For a net with several inputs: the folder whose images go into BLOB, found by the names of the IMAGEs, which "
+    "go into the first input; or one file. May be repeated.",
+)
 @engine_option
 @caffe_option
 @precision_option
@@ -49,9 +61,10 @@ if TYPE_CHECKING:
 )
 def infer(
     net: str,
-    weights: str,
+    weights: str | None,
     images: tuple[str, ...],
     output: Path,
+    inputs: tuple[tuple[str, str], ...],
     engine: str,
     caffe: str | None,
     precision: str,
@@ -60,48 +73,83 @@ def infer(
     scale: float | None,
     blob: str,
     palette: str | None,
-) -> None:
+) -> int:
     """Run the deploy net NET with the weights W on images.
 
     For each image it writes DIR/NAME.png, whose pixels are the classes, and DIR/NAME_overlay.png, the image with the
     colours of the classes over it. For a net with one output channel it writes only DIR/NAME.png, in grey. Mean, scale,
     names and colours of the classes are taken from model.json beside NET.
+
+    IMAGE is an image; a folder, with all images below it, whose outputs lie in folders alike; a pattern such as
+    'photos/*.jpg'; a .txt that lists images, a path a line; or a data set, of which the split val is taken, or else the
+    first. Of several images, one that is broken is reported and the others go on; the exit status is then 2.
     """
     from caffe_fcn.datasets.records import palette as palettes
-    from caffe_fcn.evaluation import find_preprocessing, predict, read_model
+    from caffe_fcn.evaluation import find_image_inputs, predict, read_model
     from caffe_fcn.evaluation.output_size import match_sizes
     from caffe_fcn.evaluation.outputs import choose_blob, find_output
-    from caffe_fcn.evaluation.predict import find_image_input
+    from caffe_fcn.evaluation.pictures import add_inputs, find_pictures, read_all
 
-    model = read_model(net)
     of_values, names = palettes.read(palette) if palette else ({}, None)
-    described = find_output(model, blob)
-    if described and not palette:
-        of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(described.palette or [])}
-    colours = palettes.fill_gaps(of_values) or palettes.make_voc_palette()
-    names = names or (described.classes if described else None)
-    targets = _name_targets(images, output)
-    message = _read_net(net)
-    blob = blob or choose_blob(model, message)
-    blobs = [blob] if blob else []
-    with engines.load(
-        net, weights, engine, stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe
-    ) as loaded:
-        preprocessing = find_preprocessing(net, message, model, find_image_input(loaded)[0], mean, scale)
-        note = replace_parameters("; ".join(filter(None, (loaded.note, preprocessing.note))), infer.params)
-        for image, target in zip(images, targets, strict=True):
-            found, remark = match_sizes(predict(loaded, image, preprocessing, blob), loaded, net, blob)
-            print_note(note)
-            print_note(f"{image}: {remark}" if remark else "")
-            note = ""
-            with files.make_folder(output), files.write_together():
-                summary = _write_images(found, target, colours, names)
-            echo(f"{target}: {summary}")
+    pictures = find_pictures(images, without=output)
+    targets = _name_targets(pictures, output)
+    broken = 0
+    with open_net(net, weights) as model:
+        description, message = read_model(model.net), _read_net(model.net)
+        legend = _make_legend(of_values, names, find_output(description, blob))
+        blob = blob or choose_blob(description, message)
+        blobs = [blob] if blob else []
+        with engines.load(
+            model.net, model.weights, engine,
+            stages=["deploy"], gpu=gpu, blobs=blobs, precision=precision, caffe=caffe,
+        ) as loaded:  # fmt: skip
+            taken = find_image_inputs(loaded, model.net, message, description, mean, scale)
+            pictures = add_inputs(pictures, dict(inputs), taken, model.net)
+            notes = dict.fromkeys((loaded.note, *(each.preprocessing.note for each in taken)))
+            note = replace_parameters(model.name_place("; ".join(filter(None, notes))), infer.params)
+            for picture, target in zip(pictures, targets, strict=True):
+                try:
+                    pixels = read_all(picture, taken)
+                except (DatasetError, FileError) as error:
+                    if len(pictures) == 1:
+                        raise
+                    name_options(error, infer.params)
+                    echo(f"error: {error}", err=True)
+                    broken += 1
+                    continue
+                prediction = predict(loaded, pixels, taken, blob)
+                found, remark = match_sizes(prediction, loaded, model.net, taken[0].blob, blob)
+                print_note(note)
+                print_note(f"{picture.where}: {remark}" if remark else "")
+                note = ""
+                with files.make_folder(target.parent), files.write_together():
+                    summary = _write_images(found, target, legend)
+                echo(f"{target}: {summary}")
+    if broken:
+        echo(f"{broken} of {len(pictures)} images are broken", err=True)
+    return 2 if broken else 0
 
 
-def _read_net(net: str) -> proto.NetParameter:
+class _Legend(NamedTuple):
+    """A colour for each class, and the names of the classes if they are known."""
+
+    colours: tuple[Colour, ...]
+    names: list[str] | None
+
+
+def _make_legend(of_values: dict[int, Colour], names: list[str] | None, output: Output | None) -> _Legend:
+    """The colours and names of --palette, or else what ``model.json`` says of an output, or else VOC's colours."""
+    from caffe_fcn.datasets.records import palette as palettes
+
+    if not of_values and output:
+        of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(output.palette or [])}
+    names = names or (output.classes if output else None)
+    return _Legend(palettes.fill_gaps(of_values) or palettes.make_voc_palette(), names)
+
+
+def _read_net(net: Path) -> proto.NetParameter:
     """The net, for what it says of its images; an empty one where only an engine can read it."""
-    if net == "-":
+    if str(net) == "-":
         return proto.NetParameter()
     try:
         return proto.read_net(net, allow_unknown=True, notes=[])
@@ -109,34 +157,40 @@ def _read_net(net: str) -> proto.NetParameter:
         return proto.NetParameter()
 
 
-def _name_targets(images: tuple[str, ...], output: Path) -> list[Path]:
-    """Name an output for each image; raises `DatasetError` if two are the same, or one would replace an image."""
-    from caffe_fcn.datasets.records.images import open_header
-
-    targets = [output / f"{Path(image).stem}.png" for image in images]
-    for number, (image, target) in enumerate(zip(images, targets, strict=True)):
-        open_header(files.read_bytes(image), image)
-        if target in targets[:number]:
-            first = images[targets.index(target)]
-            raise DatasetError(image, f"has the name of {first}, and both would be {target}", "use two folders")
-        if any(target.resolve() == Path(other).resolve() for other in images):
-            raise DatasetError(target, "would replace the image itself", "name another folder with -o")
+def _name_targets(pictures: Sequence[Picture], output: Path) -> list[Path]:
+    """Name an output for each picture; raises `DatasetError` if two are the same, or one would replace an image."""
+    targets = [output / f"{picture.name}.png" for picture in pictures]
+    images = {Path(picture.where).resolve() for picture in pictures}
+    owners: dict[Path, str] = {}
+    for picture, target in zip(pictures, targets, strict=True):
+        for each in (target, _name_overlay(target)):
+            if each in owners:
+                what = f"has the name of {owners[each]}, and both would be {each}"
+                raise DatasetError(picture.where, what, "use two folders")
+            if each.resolve() in images:
+                raise DatasetError(each, "would replace the image itself", "name another folder with -o")
+            owners[each] = picture.where
     return targets
 
 
-def _write_images(found: Prediction, target: Path, colours: tuple[Colour, ...], names: list[str] | None) -> str:
+def _name_overlay(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_overlay.png")
+
+
+def _write_images(found: Prediction, target: Path, legend: _Legend) -> str:
     """Write the images of a prediction; returns a summary of what is in it."""
     import numpy as np
     from PIL import Image
 
     from caffe_fcn.viz.labels import make_label_image, overlay_colours
 
+    colours, names = legend
     if found.classes == 1:
         _save(Image.fromarray(found.pixels), target)
         return f"grey {found.pixels.min()} to {found.pixels.max()}"
     _save(make_label_image(found.pixels, colours), target)
     overlaid = overlay_colours(found.image, found.pixels, colours)
-    _save(Image.fromarray(overlaid), target.with_name(f"{target.stem}_overlay.png"))
+    _save(Image.fromarray(overlaid), _name_overlay(target))
     values, counts = np.unique(found.pixels, return_counts=True)
     shares = sorted(zip(-counts / counts.sum(), values.tolist(), strict=True))
     return ", ".join(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from caffe_fcn import models
 
 _MEGABYTE = 1_000_000
-_SUFFIXES = (".caffemodel", ".h5", ".hdf5", ".npz", ".safetensors")
+WEIGHTS_SUFFIXES = (".caffemodel", ".h5", ".hdf5", ".npz", ".safetensors")
 
 
 class WeightsParam(click.types.StringParamType):
@@ -38,7 +38,7 @@ def find_weights(text: str) -> str:
 
     if models.is_known(text):
         return str(fetch_model(text).path)
-    suggestion = "" if text.endswith(_SUFFIXES) else models.suggest_name(text)
+    suggestion = "" if text.endswith(WEIGHTS_SUFFIXES) else models.suggest_name(text)
     if suggestion:
         raise FileError(text, "is neither a file nor a model", suggestion)
     return text

@@ -105,6 +105,18 @@ class Mean(SpelledType):
         return str(value)
 
 
+class NamedPath(SpelledType):
+    """``BLOB=DIR``, or ``BLOB=FILE``, as a pair."""
+
+    name = "BLOB=DIR|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        blob, equals, path = value.partition("=") if isinstance(value, str) else (value[0], "=", value[1])
+        if not (blob and equals and path):
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return blob, path
+
+
 class Renames(SpelledType):
     """``old=new,...`` as a dict; ``old=`` leaves a layer out."""
 
@@ -198,8 +210,17 @@ blob_option = click.option(
 )
 
 
+augment_option = click.option(
+    "--augment",
+    metavar="TRANSFORM,...",
+    help="How training images and labels are changed: flip, scale=0.75:1.25, rotate=10, crop=HxW, colour=0.2; default "
+    "is all but the crop.",
+)
+
 _BUILD_OPTIONS = (
-    click.option("--source", metavar="DIR", help="The folder of the data, such as a data set with its dataset.json."),
+    click.option(
+        "--source", metavar="DIR", help="The folder of the data: a data set, a job of DIGITS, published sets."
+    ),
     click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
     click.option("--size", type=Size(), help="The size of the deploy net's input."),
     click.option("--batch", type=int, metavar="N", help="The number of images at a time."),
@@ -208,11 +229,12 @@ _BUILD_OPTIONS = (
         type=Padding(),
         help="The padding of the first layer; auto is the least for images of --size and larger, or of any size.",
     ),
+    augment_option,
 )
 
 
 def build_options(function: _Function) -> _Function:
-    """The options of every command that builds nets: source, mean, size, batch and padding."""
+    """The options of every command that builds nets: source, mean, size, batch, padding and augmentation."""
     for option in reversed(_BUILD_OPTIONS):
         function = option(function)
     return function

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_fcn.description.dataset_fields import CLASSES, LABEL, MEAN, MOST_CHANNELS, PALETTE, file_name
-from caffe_fcn.strict_json import MOST, WrongField, list_of, number, object_of, one_of, optional, text, whole_number
+from caffe_fcn.strict_json import (
+    MOST,
+    WrongField,
+    flag,
+    list_of,
+    number,
+    object_of,
+    one_of,
+    optional,
+    text,
+    whole_number,
+)
 
 ORDERS = ("BGR", "RGB", "grey", "planes")
-KINDS = ("scores", "probabilities", "grey")
+KINDS = ("scores", "probabilities", "grey", "classes")
 
 
 def check_model(content: Any) -> None:
@@ -35,6 +46,8 @@ _INPUT = object_of(
         "mean": optional(MEAN),
         "mean_file": optional(file_name),
         "scale": number,
+        "database": optional(file_name),
+        "logarithm": flag,
     },
     required=("blob", "channels", "order"),
 )

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn.description.json_files import read_description, write_description
+from caffe_fcn.description.json_files import parse_description, read_description, write_description
 from caffe_fcn.description.model_fields import check_model
 
 FILE = "model.json"
+
+_RARE = ("database", "logarithm")
 
 
 @dataclass
@@ -26,6 +28,10 @@ class Input:
     ``order`` says what its channels are: ``BGR``, ``RGB``, ``grey``, or ``planes`` of anything else. ``mean`` has a
     number for each channel, in this order, or one for all; ``mean_file`` is the file of a mean image in the same
     folder, in place of ``mean``. Where both are None the mean is unknown; a net that needs none has ``[0.0]``.
+
+    ``database`` is what a data set calls the database of such images: by default ``images`` for the first input, and
+    the name of the blob for further ones. ``logarithm`` says that the net gets log(pixel) - mean, as for depth in
+    millimetres; the records of a data set are logarithms already.
     """
 
     blob: str
@@ -34,15 +40,17 @@ class Input:
     mean: list[float] | None = None
     mean_file: str | None = None
     scale: float = 1.0
+    database: str | None = None
+    logarithm: bool = False
 
 
 @dataclass
 class Output:
     """A blob that the net answers with.
 
-    ``kind`` is ``scores`` of classes, ``probabilities``, or ``grey`` values. ``palette`` has a colour (R, G, B) for
-    each class. ``ignore_label`` is the label of pixels that were neither learned nor are scored. What is None is
-    unknown; without ``ignore_label`` every pixel counts.
+    ``kind`` is ``scores`` of classes, ``probabilities``, ``grey`` values, or ``classes``: the number of the best class
+    in one channel. ``palette`` has a colour (R, G, B) for each class. ``ignore_label`` is the label of pixels that were
+    neither learned nor are scored. What is None is unknown; without ``ignore_label`` every pixel counts.
     """
 
     blob: str
@@ -66,17 +74,30 @@ class Model:
     unknown: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write ``model.json`` into ``folder``."""
+        """Write ``model.json`` into ``folder``; what few nets need is written only where it is set."""
         known = asdict(self)
+        for each in known["inputs"]:
+            for name in _RARE:
+                if not each[name]:
+                    del each[name]
         write_description(folder / FILE, {**known.pop("unknown"), **known})
 
 
 def read(folder: Path) -> Model | None:
     """Return the description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
-    mend = "correct it, or remove it and give the options"
-    content = read_description(folder / FILE, check_model, "a description of a net", mend)
-    if content is None:
-        return None
+    content = read_description(folder / FILE, check_model, _WHAT, _MEND)
+    return None if content is None else _make_model(content)
+
+
+def parse(source: bytes, where: object) -> Model:
+    """Return the description in ``source``; raises `FileError` at ``where`` where a field is wrong."""
+    return _make_model(parse_description(source, where, check_model, _WHAT, _MEND))
+
+
+_WHAT, _MEND = "a description of a net", "correct it, or remove it and give the options"
+
+
+def _make_model(content: dict[str, Any]) -> Model:
     known = {each.name for each in fields(Model)} - {"unknown"}
     return Model(
         inputs=[Input(**_select(Input, each)) for each in content["inputs"]],

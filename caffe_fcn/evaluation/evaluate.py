@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from caffe_fcn import engines, proto
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.description.model_json import Model
-from caffe_fcn.engines import Engine
 from caffe_fcn.errors import DatasetError, EngineError
+from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs
 from caffe_fcn.evaluation.outputs import choose_blob, find_output
 from caffe_fcn.evaluation.overlap import Overlap
-from caffe_fcn.evaluation.predict import classify_pixels, compute_scores, find_image_input
-from caffe_fcn.evaluation.preprocessing import GivenMean, find_preprocessing, read_model
+from caffe_fcn.evaluation.pictures import check_sizes
+from caffe_fcn.evaluation.predict import classify_pixels, compute_scores
+from caffe_fcn.evaluation.preprocessing import GivenMean, read_model
 from caffe_fcn.evaluation.scores import ConfusionMatrix, Scores
 from caffe_fcn.evaluation.scoring_net import make_scoring_net
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.progress import TaskProgress
-from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto import LayerParameter, NetParameter
 
 _UNLABELLED = 255  # the label that nothing describes otherwise
 _MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
@@ -36,7 +37,8 @@ _MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
 class Evaluation:
     """The scores of a net over ``images`` images; ``classes`` are their names.
 
-    ``overlap`` is the IoU of masks above a threshold, if one was given; ``note`` says which engine ran.
+    ``overlap`` is the IoU of masks above a threshold, if one was given; ``note`` says which engine ran. ``weights`` is
+    the name of the weights file.
     """
 
     images: int
@@ -44,6 +46,25 @@ class Evaluation:
     scores: Scores
     overlap: float | None = None
     note: str = ""
+    weights: str = ""
+
+    def to_json(self, above: float | None = None) -> dict[str, object]:
+        """Return the scores as a JSON object; ``above`` is the threshold of the masks, if one was given."""
+        scores = self.scores
+        each = zip(self.classes, scores.accuracy, scores.iu, strict=True)
+        return {
+            "weights": self.weights,
+            "images": self.images,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "mean_accuracy": scores.mean_accuracy,
+            "mean_iu": scores.mean_iu,
+            "frequency_weighted_iu": scores.frequency_weighted_iu,
+            "per_class": [
+                {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
+                for number, (name, accuracy, iu) in enumerate(each)
+            ],
+            **({} if above is None else {"above": {"threshold": above, "iu": self.overlap}}),
+        }
 
 
 @dataclass(frozen=True)
@@ -74,33 +95,33 @@ def evaluate(
 ) -> Evaluation:
     """Score a net on a split of a data set; ``options`` go to `engines.load`.
 
-    A net with one output channel predicts grey values; grey labels count as two classes, dark and light.
+    A net with one output channel predicts grey values; grey labels count as two classes, dark and light. A net with
+    several inputs reads also the databases that ``model.json`` names for them, or else those of the blobs' names.
     ``progress`` is called with the number of images done and the number of all.
     Raises whatever reading and running raise, and `DatasetError` or `EngineError` if net and labels do not fit.
     """
     if pairs.labels is None or len(pairs.labels) != len(pairs.images):
         raise DatasetError(pairs.images.path, "has no label image for each image", "name a folder with both")
     message = proto.read_net(net)
-    scoring, reader = make_scoring_net(message, (1, *pairs.shape(0)))
     model = read_model(net)
+    scoring, reader = _make_scoring_net(message, model, pairs)
     blob = settings.blob or choose_blob(model, scoring)
     totals = _Totals(pairs, settings, model, blob)
     with (
         _write_if_changed(net, scoring, changed=reader is not None) as path,
         engines.load(path, weights, engine, stages=["deploy"], blobs=[blob] if blob else [], **options) as loaded,
     ):
-        image_blob, _ = find_image_input(loaded)
-        preprocessing = find_preprocessing(net, message, model, image_blob, settings.mean, settings.scale)
-        if preprocessing.order == "planes":  # a record has the planes in the net's order
-            preprocessing = replace(preprocessing, order="BGR")
+        inputs = find_image_inputs(loaded, net, message, model, settings.mean, settings.scale)
         for index in range(len(pairs)):
-            image, label = pairs[index]
-            _check_pair(loaded, image, label, pairs.locate(pairs.images, index))
-            score = compute_scores(loaded, preprocessing(image), blob)
+            images, label = {each.blob: pairs.read(each.database, index) for each in inputs}, pairs.label(index)
+            _check_record(inputs, images, label, pairs.locate(pairs.images, index))
+            score = compute_scores(loaded, images, inputs, blob)
             totals.add(label[0], score, pairs.locate(pairs.labels, index))
             if progress:
                 progress(index + 1, len(pairs))
-    return totals.evaluation("; ".join(filter(None, (loaded.note, preprocessing.note))))
+    notes = dict.fromkeys((loaded.note, *(each.preprocessing.note for each in inputs)))
+    found = totals.evaluation("; ".join(filter(None, notes)))
+    return replace(found, weights=Path(weights).name)
 
 
 class _Totals:
@@ -153,13 +174,26 @@ class _Totals:
         return Evaluation(self._images, class_names, self._confusion.scores(), overlap, note)
 
 
-def _check_pair(engine: Engine, image: NDArray[np.uint8], label: NDArray[np.uint8], where: str) -> None:
-    channels = find_image_input(engine)[1]
-    if len(image) != channels:
-        what = f"has {len(image)} channels, and the net takes {channels}"
-        raise DatasetError(where, what, "take a net for such images")
+def _check_record(
+    inputs: Sequence[ImageInput], images: Mapping[str, NDArray[Any]], label: NDArray[Any], where: str
+) -> None:
+    for each in inputs:
+        if len(images[each.blob]) != each.channels:
+            what = f"has {len(images[each.blob])} channels in {each.database}, and the net takes {each.channels}"
+            raise DatasetError(where, what, "take a net for such images")
+    check_sizes(images, where)
     if len(label) != 1:
         raise DatasetError(where, f"its label has {len(label)} channels: colours, not classes", "write labels grey")
+
+
+def _make_scoring_net(
+    net: NetParameter, model: Model | None, pairs: Pairs
+) -> tuple[NetParameter, LayerParameter | None]:
+    """Return `make_scoring_net` for the first record of what each input of ``model`` reads."""
+    main, *further = model.inputs if model else [None]
+    shape = pairs.read(main.database, 0).shape if main and main.database else pairs.shape(0)
+    shapes = {each.blob: pairs.read(each.database or each.blob, 0).shape for each in further if each}
+    return make_scoring_net(net, (1, *shape), {blob: (1, *each) for blob, each in shapes.items()})
 
 
 @contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn import files
-from caffe_fcn.datasets.records import images
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError
-from caffe_fcn.evaluation.preprocessing import RAW, Preprocessing
-from caffe_fcn.files import PathLike
+from caffe_fcn.evaluation.net_inputs import ImageInput
 
 
 @dataclass(frozen=True)
@@ -25,31 +24,28 @@ class Prediction:
 
 
 def predict(
-    engine: Engine,
-    image: PathLike,
-    preprocessing: Preprocessing = RAW,
-    blob: str = "",
+    engine: Engine, images: Mapping[str, NDArray[Any]], inputs: Sequence[ImageInput], blob: str = ""
 ) -> Prediction:
-    """Run the net on an image file, at the image's own size.
+    """Run the net on an image, at the image's own size; ``images`` has what each of the net's ``inputs`` takes.
 
-    The image is read as grey or colour, as the input blob has one channel or three. The score is the net's last
-    output, or ``blob``, for which the engine must have been loaded. Several channels are the scores of the classes, of
-    which the best is taken; one channel is a grey value.
+    The score is the net's last output, or ``blob``, for which the engine must have been loaded. Several channels are
+    the scores of the classes, of which the best is taken; one channel is a grey value.
 
-    Raises `DatasetError` if the file is not an image, and `EngineError` if the net does not score an image.
+    Raises `EngineError` if the net does not score an image.
     """
-    channels = find_image_input(engine)[1]
-    pixels = read_image(image, channels)
-    score = compute_scores(engine, preprocessing(pixels), blob)
-    return Prediction(pixels, classify_pixels(score), len(score))
+    score = compute_scores(engine, images, inputs, blob)
+    return Prediction(make_photo(images[inputs[0].blob], inputs[0].order), classify_pixels(score), len(score))
 
 
-def compute_scores(engine: Engine, values: NDArray[np.float32], blob: str = "") -> NDArray[np.float32]:
-    """Run the net on an image C x H x W; returns the scores C x H x W in its last output, or in ``blob``.
+def compute_scores(
+    engine: Engine, images: Mapping[str, NDArray[Any]], inputs: Sequence[ImageInput], blob: str = ""
+) -> NDArray[np.float32]:
+    """Run the net on an image, C x H x W for each input; returns the scores C x H x W in its last output or ``blob``.
 
     Raises `EngineError` if the blob has another shape, or values that are not finite.
     """
-    outputs = engine.forward(**{find_image_input(engine)[0]: values[None]})
+    values = {each.blob: each.preprocessing(images[each.blob])[None] for each in inputs}
+    outputs = engine.forward(**values)
     chosen = blob or engine.outputs[-1]
     score = outputs[chosen]
     if score.ndim != 4 or not score.size:
@@ -61,26 +57,6 @@ def compute_scores(engine: Engine, values: NDArray[np.float32], blob: str = "") 
     return first
 
 
-def read_image(path: PathLike, channels: int) -> NDArray[np.uint8]:
-    """Read an image file as C x H x W, with one channel (grey) or three (blue first)."""
-    where = str(path)
-    picture = images.load(images.open_header(files.read_bytes(path), where), where)
-    return images.to_planes(np.asarray(picture.convert("L" if channels == 1 else "RGB")))
-
-
-def find_image_input(engine: Engine) -> tuple[str, int]:
-    """Return the blob that takes the image, and its channels; raises `EngineError` if the net does not take one."""
-    if not engine.inputs:
-        raise EngineError(engine.name, "reads its own data", "give a deploy net, with an Input layer")
-    name, shape = next(iter(engine.inputs.items()))
-    if len(engine.inputs) > 1 or len(shape) != 4 or shape[1] not in (1, 3):
-        have = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in engine.inputs.items())
-        raise EngineError(
-            engine.name, f"does not take one image: its inputs are {have}", "1 or 3 channels are possible"
-        )
-    return name, shape[1]
-
-
 def classify_pixels(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
     """Return the class with the best score for each pixel (C x H x W); for one channel, the score as a grey value."""
     if len(score) == 1:
@@ -88,3 +64,18 @@ def classify_pixels(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]
         return grey
     classes: NDArray[np.uint8 | np.uint16] = score.argmax(0).astype(np.uint8 if len(score) <= 256 else np.uint16)
     return classes
+
+
+def make_photo(pixels: NDArray[Any], order: str) -> NDArray[np.uint8]:
+    """Return what can be shown of an image: three channels (blue first) or one, 8 bits each.
+
+    Of planes, three are shown as the colours of their file, of other numbers the first one; values that are no 8-bit
+    pixels are stretched to black and white.
+    """
+    shown = pixels if len(pixels) == 3 else pixels[:1]
+    if order == "planes" and len(shown) == 3:
+        shown = shown[::-1]
+    if shown.dtype != np.uint8:
+        low, high = float(shown.min()), float(shown.max())
+        shown = ((shown - low) * (255 / (high - low or 1))).round().astype(np.uint8)
+    return shown

@@ -1,4 +1,4 @@
-"""How an image becomes the input of a net: (pixel - mean) * scale, and the channels in the net's order.
+"""How an image becomes the input of a net: (pixel - mean) * scale, with red first where the net wants it.
 
 Each fact is taken from the first that says it: what the caller gives, ``model.json`` in the net's folder, the net's
 own data layer. A mean that nothing says is assumed to be 0, and the note says so.
@@ -44,11 +44,14 @@ class Preprocessing:
     note: str = ""
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Transform an image C x H x W, blue first; raises `EngineError` where the mean is for other channels."""
+        """Transform an image C x H x W as a record has it: blue first, or planes in the net's order.
+
+        Raises `EngineError` where the mean is for other channels.
+        """
         if len(self.mean) not in (1, len(pixels)):
             what = f"{len(self.mean)} values for {len(pixels)} channels"
             raise EngineError("`mean`", what, "one a channel, or one for all")
-        ordered = pixels[::-1] if self.order in ("RGB", "planes") and len(pixels) == 3 else pixels
+        ordered = pixels[::-1] if self.order == "RGB" and len(pixels) == 3 else pixels
         mean = self.mean if self.mean.shape == pixels.shape else make_mean(average_channels(self.mean))[:, None, None]
         values: NDArray[np.float32] = (ordered.astype(np.float32) - mean) * np.float32(self.scale)
         return values
@@ -79,7 +82,7 @@ def find_preprocessing(
     shifts = _find_shift(net, blob)
     if shifts and is_all_in_one(net):  # model.json is for the deploy net, which has no such layer
         described = None
-    reader = find_reader(net)
+    reader = find_reader(net, blob)
     transform = LayerParameter().transform_param if reader is None else reader.transform_param
     if scale is None:
         scale = described.scale if described else transform.scale
@@ -105,11 +108,11 @@ def find_preprocessing(
     return Preprocessing(scale=scale, order=order, note=assumed)
 
 
-def find_reader(net: NetParameter) -> LayerParameter | None:
-    """Return the net's first data layer in the validation phase; None for a deploy net."""
-    layers = select_phase(net, "val").layer
-    sources = (layer for layer in layers if not layer.bottom)
-    return next((layer for layer in sources if origin_of(layer) not in (None, Origin.INPUT)), None)
+def find_reader(net: NetParameter, blob: str = "") -> LayerParameter | None:
+    """Return the data layer that makes ``blob`` in the validation phase, or else the first; None for a deploy net."""
+    sources = [layer for layer in select_phase(net, "val").layer if not layer.bottom]
+    readers = [layer for layer in sources if origin_of(layer) not in (None, Origin.INPUT)]
+    return next((layer for layer in readers if blob in layer.top), readers[0] if readers else None)
 
 
 def _find_input(model: Model | None, blob: str) -> Input | None:

@@ -3,6 +3,8 @@
 found = import_job("jobs/20160809-112414-0296", "nets/roads")      # or a .tar.gz, .tar.bz2, .tar, .zip
 found.files                 # deploy.prototxt, train_val.prototxt, weights.caffemodel, model.json, ...
 found.notes                 # what was assumed, and what is not here
+
+`unpack_job` writes only what is needed to run the net.
 """
 
 from __future__ import annotations
@@ -20,21 +22,25 @@ from caffe_fcn.interop.digits_job import (
     DEPLOY_FILE,
     LABELS_FILE,
     MEAN_FILE,
+    MOST_MEAN,
     MOST_TEXT,
     SOLVER_FILE,
     TRAIN_VAL_FILE,
     ModelJob,
 )
 from caffe_fcn.interop.digits_model import Transform, describe_net, read_transform
-from caffe_fcn.interop.job_files import open_job
-from caffe_fcn.interop.job_paths import MEAN_FIELD, find_paths, set_path
+from caffe_fcn.interop.job_files import JobFiles, open_job
+from caffe_fcn.interop.job_paths import set_path
+from caffe_fcn.net.file_paths import MEAN_FIELD, find_paths
 from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, to_text
 from caffe_fcn.weights import open_weights, read_mean
+
+MOST_WEIGHTS = 4 << 30
+"""The largest weights file that is read out of an archive."""
 
 _WEIGHTS_STEM = "weights"
 _COPIED = ("original.prototxt", "digits_python_layers.py")
 _SNAPSHOT_PREFIX = "snapshot/train"
-_MOST_WEIGHTS = 4 << 30
 
 
 @dataclass
@@ -70,17 +76,27 @@ def import_job(
             return _write_folder(folder, model)
 
 
-def _write_folder(folder: Path, job: ModelJob) -> ImportedJob:
-    suffix = ".caffemodel.h5" if job.snapshot.endswith(".h5") else ".caffemodel"
-    found = ImportedJob(folder / f"{_WEIGHTS_STEM}{suffix}", job.snapshot, unknown_fields=job.unknown_fields)
-    transform = _write_mean(folder, job, found)
-    labels = job.read_labels()
-    names = None if labels is None else labels.decode("utf-8-sig", "replace").splitlines()
-    model, notes = describe_net(job.deploy, job.train_val, transform, names)
-    model.dataset = escape_name(job.data.resolve().name) if job.data else None
-    found.notes += notes
+def unpack_job(source: JobFiles, folder: Path) -> ImportedJob:
+    """Write what runs the net of a job into ``folder``: deploy.prototxt, the mean, labels.txt and ``model.json``.
 
-    texts = {DEPLOY_FILE: to_text(job.deploy)}
+    The weights of an archive are written there, too; those of a folder stay where they are.
+    Raises what `import_job` raises.
+    """
+    job = ModelJob(source, data=None, allow_unknown=False)
+    found = _make_result(folder, job)
+    _write_description(folder, job, found)
+    if source.folder is None:
+        _write_weights(job, found)
+    else:
+        found.weights = source.folder / job.snapshot
+        _check_weights(found.weights)
+    return found
+
+
+def _write_folder(folder: Path, job: ModelJob) -> ImportedJob:
+    found = _make_result(folder, job)
+    transform = _write_description(folder, job, found)
+    texts = {}
     if job.train_val is not None:
         found.notes += _correct_paths(job.train_val, job, transform)
         texts[TRAIN_VAL_FILE] = to_text(job.train_val)
@@ -91,13 +107,51 @@ def _write_folder(folder: Path, job: ModelJob) -> ImportedJob:
         _write(found, folder / name, [text.encode()])
     for name in sorted(set(_COPIED) & set(job.source.names)):
         _write(found, folder / name, job.source.read_blocks(name, MOST_TEXT))
+    _write_weights(job, found)
+    return found
+
+
+def _make_result(folder: Path, job: ModelJob) -> ImportedJob:
+    suffix = ".caffemodel.h5" if job.snapshot.endswith(".h5") else ".caffemodel"
+    return ImportedJob(folder / f"{_WEIGHTS_STEM}{suffix}", job.snapshot, unknown_fields=job.unknown_fields)
+
+
+def _write_description(folder: Path, job: ModelJob, found: ImportedJob) -> Transform:
+    """Write deploy.prototxt, and what describes it; returns what images must go through."""
+    labels = job.read_labels()
+    if model_json.FILE in job.source.names:  # a bundle, which describes itself
+        return _copy_description(folder, job, found, labels)
+    transform = _write_mean(folder, job, found)
+    names = None if labels is None else labels.decode("utf-8-sig", "replace").splitlines()
+    model, notes = describe_net(job.deploy, job.train_val, transform, names)
+    model.dataset = escape_name(job.data.resolve().name) if job.data else None
+    found.notes += notes
+    _write(found, folder / DEPLOY_FILE, [to_text(job.deploy).encode()])
     if labels is not None:
         _write(found, folder / LABELS_FILE, [labels])
-    blocks = job.source.read_blocks(job.snapshot, _MOST_WEIGHTS)
-    _write(found, found.weights, blocks, _check_weights, job.source.locate(job.snapshot))
     model.write(folder)
     found.files.append(folder / model_json.FILE)
-    return found
+    return transform
+
+
+def _write_weights(job: ModelJob, found: ImportedJob) -> None:
+    blocks = job.source.read_blocks(job.snapshot, MOST_WEIGHTS)
+    _write(found, found.weights, blocks, _check_weights, job.source.locate(job.snapshot))
+
+
+def _copy_description(folder: Path, job: ModelJob, found: ImportedJob, labels: bytes | None) -> Transform:
+    """Write deploy.prototxt, and what a bundle says of it, with the means that it names."""
+    name = model_json.FILE
+    model = model_json.parse(job.source.read(name, MOST_TEXT), job.source.locate(name))
+    _write(found, folder / DEPLOY_FILE, [to_text(job.deploy).encode()])
+    if labels is not None:
+        _write(found, folder / LABELS_FILE, [labels])
+    for mean in dict.fromkeys(each.mean_file for each in model.inputs if each.mean_file):
+        blocks = job.source.read_blocks(mean, MOST_MEAN)
+        _write(found, folder / mean, blocks, lambda path: [*read_mean(path)], job.source.locate(mean))
+    model.write(folder)
+    found.files.append(folder / name)
+    return Transform()
 
 
 def _write_mean(folder: Path, job: ModelJob, found: ImportedJob) -> Transform:
@@ -139,7 +193,7 @@ def _rename_files(solver: SolverParameter) -> None:
     solver.snapshot_prefix = _SNAPSHOT_PREFIX
 
 
-def _check_weights(path: str) -> None:
+def _check_weights(path: PathLike) -> None:
     with open_weights(path) as weights:
         if not any(layer.tensors for layer in weights.layers):
             raise WeightsError(path, "has no weights", "name a job that has been trained")

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_fcn.errors import PrototxtError, nearest
+from caffe_fcn.proto.comments import add_comments
 from caffe_fcn.proto.dialects.table import PRIVATE, current_type, is_bvlcs_type, is_known, v1_type
 from caffe_fcn.proto.kept_fields import keep_field, kept_name, write_out
 from caffe_fcn.proto.schema import BlobProtoVector, Message
@@ -98,11 +99,21 @@ def read_fields(text: str) -> Message:
     return result
 
 
-def to_text(message: Message) -> str:
-    """A message as prototxt; floats in the shortest form that reads back to the same float32."""
+def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:
+    """A message as prototxt; floats in the shortest form that reads back to the same float32.
+
+    ``comments`` has a comment for each field of the message that gets one. It stands behind the field, or above all
+    of them where every field has the same.
+
+    >>> from caffe_fcn.proto import SolverParameter
+    >>> print(to_text(SolverParameter(max_iter=20, display=5), {"max_iter": "two epochs"}), end="")
+    display: 5
+    max_iter: 20  # two epochs
+    """
     from google.protobuf import text_format
 
-    return write_out(str(text_format.MessageToString(message)))
+    text = write_out(str(text_format.MessageToString(message)))
+    return add_comments(text, comments) if comments else text
 
 
 def top_level_fields(text: str) -> Iterator[str]:

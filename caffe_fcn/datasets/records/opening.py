@@ -6,7 +6,7 @@ image, label = pairs[0]            # C x H x W and 1 x H x W, as Caffe's Data la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -35,16 +35,24 @@ class Pairs(Sequence[tuple[Array, Array]]):
     """The (image, label) arrays of a split, each pair decoded when it is asked for.
 
     ``images`` and ``labels`` are its databases; without ``labels``, a label is the number in the image's Datum.
-    ``about`` is the description of the data set, or None where it has none.
+    ``about`` is the description of the data set, or None where it has none. ``further`` are the paths of databases
+    with more for each image, such as depth, by name.
     """
 
     def __init__(
-        self, split: str, images: Database, labels: Database | None = None, about: Description | None = None
+        self,
+        split: str,
+        images: Database,
+        labels: Database | None = None,
+        about: Description | None = None,
+        further: Mapping[str, Path] | None = None,
     ) -> None:
         self.split = split
         self.images = images
         self.labels = labels
         self.about = about
+        self._further = further or {}
+        self._opened = {"images": images}
         self._names: list[str] | None = None
 
     def __len__(self) -> int:
@@ -72,6 +80,26 @@ class Pairs(Sequence[tuple[Array, Array]]):
                 raise CountMismatchError(self.images, self.labels)
             return self._array(self.labels, index)
         return np.array(datum.parse(self.images[index], self.locate(self.images, index)).label)
+
+    def read(self, database: str, index: int) -> Array:
+        """Return what the database of that name has for an image, C x H x W; ``images`` has the image itself.
+
+        Raises `DatasetError` where the split has no such database.
+        """
+        return self._array(self.find_database(database), index)
+
+    def find_database(self, name: str) -> Database:
+        """Return ``images`` or a further database; raises `DatasetError`."""
+        if name not in self._opened:
+            if name not in self._further:
+                known = [*self._opened, *(each for each in self._further if each not in self._opened)]
+                what = f"has no database of '{name}' for {self.split}, only of {', '.join(known)}"
+                raise DatasetError(self.images.path.parent, what, nearest(name, known) or "build the data set with it")
+            found = Database(self._further[name])
+            if len(found) != len(self.images):
+                raise CountMismatchError(self.images, found)
+            self._opened[name] = found
+        return self._opened[name]
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return C x H x W of an image, from its header."""
@@ -124,7 +152,10 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
         raise DatasetError(root, f"has no split {split!r}", nearest(split, found) or f"it has {', '.join(found)}")
     image_path, label_path = found[split]
     labels = None if label_path is None else Database(label_path)
-    return Pairs(split, Database(image_path), labels, describe(root))
+    about = describe(root)
+    databases = about.splits.get(split, {}).get("databases", {}) if about else {}
+    further = {name: root / path for name, path in databases.items() if name not in ("images", "labels")}
+    return Pairs(split, Database(image_path), labels, about, further)
 
 
 def describe(folder: PathLike) -> Description | None:

@@ -263,7 +263,7 @@ TYPES: dict[str, LayerType] = {
     "Dropout": _activation(
         same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
-    "ELU": _activation(same, "elu_param"),
+    "ELU": _activation(same, "elu_param", gradient_reads_top=True),
     "Eltwise": LayerType(
         _eltwise_tops,
         "eltwise_param",
@@ -272,14 +272,18 @@ TYPES: dict[str, LayerType] = {
         summary=lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
         simplify=_simplify_eltwise,
     ),
-    "Exp": LayerType(same, "exp_param"),
+    "Exp": LayerType(same, "exp_param", gradient_reads_top=True),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
     "FixedNeuron": LayerType(same, fork="xilinx"),
     "Flip": LayerType(same, fork="caffe-windows"),
     "ImageDistort": LayerType(same, fork="opencl"),
     "Insanity": _activation(same, fork="caffe-windows"),
     "LRN": _normalization(
-        _same_four, "lrn_param", reach=_neighbours, summary=lambda layer: str(layer.lrn_param.local_size)
+        _same_four,
+        "lrn_param",
+        reach=_neighbours,
+        gradient_reads_top=True,
+        summary=lambda layer: str(layer.lrn_param.local_size),
     ),
     "Log": LayerType(same, "log_param"),
     "Mish": _activation(same, fork="mobilenet-yolo"),
@@ -304,7 +308,7 @@ TYPES: dict[str, LayerType] = {
         same, "power_param", affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1)
     ),
     "Quantize": LayerType(same, fork="DeepSkeleton"),
-    "ReLU": _activation(same, "relu_param"),
+    "ReLU": _activation(same, "relu_param", clips_negatives=lambda layer: not layer.relu_param.negative_slope),
     "ReLU6": _activation(same, "relu6_param", fork="mobilenet-yolo"),
     "Rescale": LayerType(same, makes=(1, 2), fork="DeepSkeleton"),
     "Reverse": LayerType(same, coords=ends, fork="ctpn"),
@@ -321,11 +325,11 @@ TYPES: dict[str, LayerType] = {
     "SeLu": _activation(same, fork="caffe-model"),
     "SeLuDropout": _activation(same, idle_in_test=True, fork="caffe-windows"),
     "ShuffleChannel": LayerType(_shuffle_tops, "shuffle_channel_param", fork="ShuffleNet"),
-    "Sigmoid": _activation(same, "sigmoid_param"),
+    "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
     "SoftTruncation": _activation(same, fork="caffe-windows"),
-    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True),
+    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, gradient_reads_top=True),
     "Split": LayerType(same, makes=(1, ANY), role="joining"),
     "Swish": _activation(same, "swish_param"),
-    "TanH": _activation(same, "tanh_param"),
+    "TanH": _activation(same, "tanh_param", gradient_reads_top=True),
     "Threshold": LayerType(same, "threshold_param"),
 }

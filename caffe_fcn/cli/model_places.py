@@ -1,0 +1,84 @@
+"""``NET W``, or one place that has both: what commands that run a net take first.
+
+A folder or an archive in place of NET brings its own weights, so that no W follows (see `interop.model_folders`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_names import WEIGHTS_SUFFIXES
+from caffe_fcn.cli.printing import print_note
+
+if TYPE_CHECKING:
+    from caffe_fcn.interop.model_folders import ModelFolder
+
+HELP = (
+    "MODEL, in place of NET W, is a net folder, a run, a bundle (a folder, .tar.gz or .zip), or a job or an archive of "
+    "DIGITS. Of a run the newest whole snapshot is taken, or the chosen one."
+)
+"""The paragraph of --help on places."""
+
+
+class ModelCommand(Command):
+    """A command whose arguments are NET and W, both optional to click, and perhaps more; MODEL may stand for both.
+
+    After parsing, ``net`` and ``weights`` are the values of NET and W; ``weights`` is None where ``net`` is a place.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = f"{inspect.cleandoc(self.help or '')}\n\n{HELP}"
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the words of the usage line, with MODEL as the other form of NET W."""
+        pieces = super().collect_usage_pieces(ctx)
+        start = pieces.index("NET")
+        return [*pieces[:start], "(NET W | MODEL)", *pieces[start + 2 :]]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        left = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:
+            return left
+        from caffe_fcn.interop.model_folders import is_model_place
+
+        arguments = [param for param in self.params if isinstance(param, click.Argument)]
+        net, weights, *more = (str(param.name) for param in arguments)
+        if ctx.params[net] is not None and is_model_place(ctx.params[net]):
+            following = [ctx.params[weights]] if ctx.params[weights] is not None else []
+            ctx.params[weights] = None
+            _refuse_weights(ctx, ctx.params[net], following, takes_more=bool(more))
+            for name in more:
+                ctx.params[name] = (*following, *ctx.params[name])
+        for param in arguments:
+            if not ctx.params[str(param.name)] and not (param.name == weights and is_model_place(ctx.params[net])):
+                raise click.MissingParameter(ctx=ctx, param=param)
+        return left
+
+
+@contextmanager
+def open_net(net: str, weights: str | None) -> Iterator[ModelFolder]:
+    """Yield the net and the weights that a command was given; notes on the choice of weights go to stderr."""
+    from caffe_fcn.interop.model_folders import ModelFolder, open_model
+
+    if weights is not None:
+        yield ModelFolder(Path(net), Path(weights), place=Path(net).parent)
+        return
+    with open_model(net) as found:
+        for note in found.notes:
+            print_note(found.name_place(note))
+        yield found
+
+
+def _refuse_weights(ctx: click.Context, place: str, following: list[str], takes_more: bool) -> None:
+    """Raise `click.UsageError` for weights behind a place, which has its own."""
+    if following and (not takes_more or following[0].endswith(WEIGHTS_SUFFIXES)):
+        what = f"{place} brings its own weights, and {following[0]} follows"
+        raise click.UsageError(f"{what}: for other weights, name {place}/deploy.prototxt and them", ctx)
