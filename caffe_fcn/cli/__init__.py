@@ -31,6 +31,7 @@ _COMMANDS = {
     "fit": ("fit", "fit", "From photos and labels to a scored, delivered FCN, step by step."),
     "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
+    "log": ("log", "log", "Show and plot the figures of trainings, from the logs of any Caffe."),
     "models": ("models", "models", "Published weights by name: list, download, add."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),

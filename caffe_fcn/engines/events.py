@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Outputs = tuple[tuple[str, float], ...]
 """Named values in the net's order; a blob of several values repeats its name."""
@@ -10,12 +10,16 @@ Outputs = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class Step:
-    """The solver displayed an iteration: the loss (averaged over ``average_loss``) and the learning rate."""
+    """The solver displayed an iteration: the loss (averaged over ``average_loss``) and the learning rate.
+
+    ``speed`` is in iterations a second, where the log has it. It is passed over when steps are compared.
+    """
 
     iteration: int
     loss: float
     lr: float | None = None
     outputs: Outputs = ()
+    speed: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Caffe reports a training in glog lines, some of which belong together: an iteration's loss, its outputs and its
 learning rate are lines of their own, and other threads may log between them. The patterns match the messages of
-Caffe's ``solver.cpp`` and ``sgd_solver.cpp``, in every version since 2014 and in NVIDIA's.
+Caffe's ``solver.cpp`` and ``sgd_solver.cpp``, in every version since 2013, on Windows, and in NVIDIA's. A line may
+have a prefix, such as the time or the name of a container.
 """
 
 from __future__ import annotations
@@ -11,56 +12,112 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from caffe_fcn.engines.events import Event, Snapshot, Step, Test
+from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 
-_GLOG = re.compile(r"([IWEF])\d{4,8} [\d:.]+ +\d+ ([\w./-]+:\d+)\] ?(.*)")  # a letter, date, time, thread, place
+# a letter, date, time, thread, place
+_GLOG = re.compile(r"(?<![\w.])([IWEF])\d{4,8} [\d:.]+ +(\d+) ([\w./\\:-]+:\d+)\] ?(.*)")
+_RANK = re.compile(r"\s*\[\d+(?:\.\d+)*\] ")  # of the GPU, in front of a message
 
-_NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?))"
+_NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:#\w+|e[-+]?\d+)?))"
 SNAPSHOT = re.compile(r"Snapshotting (?:solver state )?to (?:(?:binary proto|HDF5) file )?(.+)")
-_STEP = re.compile(rf"Iteration (\d+)\b.*, loss = {_NUMBER}")
-_RATE = re.compile(rf"Iteration (\d+), lr = {_NUMBER}")
-_TEST = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
-_OUTPUT = re.compile(rf" +(Train|Test) net output #\d+: (\S+) = {_NUMBER}")
+_STEP = re.compile(rf"\s*Iteration (\d{{1,18}})\b(?: \((\d+\.?\d*(?:e[-+]?\d+)?) iter/s)?.*, loss = {_NUMBER}")
+_RATE = re.compile(rf"\s*Iteration (\d{{1,18}}), lr = {_NUMBER}")
+_TEST = re.compile(r"\s*Iteration (\d{1,18}), Testing net(?: \(#(\d{1,18})\))?")
+_OUTPUT = re.compile(rf"\s*(?:(Train|Test) net output|Test (score)) #\d+: (?:(\S+) = )?{_NUMBER}")
+_START = re.compile(r"Initializing solver|Starting Optimization|Solving |Restoring previous solver status")
 
 
 def parse_line(line: str) -> tuple[str, str]:
     """Return severity (``I``, ``W``, ``E``, ``F``) and message of a glog line; for any other, "" and the line."""
     match = _GLOG.match(line)
-    return (match[1], match[3]) if match else ("", line)
+    return (match[1], match[4]) if match else ("", line)
 
 
-def read_events(lines: Iterable[str]) -> Iterator[Event]:
+def read_events(lines: Iterable[str], bare: bool = False) -> Iterator[Event]:
     """Yield the events in the lines of a log, each as soon as a later line shows that it is complete.
+
+    ``bare`` lines are messages without the head of a glog line (Caffe was run with ``GLOG_log_prefix=0``).
 
     list(read_events(Path("train.log").open()))
     """
-    step: Step | None = None
-    test: Test | None = None
+    reader = _Reader()
     for line in lines:
-        severity, message = parse_line(line.rstrip("\n"))
-        if not severity:
-            continue
+        line = line.rstrip("\r\n")
+        match = _GLOG.search(line)
+        if match or bare:
+            thread, message = (match[2], match[4]) if match else ("", line)
+            yield from reader.read_message(thread, _RANK.sub("", message, count=1))
+    yield from reader.end()
+
+
+class _Reader:
+    """Puts the messages together that belong to one event.
+
+    In a training on several GPUs more than one thread may report an iteration. The one that reports it first counts.
+    """
+
+    def __init__(self) -> None:
+        self._step: Step | None = None
+        self._test: Test | None = None
+        self._leader = ""  # the thread of the event
+        self._last: dict[type[Event], tuple[int, int]] = {}
+        self._rate: tuple[int, float] | None = None  # the iteration of a rate that came before its loss
+
+    def read_message(self, thread: str, message: str) -> Iterator[Event]:
+        """Yield the events that are complete before this message."""
         if output := _OUTPUT.match(message):
-            value = ((output[2], float(output[3])),)
-            if output[1] == "Train" and step:
-                step = replace(step, outputs=step.outputs + value)
-            elif output[1] == "Test" and test:
-                test = replace(test, outputs=test.outputs + value)
-            continue
-        rate, displayed = _RATE.match(message), _STEP.match(message)
-        tested, written = _TEST.match(message), SNAPSHOT.match(message)
-        if not (rate or displayed or tested or written):
-            continue
-        if test:
-            yield test
-            test = None
-        if step:
-            yield replace(step, lr=float(rate[2])) if rate else step
-            step = None
-        if displayed:
-            step = Step(int(displayed[1]), float(displayed[2]))
-        elif tested:
-            test = Test(int(tested[1]), int(tested[2]))
-        elif written:
+            if thread == self._leader:
+                self._add_output(output[1] or "Test", ((output[3] or output[2] or "output", _parse(output[4])),))
+        elif displayed := _STEP.match(message):
+            iteration = int(displayed[1])
+            if self._leads(thread, Step, (iteration, 0)):
+                yield from self.end()
+                lr = self._rate[1] if self._rate and self._rate[0] == iteration else None
+                speed = float(displayed[2]) if displayed[2] else None
+                self._step = Step(iteration, _parse(displayed[3]), lr, speed=speed)
+        elif rate := _RATE.match(message):
+            if thread == self._leader or not (self._step or self._test):
+                yield from self._read_rate(int(rate[1]), _parse(rate[2]))
+        elif tested := _TEST.match(message):
+            place = int(tested[1]), int(tested[2] or 0)
+            if self._leads(thread, Test, place):
+                yield from self.end()
+                self._test = Test(*place)
+        elif written := SNAPSHOT.match(message):
+            yield from self.end()
             yield Snapshot(written[1])
-    yield from (event for event in (test, step) if event)
+        elif _START.match(message):
+            self._last.clear()
+
+    def end(self) -> Iterator[Event]:
+        """Yield the event to which no further message belongs."""
+        events = [event for event in (self._test, self._step) if event]
+        self._test = self._step = None
+        yield from events
+
+    def _leads(self, thread: str, kind: type[Event], place: tuple[int, int]) -> bool:
+        if thread != self._leader and self._last.get(kind) == place:
+            return False
+        self._leader, self._last[kind] = thread, place
+        return True
+
+    def _add_output(self, phase: str, value: Outputs) -> None:
+        if phase == "Train" and self._step:
+            self._step = replace(self._step, outputs=self._step.outputs + value)
+        elif phase == "Test" and self._test:
+            self._test = replace(self._test, outputs=self._test.outputs + value)
+
+    def _read_rate(self, iteration: int, lr: float) -> Iterator[Event]:
+        if self._step and self._step.iteration == iteration:
+            self._step = replace(self._step, lr=lr)
+        else:
+            self._rate = iteration, lr
+        yield from self.end()
+
+
+def _parse(number: str) -> float:
+    """The value; Windows writes 1.#INF for an infinite one, and 1.#IND, 1.#QNAN for one that is not a number."""
+    value, mark, kind = number.partition("#")
+    if not mark:
+        return float(value)
+    return float("-inf" if value.startswith("-") else "inf") if kind.startswith("INF") else float("nan")

@@ -6,6 +6,7 @@ history.steps[-1].loss
 
 from __future__ import annotations
 
-from caffe_fcn.training.history import History, read_log
+from caffe_fcn.training.history import History
+from caffe_fcn.training.reading import read_log
 
 __all__ = ["History", "read_log"]

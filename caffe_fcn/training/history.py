@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from caffe_fcn import files
 from caffe_fcn.engines.events import Event, Snapshot, Step, Test
-from caffe_fcn.engines.log import read_events
-from caffe_fcn.errors import FileError
-from caffe_fcn.files import PathLike
 
 
 @dataclass
@@ -29,18 +24,24 @@ class History:
             history.add(event)
         return history
 
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.tests)
+
     def add(self, event: Event) -> None:
         """Add the next event."""
         if isinstance(event, Snapshot):
             if event.path not in self.snapshots:
                 self.snapshots.append(event.path)
         elif isinstance(event, Step):
-            while self.steps and self.steps[-1].iteration >= event.iteration:
-                self.steps.pop()
+            if self.steps and self.steps[-1].iteration >= event.iteration:
+                self._drop_tests((event.iteration + 1, 0))
+            self._drop_steps(event.iteration)
             self.steps.append(event)
         else:
-            again = [(test.iteration, test.net) >= (event.iteration, event.net) for test in self.tests]
-            self.tests[again.index(True) if any(again) else len(self.tests) :] = [event]
+            if self.steps and self.steps[-1].iteration > event.iteration:
+                self._drop_steps(event.iteration)
+            self._drop_tests((event.iteration, event.net))
+            self.tests.append(event)
 
     def losses(self) -> list[tuple[int, float]]:
         """Return the iteration and the training loss of each step."""
@@ -56,14 +57,15 @@ class History:
                 found.append((test.iteration, sum(values)))
         return found
 
+    def in_order(self) -> Iterator[Step | Test]:
+        """Yield the steps and tests by iteration; the tests of an iteration come before its step, as Caffe has it."""
+        events: list[Step | Test] = [*self.tests, *self.steps]
+        return iter(sorted(events, key=lambda event: event.iteration))
 
-def read_log(path: PathLike) -> History:
-    """Read the log of a training by Caffe (any version, also NVIDIA's) or by the torch engine.
+    def _drop_steps(self, iteration: int) -> None:
+        while self.steps and self.steps[-1].iteration >= iteration:
+            self.steps.pop()
 
-    Raises `FileError` if the file cannot be read or is not the log of a training.
-    """
-    with files.naming_errors(path), Path(path).open(errors="replace") as lines:
-        history = History.from_events(read_events(lines))
-    if not (history.steps or history.tests):
-        raise FileError(path, "tells of no training", "name what 'caffe train' writes to stderr")
-    return history
+    def _drop_tests(self, place: tuple[int, int]) -> None:
+        while self.tests and (self.tests[-1].iteration, self.tests[-1].net) >= place:
+            self.tests.pop()

@@ -87,6 +87,34 @@ def test_events_come_in_the_order_of_the_log(log: Path) -> None:
             "I20260310 08:12:41.001122 31337 solver.cpp:414]     Test net output #1: accuracy = 1\n",
             [NetTest(40, 1, (("accuracy", 0.5), ("accuracy", 1.0)))],
         ),
+        (  # of 2013: the rate comes before its loss, and there is one test net
+            "I1107 11:26:01.123456  2046 solver.cpp:207] Iteration 100, lr = 0.01\n"
+            "I1107 11:26:01.123456  2046 solver.cpp:65] Iteration 100, loss = 2.5\n"
+            "I1107 11:26:01.123456  2046 solver.cpp:87] Iteration 100, Testing net\n"
+            "I1107 11:26:01.123456  2046 solver.cpp:114] Test score #0: 0.25\n",
+            [Step(100, 2.5, 0.01), NetTest(100, 0, (("score", 0.25),))],
+        ),
+        (  # of Windows
+            "I0804 11:26:01.123456  2046 c:\\caffe\\solver.cpp:228] Iteration 20, loss = -1.#INF\r\n"
+            "I0804 11:26:01.123456  2046 c:\\caffe\\solver.cpp:244]     Train net output #0: loss = 1.#INF\r\n",
+            [Step(20, float("-inf"), None, (("loss", float("inf")),))],
+        ),
+        (  # a container's name and a time before each line, and the rank of the GPU before a message
+            "08:12:41Z train_1  | I0310 08:12:41.001122    31 solver.cpp:354] [0.0] Iteration 5, loss = 2\n"
+            "08:12:41Z train_1  | I0310 08:12:41.001122    31 sgd_solver.cpp:170] [0.0] Iteration 5, lr = 1\n",
+            [Step(5, 2.0, 1.0)],
+        ),
+        (  # several GPUs of which each reports: the first counts, whichever it is
+            "I0310 08:12:41.001122    31 solver.cpp:354] Iteration 5, loss = 2\n"
+            "I0310 08:12:41.001122    32 solver.cpp:354] Iteration 5, loss = 7\n"
+            "I0310 08:12:41.001122    32 solver.cpp:354]     Train net output #0: loss = 7\n"
+            "I0310 08:12:41.001122    31 solver.cpp:354]     Train net output #0: loss = 2\n"
+            "I0310 08:12:41.001122    32 sgd_solver.cpp:170] Iteration 5, lr = 1\n"
+            "I0310 08:12:41.001122    31 sgd_solver.cpp:170] Iteration 5, lr = 1\n"
+            "I0310 08:12:41.001122    32 solver.cpp:354] Iteration 10, loss = 1\n"
+            "I0310 08:12:41.001122    31 solver.cpp:354] Iteration 10, loss = 1\n",
+            [Step(5, 2.0, 1.0, (("loss", 2.0),)), Step(10, 1.0)],
+        ),
     ],
 )  # fmt: skip
 def test_other_caffes_word_it_differently(lines: str, expected: list[object]) -> None:
@@ -104,6 +132,28 @@ def test_a_resumed_training_replaces_its_later_part() -> None:
     history = History.from_events([*first, *again])
     assert history.losses() == [(0, 4.0), (10, 3.5), (20, 2.5)]
     assert history.tests == [NetTest(10, 0, (("loss", 9.0),))]
+
+
+def test_a_step_knows_its_speed() -> None:
+    line = "I0310 08:12:41.001122 31 solver.cpp:218] Iteration 100 (5.58 iter/s, 3.584s/20 iters), loss = 2\n"
+    (step,) = read_events([line])
+    assert isinstance(step, Step)
+    assert step.speed == 5.58
+
+
+def test_what_a_continuation_has_not_reached_yet_is_gone() -> None:
+    first = [NetTest(0, 0), Step(0, 4.0), Step(10, 3.0), NetTest(20, 0), NetTest(20, 1), Step(20, 2.0), Step(30, 1.0)]
+    history = History.from_events([*first, Step(10, 3.5)])
+    assert (history.losses(), history.tests) == ([(0, 4.0), (10, 3.5)], [NetTest(0, 0)])
+    history = History.from_events([*first, NetTest(20, 0)])
+    assert (history.losses(), history.tests) == ([(0, 4.0), (10, 3.0)], [NetTest(0, 0), NetTest(20, 0)])
+
+
+def test_messages_without_the_head_of_a_glog_line_are_read(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(
+        "Iteration 20, loss = 3.5\n    Train net output #0: loss = 3.25\nIteration 20, lr = 1\n"
+    )
+    assert read_log(tmp_path / "log").steps == [Step(20, 3.5, 1.0, (("loss", 3.25),))]
 
 
 def test_a_file_without_a_training_is_refused(tmp_path: Path) -> None:

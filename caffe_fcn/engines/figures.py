@@ -1,0 +1,98 @@
+"""The figures of a training as lines of JSON, one for each step and each test: ``snapshot/train.jsonl``.
+
+    {"iteration": 20, "loss": 1.5, "lr": 0.001, "outputs": {"loss": 1.5}, "images_per_second": 40.2, "memory": 51200000}
+    {"iteration": 20, "test_net": 0, "outputs": {"accuracy": 0.75, "iou": [0.5, 0.25]}}
+
+A blob of several values is a list. Numbers that JSON does not have are texts: "nan", "inf", "-inf".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from caffe_fcn import strict_json
+from caffe_fcn.engines.events import Outputs, Step, Test
+from caffe_fcn.strict_json import fail, list_of, map_of, object_of, optional, whole_number
+
+_LATEST = 10**18 - 1  # iteration
+_SPEED = "iterations_per_second"
+
+
+def to_record(event: Step | Test) -> dict[str, Any]:
+    """Return the figures of an event as JSON has them."""
+    outputs = _group_outputs(event.outputs)
+    if isinstance(event, Test):
+        return {"iteration": event.iteration, "test_net": event.net, "outputs": outputs}
+    lr = None if event.lr is None else _to_json(event.lr)
+    record = {"iteration": event.iteration, "loss": _to_json(event.loss), "lr": lr, "outputs": outputs}
+    return record if event.speed is None else {**record, _SPEED: _to_json(event.speed)}
+
+
+def from_record(record: Any) -> Step | Test:
+    """Return the event that has these figures; raises ValueError where they are not those of an event."""
+    _check_record(record, "figures")
+    outputs = tuple(_list_outputs(record.get("outputs", {})))
+    if "loss" in record:
+        lr, speed = (None if record.get(name) is None else float(record[name]) for name in ("lr", _SPEED))
+        return Step(record["iteration"], float(record["loss"]), lr, outputs, speed)
+    return Test(record["iteration"], record.get("test_net", 0), outputs)
+
+
+def write_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as a line of a file."""
+    return json.dumps(record, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+
+
+def read_line(line: bytes) -> Any:
+    """Return what a line holds; raises ValueError where it is not whole."""
+    if not line.endswith(b"\n"):
+        raise ValueError("the line has no end")
+    return strict_json.parse(line)
+
+
+def _to_json(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+def _group_outputs(outputs: Outputs) -> dict[str, Any]:
+    values: dict[str, list[float | str]] = {}
+    for name, value in outputs:
+        values.setdefault(name, []).append(_to_json(value))
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _list_outputs(outputs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, values in outputs.items():
+        for value in values if isinstance(values, list) else [values]:
+            yield name, float(value)
+
+
+def _number(value: Any, path: str) -> None:
+    if value not in ("nan", "inf", "-inf"):
+        strict_json.number(value, path)
+
+
+def _number_or_list(value: Any, path: str) -> None:
+    (list_of(_number) if isinstance(value, list) else _number)(value, path)
+
+
+_RECORD = object_of(
+    {
+        "iteration": whole_number(0, _LATEST),
+        "loss": _number,
+        "lr": optional(_number),
+        _SPEED: optional(_number),
+        "test_net": whole_number(0, _LATEST),
+        "outputs": map_of(strict_json.text, _number_or_list),
+    },
+    required=("iteration",),
+)
+
+
+def _check_record(record: Any, path: str) -> None:
+    _RECORD(record, path)
+    if "loss" not in record and "outputs" not in record:
+        fail(path, "an object with a loss or outputs", record)
