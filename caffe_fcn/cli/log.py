@@ -9,11 +9,12 @@ import click
 
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.params import json_option
-from caffe_fcn.cli.printing import echo, printable
+from caffe_fcn.cli.printing import echo, print_note, printable
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.engines.figures import to_record
 from caffe_fcn.training import History, read_log
 from caffe_fcn.training.curves import list_curves
+from caffe_fcn.viz.curves import write_curves
 
 
 @click.group(cls=Group)
@@ -40,6 +41,23 @@ def show(logs: tuple[str, ...], rows: int, as_json: bool) -> None:
         if number:
             echo()
         _print_figures(path, history, rows)
+
+
+@log.command(cls=Command)
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The picture to write; its suffix, .svg, .png or .html, is the format.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Draw this figure only (repeatable): loss, lr, an output.")
+def plot(logs: tuple[str, ...], output: str, only: tuple[str, ...]) -> None:
+    """Draw the curves of all LOGs into one picture: loss, outputs and learning rate, of training and tests."""
+    left_out = write_curves({path: read_log(path) for path in logs}, output, only)
+    if left_out:
+        print_note(f"{left_out} figures did not fit into the picture: choose with --only")
 
 
 def _describe(path: str, history: History) -> dict[str, Any]:

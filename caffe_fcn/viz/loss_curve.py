@@ -7,29 +7,26 @@ the losses span more than a decade.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
 
 from caffe_fcn import files
 from caffe_fcn.files import PathLike
 from caffe_fcn.training import History
-
-Points = Sequence[tuple[float, float]]
+from caffe_fcn.viz.axes import Axis, Points, average_exponentially, format_tick, keep_finite
 
 _WIDTH, _HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 32, 64, 64  # margins
 _INK, _GRID, _PALE, _TRAIN, _TEST = "#2b2f36", "#e4e7eb", "#a9c5e8", "#1c5aa6", "#d9622b"
-_MEMORY = 0.05  # the share of the points that the running mean reaches back over
 
 
 def draw_loss_curve(history: History, title: str = "Loss") -> str:
     """Draw the curve; returns SVG text."""
-    trained, tested = _finite(history.losses()), _finite(history.test_losses())
-    mean = _running_mean(trained)
+    trained, tested = keep_finite(history.losses()), keep_finite(history.test_losses())
+    mean = average_exponentially(trained)
     points = [*trained, *tested] or [(0, 0)]
-    x = _Axis(0, max(point[0] for point in points), _LEFT, _WIDTH - _RIGHT)
+    x = Axis(0, max(point[0] for point in points), _LEFT, _WIDTH - _RIGHT)
     losses = [point[1] for point in points]
-    y = _Axis(min(losses), max(losses), _HEIGHT - _BOTTOM, _TOP, may_be_log=True)
+    y = Axis(min(losses), max(losses), _HEIGHT - _BOTTOM, _TOP, may_be_log=True)
 
     parts = [*_draw_frame(x, y, title, _summarize(history))]
     parts += [
@@ -56,60 +53,21 @@ def write_loss_curve(history: History, path: PathLike, title: str = "Loss") -> N
     files.write_text(path, draw_loss_curve(history, title))
 
 
-class _Axis:
-    """Maps values to pixels; ``ticks`` are the values that get a mark."""
-
-    def __init__(self, low: float, high: float, first: float, last: float, may_be_log: bool = False) -> None:
-        self.log = may_be_log and low > 0 and high / low > 10
-        self.ticks = _log_ticks(low, high) if self.log else _round_ticks(0 if low > 0 else low, high)
-        ends = (*self.ticks, low, high) if self.log else (*self.ticks, high)
-        self._first, self._last = first, last
-        self._low, self._high = self._scale(min(ends)), self._scale(max(ends))
-
-    def __call__(self, value: float) -> float:
-        share = (self._scale(value) - self._low) / ((self._high - self._low) or 1)
-        return self._first + share * (self._last - self._first)
-
-    def _scale(self, value: float) -> float:
-        return math.log10(value) if self.log else value
-
-
-def _round_ticks(low: float, high: float) -> list[float]:
-    """Return about six values between low and high, spaced by 1, 2 or 5 times a power of ten."""
-    rough = (high - low or abs(high) or 1) / 6
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first, last = math.floor(low / step), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 in each decade of a short span, powers of ten in a long one."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1, 2, 5) if last - first <= 4 else (1,)
-    ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-    return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
-
-
-def _draw_frame(x: _Axis, y: _Axis, title: str, summary: str) -> list[str]:
+def _draw_frame(x: Axis, y: Axis, title: str, summary: str) -> list[str]:
     parts = [
         _draw_text(_LEFT, 30, title, size=20, weight="bold"),
         _draw_text(_LEFT, _TOP - 12, summary, colour="#6b7280"),
     ]
     for tick in y.ticks:
         parts.append(f'<path d="M{_LEFT} {y(tick):.1f}H{_WIDTH - _RIGHT}" stroke="{_GRID}"/>')
-        parts.append(_draw_text(_LEFT - 10, y(tick) + 5, _format(tick), anchor="end"))
+        parts.append(_draw_text(_LEFT - 10, y(tick) + 5, format_tick(tick), anchor="end"))
     foot = _HEIGHT - _BOTTOM
     for tick in x.ticks:
         parts.append(f'<path d="M{x(tick):.1f} {foot}v6" stroke="{_INK}"/>')
-        parts.append(_draw_text(x(tick), foot + 24, _format(tick), anchor="middle"))
+        parts.append(_draw_text(x(tick), foot + 24, format_tick(tick), anchor="middle"))
     parts.append(f'<path d="M{_LEFT} {foot}H{_WIDTH - _RIGHT}" stroke="{_INK}"/>')
     parts.append(_draw_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 14, "iteration", anchor="middle"))
     return parts
-
-
-def _format(value: float) -> str:
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:,.6g}"
 
 
 def _summarize(history: History) -> str:
@@ -119,11 +77,11 @@ def _summarize(history: History) -> str:
     lost = next((iteration for iteration, loss in losses if not math.isfinite(loss)), None)
     if lost is not None:
         return f"diverged: {losses[-1][1]} from iteration {lost} on"
-    first, last = _finite(losses)[0], _running_mean(losses)[-1]
+    first, last = keep_finite(losses)[0], average_exponentially(losses)[-1]
     return f"from {first[1]:.4g} to {last[1]:.4g} in {last[0]:,} iterations"
 
 
-def _draw_line(points: Points, x: _Axis, y: _Axis, colour: str, width: float) -> str:
+def _draw_line(points: Points, x: Axis, y: Axis, colour: str, width: float) -> str:
     if len(points) < 2:
         return ""
     path = "L".join(f"{x(iteration):.1f} {y(value):.1f}" for iteration, value in points)
@@ -136,18 +94,3 @@ def _draw_text(x: float, y: float, text: str, size: int = 14, anchor: str = "sta
 
 
 _STYLES = {"weight": "font-weight", "colour": "fill"}
-
-
-def _finite(points: Points) -> list[tuple[float, float]]:
-    return [point for point in points if math.isfinite(point[1])]
-
-
-def _running_mean(points: Points) -> list[tuple[float, float]]:
-    """Return the exponential running mean, corrected for the bias of its start."""
-    decay = 1 - 1 / max(1.0, _MEMORY * len(points))
-    total = weight = 0.0
-    means = []
-    for iteration, value in points:
-        total, weight = decay * total + (1 - decay) * value, decay * weight + (1 - decay)
-        means.append((iteration, total / weight))
-    return means

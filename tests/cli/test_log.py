@@ -159,3 +159,31 @@ def test_lines_of_json_are_read_but_for_a_half_written_one(cli: Cli, tmp_path: P
     (found,) = json.loads(cli("log", "show", tmp_path, "--json").out)["logs"]
     assert found["steps"] == [{"iteration": 0, "loss": "inf", "lr": 0.1, "outputs": {}}]
     assert found["tests"] == [{"iteration": 0, "test_net": 1, "outputs": {"a": [1.0, "nan"]}}]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "html"])
+def test_logs_of_caffe_and_of_nvidias_are_plotted_together(cli: Cli, tmp_path: Path, log: Path, suffix: str) -> None:
+    (tmp_path / "nvidia.log").write_text(nvidia_log.write())
+    ran = cli("log", "plot", log, tmp_path / "nvidia.log", "-o", tmp_path / f"curves.{suffix}")
+    assert (ran.status, ran.err) == (0, "")
+    content = (tmp_path / f"curves.{suffix}").read_bytes()
+    if suffix == "png":
+        assert content.startswith(b"\x89PNG\r\n")
+    else:
+        for text in ("nvidia.log", "loss", "accuracy", "both[1]", "lr"):
+            assert f">{text}</text>" in content.decode().replace(f"{tmp_path}/", "")
+
+
+def test_one_figure_is_drawn_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(nvidia_log.write())
+    assert cli("log", "plot", tmp_path / "log", "-o", tmp_path / "a.svg", "--only", "accuracy").status == 0
+    content = (tmp_path / "a.svg").read_text()
+    assert ">accuracy</text>" in content
+    assert ">loss</text>" not in content
+
+
+def test_an_unknown_figure_is_answered_with_the_known_ones(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(nvidia_log.write())
+    ran = cli("log", "plot", tmp_path / "log", "-o", tmp_path / "a.svg", "--only", "iou")
+    assert ran.status == 2
+    assert "no figure is called 'iou' (--only takes loss, accuracy, lr)" in ran.err
