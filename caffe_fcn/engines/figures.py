@@ -1,7 +1,8 @@
-"""The figures of a training as lines of JSON, one for each step and each test: ``snapshot/train.jsonl``.
+"""The figures of a training as lines of JSON, one for each step, test and snapshot: ``snapshot/train.jsonl``.
 
     {"iteration": 20, "loss": 1.5, "lr": 0.001, "outputs": {"loss": 1.5}, "images_per_second": 40.2, "memory": 51200000}
-    {"iteration": 20, "test_net": 0, "outputs": {"accuracy": 0.75, "iou": [0.5, 0.25]}}
+    {"iteration": 20, "test_net": 0, "outputs": {"accuracy": 0.75, "iou": [0.5, 0.25]}, "memory": 51200000}
+    {"iteration": 20, "snapshot": "snapshot/train_iter_20.solverstate"}
 
 A blob of several values is a list. Numbers that JSON does not have are texts: "nan", "inf", "-inf".
 """
@@ -17,8 +18,14 @@ from caffe_fcn import strict_json
 from caffe_fcn.engines.events import Outputs, Step, Test
 from caffe_fcn.strict_json import fail, list_of, map_of, object_of, optional, whole_number
 
-_LATEST = 10**18 - 1  # iteration
-_SPEED = "iterations_per_second"
+LATEST = 10**18 - 1
+"""The latest iteration that a file may have."""
+
+SNAPSHOT = "snapshot"
+"""The name of what makes a record that of a solver state."""
+
+SPEED = "iterations_per_second"
+"""The name of a step's speed."""
 
 
 def to_record(event: Step | Test) -> dict[str, Any]:
@@ -28,7 +35,7 @@ def to_record(event: Step | Test) -> dict[str, Any]:
         return {"iteration": event.iteration, "test_net": event.net, "outputs": outputs}
     lr = None if event.lr is None else _to_json(event.lr)
     record = {"iteration": event.iteration, "loss": _to_json(event.loss), "lr": lr, "outputs": outputs}
-    return record if event.speed is None else {**record, _SPEED: _to_json(event.speed)}
+    return record if event.speed is None else {**record, SPEED: _to_json(event.speed)}
 
 
 def from_record(record: Any) -> Step | Test:
@@ -36,9 +43,18 @@ def from_record(record: Any) -> Step | Test:
     _check_record(record, "figures")
     outputs = tuple(_list_outputs(record.get("outputs", {})))
     if "loss" in record:
-        lr, speed = (None if record.get(name) is None else float(record[name]) for name in ("lr", _SPEED))
+        lr, speed = (None if record.get(name) is None else float(record[name]) for name in ("lr", SPEED))
         return Step(record["iteration"], float(record["loss"]), lr, outputs, speed)
     return Test(record["iteration"], record.get("test_net", 0), outputs)
+
+
+def read_snapshot(record: Any) -> str:
+    """Return the solver state that a record stands for, "" for figures; raises ValueError where it is neither."""
+    if isinstance(record, dict) and SNAPSHOT in record:
+        _SNAPSHOT_RECORD(record, "snapshot")
+        return str(record[SNAPSHOT])
+    _check_record(record, "figures")
+    return ""
 
 
 def write_line(record: Mapping[str, Any]) -> bytes:
@@ -81,14 +97,19 @@ def _number_or_list(value: Any, path: str) -> None:
 
 _RECORD = object_of(
     {
-        "iteration": whole_number(0, _LATEST),
+        "iteration": whole_number(0, LATEST),
         "loss": _number,
         "lr": optional(_number),
-        _SPEED: optional(_number),
-        "test_net": whole_number(0, _LATEST),
+        SPEED: optional(_number),
+        "test_net": whole_number(0, LATEST),
         "outputs": map_of(strict_json.text, _number_or_list),
     },
     required=("iteration",),
+)
+
+
+_SNAPSHOT_RECORD = object_of(
+    {"iteration": whole_number(0, LATEST), SNAPSHOT: strict_json.text}, required=("iteration",)
 )
 
 

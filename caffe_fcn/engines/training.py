@@ -18,7 +18,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
@@ -29,6 +29,7 @@ from caffe_fcn.engines.events import Event
 from caffe_fcn.engines.log import read_events
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.engines.processes import Child, open_log, open_scratch_file, start_process, wake_on_signals
+from caffe_fcn.engines.recording import Recorder, count_images
 from caffe_fcn.errors import EngineError, FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver, to_text
@@ -53,6 +54,7 @@ class Training(ABC):
     folder: Path  # where the children run
     prefix: Path  # what the names of snapshots begin with
     log: Path
+    figures: Path  # where the figures go, as lines of JSON
     max_iter: int
     notes: list[str]  # what the user should know before the first event
     interrupted: bool
@@ -78,6 +80,11 @@ class Training(ABC):
         with files.make_folder(self.prefix.parent):
             pass  # Caffe does not make it
         self.log = Path(log).absolute() if log else self.prefix.with_name(f"{self.prefix.name}.log")
+        self.figures = self.prefix.with_name(f"{self.prefix.name}.jsonl")
+        if self.log == self.figures:
+            raise FileError(self.log, "is where the figures of the training go", "name another `log`")
+        self._shares: int | None = 1  # processes that each take a batch; None where nothing says how they share it
+        self._recorder: Recorder | None = None
         self._resources = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._outputs: list[IO[bytes]] = []  # of all processes but the first
@@ -85,7 +92,10 @@ class Training(ABC):
         self._repeat_at = 0.0
 
     def __iter__(self) -> Iterator[Event]:
-        yield from read_events(self._read_lines())
+        for event in read_events(self._read_lines()):
+            if self._recorder:
+                self._recorder.add(event, [process.pid for process in self._processes])
+            yield event
         error = self._explain_failure()
         if error is not None:
             mend = "; ".join(filter(None, (error.mend, f"the log is {self.log}")))
@@ -148,6 +158,9 @@ class Training(ABC):
             if self.log.is_file() or not self.log.exists():  # a device may have several writers
                 enter(lock_output(self.log, "log"))
             self._log_file = enter(open_log(self.log, append=bool(self._snapshot)))
+            if self.leads:
+                images = count_images(self._param, self.folder, self._shares)
+                self._recorder = enter(closing(Recorder(self.figures, bool(self._snapshot), images)))
             self._processes.append(enter(start_process(first, self.folder, subprocess.PIPE)))
             for child in others:
                 output = enter(open_scratch_file())

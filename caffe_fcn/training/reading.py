@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caffe_fcn import files
 from caffe_fcn.engines import figures
-from caffe_fcn.engines.events import Event
+from caffe_fcn.engines.events import Event, Snapshot
 from caffe_fcn.engines.log import read_events
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import PathLike
@@ -60,7 +60,9 @@ def _read_figures(path: Path) -> Iterator[Event]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield figures.from_record(figures.read_line(line))
+                record = figures.read_line(line)
+                snapshot = figures.read_snapshot(record)
+                yield Snapshot(snapshot) if snapshot else figures.from_record(record)
             except ValueError as error:
                 what = f"line {number} is not the figures of a training: {error}"
                 raise FileError(path, what, "remove the line") from error

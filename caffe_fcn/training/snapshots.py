@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffe_fcn import files
+from caffe_fcn.engines.recording import list_recorded_snapshots
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.proto import wire
 from caffe_fcn.weights import open_weights
@@ -44,6 +45,18 @@ def find_newest(prefix: Path) -> SavedSnapshot | None:
     """Return the newest whole snapshot; None where there is none."""
     candidates = sorted(_find_candidates(prefix), key=lambda each: each.iteration, reverse=True)
     return next(filter(_is_whole, candidates), None)
+
+
+def find_recorded(prefix: Path) -> SavedSnapshot | None:
+    """Return the newest whole snapshot before which no figure is missing in ``train.jsonl``; None where there is none.
+
+    Without that file any whole snapshot will do.
+    """
+    figures = prefix.with_name(f"{prefix.name}.jsonl")
+    if not figures.is_file():
+        return find_newest(prefix)
+    recorded = {Path(path).name for path in list_recorded_snapshots(figures)}
+    return next((each for each in reversed(list_snapshots(prefix)) if each.state.name in recorded), None)
 
 
 def prune(prefix: Path, keep: int) -> None:

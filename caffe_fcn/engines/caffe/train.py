@@ -51,6 +51,7 @@ class CaffeTraining(Training):
         device = _gpu_arguments(caffe, gpu)
         super().__init__(solver, weights, snapshot, log)
         self._where = solver
+        self._shares = None if gpu == "all" or "," in gpu else 1  # NVIDIA's Caffe divides a batch, BVLC's does not
         self._crash = CrashReporter(self.folder)
         on_cpu = self._param.solver_mode == SolverParameter.GPU and not gpu and caffe.cpu_only
         if on_cpu:

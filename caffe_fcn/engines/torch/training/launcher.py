@@ -64,6 +64,7 @@ class TorchTraining(Training):
         self.leads = not _started_by_torchrun() or int(os.environ["RANK"]) == 0
         if not self.leads:
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
+        self._shares = int(os.environ["WORLD_SIZE"]) if _started_by_torchrun() else len(devices)
         self._where, self._precision = str(solver), precision
         self._first_output = _WorkerOutput()
         self._ends: list[tuple[int, int]] = []  # index and exit status of each child that ended, in that order
