@@ -16,8 +16,17 @@ import pytest
 import saved_weights
 from caffe_worker import CaffeWorker
 from command import Ran
-from digits_layout import CLASSES, DATA_ID, DEPLOY, MODEL_ID, list_downloads, make_data_job, make_model_job
-from digits_layout import read_mean_image, write_archive
+from digits_layout import (
+    CLASSES,
+    DATA_ID,
+    DEPLOY,
+    MODEL_ID,
+    list_downloads,
+    make_data_job,
+    make_model_job,
+    read_mean_image,
+    write_archive,
+)
 from google.protobuf import text_format
 from PIL import Image
 
@@ -87,12 +96,18 @@ def run(request: pytest.FixtureRequest, cli: Cli, caffe_bin: Path, monkeypatch: 
     return lambda *arguments: cli(*arguments, "--engine", request.param)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("engine", "place"), [*(("torch", place) for place in PLACES), ("caffe", PLACES[2])])
 def test_no_w_follows_a_folder_or_an_archive(
-    run: Cli, folder: Path, data: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    cli: Cli, folder: Path, data: Path, engine: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caffe_bin: Path,
+) -> None:  # fmt: skip
     """Mean, colours and names travel with the net, whatever folder is worked in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
+
+    def run(*arguments: object) -> Ran:
+        return cli(*arguments, "--engine", engine)
+
     done = run("infer", folder / place, folder / "photos/0.png", folder / "photos/2.png", "-o", "out")
     assert done.status == 0, done.err
     for name in ("0.png", "2.png"):
