@@ -199,14 +199,14 @@ def test_an_only_input_reads_the_database_that_model_json_names(
 IMAGE = "nyud/data/images/img_2.png"
 FURTHER = ["--input", "depth=nyud/data/depth", "--input", "hha=nyud/data/hha"]
 BAD = {
-    "nothing named": ([IMAGE], "takes color, depth, hha, and nothing says where the images of 'depth' are (give --input"),
+    "nothing named": ([IMAGE], "takes color, depth, hha, and nothing says where the images of 'depth' are (give"),
     "one named": ([IMAGE, *FURTHER[:2]], "nothing says where the images of 'hha' are"),
     "a wrong name": ([IMAGE, *FURTHER, "--input", "dept=x"], "'dept' is no further input"),
     "no folder": ([IMAGE, *FURTHER[:2], "--input", "hha=none"], "none: no such file"),
     "a file for many": (["nyud/data/images", *FURTHER[:2], "--input", f"hha={IMAGE}"], "is one file, and there are 3"),
     "no partner": ([IMAGE, *FURTHER[:2], "--input", "hha=other"], "img_2.png: has no image of that name in other"),
     "another size": ([IMAGE, *FURTHER[:2], "--input", "hha=nyud/data/hha/img_3.png"], "its image for 'hha' is "),
-    "no depth": ([IMAGE, "--input", "depth=zero.png", *FURTHER[2:]], "zero.png: has the value 0, which has no logarithm"),
+    "no depth": ([IMAGE, "--input", "depth=zero.png", *FURTHER[2:]], "zero.png: has the value 0, which has no log"),
     "pickled": ([IMAGE, "--input", "depth=evil.npy", *FURTHER[2:]], "evil.npy: is not an .npy of numbers"),
 }  # fmt: skip
 
