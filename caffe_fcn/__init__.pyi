@@ -1,4 +1,5 @@
-from . import coord_map, datasets, engines, models, netspec, offsets, proto, surgery, weights
+from . import coord_map, datasets, engines, journey, models, netspec, offsets, proto, surgery, weights
+from .journey.fitting import fit
 from .netspec.spec import NetSpec, layers, params, to_proto
 from .proto import TEST, TRAIN
 
@@ -9,6 +10,8 @@ __all__ = [
     "coord_map",
     "datasets",
     "engines",
+    "fit",
+    "journey",
     "layers",
     "models",
     "netspec",

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Writes what is generated from ``caffe_fcn/proto/caffe.proto``; run it after a change of that file.
+"""Writes what is generated from ``caffe.proto`` and from the tables of ``dialects/``; run it after a change of these.
 
     scripts/generate_schema.py
 
-``caffe.desc`` is the schema as protoc compiles it (protoc comes with grpcio-tools, of the extra ``test``): the message
-classes are made from it at run time. ``schema.pyi`` declares these classes to type checkers.
+``caffe.desc`` is the schema as protoc compiles it (protoc comes with grpcio-tools, of the extra ``test``), with the
+fields that forks of Caffe add: the message classes are made from it at run time. ``schema.pyi`` declares these classes
+to type checkers.
+
+The fields of forks have numbers of our own (100,000,000 and above), because the forks give one number to different
+fields; ``caffe_fcn/proto/dialects`` translates. Every message also has ``kept_fields``: see ``proto/kept_fields.py``.
 
 The stub declares the base class of messages and the repeated fields itself, because protobuf comes without types: a
 class that inherits from an unknown base accepts every attribute.
@@ -12,12 +16,19 @@ class that inherits from an unknown base accepts every attribute.
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
 
 PROTO = Path(__file__).resolve().parent.parent / "caffe_fcn/proto"
 
@@ -26,6 +37,59 @@ def compile_schema(source: Path) -> bytes:
     """The serialized FileDescriptorSet of a .proto file. Raises `subprocess.CalledProcessError` if it has errors."""
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{source.parent}", "--descriptor_set_out=/dev/stdout"]
     return subprocess.run([*protoc, source], check=True, stdout=subprocess.PIPE).stdout
+
+
+def add_dialects(descriptor_set: bytes, tables: Path) -> bytes:
+    """The descriptor set with the fields of forks, as ``fields.tsv`` and ``enums.tsv`` of a folder declare them."""
+    (file,) = (files := FileDescriptorSet.FromString(descriptor_set)).file
+    messages = {message.name: message for message in file.message_type}
+    fields = [row for row in _read_table(tables / "fields.tsv") if row["type"]]
+    for name in dict.fromkeys(row["message"] for row in fields):
+        if name not in messages:
+            messages[name] = file.message_type.add(name=name)
+    for row in _read_table(tables / "enums.tsv"):
+        values = (pair.split("=") for pair in row["values"].split())
+        enum = EnumDescriptorProto(name=row["enum"])
+        for name, number in values:
+            enum.value.add(name=name, number=int(number))
+        messages[row["message"]].enum_type.append(enum)
+    for row in fields:
+        messages[row["message"]].field.append(_make_field(row, messages, file))
+    for message in file.message_type:
+        message.field.add(
+            name="kept_fields",
+            number=KEPT,
+            label=FieldDescriptorProto.LABEL_REPEATED,
+            type=FieldDescriptorProto.TYPE_STRING,
+        )
+    return files.SerializeToString(deterministic=True)
+
+
+KEPT = 200_000_000  # behind all fields of forks, so that they are written in this order
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _make_field(
+    row: dict[str, str], messages: dict[str, DescriptorProto], file: FileDescriptorProto
+) -> FieldDescriptorProto:
+    labels = {"optional": FieldDescriptorProto.LABEL_OPTIONAL, "repeated": FieldDescriptorProto.LABEL_REPEATED}
+    field = FieldDescriptorProto(name=row["field"], number=int(row["number"]), label=labels[row["label"]])
+    kind = row["type"]
+    if kind in _TYPES:
+        field.type = _TYPES[kind]
+    elif kind in messages:
+        field.type = FieldDescriptorProto.TYPE_MESSAGE
+        field.type_name = f".{file.package}.{kind}"
+    else:
+        field.type = FieldDescriptorProto.TYPE_ENUM
+        field.type_name = f".{file.package}.{row['message']}.{kind}"
+    if row["default"] and row["label"] == "optional":
+        field.default_value = row["default"]
+    return field
 
 
 def make_stub(descriptor_set: bytes) -> str:
@@ -42,8 +106,8 @@ def make_stub(descriptor_set: bytes) -> str:
 
 
 _HEAD = '''\
-# Made by scripts/generate_schema.py from caffe.proto: run it again after a change there.
-"""Caffe's messages.
+# Made by scripts/generate_schema.py from caffe.proto and dialects/: run it again after a change there.
+"""Caffe's messages, with the fields that forks of Caffe add.
 
 A repeated field, and a field that holds a message, cannot be assigned to: it is `Final` and is changed in place.
 A value of an enum is a number. A constructor takes its name, too; a field for which it gets None stays unset.
@@ -210,10 +274,12 @@ _SCALARS = {
     FieldDescriptorProto.TYPE_INT64: "int",
     FieldDescriptorProto.TYPE_STRING: "str",
     FieldDescriptorProto.TYPE_UINT32: "int",
+    FieldDescriptorProto.TYPE_UINT64: "int",
 }
+_TYPES = {FieldDescriptorProto.Type.Name(number)[5:].lower(): number for number in _SCALARS}
 
 
 if __name__ == "__main__":
-    compiled = compile_schema(PROTO / "caffe.proto")
+    compiled = add_dialects(compile_schema(PROTO / "caffe.proto"), PROTO / "dialects")
     (PROTO / "caffe.desc").write_bytes(compiled)
     (PROTO / "schema.pyi").write_text(make_stub(compiled))

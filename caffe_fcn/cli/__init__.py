@@ -23,9 +23,12 @@ from caffe_fcn.cli.streams import flush_stdout, open_streams
 from caffe_fcn.errors import CaffeFcnError
 
 _COMMANDS = {
+    "check": ("check", "check", "Find what will go wrong with a net, its weights, its data or its solver."),
     "data": ("data", "data", "Build, check and explore data sets, as pairs of LMDBs."),
     "doctor": ("doctor", "doctor", "Show what is installed: Caffe, torch, optional packages."),
     "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),
+    "export": ("export", "export", "Write nets for others: bundles of net, weights and description."),
+    "fit": ("fit", "fit", "From photos and labels to a scored, delivered FCN, step by step."),
     "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
     "models": ("models", "models", "Published weights by name: list, download, add."),

@@ -12,6 +12,7 @@ import click
 
 from caffe_fcn.cli import data_look
 from caffe_fcn.cli.commands import Group
+from caffe_fcn.cli.next_steps import follow_data_set
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
@@ -68,6 +69,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
                 echo("what is done is kept: the same command with --resume goes on", err=True)
                 raise
         _report(output, about)
+        follow_data_set(output, about)
 
     return _options(
         run,

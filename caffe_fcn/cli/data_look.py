@@ -12,7 +12,7 @@ import click
 from caffe_fcn.cli import tables
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import name_options
-from caffe_fcn.cli.params import MEAN_OF_IMAGES, json_option
+from caffe_fcn.cli.params import MEAN_OF_IMAGES, augment_option, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.progress import name_task
@@ -107,11 +107,15 @@ def lists(folder: Path) -> None:
 )
 @click.option("--split", help="The split to show (default: all on the page, the first on the sheet).")
 @click.option(
-    "--count", type=click.IntRange(1, 10_000), help="Records of each split (default: 240 on the page, 12 on the sheet)."
+    "--count",
+    type=click.IntRange(1, 10_000),
+    help="Records of each split (default: 240 on the page, 12 on the sheet; --augmented: 24, 4).",
 )
 @click.option(
     "--side", type=click.IntRange(16, 1024), default=256, show_default=True, help="The largest side of thumbnails."
 )
+@click.option("--augmented", is_flag=True, help="Show each record beside augmented forms of it (see --augment).")
+@augment_option
 @_WORKERS
 def explore(
     folder: Path,
@@ -120,10 +124,18 @@ def explore(
     split: str | None,
     count: int | None,
     side: int,
+    augmented: bool,
+    augment: str | None,
     workers: int | None,
 ) -> None:
-    """Make a page or a picture of a data set: images, labels in colours, overlays, legend and class histogram."""
+    """Make a page or a picture of a data set: images, labels in colours, overlays, legend and class histogram.
+
+    With --augmented, each record is shown beside five forms of it as a net sees them that was built with --augment, by
+    'default' or by the transforms that --augment names here.
+    """
     from caffe_fcn import files
+    from caffe_fcn.augmentation import parse_transforms
+    from caffe_fcn.augmentation.spelling import DEFAULT
     from caffe_fcn.datasets.inspect import explore
     from caffe_fcn.datasets.records import opening
 
@@ -131,21 +143,24 @@ def explore(
         raise click.UsageError("name what to write: -o PAGE.html, --sheet SHEET.png, or both")
     names = [split] if split else list(opening.splits(folder))
     workers = workers or os.cpu_count() or 1
+    transforms = parse_transforms(augment or DEFAULT) if augmented or augment is not None else None
+    on_page, on_sheet = (240, 12) if transforms is None else (24, 4)
     pairs = {found.split: found for found in (opening.open(folder, name) for name in names or [""])}
     with show_progress("records") as show, files.write_together():
 
         def views(name: str, number: int) -> list[View]:
-            return explore.make_views(pairs[name], number, side, workers, name_task(show, f"drawing {name}"))
+            show_task = name_task(show, f"drawing {name}")
+            return explore.make_views(pairs[name], number, side, workers, show_task, transforms)
 
         if output is not None:
-            shown = {name: (found, views(name, count or 240)) for name, found in pairs.items() if len(found)}
-            files.write_text(output, explore.render_page(shown, folder.resolve().name, show))
+            shown = {name: (found, views(name, count or on_page)) for name, found in pairs.items() if len(found)}
+            files.write_text(output, explore.render_page(shown, folder.resolve().name, show, transforms))
         if sheet is not None:
             first = next(iter(pairs))
             from PIL import Image
 
             with files.atomic_write(sheet) as file:
-                Image.fromarray(explore.render_sheet(pairs[first], views(first, count or 12))).save(file, "PNG")
+                Image.fromarray(explore.render_sheet(pairs[first], views(first, count or on_sheet))).save(file, "PNG")
     for path in filter(None, (output, sheet)):
         echo(str(path))
 

@@ -80,24 +80,7 @@ def evaluate(
         progress = name_task(show, "scoring")
         found = evaluation.evaluate(model.net, model.weights, pairs, settings, engine, progress, **options)
     print_note(replace_parameters(model.name_place(found.note), evaluate.params))
-    echo(json.dumps(_as_json(found, above), indent=1) if as_json else _format_scores(found, above))
-
-
-def _as_json(found: Evaluation, above: float | None) -> dict[str, object]:
-    scores = found.scores
-    each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
-    return {
-        "images": found.images,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "mean_accuracy": scores.mean_accuracy,
-        "mean_iu": scores.mean_iu,
-        "frequency_weighted_iu": scores.frequency_weighted_iu,
-        "per_class": [
-            {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
-            for number, (name, accuracy, iu) in enumerate(each)
-        ],
-        **({} if above is None else {"above": {"threshold": above, "iu": found.overlap}}),
-    }
+    echo(json.dumps(found.to_json(above), indent=1) if as_json else _format_scores(found, above))
 
 
 def _format_scores(found: Evaluation, above: float | None) -> str:

@@ -8,6 +8,7 @@ import click
 
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.next_steps import follow_import
 from caffe_fcn.cli.params import allow_unknown_option, report_unknown_fields
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 
@@ -38,6 +39,5 @@ def digits(job: str, output: str, data: str | None, allow_unknown: bool) -> None
     for path in found.files:
         echo(path)
     if not Verbosity.quiet:
-        deploy = Path(output) / "deploy.prototxt"
         echo(f"{found.weights} is {found.snapshot}", err=True)
-        echo(f"to run it: caffe-fcn infer {deploy} {found.weights} IMAGE... -o OUT", err=True)
+    follow_import(Path(output), found.weights)

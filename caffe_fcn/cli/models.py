@@ -11,6 +11,7 @@ import click
 from caffe_fcn import models as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import fetch_model
+from caffe_fcn.cli.next_steps import follow_model
 from caffe_fcn.cli.params import json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import print_table
@@ -59,7 +60,9 @@ def show_list(as_json: bool) -> None:
 @click.option("--from", "mirror", default="", metavar="URL", help="A mirror to ask in place of the published address.")
 def get(name: str, mirror: str) -> None:
     """Download the model NAME, unless it is here, check it, and print its path."""
-    echo(fetch_model(name, mirror, again=True).path)
+    kept = fetch_model(name, mirror, again=True)
+    echo(kept.path)
+    follow_model(kept.name)
 
 
 @models.command()

@@ -13,6 +13,9 @@ import click
 
 from caffe_fcn.errors import CaffeFcnError
 
+_OF_OTHER_COMMANDS = {"source": "--source"}
+"""Options of commands that an error recommends, whatever command fails."""
+
 _PARAMETER = re.compile(r"`([a-z_]+)`")
 
 
@@ -24,7 +27,7 @@ def name_options(error: CaffeFcnError, params: Iterable[click.Parameter]) -> Non
 
 def replace_parameters(text: str, params: Iterable[click.Parameter]) -> str:
     """Return the text with the command's options for parameters; other names in backquotes lose only these."""
-    names = {str(param.name): _describe(param) for param in params}
+    names = {**_OF_OTHER_COMMANDS, **{str(param.name): _describe(param) for param in params}}
     return _PARAMETER.sub(lambda found: names.get(found[1], found[1]), text)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from caffe_fcn import netspec
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.net_build import read_dataset
+from caffe_fcn.cli.net_build import note_leftovers
+from caffe_fcn.cli.next_steps import follow_classifier
 from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.cli.solver_options import loss_option, measure_classes, print_solver_notes, solver_options
+from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -29,6 +33,8 @@ from caffe_fcn.netspec.from_classifier.conversion import from_classifier as make
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--data", type=click.Choice(["lmdb", "image"]), help="Data layers: databases or lists of images.")
 @build_options
+@solver_options
+@loss_option()
 @allow_unknown_option
 def from_classifier(
     deploy: str,
@@ -37,36 +43,35 @@ def from_classifier(
     output: str,
     source: str | None,
     allow_unknown: bool,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Write an FCN with the classifier DEPLOY as its backbone: train, val and deploy nets and a solver, in a folder.
 
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
     layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
-    set's. model.json says what the nets take and give. Run Caffe in the folder of the prototxts.
+    set's, and the solver counts in its epochs. model.json says what the nets take and give, and comments in
+    the solver say where each value comes from. Run Caffe in the folder of the prototxts.
     """
-    count = classes or (_count_classes(source) if source else None)
+    opened = open_source(source) if source else None
+    known = opened.about.classes if opened and opened.about else None
+    count = classes or (len(known) if known else None)
     if count is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
     net = make_fcn(read_net(deploy, allow_unknown), count, int(stride or FCN_STRIDES[0]))
     _check_stride(net, stride)
-    if source:
-        options |= {"classes": count, "dataset": read_dataset(source, net, classes is None)}
+    if opened:
+        fitted = fit_source(opened, net, "lmdb", classes is None)
+        source, options["classes"], options["dataset"] = fitted.folder, count, fitted.about
+        measure_classes(source, fitted.about, options)
     if source and not Path(source).is_absolute():
         source = os.path.relpath(source, output)
-    for path in netspec.write(net, output, source=source, **options):
+    with note_leftovers(Path(output)):
+        written = netspec.write(net, output, source=source, **options)
+    print_solver_notes(net, options)
+    for path in written:
         echo(path)
-    if not Verbosity.quiet:
-        _explain(net, deploy, output)
-
-
-def _count_classes(source: str) -> int | None:
-    """Return how many classes the data set in ``source`` has, or None where it does not say it."""
-    from caffe_fcn.datasets.records import opening  # loads numpy, which nets without a data set do not need
-
-    about = opening.describe(source)
-    return len(about.classes) if about is not None and about.classes else None
+    _explain(net, deploy, Path(output))
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:
@@ -79,8 +84,9 @@ def _check_stride(net: NetDesign, asked: str | None) -> None:
     print_note(f"{what}, finer than --stride {asked}: so do the scores")
 
 
-def _explain(net: NetDesign, deploy: str, output: str) -> None:
+def _explain(net: NetDesign, deploy: str, folder: Path) -> None:
+    """Print the parts of the net, and the commands that follow."""
     skips = [f"{pool} ({stride})" for stride, pool in net.backbone.skips.items() if stride >= (net.stride or 1)]
-    weights = f"--weights W --from-net {deploy} --to-net {Path(output) / 'deploy.prototxt'} -o OUT"
-    echo(f"backbone of stride {net.backbone.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
-    echo(f"for its weights: caffe-fcn surgery transplant {weights}", err=True)
+    if not Verbosity.quiet:
+        echo(f"backbone of stride {net.backbone.stride}, skips from {', '.join(skips) or 'nothing'}", err=True)
+    follow_classifier(Path(deploy), folder)

@@ -152,8 +152,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
-    help="Pass over fields and engines that the schema of BVLC Caffe does not have. Unknown values of other fields "
-    "stay errors, because a default would take their place.",
+    help="Keep fields and engines that no known Caffe has as they are written. Unknown values of other fields stay "
+    "errors, because a default would take their place.",
 )
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
@@ -181,8 +181,17 @@ blob_option = click.option(
 )
 
 
+augment_option = click.option(
+    "--augment",
+    metavar="TRANSFORM,...",
+    help="How training images and labels are changed: flip, scale=0.75:1.25, rotate=10, crop=HxW, colour=0.2; default "
+    "is all but the crop.",
+)
+
 _BUILD_OPTIONS = (
-    click.option("--source", metavar="DIR", help="The folder of the data, such as a data set with its dataset.json."),
+    click.option(
+        "--source", metavar="DIR", help="The folder of the data: a data set, a job of DIGITS, published sets."
+    ),
     click.option("--mean", type=MEAN, help="The mean to subtract, for each channel or for all."),
     click.option("--size", type=Size(), help="The size of the deploy net's input."),
     click.option("--batch", type=int, metavar="N", help="The number of images at a time."),
@@ -191,18 +200,19 @@ _BUILD_OPTIONS = (
         type=Padding(),
         help="The padding of the first layer; auto is the least for images of --size and larger, or of any size.",
     ),
+    augment_option,
 )
 
 
 def build_options(function: _Function) -> _Function:
-    """The options of every command that builds nets: source, mean, size, batch and padding."""
+    """The options of every command that builds nets: source, mean, size, batch, padding and augmentation."""
     for option in reversed(_BUILD_OPTIONS):
         function = option(function)
     return function
 
 
 def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """Read a net; notes on stderr name the fields that were passed over."""
+    """Read a net; notes on stderr name the unknown fields."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []
@@ -212,8 +222,8 @@ def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
 
 
 def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:
-    """Name on stderr what ``--allow-unknown`` passed over: the first ones, and how many more there are."""
+    """Name on stderr what ``--allow-unknown`` kept: the first ones, and how many more there are."""
     for note in notes[:most]:
-        echo(f"note: {note}, passed over", err=True)
+        echo(f"note: {note}, kept", err=True)
     if len(notes) > most:
-        echo(f"note: and {len(notes) - most} more, passed over", err=True)
+        echo(f"note: and {len(notes) - most} more, kept", err=True)

@@ -7,7 +7,9 @@ escapes. JSON needs none of this, for its strings are escaped already.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import click
 
@@ -33,6 +35,11 @@ def print_note(note: str) -> None:
     """Print a note to stderr, unless it is empty or ``--quiet`` was given."""
     if note and not Verbosity.quiet:
         echo(f"note: {note}", err=True)
+
+
+def shorten(path: Path) -> str:
+    """Return the path relative to the working directory, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def printable(name: object) -> str:

@@ -12,9 +12,11 @@ import click
 from caffe_fcn import surgery as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import WeightsParam, fetch_model
+from caffe_fcn.cli.next_steps import follow_weights
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
+    Mean,
     Renames,
     allow_unknown_option,
     json_option,
@@ -23,6 +25,7 @@ from caffe_fcn.cli.params import (
     size_option,
 )
 from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.surgery_bundle import verify_bundle
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
 
@@ -73,6 +76,18 @@ def transplant(
         **options,
     )
     _print_report(report, as_json)
+    follow_weights(to_net, output)
+
+
+@surgery.command()
+@to_net_option
+@output_option
+@click.option("--filler", default="msra", show_default=True, help="The filler of layers that have none.")
+@seed_option
+@json_option
+def fill(to_net: str, output: str, filler: str, seed: int, as_json: bool) -> None:
+    """Make weights for training from scratch: what the net's fillers say, and interpolating upscore layers."""
+    _print_report(library.fill(to_net, output, filler=filler, seed=seed), as_json)
 
 
 @surgery.command()
@@ -218,6 +233,8 @@ def recipe(
     variant = read_net(to_net, False) if to_net else None
     _print_report(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {found.trains}", err=True)
+    if to_net:
+        follow_weights(to_net, output)
 
 
 def _describe_recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
@@ -231,35 +248,61 @@ def _describe_recipe(name: str, recipe: library.Recipe) -> dict[str, Any]:
 
 
 @surgery.command()
-@click.argument("classifier", metavar="CLASSIFIER")
-@click.argument("weights", type=WeightsParam(), metavar="W")
-@click.argument("fcn", metavar="FCN")
-@click.argument("fcn_weights", type=WeightsParam(), metavar="W2")
+@click.argument("classifier", metavar="CLASSIFIER|BUNDLE")
+@click.argument("weights", type=WeightsParam(), metavar="[W|RUN]", required=False)
+@click.argument("fcn", metavar="[FCN]", required=False)
+@click.argument("fcn_weights", type=WeightsParam(), metavar="[W2]", required=False)
 @click.option("--blob", help="The classifier's blob to compare (default: the last that both nets have).")
 @click.option("--fcn-blob", help="The FCN's blob, where it has another name.")
 @click.option("--steps", type=click.IntRange(1, 32), default=2, help="How many windows larger the image is.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, help="The largest relative difference.")
+@click.option(
+    "--image", "images", multiple=True, metavar="FILE", help="For a bundle: a further image; may be repeated."
+)
+@click.option("--mean", type=Mean(), help="For a bundle: the mean of RUN, where nothing there says it.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    help="The largest relative difference (default: 1e-4, or 1e-2 for a bundle in float16).",
+)
 @click.option("--engine", default="auto", metavar="auto|caffe|torch", help="What runs the nets.")
 @click.option("--caffe", metavar="PATH", help="The caffe program, or the folder it is installed in.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random image (default: 0).")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the random images (default: 0).")
 @json_option
+@click.pass_context
 def verify(
+    ctx: click.Context,
+    /,
     classifier: str,
-    weights: str,
-    fcn: str,
-    fcn_weights: str,
+    weights: str | None,
+    fcn: str | None,
+    fcn_weights: str | None,
+    images: tuple[str, ...],
+    mean: tuple[float, ...] | str | None,
+    tolerance: float | None,
     engine: str,
     caffe: str | None,
+    seed: int,
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run both nets and compare. Exit status 1 if the FCN does not compute what the classifier computes."""
+    """Run both nets and compare. Exit status 1 if the second does not compute what the first computes.
+
+    \b
+    verify CLASSIFIER W FCN W2   whether an FCN computes what its classifier computes
+    verify BUNDLE RUN            whether a bundle is whole, and computes what its run computes
+    verify BUNDLE                whether a bundle is whole: its files have the checksums that it says
+    """
+    if weights is None or fcn is None:
+        return verify_bundle(classifier, weights, images, mean, tolerance, engine, caffe, seed, as_json)
+    if fcn_weights is None:
+        raise click.UsageError("needs CLASSIFIER W FCN W2, or BUNDLE RUN, or BUNDLE", ctx)
     from caffe_fcn import engines
 
     def loader(of: str) -> Any:
         return lambda net: engines.load(net, Path(of), engine, caffe=caffe)
 
     nets = read_net(classifier, False), read_net(fcn, False)
+    options |= {"seed": seed} if tolerance is None else {"seed": seed, "tolerance": tolerance}
     result = library.verify(nets[0], loader(weights), nets[1], loader(fcn_weights), **options)
     figures = {name: getattr(result, name) for name in ("at_size", "total", "surgery", "padding")}
     if as_json:

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe_fcn import engines
+from caffe_fcn.cli.check_training import check_training
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import find_weights
 from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
-from caffe_fcn.cli.printing import Verbosity, echo, printable
+from caffe_fcn.cli.printing import Verbosity, echo, printable, shorten
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
-from caffe_fcn.engines.events import Event, Step, Test
+from caffe_fcn.engines.events import Event, Snapshot, Step, Test
 from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import FileError
 from caffe_fcn.training import History, read_log
+from caffe_fcn.training.snapshots import prune
 from caffe_fcn.viz.loss_curve import write_loss_curve
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 @click.option("--log", metavar="FILE", help="The file for the log (default: the snapshot_prefix with .log).")
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest snapshots (default: all).")
+@click.option("--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check).")
 def train(
     solver: str,
     engine: str,
@@ -48,28 +52,41 @@ def train(
     log: str | None,
     nproc: int | None,
     precision: str,
+    keep: int | None,
+    no_check: bool,
 ) -> int:
     """Train the net of SOLVER with real Caffe or with torch.
 
     Ctrl-C (or SIGTERM) writes a snapshot and stops the training, with exit status 130; a second one kills it. SIGHUP
     writes a snapshot, and the training goes on. Paths in SOLVER are relative to the working directory, or to SOLVER's
-    own folder if its net is found only from there.
+    own folder if its net is found only from there. Mistakes that would make the result wrong stop it before it starts.
     """
     start = [find_weights(each) for each in weights.split(",")] if weights else []
+    if not no_check:
+        check_training(solver, start)
     with engines.train(
         solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
     ) as training:
         history = _read_earlier_history(training) if snapshot else History()
-        with training.forward_signals(_announce_interruption(training)), _show_events(training) as show:
+        with training.forward_signals(announce_interruption(training)), show_events(training) as show:
             for event in training:
                 history.add(event)
+                if keep and isinstance(event, Snapshot):
+                    prune(training.prefix, keep)
                 show(event)
+    if keep and training.leads:
+        prune(training.prefix, keep)
     if training.leads:
-        _print_results(training, history)
+        written = _print_results(training, history)
+        if written and solver != "-" and not training.interrupted:
+            from caffe_fcn.cli.next_steps import follow_training
+
+            chosen = ["--engine", engine] if engine != "auto" else []
+            follow_training(solver, training, Path(written), [*chosen, *(["--caffe", caffe] if caffe else [])])
     return 130 if training.interrupted else 0
 
 
-def _announce_interruption(training: Training) -> Callable[[], None]:
+def announce_interruption(training: Training) -> Callable[[], None]:
     """Return what prints a line about the interruption that is to come."""
 
     def announce() -> None:
@@ -87,29 +104,27 @@ def _read_earlier_history(training: Training) -> History:
         return History()
 
 
-def _print_results(training: Training, history: History) -> None:
-    """Print to stdout the files that the training wrote."""
+def _print_results(training: Training, history: History) -> str:
+    """Print to stdout the files that the training wrote; returns the path of the weights, or ""."""
+    weights = ""
     losses = history.losses()
     if losses:
         echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
     for name, kind in (("weights", ".caffemodel"), ("state", ".solverstate")):
         written = [training.folder / path for path in history.snapshots if kind in Path(path).suffixes]
         if written and written[-1].exists():
-            echo(f"{name:10}  {_shorten(written[-1])}")
-    echo(f"{'log':10}  {_shorten(training.log)}")
+            echo(f"{name:10}  {shorten(written[-1])}")
+            weights = shorten(written[-1]) if name == "weights" else weights
+    echo(f"{'log':10}  {shorten(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
         write_loss_curve(history, curve, title=f"Loss of {training.prefix.name}")
-        echo(f"{'loss curve':10}  {_shorten(curve)}")
-
-
-def _shorten(path: Path) -> str:
-    """Return the path relative to the working directory, if that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
+        echo(f"{'loss curve':10}  {shorten(curve)}")
+    return weights
 
 
 @contextmanager
-def _show_events(training: Training) -> Iterator[Callable[[Event], None]]:
+def show_events(training: Training) -> Iterator[Callable[[Event], None]]:
     """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event."""
     if Verbosity.quiet or not training.leads:
         yield lambda event: None

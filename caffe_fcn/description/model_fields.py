@@ -19,7 +19,7 @@ from caffe_fcn.strict_json import (
 )
 
 ORDERS = ("BGR", "RGB", "grey", "planes")
-KINDS = ("scores", "probabilities", "grey")
+KINDS = ("scores", "probabilities", "grey", "classes")
 
 
 def check_model(content: Any) -> None:

@@ -48,9 +48,9 @@ class Input:
 class Output:
     """A blob that the net answers with.
 
-    ``kind`` is ``scores`` of classes, ``probabilities``, or ``grey`` values. ``palette`` has a colour (R, G, B) for
-    each class. ``ignore_label`` is the label of pixels that were neither learned nor are scored. What is None is
-    unknown; without ``ignore_label`` every pixel counts.
+    ``kind`` is ``scores`` of classes, ``probabilities``, ``grey`` values, or ``classes``: the number of the best class
+    in one channel. ``palette`` has a colour (R, G, B) for each class. ``ignore_label`` is the label of pixels that were
+    neither learned nor are scored. What is None is unknown; without ``ignore_label`` every pixel counts.
     """
 
     blob: str

@@ -24,6 +24,7 @@ from typing import IO, TypeVar, cast
 
 from caffe_fcn import files
 from caffe_fcn.engines.arguments import require_start
+from caffe_fcn.engines.data_sources import require_sources
 from caffe_fcn.engines.events import Event
 from caffe_fcn.engines.log import read_events
 from caffe_fcn.engines.output_lock import lock_output
@@ -66,6 +67,7 @@ class Training(ABC):
         self._path = path = Path(solver).parent.resolve() / Path(solver).name
         self._weights, self._snapshot = require_start(weights, snapshot)
         self.folder = _find_working_directory(param, path)
+        require_sources(param, path, self.folder)
         self.max_iter = param.max_iter
         self.notes = []
         self.interrupted = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ _MIDDLE_GREY = 127.5  # in grey labels, pixels above it are class 1, light
 class Evaluation:
     """The scores of a net over ``images`` images; ``classes`` are their names.
 
-    ``overlap`` is the IoU of masks above a threshold, if one was given; ``note`` says which engine ran.
+    ``overlap`` is the IoU of masks above a threshold, if one was given; ``note`` says which engine ran. ``weights`` is
+    the name of the weights file.
     """
 
     images: int
@@ -45,6 +46,25 @@ class Evaluation:
     scores: Scores
     overlap: float | None = None
     note: str = ""
+    weights: str = ""
+
+    def to_json(self, above: float | None = None) -> dict[str, object]:
+        """Return the scores as a JSON object; ``above`` is the threshold of the masks, if one was given."""
+        scores = self.scores
+        each = zip(self.classes, scores.accuracy, scores.iu, strict=True)
+        return {
+            "weights": self.weights,
+            "images": self.images,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "mean_accuracy": scores.mean_accuracy,
+            "mean_iu": scores.mean_iu,
+            "frequency_weighted_iu": scores.frequency_weighted_iu,
+            "per_class": [
+                {"class": number, "name": name, "accuracy": accuracy, "iu": iu}
+                for number, (name, accuracy, iu) in enumerate(each)
+            ],
+            **({} if above is None else {"above": {"threshold": above, "iu": self.overlap}}),
+        }
 
 
 @dataclass(frozen=True)
@@ -100,7 +120,8 @@ def evaluate(
             if progress:
                 progress(index + 1, len(pairs))
     notes = dict.fromkeys((loaded.note, *(each.preprocessing.note for each in inputs)))
-    return totals.evaluation("; ".join(filter(None, notes)))
+    found = totals.evaluation("; ".join(filter(None, notes)))
+    return replace(found, weights=Path(weights).name)
 
 
 class _Totals:

@@ -196,7 +196,8 @@ def _find_at(place: str, without: Path | None) -> list[Picture]:
     if path.suffix.lower() in _LIST_SUFFIXES:
         listed = ListedFiles(place)
         listed.require_all()
-        return [PictureFile(Path(name).with_suffix("").as_posix(), listed.find(name)) for name in listed.names()]
+        paths = {name: Path(listed.find_path(name)) for name in listed.names()}
+        return [PictureFile(Path(name).with_suffix("").as_posix(), path) for name, path in paths.items()]
     with files.naming_errors(place), path.open("rb"):
         return [PictureFile(path.stem, path)]
 

@@ -29,7 +29,8 @@ from caffe_fcn.interop.digits_job import (
 )
 from caffe_fcn.interop.digits_model import Transform, describe_net, read_transform
 from caffe_fcn.interop.job_files import JobFiles, open_job
-from caffe_fcn.interop.job_paths import MEAN_FIELD, find_paths, set_path
+from caffe_fcn.interop.job_paths import set_path
+from caffe_fcn.net.file_paths import MEAN_FIELD, find_paths
 from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, to_text
 from caffe_fcn.weights import open_weights, read_mean
 
@@ -45,7 +46,7 @@ _SNAPSHOT_PREFIX = "snapshot/train"
 class ImportedJob:
     """What `import_job` wrote: ``weights`` is the file of ``snapshot``, which is the name that DIGITS gave to it.
 
-    ``notes`` say what was assumed and what is not here, ``unknown_fields`` what was passed over in the prototxts.
+    ``notes`` say what was assumed and what is not here, ``unknown_fields`` what no known Caffe has.
     """
 
     weights: Path
@@ -61,7 +62,7 @@ def import_job(
     """Write the net folder of a model job or a model archive of DIGITS into ``output``.
 
     ``data`` is the folder of the data set job, where it does not lie beside that of the model job. ``allow_unknown``
-    passes over fields of a prototxt that BVLC's schema does not have. All files appear, or none.
+    keeps fields of a prototxt that no known Caffe has. All files appear, or none.
 
     Raises `FileError` for what is no such job, and `PrototxtError`, `NetError` or `WeightsError` for damaged files.
     """

@@ -11,14 +11,17 @@ DIGITS keeps the rest of what it knows in status.pickle. That file is not read: 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError, PrototxtError
+from caffe_fcn.files import PathLike
 from caffe_fcn.interop.job_files import JobFiles
-from caffe_fcn.interop.job_paths import find_paths, locate_path
-from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, parse, upgrade_message
+from caffe_fcn.interop.job_paths import locate_path
+from caffe_fcn.net.file_paths import find_paths
+from caffe_fcn.proto import NetParameter, SolverParameter, UnknownField, parse, read_net, upgrade_message
 
 DEPLOY_FILE, TRAIN_VAL_FILE, SOLVER_FILE = "deploy.prototxt", "train_val.prototxt", "solver.prototxt"
 LABELS_FILE, MEAN_FILE = "labels.txt", "mean.binaryproto"
@@ -31,6 +34,32 @@ _SNAPSHOT = re.compile(r".*_iter_(?P<iteration>[0-9]{1,18})\.caffemodel(\.h5)?")
 _MOST_MEAN = 1 << 28
 
 _Message = TypeVar("_Message", NetParameter, SolverParameter)
+
+
+def find_data_folder(job: PathLike) -> Path | None:
+    """Return the folder of the data set job of the model job in the folder ``job``, trained or not.
+
+    Returns None where ``job`` has no net to train. Raises `FileError` where the databases of that net are not here.
+    """
+    folder = Path(job)
+    path = folder / TRAIN_VAL_FILE
+    if not path.is_file():
+        return None
+    found = _find_data_folder(read_net(path, allow_unknown=True), [folder, folder.absolute().parent])
+    if found is None:
+        what = f"is a model job, and the databases of its {TRAIN_VAL_FILE} are not here"
+        raise FileError(folder, what, "name the folder of its data set job")
+    return found
+
+
+def _find_data_folder(net: NetParameter, folders: Sequence[Path]) -> Path | None:
+    """Return the folder that has one of the databases that a net reads, looked for below ``folders``."""
+    for _, _, path in find_paths(net):
+        place = locate_path(path, folders)
+        for each in (place, *place.parents) if place is not None else ():
+            if each.name in _DATABASES:
+                return each.parent
+    return None
 
 
 class ModelJob:
@@ -83,12 +112,7 @@ class ModelJob:
 
     def _find_data(self) -> Path | None:
         """Return the folder of the data set job: it has one of the databases that the net reads."""
-        for _, _, path in find_paths(self.train_val) if self.train_val is not None else ():
-            place = self.locate(path)
-            for each in (place, *place.parents) if place is not None else ():
-                if each.name in _DATABASES:
-                    return each.parent
-        return None
+        return None if self.train_val is None else _find_data_folder(self.train_val, self._folders)
 
     def _find_in_data(self, *names: str) -> Path | None:
         return next((path for name in names if self.data and (path := self.data / name).is_file()), None)

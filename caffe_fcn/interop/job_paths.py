@@ -8,37 +8,18 @@ features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from caffe_fcn.datasets.records.stores import escape_name
 from caffe_fcn.description.dataset_fields import is_listable
 from caffe_fcn.errors import FileError
+from caffe_fcn.net.file_paths import Field
 from caffe_fcn.net.layer_types import origin_of
 from caffe_fcn.proto import LayerParameter, NetParameter
 
-MEAN_FIELD = ("transform_param", "mean_file")
 
-_FIELDS = (
-    MEAN_FIELD,
-    ("data_param", "source"),
-    ("image_data_param", "source"),
-    ("image_data_param", "root_folder"),
-    ("hdf5_data_param", "source"),
-    ("infogain_loss_param", "source"),
-)
-
-
-def find_paths(net: NetParameter) -> Iterator[tuple[LayerParameter, tuple[str, str], str]]:
-    """Yield each path of a net: its layer, the field that has it, and the path."""
-    for layer in net.layer:
-        for message, name in _FIELDS:
-            path = str(getattr(getattr(layer, message), name))
-            if path:
-                yield layer, (message, name), path
-
-
-def set_path(layer: LayerParameter, field: tuple[str, str], path: str) -> None:
+def set_path(layer: LayerParameter, field: Field, path: str) -> None:
     """Give a field of a layer another path; raises `FileError` for one that no prototxt can hold."""
     if not is_listable(path):
         raise FileError(escape_name(path), "has a name that is not UTF-8, which no prototxt can hold", "rename it")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.net.geometry import AxisMap, AxisMismatchError, CoordMap, Window
 from caffe_fcn.net.graph import Blob, Graph
 from caffe_fcn.net.layer_types import LayerType
@@ -40,7 +41,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
     first: dict[Blob, int] = {}  # the axis that a blob's fields begin at, where a layer before it has said so
     for node in graph.nodes:
         row = row_of(node)
-        if not node.bottoms:
+        if not node.bottoms or is_augmentation(node.layer):  # its tops are the images that the net sees
             fields.update((top, (_PIXEL,)) for top in node.tops)
             continue
         step = row.coords(node.layer)

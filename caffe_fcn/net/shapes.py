@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from caffe_fcn.augmentation import ORIGINAL
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
 from caffe_fcn.net.graph import Blob, Graph, Node, select_phase
@@ -214,7 +215,8 @@ def _source_tops(
         return [given[name] for name in names]
     if size and lacks_shapes(node.layer):
         batch = _batch(site, row)
-        shapes: list[Shape] = [(batch, 1 if name in _ONE_CHANNEL else 3, *size) for name in names]
+        channels = (1 if name.removesuffix(ORIGINAL) in _ONE_CHANNEL else 3 for name in names)
+        shapes: list[Shape] = [(batch, count, *size) for count in channels]
         if row.origin not in _ONE_IMAGE:
             shapes[1:] = [(batch,)] * (len(names) - 1)
     else:

@@ -20,6 +20,11 @@ from caffe_fcn.net.layer_types import Shape
 Key: TypeAlias = tuple[str, int]
 """A layer's name and the index of one of its parameters."""
 
+
+class SharingError(NetError):
+    """Layers share a parameter that they cannot share."""
+
+
 _STRICT = 0  # ParamSpec.DimCheckMode
 
 
@@ -35,7 +40,7 @@ class Sharing:
     _named: dict[str, Key] = field(default_factory=dict)
 
     def add(self, node: Node, shapes: Sequence[Shape]) -> None:
-        """The next layer, in execution order, with its parameters; raises `NetError` for one that does not fit."""
+        """The next layer, in execution order, with its parameters; raises `SharingError` for one that does not fit."""
         for index, shape in enumerate(shapes):
             self._add((node.name, index), node, shape)
 
@@ -50,7 +55,7 @@ class Sharing:
             what = f"shares {dims(theirs)} of layer '{owner[0]}', and needs {dims(shape)}"
             permissive = math.prod(shape) == math.prod(theirs)
             mend = "share_mode: PERMISSIVE shares equal counts" if permissive else "give its param another name"
-            raise NetError(node, what, mend)
+            raise SharingError(node, what, mend)
         known = self.multipliers.setdefault(owner, {})
         for name in ("lr_mult", "decay_mult"):
             if spec is None or not spec.HasField(name):
@@ -58,4 +63,4 @@ class Sharing:
             mine = getattr(spec, name)
             if known.setdefault(name, mine) != mine:
                 what = f"its {name} is {mine:g}, that of layer '{owner[0]}', whose parameter it shares, {known[name]:g}"
-                raise NetError(node, what, "set it once, or alike")
+                raise SharingError(node, what, "set it once, or alike")

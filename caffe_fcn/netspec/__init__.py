@@ -6,10 +6,13 @@
 The modules, in the order in which a net comes about:
 
 - `spec`, `assign`: `NetSpec`, ``layers`` (L), ``params`` (P)
-- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers
+- `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers,
+  and `augmentation`, the layer after them
 - `fcn`, `small`: whole nets, put together from these
-- `design`, `catalogue`, `solvers`: what a net is made of, as one row of a table
+- `design`, `catalogue`, `solver_settings`: what a net is made of, as one row of a table
+- `optimizers`, `learning_rates`, `solver_fitting`: its solver, fitted to a data set and to what is asked for
 - `options`, `prototxts`, `model`, `net_folder`: from a name and options to the prototxts, and what describes them
+- `losses`, `class_weights`: the loss, and the matrix that weighs its classes
 - `convolutionize`, `from_classifier`: nets from the prototxt of a classifier
 """
 
@@ -18,7 +21,7 @@ from caffe_fcn.netspec.convolutionize import convolutionize
 from caffe_fcn.netspec.from_classifier.conversion import from_classifier
 from caffe_fcn.netspec.model import describe_model
 from caffe_fcn.netspec.net_folder import write
-from caffe_fcn.netspec.prototxts import build, files, solver
+from caffe_fcn.netspec.prototxts import build, explain_solver, files, solver, weigh_classes
 from caffe_fcn.netspec.spec import Function, NetSpec, Top, layers, params, to_proto
 
 __all__ = [
@@ -29,11 +32,13 @@ __all__ = [
     "catalogue",
     "convolutionize",
     "describe_model",
+    "explain_solver",
     "files",
     "from_classifier",
     "layers",
     "params",
     "solver",
     "to_proto",
+    "weigh_classes",
     "write",
 ]

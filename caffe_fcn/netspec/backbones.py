@@ -113,7 +113,7 @@ def _add_fully_connected(n: NetSpec, name: str, bottom: Top, kernel: int, traini
     return top
 
 
-VGG16 = Backbone("VGG-16", add_vgg16, pad=100)
+VGG16 = Backbone("VGG-16", add_vgg16, pad=100, weights="vgg16")
 VGG16_BGRD = replace(VGG16, add_layers=partial(add_vgg16, first="conv1_1_bgrd"))
-CAFFENET = Backbone("AlexNet", add_caffenet, pad=100)
-GOOGLENET = Backbone("GoogLeNet", add_googlenet, pad=3)
+CAFFENET = Backbone("AlexNet", add_caffenet, pad=100, weights="caffenet")
+GOOGLENET = Backbone("GoogLeNet", add_googlenet, pad=3, weights="googlenet")

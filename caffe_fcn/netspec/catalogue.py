@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec import fcn, small, solver_settings
@@ -48,7 +49,7 @@ _siftflow = partial(NetDesign, add_layers=fcn.add_two_head_fcn, dataset=_SIFTFLO
 _context = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_CONTEXT, source="../../data")
 _digits = partial(_voc, data="lmdb", digits_form=True, classes_in_names=True, all_in_one=True)
 _synthia = partial(_digits, dataset=_SYNTHIA, filler="msra")
-_small = partial(NetDesign, data="lmdb")
+_small = partial(NetDesign, data="lmdb", normalize=True)
 
 _LOSSES = Variants(
     "loss",
@@ -66,25 +67,84 @@ _M2NIST_FORMS = Variants(
 NETS = (
     _voc("voc-fcn-alexnet", CAFFENET, 32, solver_settings.ALEXNET, normalize=True, all_in_one=True),
     _voc("voc-fcn32s", VGG16, 32, voc_solver(1e-10)),
-    _voc("voc-fcn16s", VGG16, 16, voc_solver(1e-12), source="../../data"),
-    _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14)),
+    _voc("voc-fcn16s", VGG16, 16, voc_solver(1e-12), continues="voc-fcn32s", source="../../data"),
+    _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14), continues="voc-fcn16s"),
     _voc("voc-fcn8s-atonce", VGG16, 8, voc_solver(1e-10, 300000), at_once=True),
-    _voc("voc-fcn32s-googlenet", GOOGLENET, 32, voc_solver(1e-10), bilinear=True),
+    _voc("voc-fcn32s-googlenet", GOOGLENET, 32, solver_settings.GOOGLENET, bilinear=True),
     _nyud("nyud-fcn32s-color", VGG16, 32, nyud_solver(1e-10), _COLOR),
     _nyud("nyud-fcn32s-hha", VGG16, 32, nyud_solver(1e-10), _HHA),
     _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, nyud_solver(1e-10), _COLOR_D, add_layers=fcn.add_bgrd_fcn),
-    _nyud("nyud-fcn32s-color-hha", VGG16, 32, nyud_solver(1e-12), _COLOR_HHA, add_layers=fcn.add_two_stream_fcn),
+    _nyud(
+        "nyud-fcn32s-color-hha", VGG16, 32, nyud_solver(1e-12), _COLOR_HHA, add_layers=fcn.add_two_stream_fcn,
+        continues="nyud-fcn32s-color and nyud-fcn32s-hha",
+    ),
     _siftflow("siftflow-fcn32s", VGG16, 32, siftflow_solver(1e-10)),
-    _siftflow("siftflow-fcn16s", VGG16, 16, siftflow_solver(1e-12)),
-    _siftflow("siftflow-fcn8s", VGG16, 8, siftflow_solver(1e-12)),
+    _siftflow("siftflow-fcn16s", VGG16, 16, siftflow_solver(1e-12), continues="siftflow-fcn32s"),
+    _siftflow("siftflow-fcn8s", VGG16, 8, siftflow_solver(1e-12), continues="siftflow-fcn16s"),
     _context("pascalcontext-fcn32s", VGG16, 32, context_solver(1e-10)),
-    _context("pascalcontext-fcn16s", VGG16, 16, context_solver(1e-12)),
-    _context("pascalcontext-fcn8s", VGG16, 8, context_solver(1e-14)),
+    _context("pascalcontext-fcn16s", VGG16, 16, context_solver(1e-12), continues="pascalcontext-fcn32s"),
+    _context("pascalcontext-fcn8s", VGG16, 8, context_solver(1e-14), continues="pascalcontext-fcn16s"),
     _digits("digits-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_VOC),
     _digits("digits-fcn8s", VGG16, 8, solver_settings.DIGITS_VOC),
     _synthia("synthia-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_SYNTHIA),
     _synthia("synthia-fcn8s", VGG16, 8, solver_settings.DIGITS_SYNTHIA),
-    _small("triangles", small.PATCHES, 16, {}, _TRIANGLES, small.add_triangles, batch=4, variants=_LOSSES),
+    _small(
+        "triangles", small.PATCHES, 16, solver_settings.TRIANGLES_L2, _TRIANGLES, small.add_triangles, batch=4,
+        variants=_LOSSES,
+    ),
     _small("m2nist-cnn", small.ENCODER, None, solver_settings.MNIST, _MNIST, small.add_digit_classifier, batch=512),
-    _small("m2nist-fcn", small.ENCODER, 4, {}, _M2NIST, small.add_digits_fcn, batch=4, variants=_M2NIST_FORMS),
+    _small(
+        "m2nist-fcn", small.ENCODER, 4, solver_settings.M2NIST, _M2NIST, small.add_digits_fcn, batch=4,
+        variants=_M2NIST_FORMS,
+    ),
 )  # fmt: skip
+
+
+class Choice(NamedTuple):
+    """A purpose, the nets for it, the usual one first, and what speaks for them."""
+
+    use: str
+    nets: tuple[str, ...]
+    why: str
+
+
+# Parameters and multiply-accumulates are for 21 classes and 500x500, times are the torch engine's of README.md, which
+# has this table, too.
+CHOICES = (
+    Choice(
+        "photos of your own; a camera SDK; training without a GPU",
+        ("voc-fcn32s-googlenet",),
+        "6 M parameters, 8 G multiply-accumulates; it also trains without a classifier's weights",
+    ),
+    Choice(
+        "the plainest layers, for old SDKs and for DIGITS",
+        ("voc-fcn-alexnet", "digits-fcn-alexnet"),
+        "59 M parameters, 21 G multiply-accumulates; a step of training takes 1.0 s and 975 MB on two cores",
+    ),
+    Choice(
+        "fine outlines, with a GPU or with patience",
+        ("voc-fcn8s-atonce",),
+        "134 M parameters, 182 G multiply-accumulates; FCN-8s takes 1.7 s and 1.3 GB for an image on two cores",
+    ),
+    Choice(
+        "reproduction of the paper",
+        ("voc-fcn32s", "voc-fcn16s", "voc-fcn8s"),
+        "trained one after the other, each from the weights of the one before",
+    ),
+    Choice(
+        "colour with depth",
+        ("nyud-fcn32s-color-d", "nyud-fcn32s-color-hha"),
+        "depth as a fourth channel, or a backbone of its own for HHA",
+    ),
+    Choice(
+        "two labellings of one image",
+        ("siftflow-fcn32s", "siftflow-fcn16s", "siftflow-fcn8s"),
+        "two heads on one backbone, trained one after the other",
+    ),
+    Choice(
+        "small grey images, without a classifier's weights",
+        ("m2nist-fcn",),
+        "10 epochs of 4,000 images of 64x84 take five minutes on two cores",
+    ),
+    Choice("a first try", ("triangles",), "trains in minutes on a CPU"),
+)

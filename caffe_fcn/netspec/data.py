@@ -2,7 +2,8 @@
 
 A deploy net has an `Input` layer. For training there are three kinds: ``python`` for the reference's own Python
 layers, ``lmdb`` for pairs of databases as ``caffe-fcn data`` writes them, ``image`` for lists of files (labels are
-grey PNG files). A net for all phases has each data layer twice, once for each phase, under one name.
+grey PNG files). A net for all phases has each data layer twice, once for each phase, under one name. What a net is
+trained on may be augmented (`augmentation`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from caffe_fcn.errors import NetError
+from caffe_fcn.netspec.augmentation import make_layer_params, name_original
 from caffe_fcn.netspec.design import BuildPlan
 from caffe_fcn.netspec.spec import Function, NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
@@ -27,10 +29,11 @@ def add_inputs(n: NetSpec, plan: BuildPlan) -> None:
         shapes = [{"dim": [plan.batch, channels, *plan.size]} for channels in images.values()]
         _add(n, _Layer("Input", list(images), {"shape": shapes, "name": "input"}))
     elif plan.phase == "all":
-        for layer in DATA_LAYERS[plan.data](plan, "train"):
-            _add(n, layer, include={"phase": TRAIN})
+        _add_training_data(n, plan, include={"phase": TRAIN})
         for layer in DATA_LAYERS[plan.data](plan, "val") if plan.net.dataset.validates else ():
             _add_twin(n, layer, include={"phase": TEST})
+    elif plan.phase == "train":
+        _add_training_data(n, plan)
     else:
         for layer in DATA_LAYERS[plan.data](plan, plan.phase):
             _add(n, layer)
@@ -44,6 +47,20 @@ def preprocess_image(n: NetSpec, plan: BuildPlan, name: str = "data") -> Top:
     layer = "shift" if name == "data" else f"shift_{name}"
     n[f"{name}_preprocessed"] = top = L.Power(n[name], shift=-plan.mean[0] * scale, scale=scale, name=layer)
     return top
+
+
+def _add_training_data(n: NetSpec, plan: BuildPlan, **rules: Any) -> None:
+    """Add the data layers to train on, and where the plan augments the layer that does it."""
+    tops = plan.net.dataset.tops
+    for layer in DATA_LAYERS[plan.data](plan, "train"):
+        if plan.augment is not None:
+            layer = layer._replace(tops=[name_original(top) if top in tops else top for top in layer.tops])
+        _add(n, layer, **rules)
+    if plan.augment is not None:
+        params = {**make_layer_params(plan, plan.augment, SEED), "name": "augmentation", "ntop": len(tops), **rules}
+        made = Function("Python", tuple(n[name_original(top)] for top in tops), params).tops
+        for name, top in zip(tops, made, strict=True):
+            n[name] = top
 
 
 class _Layer(NamedTuple):

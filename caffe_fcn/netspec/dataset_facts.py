@@ -3,7 +3,8 @@
     net, options = resolve_design("voc-fcn8s", {"dataset": dataset_json.read(Path("roads"))})
 
 The nets then read the databases of this data set, learn its classes, subtract its mean and pass over its ignored
-label; without a validation part there is no net that validates. Options that are given overrule all of it.
+label, and a deploy net has the size of its images where all have the same; without a validation part there is no net
+that validates. Options that are given overrule all of it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def list_notes(name: str | NetDesign, about: Description) -> list[str]:
     if not about.splits:
         return []
     net, notes = find_design(name), []
-    if _find_splits(about)[1] is None:
+    if find_splits(about)[1] is None:
         notes.append(f"{about.name} has no validation part: there is no net for it, and the solver does not test")
     if _find_mean(net.dataset, about) is None:
         mean = ", ".join(f"{value:g}" for value in net.dataset.mean)
@@ -62,10 +63,13 @@ def _fit_design(net: NetDesign, about: Description) -> NetDesign:
         class_names=(*names, *usual.class_names[1:]),
         palette=tuple((r, g, b) for r, g, b in about.palette or ()) if about.classes else usual.palette,
         ignore_label=about.ignore_label,
+        size=_find_size(about) or usual.size,
         mean=mean,
         readers=(),
         databases=_find_databases(net, about),
         counts=_find_counts(about),
+        frequencies=_find_class_figures(about, "frequencies"),
+        median_weights=_find_class_figures(about, "weights"),
     )
     return replace(net, dataset=dataset, data="lmdb")
 
@@ -77,18 +81,34 @@ def _find_mean(usual: DataSet, about: Description) -> tuple[float, ...] | None:
     return tuple(about.mean) if about.mean and len(about.mean) in (1, about.channels) else None
 
 
-def _find_splits(about: Description) -> tuple[str, str | None]:
+def _find_size(about: Description) -> tuple[int, int] | None:
+    """H x W of the images, where all that were measured have the same."""
+    measured = [split["statistics"] for split in about.splits.values() if split.get("statistics")]
+    sizes = {tuple(size[:2]) for each in measured for size in each.get("sizes", [])}
+    if len(sizes) != 1 or any(each.get("distinct_sizes", 1) != 1 for each in measured):
+        return None
+    height, width = next(iter(sizes))
+    return (height, width) if height and width else None
+
+
+def find_splits(about: Description) -> tuple[str, str | None]:
     """The splits to train and to validate on, by their names or else by their order."""
     train = "train" if "train" in about.splits else next(iter(about.splits))
     others = [name for name in about.splits if name != train]
     return train, "val" if "val" in others else next(iter(others), None)
 
 
+def _find_class_figures(about: Description, name: str) -> tuple[float, ...]:
+    """The figure of each class in the statistics of the training part; nothing where it was not measured."""
+    measured = about.splits[find_splits(about)[0]].get("statistics") if about.splits else None
+    return tuple((measured or {}).get(name, ()))
+
+
 def _find_counts(about: Description) -> tuple[int | None, int | None] | None:
     """How many images the parts have; None where nothing says so, and 0 for a validation part that does not exist."""
     if not about.splits:
         return None
-    train, val = _find_splits(about)
+    train, val = find_splits(about)
     return about.splits[train].get("count"), about.splits[val].get("count") if val else 0
 
 
@@ -96,7 +116,7 @@ def _find_databases(net: NetDesign, about: Description) -> dict[str, dict[str, s
     """For each phase the database of every blob, as a path inside the data set's folder."""
     if not about.splits:
         return {}
-    train, val = _find_splits(about)
+    train, val = find_splits(about)
     tops = list(net.dataset.images) if net.dataset.classified else net.dataset.tops
     found: dict[str, dict[str, str]] = {}
     for phase, split in (("train", train), ("val", val)):

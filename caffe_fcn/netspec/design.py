@@ -7,8 +7,9 @@ one of them, in which every option has a value. Every function that adds layers 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import astuple, dataclass, field
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN, LAYERS, SETS, Colour, DataLayer
 from caffe_fcn.netspec.spec import NetSpec, Top
@@ -24,7 +25,7 @@ class Backbone:
 
     ``add_layers(n, image, pad, training)`` adds them and returns the Top of the features, which have stride ``stride``.
     ``pad`` is the usual padding of the first convolution. ``skips`` maps each finer stride to the layer that a skip
-    starts from, coarsest first.
+    starts from, coarsest first. ``weights`` is the published model that has its weights, where there is one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Backbone:
     pad: int
     stride: int = 32
     skips: Mapping[int, str] = field(default_factory=_POOLINGS.copy)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class DataSet:
     label ``ignore_label`` do not count.
 
     ``databases`` has, for the phases that a data set at hand has, the database of each blob in the data set's folder;
-    it is None where no data set is at hand. ``counts`` are the images to train and to validate on, where it says so.
+    it is None where no data set is at hand. ``counts`` are the images to train and to validate on, where it says so;
+    ``frequencies`` the share of each class in the labelled pixels of the training part, and ``median_weights`` their
+    weights by median-frequency balancing.
     """
 
     name: str
@@ -66,6 +70,8 @@ class DataSet:
     ignore_label: int | None = 255
     databases: Mapping[str, Mapping[str, str]] | None = None
     counts: tuple[int | None, int | None] | None = None
+    frequencies: tuple[float, ...] = ()
+    median_weights: tuple[float, ...] = ()
 
     @classmethod
     def from_table(cls, name: str, **differences: Any) -> DataSet:
@@ -98,11 +104,56 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class SolverDesign:
+    """The usual solver of a net: its fields, and in ``origin`` who says so, where ``{}`` stands for the net's name.
+
+    ``counts`` are the images to train and to validate on for which it was made, or None where it is for no data set in
+    particular. ``epochs`` is how often it sees each of them, where it was made by epochs and not by iterations.
+    """
+
+    fields: Mapping[str, Any]
+    origin: str
+    counts: tuple[int, int] | None
+    epochs: int | None = None
+
+
+class Setting(NamedTuple):
+    """The value of a field of a solver, and what says it."""
+
+    value: Any
+    origin: str
+
+
+Settings = dict[str, Setting]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the caller asks of the solver; None stands for what the net and the data set say.
+
+    ``val_every`` is in epochs. ``optimizer`` is Caffe's type of solver.
+    """
+
+    epochs: Fraction | None = None
+    base_lr: float | None = None
+    lr_policy: str | None = None
+    momentum: float | None = None
+    iter_size: int | None = None
+    val_every: Fraction | None = None
+    optimizer: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is asked for."""
+        return any(value is not None for value in astuple(self))
+
+
+@dataclass(frozen=True)
 class Variant:
-    """One of the forms of a net that has several: the fields of its solver, and whether it takes ``classes``."""
+    """One of the forms of a net that has several: its solver, and whether it takes ``classes``."""
 
     name: str
-    solver: Mapping[str, Any]
+    solver: SolverDesign
     takes_classes: bool = True
 
 
@@ -117,11 +168,12 @@ class Variants:
 
 @dataclass(frozen=True)
 class NetDesign:
-    """A net as one row of the catalogue: ``add_layers(n, plan)`` adds its layers, ``solver`` has its solver's fields.
+    """A net as one row of the catalogue: ``add_layers(n, plan)`` adds its layers, ``solver`` is its usual solver.
 
     ``data`` is the usual kind of data layers, ``source`` the folder of all data sets as seen from the net's own folder.
-    A net that has several forms lists them in ``variants``, each with its solver, and leaves ``solver`` empty.
-    ``at_once`` trains all skips from the start. ``normalize`` divides the loss by the number of pixels that count.
+    A net that has several forms lists them in ``variants``, each with its solver; ``solver`` is that of the first.
+    ``at_once`` trains all skips from the start. A net that does not goes on from the trained weights of the net
+    ``continues``, with a smaller learning rate. ``normalize`` divides the loss by the number of pixels that count.
     ``bilinear`` gives every class an upsampling kernel of its own, which Caffe fills. ``classes_in_names`` puts a
     number of classes other than PASCAL VOC's into the names of the layers whose shape depends on it, so that
     fine-tuning from the nets of DIGITS leaves these layers out. ``filler`` initializes the backbone for training from
@@ -132,13 +184,14 @@ class NetDesign:
     name: str
     backbone: Backbone
     stride: int | None
-    solver: Mapping[str, Any]
+    solver: SolverDesign
     dataset: DataSet
     add_layers: Callable[[NetSpec, BuildPlan], None]
     source: str = "../data"
     data: str = "python"
     batch: int = 1
     variants: Variants | None = None
+    continues: str = ""
     at_once: bool = False
     normalize: bool = False
     bilinear: bool = False
@@ -157,10 +210,12 @@ class NetDesign:
 class BuildPlan:
     """A design with a value for every option of ``netspec.build``.
 
+    ``augment`` has the transforms of what the net is trained on, by their names, or is None.
     ``phase`` is "train", "val", "deploy", or "all" for one net that holds all three. ``mean`` has one number for each
     channel (B, G, R), or one for all; ``size`` is (H, W) of the deploy net's input. ``pad`` is the padding of the first
     convolution, or None for the backbone's own. ``variant`` is one of the design's variants, or has no name where the
-    design has only one form.
+    design has only one form. ``class_weights`` has the weight of each class in the loss, or nothing where all count
+    alike. ``options`` is what the caller asks of the solver.
     """
 
     net: NetDesign
@@ -173,6 +228,9 @@ class BuildPlan:
     batch: int
     pad: int | None
     variant: Variant
+    class_weights: tuple[float, ...] = ()
+    options: TrainingOptions = TrainingOptions()
+    augment: Mapping[str, Any] | None = None
 
     @property
     def training(self) -> bool:

@@ -16,6 +16,7 @@ from caffe_fcn import offsets
 from caffe_fcn.net.graph import Graph
 from caffe_fcn.netspec.blocks import FROZEN, score, upscore
 from caffe_fcn.netspec.design import BuildPlan
+from caffe_fcn.netspec.losses import make_loss
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
@@ -62,7 +63,7 @@ def add_loss(n: NetSpec, plan: BuildPlan, scores: Top, label: str, suffix: str =
     """Add ``loss``, and in the form of DIGITS ``accuracy``; a deploy net has neither."""
     if plan.training:
         param = {**plan.ignore_param, "normalize": plan.net.normalize or plan.digits_form}
-        n[f"loss{suffix}"] = L.SoftmaxWithLoss(scores, n[label], loss_param=param, **plan.exclude_rule("deploy"))
+        n[f"loss{suffix}"] = make_loss(plan, scores, n[label], **param)
     if plan.digits_form and plan.includes("val"):
         n[f"accuracy{suffix}"] = L.Accuracy(scores, n[label], **plan.ignore_param, **plan.include_rule("val"))
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from caffe_fcn.datasets.reference_layers.published_sets import SETS, TopFile
+from caffe_fcn.datasets.reference_layers.published_sets import SETS
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.net.graph import Graph
 from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
+from caffe_fcn.netspec.input_images import find_mean, find_order, find_top
 from caffe_fcn.netspec.options import make_plan
 from caffe_fcn.netspec.prototxts import build_net, resolve_padding
 from caffe_fcn.proto import NetParameter
@@ -34,35 +35,15 @@ def _describe_inputs(plan: BuildPlan) -> Iterator[Input]:
     """Each image as its data layer gives it; where the net subtracts the mean itself, as it is in the file."""
     dataset = plan.net.dataset
     for place, (blob, channels) in enumerate(dataset.images.items()):
-        order, top = _find_order(plan, blob, channels), _find_top(plan, blob)
+        order, top = find_order(plan, blob, channels), find_top(plan, blob)
         usual = "images" if place == 0 else blob
         database = top.database if top is not None and top.database != usual else None
         logarithm = top is not None and top.kind == "depth"
         mean: tuple[float, ...] = (0.0,)
         scale = 1.0
         if not plan.subtracts_mean:
-            mean = _find_mean(plan, blob) if plan.data == "python" else plan.mean if place == 0 else (0.0,)
-            scale = dataset.scale
+            mean, scale = find_mean(plan, blob), dataset.scale
         yield Input(blob, channels, order, list(mean), scale=scale, database=database, logarithm=logarithm)
-
-
-def _find_order(plan: BuildPlan, blob: str, channels: int) -> str:
-    top = _find_top(plan, blob)
-    if top is not None and top.kind != "color":
-        return "planes"
-    return {1: "grey", 3: "BGR"}.get(channels, "planes")
-
-
-def _find_mean(plan: BuildPlan, blob: str) -> tuple[float, ...]:
-    """The mean that the reference's Python layer subtracts: its own, unless it takes one."""
-    top = _find_top(plan, blob)
-    return plan.mean if top is None or "mean" in plan.net.dataset.readers[0][0].takes else top.mean
-
-
-def _find_top(plan: BuildPlan, blob: str) -> TopFile | None:
-    """The file that the reference's layer makes an image blob of; None where the data set has no such layer."""
-    dataset = plan.net.dataset
-    return dataset.readers[0][0].tops.get(dataset.reads.get(blob, blob)) if dataset.readers else None
 
 
 def _describe_outputs(plan: BuildPlan, deploy: NetParameter) -> Iterator[Output]:

@@ -7,13 +7,23 @@ names the option and says what it takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from fractions import Fraction
 from typing import Any
 
+from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE, weigh_classes
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, Variant
+from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, TrainingOptions, Variant
+from caffe_fcn.netspec.learning_rates import LR_POLICIES
+from caffe_fcn.netspec.losses import INFOGAIN, LOSSES, SOFTMAX
+from caffe_fcn.netspec.optimizers import OPTIMIZERS
+
+TRAINING_OPTIONS = tuple(each.name for each in fields(TrainingOptions))
 
 _DIGITS_MEAN = (116.0,)
 
@@ -24,17 +34,19 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
     ``pad`` is a number here: `prototxts.resolve_padding` replaces "auto" before.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    known = [*_CHECKS, *([net.variants.option] if net.variants else [])]
+    known = [*_CHECKS, *dict.fromkeys(["loss", *([net.variants.option] if net.variants else [])])]
     for name in given:
         if name not in known:
             raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
     checked = {name: check(net, given[name]) for name, check in _CHECKS.items() if name in given}
+    loss, balance = _choose_loss(net, given, checked)
+    classes = checked.get("classes", net.classes)
     data = checked.get("data", "lmdb" if phase == "all" else net.data)
     has_shift = (net.digits_form or phase == "all") and data != "python" and net.dataset.mean == IMAGENET_MEAN
     return BuildPlan(
         net=net,
         phase=phase,
-        classes=checked.get("classes", net.classes),
+        classes=classes,
         data=data,
         source=checked.get("source"),
         mean=checked.get("mean", _DIGITS_MEAN if has_shift else net.dataset.mean),
@@ -42,6 +54,9 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
+        class_weights=weigh_classes(net, balance, classes[0]) if loss == INFOGAIN else (),
+        options=TrainingOptions(**{name: checked[name] for name in TRAINING_OPTIONS if name in checked}),
+        augment=checked.get("augment"),
     )
 
 
@@ -53,6 +68,25 @@ def check_phase(name: str) -> str:
             "phase", f"no phase {name!r}", nearest(name, BUILD_PHASES) or f"one of {', '.join(BUILD_PHASES)}"
         )
     return phase
+
+
+def _choose_loss(net: NetDesign, given: Mapping[str, Any], checked: Mapping[str, Any]) -> tuple[str, str]:
+    """The loss of a net that learns classes and how it balances them; each of the two implies the other."""
+    balance = checked.get("balance")
+    if net.variants is not None and net.variants.option == "loss":
+        if balance not in (None, NO_BALANCE):
+            raise NetError("`balance`", f"{net.name} has no loss that weighs classes", "leave it out")
+        return "", NO_BALANCE
+    loss = given.get("loss")
+    if loss not in (None, *LOSSES):
+        raise NetError(net.name, f"has no loss {loss!r}", nearest(str(loss), LOSSES) or f"one of {', '.join(LOSSES)}")
+    if balance is None:
+        balance = "median" if loss == INFOGAIN else NO_BALANCE
+    if loss == SOFTMAX and balance != NO_BALANCE:
+        raise NetError("`balance`", f"{balance} weighs classes, and the loss softmax does not", "leave out `loss`")
+    if loss == INFOGAIN and balance == NO_BALANCE:
+        raise NetError("`balance`", "the loss infogain has no weights without one", "leave it out, or take softmax")
+    return (SOFTMAX if balance == NO_BALANCE else INFOGAIN), balance
 
 
 def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
@@ -90,6 +124,12 @@ def _check_data(net: NetDesign, value: Any) -> str:
     return str(value)
 
 
+def _check_augment(net: NetDesign, value: Any) -> dict[str, Any]:
+    if net.dataset.classified:
+        raise NetError("`augment`", f"{net.name} learns one class for each image", "leave `augment` out")
+    return parse_transforms(str(value))
+
+
 def _check_mean(net: NetDesign, value: Any) -> tuple[float, ...]:
     numbers = _as_tuple(value)
     channels = next(iter(net.dataset.images.values()))
@@ -115,6 +155,53 @@ def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
     return check
 
 
+def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
+    def check(net: NetDesign, value: Any) -> Fraction:
+        number = _check_number(name, value)
+        if not 0 < number <= _MOST_EPOCHS:
+            raise NetError(name, f"cannot be {value!r}", f"it takes a number above 0, at most {_MOST_EPOCHS}")
+        return Fraction(str(value))  # a float as it is written, so that 0.1 is a tenth
+
+    return check
+
+
+def _check_rate(net: NetDesign, value: Any) -> float:
+    number = _check_number("`base_lr`", value)
+    if not 0 < _to_single(number) < math.inf:
+        raise NetError("`base_lr`", f"cannot be {value!r}", "a learning rate is a number above 0, such as 1e-4")
+    return number
+
+
+def _check_momentum(net: NetDesign, value: Any) -> float:
+    number = _check_number("`momentum`", value)
+    if not 0 <= _to_single(number) < 1:
+        raise NetError("`momentum`", f"cannot be {value!r}", "it is at least 0 and below 1, such as 0.9")
+    return number
+
+
+def _check_choice(name: str, known: Collection[str]) -> Callable[[NetDesign, Any], str]:
+    def check(net: NetDesign, value: Any) -> str:
+        if value not in known:
+            raise NetError(name, f"cannot be {value!r}", nearest(str(value), known) or f"one of {', '.join(known)}")
+        return str(value)
+
+    return check
+
+
+def _check_number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not math.isfinite(value):
+        raise NetError(name, f"cannot be {value!r}", "it takes a number")
+    return float(value)
+
+
+def _to_single(number: float) -> float:
+    """The value that a field of single precision has."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", number))[0])
+    except OverflowError:
+        return math.inf
+
+
 def _check_integers(name: str, value: Any, least: int) -> tuple[int, ...]:
     numbers = _as_tuple(value)
     if not numbers or any(type(each) is not int or not least <= each <= _INT_MAX for each in numbers):
@@ -127,13 +214,23 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 _INT_MAX = 2**31 - 1  # Caffe counts in int
+_MOST_EPOCHS = 1_000_000
 
 _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
     "data": _check_data,
     "source": lambda net, value: str(value),
+    "augment": _check_augment,
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),
     "pad": _check_integer("pad", 0),
+    "epochs": _check_epochs("`epochs`"),
+    "base_lr": _check_rate,
+    "lr_policy": _check_choice("`lr_policy`", LR_POLICIES),
+    "momentum": _check_momentum,
+    "iter_size": _check_integer("`iter_size`", 1),
+    "val_every": _check_epochs("`val_every`"),
+    "balance": _check_choice("`balance`", BALANCES),
+    "optimizer": _check_choice("`optimizer`", OPTIMIZERS),
 }

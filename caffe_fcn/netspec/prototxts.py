@@ -11,8 +11,20 @@ These are the options, here and of ``caffe-fcn net build``:
 - ``size``: (H, W) of the deploy net's input
 - ``pad``: the padding of the first convolution, or "auto" for the smallest that suffices for images of ``size`` and
   larger, or, without ``size``, for images of any size
+- ``augment``: how training images and their labels are augmented, such as "flip,scale=0.75:1.25,crop=320x320" (see
+  `caffe_fcn.augmentation.parse_transforms`)
 - ``dataset``: the `Description` of the data set at hand; options that are not given are as it says
-- ``loss`` (triangles), ``variant`` (m2nist-fcn)
+- ``loss``: "softmax" or "infogain", which weighs the classes; for triangles "l2", "softmax" or "l1"
+- ``balance``: the weights of the classes, "none", "median" or "infogain"; see `class_weights`. `write` writes the
+  matrix that the net reads
+- ``variant`` (m2nist-fcn)
+
+These are for the solver, which `solver_fitting` makes:
+
+- ``epochs``: how often every training image is seen; ``val_every``: the epochs from a test to the next
+- ``base_lr``, ``momentum``, ``iter_size``: the fields of these names
+- ``lr_policy``: "fixed", "step", "multistep" or "poly"; their figures follow from the number of iterations
+- ``optimizer``: Caffe's type of solver, such as "SGD" or "Adam", with its rates
 """
 
 from __future__ import annotations
@@ -27,7 +39,7 @@ from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import BuildPlan, NetDesign
 from caffe_fcn.netspec.options import check_phase, make_plan
-from caffe_fcn.netspec.solver_settings import fit_solver
+from caffe_fcn.netspec.solver_fitting import make_settings
 from caffe_fcn.netspec.spec import NetSpec
 from caffe_fcn.proto import NetParameter, SolverParameter
 
@@ -51,11 +63,22 @@ def build(name: str | NetDesign, phase: str, **options: Any) -> NetParameter:
 def solver(name: str | NetDesign, **options: Any) -> SolverParameter:
     """The solver of a net; it names the net's files as `files` does."""
     net, options = resolve_design(name, options)
-    plan = make_plan(net, "train", {**options, "pad": None})
-    train, val = (f"{split}.prototxt" for split in net.dataset.splits)
-    all_in_one = {"net": "all.prototxt", "test_state": [{"stage": ["val"]}]}
-    nets = all_in_one if net.digits_form else {"train_net": train, "test_net": [val]}
-    return SolverParameter(**fit_solver({**nets, **plan.variant.solver}, plan))
+    settings = make_settings(_make_solver_plan(net, options))
+    return SolverParameter(**{field: setting.value for field, setting in settings.items()})
+
+
+def explain_solver(name: str | NetDesign, **options: Any) -> dict[str, str]:
+    """Return where the value of each field of `solver` comes from; raises what `solver` raises.
+
+    >>> explain_solver("voc-fcn32s", base_lr=1e-9)["base_lr"]
+    'as given'
+    """
+    net, options = resolve_design(name, options)
+    return {field: setting.origin for field, setting in make_settings(_make_solver_plan(net, options)).items()}
+
+
+def _make_solver_plan(net: NetDesign, options: Mapping[str, Any]) -> BuildPlan:
+    return make_plan(net, "train", {**options, "pad": None})
 
 
 def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | SolverParameter]:
@@ -69,6 +92,12 @@ def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | Sol
     resolved = resolve_padding(net, others)
     nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
     return {**nets, "solver.prototxt": solver(net, **resolved)}
+
+
+def weigh_classes(name: str | NetDesign, **options: Any) -> tuple[float, ...]:
+    """Return the weight of each class in the loss of the net, or nothing where all count alike."""
+    net, options = resolve_design(name, options)
+    return _make_solver_plan(net, options).class_weights
 
 
 def build_net(plan: BuildPlan) -> NetParameter:

@@ -12,6 +12,7 @@ from caffe_fcn import offsets
 from caffe_fcn.netspec.blocks import conv_relu, max_pool
 from caffe_fcn.netspec.data import add_inputs, preprocess_image
 from caffe_fcn.netspec.design import Backbone, BuildPlan
+from caffe_fcn.netspec.losses import make_loss
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 
@@ -122,7 +123,7 @@ def _add_score(
 def _add_loss(n: NetSpec, plan: BuildPlan, **ignore: int) -> None:
     """Add ``loss`` for training and validation, ``accuracy`` for validation, ``prob`` for deployment."""
     if plan.training:
-        n.loss = L.SoftmaxWithLoss(n.score, n.label, loss_param=ignore, **plan.exclude_rule("deploy"))
+        n.loss = make_loss(plan, n.score, n.label, **ignore)
     if plan.includes("val"):
         n.accuracy = L.Accuracy(n.score, n.label, **ignore, **plan.include_rule("val"))
     if plan.includes("deploy"):

@@ -1,19 +1,17 @@
-"""The solvers of the catalogue's nets, as fields of SolverParameter.
+"""The usual solvers of the catalogue's nets: one for each row of the table, with its fields and who says so.
 
-The nets of the reference have the reference's solvers. A solver file lies beside the net's prototxts, and Caffe runs
-in that folder.
+The nets of the reference have the reference's solvers. `solver_fitting` fits a solver to the data set at hand and to
+what the caller asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from caffe_fcn.datasets.reference_layers.published_sets import SETS, VOC_2012_COUNTS
-from caffe_fcn.netspec.design import BuildPlan
+from caffe_fcn.netspec.design import SolverDesign
 from caffe_fcn.proto import SolverParameter
-
-SolverFields = Mapping[str, Any]
 
 _COMMON = {
     "display": 20,
@@ -23,65 +21,76 @@ _COMMON = {
     "test_initialization": False,
 }
 _REFERENCE = {**_COMMON, "momentum": 0.99, "iter_size": 1, "test_interval": 999999999}  # the solver never tests
-_SNAPSHOT = {"snapshot": 4000, "snapshot_prefix": "snapshot/train"}
+SNAPSHOT = {"snapshot": 4000, "snapshot_prefix": "snapshot/train"}
+_REFERENCE_ORIGIN = "the reference's {} solver"
 
 
-def voc_solver(base_lr: float, max_iter: int = 100000, **more: Any) -> SolverFields:
+def voc_solver(base_lr: float, max_iter: int = 100000, **more: Any) -> SolverDesign:
     """For PASCAL VOC."""
-    return {
-        **_REFERENCE,
-        **_SNAPSHOT,
-        "test_iter": [SETS["voc"].counts[1]],
-        "base_lr": base_lr,
-        "max_iter": max_iter,
-        **more,
-    }
+    return _make_reference_solver("voc", base_lr, max_iter, **SNAPSHOT, **more)
 
 
-def nyud_solver(base_lr: float) -> SolverFields:
+def nyud_solver(base_lr: float) -> SolverDesign:
     """For NYUDv2."""
-    return voc_solver(base_lr, 300000, test_iter=[SETS["nyud"].counts[1]], snapshot=2000)
+    return _make_reference_solver("nyud", base_lr, 300000, **{**SNAPSHOT, "snapshot": 2000})
 
 
-def siftflow_solver(base_lr: float) -> SolverFields:
+def siftflow_solver(base_lr: float) -> SolverDesign:
     """For SIFT Flow; without snapshots, as in the reference."""
-    return {**_REFERENCE, "test_iter": [SETS["siftflow"].counts[1]], "base_lr": base_lr, "max_iter": 300000}
+    return _make_reference_solver("siftflow", base_lr, 300000)
 
 
-def context_solver(base_lr: float) -> SolverFields:
+def context_solver(base_lr: float) -> SolverDesign:
     """For PASCAL-Context."""
-    return voc_solver(base_lr, 300000, test_iter=[SETS["pascalcontext"].counts[1]])
+    return _make_reference_solver("pascalcontext", base_lr, 300000, **SNAPSHOT)
 
 
-def epochs_solver(count: int, images: tuple[int, int], batch: int, **more: Any) -> SolverFields:
-    """``count`` epochs, each with a validation and a snapshot; ``images`` are the numbers to train and to validate."""
+def _make_reference_solver(dataset: str, base_lr: float, max_iter: int, **more: Any) -> SolverDesign:
+    counts = SETS[dataset].counts
+    fields = {**_REFERENCE, "test_iter": [counts[1]], "base_lr": base_lr, "max_iter": max_iter, **more}
+    return SolverDesign(fields, _REFERENCE_ORIGIN, counts)
+
+
+def epochs_solver(count: int, images: tuple[int, int], batch: int, source: str, **more: Any) -> SolverDesign:
+    """``count`` epochs, each with a validation and a snapshot; ``images`` are the numbers to train and to validate.
+
+    ``source`` is where the figures are published.
+    """
     train, val = images
     epoch = -(-train // batch)
     intervals = {"test_iter": [-(-val // batch)], "test_interval": epoch, "snapshot": epoch, "max_iter": count * epoch}
-    return {**_COMMON, **_SNAPSHOT, "momentum": 0.9, **intervals, **more}
+    fields = {**_COMMON, **SNAPSHOT, "momentum": 0.9, **intervals, **more}
+    return SolverDesign(fields, source, images, count)
 
 
-def fit_solver(solver: SolverFields, plan: BuildPlan) -> dict[str, Any]:
-    """The fields of a solver that tests on all images of the data set at hand, or does not test where it has none."""
-    dataset = plan.net.dataset
-    if not dataset.validates:
-        return {name: value for name, value in solver.items() if not name.startswith("test_")}
-    if dataset.counts is None or dataset.counts[1] is None:
-        return dict(solver)
-    return {**solver, "test_iter": [-(-dataset.counts[1] // plan.batch)]}
+def _make_triangles_solver(base_lr: float) -> SolverDesign:
+    """For minutes on a CPU: Adam brings the loss below a fifth of its start in about 400 iterations of 0.2 s.
+
+    DIGITS takes 150 epochs of plain SGD on a GPU: only the loss l1, which only NVIDIA's Caffe has, keeps them.
+    """
+    minutes = {"max_iter": 600, "test_interval": 300, "test_iter": [25], "snapshot": 300}
+    fields = {**_COMMON, **SNAPSHOT, **_ADAM, **minutes, "base_lr": base_lr}
+    return SolverDesign(fields, "usual for {}", SETS["triangles"].counts)
 
 
 _CPU = {"solver_mode": SolverParameter.CPU, "weight_decay": 0}  # `caffe train -gpu 0` overrules the mode
-_MINUTES = {"max_iter": 600, "test_interval": 300, "test_iter": [25], "snapshot": 300}
-_ADAM = {**_CPU, "type": "Adam", "base_lr": 1e-3, "momentum2": 0.999}
+_ADAM = {**_CPU, "type": "Adam", "base_lr": 1e-3, "momentum": 0.9, "momentum2": 0.999}
+_TUTORIAL = "the DIGITS tutorial"
+_PUBLISHED = "the published training"
 
 ALEXNET = voc_solver(1e-4, momentum=0.9, iter_size=20)
-DIGITS_VOC = epochs_solver(10, VOC_2012_COUNTS, 1, base_lr=1e-4)
-DIGITS_SYNTHIA = epochs_solver(10, SETS["synthia"].counts, 1, base_lr=1e-4)
-MNIST = epochs_solver(75, SETS["mnist"].counts, 512, **_ADAM)
-M2NIST = epochs_solver(200, SETS["m2nist"].counts, 4, **_ADAM)
-# On a CPU, Adam brings the loss of triangles below a fifth of its start in about 400 iterations of 0.2 s. DIGITS takes
-# 150 epochs of plain SGD on a GPU: only the loss l1, which only NVIDIA's Caffe has, keeps them.
-TRIANGLES_SOFTMAX = {**epochs_solver(1, SETS["triangles"].counts, 4, **_ADAM), **_MINUTES}
-TRIANGLES_L2 = {**TRIANGLES_SOFTMAX, "base_lr": 3e-3}
-TRIANGLES_L1 = epochs_solver(150, SETS["triangles"].counts, 4, base_lr=1e-7, weight_decay=0)
+# the reference has no FCN-GoogLeNet, and no solver for FCNs from other classifiers
+GOOGLENET = replace(voc_solver(1e-10), origin=_REFERENCE_ORIGIN.format("voc-fcn32s"))
+ANY_CLASSIFIER = replace(
+    ALEXNET,
+    fields={**ALEXNET.fields, "test_iter": [100]},
+    origin=_REFERENCE_ORIGIN.format("voc-fcn-alexnet"),
+    counts=None,
+)
+DIGITS_VOC = epochs_solver(10, VOC_2012_COUNTS, 1, _TUTORIAL, base_lr=1e-4)
+DIGITS_SYNTHIA = epochs_solver(10, SETS["synthia"].counts, 1, _TUTORIAL, base_lr=1e-4)
+MNIST = epochs_solver(75, SETS["mnist"].counts, 512, _PUBLISHED, **_ADAM)
+M2NIST = epochs_solver(200, SETS["m2nist"].counts, 4, _PUBLISHED, **_ADAM)
+TRIANGLES_SOFTMAX = _make_triangles_solver(1e-3)
+TRIANGLES_L2 = _make_triangles_solver(3e-3)
+TRIANGLES_L1 = epochs_solver(150, SETS["triangles"].counts, 4, "the DIGITS example", base_lr=1e-7, weight_decay=0)

@@ -1,5 +1,5 @@
 from .phase import TEST, TRAIN
-from .reading import read, read_net, read_net_or_solver, read_solver, to_text, write
+from .reading import read, read_net, read_net_or_solver, read_solver, write
 from .schema import (
     BlobProto,
     BlobShape,
@@ -13,7 +13,7 @@ from .schema import (
     V1LayerParameter,
     message,
 )
-from .text import UnknownField, parse
+from .text import UnknownField, parse, to_text
 from .upgrade import upgrade_message, upgrade_net, upgrade_solver
 from .wire import is_binary
 

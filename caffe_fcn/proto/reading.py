@@ -24,10 +24,11 @@ from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
+from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
 from caffe_fcn.proto.stripping import strip_blobs
-from caffe_fcn.proto.text import UnknownField, is_repeated, parse
+from caffe_fcn.proto.text import UnknownField, is_repeated, parse, to_text
 from caffe_fcn.proto.upgrade import upgrade_message, upgrade_net, upgrade_solver
 from caffe_fcn.proto.wire import is_binary
 
@@ -48,7 +49,7 @@ def read_net(
     >>> read_net("net.prototxt").layer[0].type
     'Input'
 
-    ``allow_unknown`` skips fields that BVLC's schema does not have, and adds them to ``notes``. A net of an older
+    ``allow_unknown`` keeps fields that no known Caffe has, as their text, and adds them to ``notes``. A net of an older
     format is upgraded to the current one, unless ``upgrade`` is false.
     Raises `PrototxtError` with file, line and column, `FileError`, or `NetError` from the upgrade.
     """
@@ -143,7 +144,7 @@ def _parse_text(
         raise
     if unknown:
         _refuse_the_other_kind(find_kind_of_text(text), kind, source, text)
-        if not message.ByteSize():
+        if all(field.name == KEPT for field, _ in message.ListFields()):
             raise PrototxtError(source, f"has nothing that a {kind.DESCRIPTOR.name} has", str(unknown[0]))
     if notes is not None:
         notes.extend(unknown)
@@ -174,13 +175,6 @@ def _name_nets(content: str | mmap.mmap) -> str:
 
 
 _LONGEST_NAMES = 500  # characters of names that an error shows
-
-
-def to_text(message: Message) -> str:
-    """A message as prototxt; floats in the shortest form that reads back to the same float32."""
-    from google.protobuf import text_format
-
-    return str(text_format.MessageToString(message))
 
 
 def write(message: Message, path: PathLike) -> None:

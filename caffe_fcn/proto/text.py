@@ -7,28 +7,36 @@ octal or hexadecimal number, and a list does not end in a comma. The errors are 
 column, and every unknown field with the nearest known spelling. Strings must be UTF-8, which C++ does
 not demand of proto2; and a text that holds more than a million messages or unknown fields is refused.
 
-Unknown fields can be skipped. An unknown value of an enum cannot, since the default would take its place, which is
-another type or another pooling; the one exception is ``engine``, which says who computes a layer, and not what.
+Fields that forks of Caffe have are read by name (`proto.dialects`); those of which no more than the name is known, and
+what a fork's own message or a layer of a fork's type holds, are kept as their text (`proto.kept_fields`). Other unknown
+fields are errors, unless the caller allows them; then they are kept, too. An unknown value of an enum of BVLC's is an
+error always, since the default would take its place, which is another type or another pooling; the one exception is
+``engine``, which says who computes a layer, and not what.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_fcn.errors import PrototxtError, nearest
+from caffe_fcn.proto.comments import add_comments
+from caffe_fcn.proto.dialects.table import PRIVATE, current_type, is_bvlcs_type, is_known, v1_type
+from caffe_fcn.proto.kept_fields import keep_field, kept_name, write_out
 from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.tokens import Tokens
 
 _DEPTH = 64  # nets nest four deep; a bound keeps a hostile file from exhausting the stack
 _MOST = 1_000_000  # messages, or unknown fields: each takes a hundred times the memory of its text
 _CLOSER = {"{": "}", "<": ">"}
-_HARMLESS_ENUMS = {"engine"}  # BVLC's DEFAULT, CAFFE and CUDNN; forks have their own, such as MKL2017
+_HARMLESS_ENUMS = {"engine"}  # BVLC's DEFAULT, CAFFE and CUDNN; forks have their own
+_FORK_ENGINES = {"MKL2017", "MKLDNN", "LIBDNN", "INTEL_SPATIAL"}  # of the forks intel and opencl
+_Strange: TypeAlias = tuple[int, Descriptor, str, str]  # an unknown field: where, in what message, name, unknown value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class UnknownField:
 
 
 def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bool = False) -> list[UnknownField]:
-    """Fill ``message`` from prototxt; returns the unknown fields that were skipped.
+    """Fill ``message`` from prototxt; returns the unknown fields, which it keeps as their text.
 
     >>> from caffe_fcn.proto import NetParameter
     >>> net = NetParameter()
@@ -66,17 +74,39 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
     if "\0" in text:
         parser.fail("has a zero byte, which ends a text for Caffe", "remove it", text.index("\0"))
     parser.parse_message(message, "", 0)
-    if parser.unknown and not allow_unknown:
-        first, *others = parser.unknown
+    strange = sorted(parser.strange, key=lambda each: each[0])
+    unknown = [
+        UnknownField(parser.locate(start), descriptor.name, _shorten(name), _shorten(value))
+        for start, descriptor, name, value in strange
+    ]
+    if unknown and not allow_unknown:
+        first, *others = unknown
         more = f", and {len(others)} more: {_list_fields(others)}" if others else ""
         raise PrototxtError(
             first.where,
             f"{first.message} has no field '{first.name}'{more}",
-            nearest(first.name, parser.known_beside_it) or "`allow_unknown` passes over such fields",
+            nearest(first.name, message_fields(strange[0][1])) or "`allow_unknown` keeps such fields",
         )
     if missing := message.FindInitializationErrors():
         raise PrototxtError(source, f"required field {missing[0]} is missing", f"set {missing[0]}")
-    return parser.unknown
+    return unknown
+
+
+def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:
+    """A message as prototxt; floats in the shortest form that reads back to the same float32.
+
+    ``comments`` has a comment for each field of the message that gets one. It stands behind the field, or above all
+    of them where every field has the same.
+
+    >>> from caffe_fcn.proto import SolverParameter
+    >>> print(to_text(SolverParameter(max_iter=20, display=5), {"max_iter": "two epochs"}), end="")
+    display: 5
+    max_iter: 20  # two epochs
+    """
+    from google.protobuf import text_format
+
+    text = write_out(str(text_format.MessageToString(message)))
+    return add_comments(text, comments) if comments else text
 
 
 def top_level_fields(text: str) -> Iterator[str]:
@@ -108,6 +138,18 @@ def message_fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
 _FIELDS: dict[str, dict[str, FieldDescriptor]] = {}
 
 
+def _is_expected(descriptor: Descriptor, name: str) -> bool:
+    """Whether a field outside the schema is known by its name, or lies in a message that forks alone have."""
+    return descriptor.fields[0].number >= PRIVATE or is_known(descriptor.name, name)
+
+
+def _is_forks_layer(message: Any) -> bool:
+    """Whether a message is a layer of a type that BVLC's Caffe does not have: such a layer has settings of its own."""
+    if message.DESCRIPTOR.name == "LayerParameter":
+        return bool(message.type) and not is_bvlcs_type(message.type)
+    return message.DESCRIPTOR.name == "V1LayerParameter" and "type" in map(kept_name, message.kept_fields)
+
+
 def _list_fields(unknown: list[UnknownField], most: int = 5) -> str:
     names = [f"'{field.name}' at {':'.join(field.where.rsplit(':', 2)[1:])}" for field in unknown[:most]]
     return ", ".join(names) + (" ..." if len(unknown) > most else "")
@@ -117,9 +159,9 @@ class _Parser(Tokens):
     def __init__(self, text: str, source: str, allow_unknown: bool) -> None:
         super().__init__(text, source)
         self.allow_unknown = allow_unknown
-        self.unknown: list[UnknownField] = []
-        self.known_beside_it: dict[str, FieldDescriptor] = {}  # of the first unknown field
+        self.strange: list[_Strange] = []
         self.messages = 0
+        self.kept = 0
 
     def take(self, mark: str) -> bool:
         if self.token == mark and self.kind == "mark":
@@ -135,13 +177,6 @@ class _Parser(Tokens):
     def quote_token(self) -> str:
         return repr(_shorten(self.token))
 
-    def note_unknown(self, descriptor: Descriptor, position: int, name: str, value: str = "") -> None:
-        if len(self.unknown) == _MOST:
-            self.fail(f"has more than {_MOST} unknown fields", "this is neither a net nor a solver", position)
-        if not self.unknown:
-            self.known_beside_it = message_fields(descriptor)
-        self.unknown.append(UnknownField(self.locate(position), descriptor.name, _shorten(name), _shorten(value)))
-
     # The grammar.
 
     def parse_message(self, message: Message, closer: str, depth: int, opened: int = 0) -> None:
@@ -153,6 +188,7 @@ class _Parser(Tokens):
         descriptor = message.DESCRIPTOR
         fields = message_fields(descriptor)
         seen: set[str] = set()
+        strange: list[_Strange] = []
         while not (self.take(closer) if closer else not self.kind):
             if not self.kind:
                 self.fail(f"'{closer}' of {descriptor.name} is missing", "close the message", opened)
@@ -160,18 +196,84 @@ class _Parser(Tokens):
             if self.kind != "name":
                 self.fail_expecting("a field name")
             self.advance()
-            if name not in fields:
-                self.note_unknown(descriptor, start, name)
-                self.skip_field(depth)
+            field = fields.get(name)
+            if field is None:
+                if not _is_expected(descriptor, name):
+                    strange.append((start, descriptor, name, ""))
+                self.keep_field(message, start, depth)
+            elif field.number >= PRIVATE:
+                self.parse_fork_field(message, field, start, depth, name in seen)
             else:
-                field = fields[name]
-                if not is_repeated(field):
-                    if name in seen:
-                        self.fail(f"'{name}' is given twice in {descriptor.name}", "keep one of them", start)
-                    seen.add(name)
-                self.parse_field(message, field, depth)
+                if not is_repeated(field) and name in seen:
+                    self.fail(f"'{name}' is given twice in {descriptor.name}", "keep one of them", start)
+                if name == "type" and descriptor.name == "V1LayerParameter":
+                    self.parse_v1_type(message, field, start, depth)
+                else:
+                    self.parse_field(message, field, depth)
+                    if name in _HARMLESS_ENUMS and not message.HasField(name):
+                        keep_field(message, self.text[start : self.previous_end])
+            seen.add(name)
             if self.kind == "mark" and self.token in ",;":
                 self.advance()
+        if strange and not _is_forks_layer(message):
+            self.strange += strange
+
+    def keep_field(self, message: Message, start: int, depth: int) -> None:
+        """Keep the field that starts at ``start`` and whose name has been read."""
+        self.kept += 1
+        if self.kept > _MOST:
+            self.fail(f"has more than {_MOST} unknown fields", "this is neither a net nor a solver", start)
+        self.skip_field(depth)
+        keep_field(message, self.text[start : self.previous_end])
+
+    def parse_v1_type(self, message: Message, field: FieldDescriptor, start: int, depth: int) -> None:
+        """Read the type of a layer of the V1 format; some forks write it in quotes, or have types of their own."""
+        before = self.state()
+        self.take(":")
+        quoted = self.kind == "string"
+        name = self.unquote().decode(errors="replace") if quoted else self.token
+        by_name = field.enum_type.values_by_name
+        v1_name = (name if name in by_name else v1_type(name)) if quoted else name
+        if v1_name in by_name:
+            message.type = by_name[v1_name].number  # type: ignore[attr-defined]
+            self.restore(before)
+            self.skip_field(depth)
+            return
+        is_forks = current_type(name) is not None
+        self.restore(before)
+        if not (quoted or is_forks or (self.allow_unknown and self.kind == "name")):
+            self.parse_field(message, field, depth)
+            return
+        if not (quoted or is_forks):
+            self.strange.append((start, field.containing_type, field.name, name))
+        self.keep_field(message, start, depth)
+
+    def parse_fork_field(self, message: Message, field: FieldDescriptor, start: int, depth: int, again: bool) -> None:
+        """Read a field that forks have; what our schema's idea of it does not fit is kept as it is written."""
+        before = self.state()
+        strange = len(self.strange)
+        count = len(getattr(message, field.name)) if is_repeated(field) else 0
+        if not again or is_repeated(field):
+            try:
+                self.parse_field(message, field, depth)
+            except PrototxtError:
+                if is_repeated(field):
+                    del getattr(message, field.name)[count:]
+                else:
+                    message.ClearField(field.name)
+            else:
+                return
+        self.restore(before)
+        del self.strange[strange:]
+        self.keep_field(message, start, depth)
+
+    def state(self) -> tuple[str, str, int, int, int]:
+        """The place of the parser, for `restore`."""
+        return self.kind, self.token, self.start, self.end, self.previous_end
+
+    def restore(self, state: tuple[str, str, int, int, int]) -> None:
+        """Go back to a place."""
+        self.kind, self.token, self.start, self.end, self.previous_end = state
 
     def parse_field(self, message: Message, field: FieldDescriptor, depth: int) -> None:
         colon = self.take(":")
@@ -320,8 +422,10 @@ class _Parser(Tokens):
         if number is not None and abs(number) < 2**31 and number in by_number:  # which counts modulo 2**32
             return number
         value = _shorten(f"{'-' * negative}{token}")
+        if field.name in _HARMLESS_ENUMS and value in _FORK_ENGINES:
+            return None
         if field.name in _HARMLESS_ENUMS and self.allow_unknown:
-            self.note_unknown(field.containing_type, start, field.name, value)
+            self.strange.append((start, field.containing_type, field.name, value))
             return None
         known = list(by_name.keys())
         mend = nearest(value.upper(), known) or f"one of {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}"

@@ -38,6 +38,8 @@ _RUN = {
 class Tokens:
     """The tokens of a text, of which one is current: its ``kind``, its text (``token``), its ``start`` and ``end``.
 
+    ``previous_end`` is where the token before it ends.
+
     The kind is ``name``, ``mark``, ``integer``, ``float``, ``string`` (with its quotes), or empty at the end.
     """
 
@@ -50,6 +52,7 @@ class Tokens:
 
     def advance(self) -> None:
         """Move to the next token; raises `PrototxtError` where the text has none that the format knows."""
+        self.previous_end = self.end
         match = _TOKEN.match(self.text, self.end)
         while match and match.lastindex == _COMMENT:
             match = _TOKEN.match(self.text, match.end())

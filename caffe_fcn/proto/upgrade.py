@@ -17,7 +17,10 @@ from typing import Any, Literal
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.proto.copying import replace_layers
+from caffe_fcn.proto.dialects.table import current_type
+from caffe_fcn.proto.kept_fields import kept_name
 from caffe_fcn.proto.schema import LayerParameter, Message, NetParameter, SolverParameter, V1LayerParameter
+from caffe_fcn.proto.text import parse, to_text
 
 
 def upgrade_message(message: NetParameter | SolverParameter) -> list[str]:
@@ -43,7 +46,7 @@ def upgrade_net(net: NetParameter) -> list[str]:
             raise NetError("net", "has both 'layer' and 'layers' fields", "keep to one format")
         for layer in _list_v1_layers(net, notes):
             _move_transformation(layer)
-            if not layer.HasField("type"):  # or one unknown to the schema, which protobuf drops from binary files
+            if not layer.HasField("type") and not _kept_type(layer):  # or one unknown to the schema, in a binary file
                 notes.append(f"layer {layer.name!r}: BVLC Caffe does not know its type, left out")
             _convert_v1(net, layer)
         del net.layers[:]
@@ -117,9 +120,9 @@ def _remove_padding_layers(layers: Iterable[V1LayerParameter]) -> list[V1LayerPa
 
 def _convert_v0(connection: V1LayerParameter, notes: list[str]) -> V1LayerParameter:
     old = connection.layer
-    layer = V1LayerParameter(bottom=connection.bottom, top=connection.top)
+    layer = V1LayerParameter(bottom=connection.bottom, top=connection.top, kept_fields=connection.kept_fields)
     for field, value in old.ListFields():
-        if field.name in ("name", "blobs", "blobs_lr", "weight_decay"):
+        if field.name in ("name", "blobs", "blobs_lr", "weight_decay", "kept_fields"):
             _set_field(layer, field.name, value)
         elif field.name == "type":
             if value not in _V0_TYPES:
@@ -248,7 +251,10 @@ _DATA_PARAMS: dict[str, Literal["data_param", "image_data_param", "window_data_p
 
 def _convert_v1(net: NetParameter, old: V1LayerParameter) -> None:
     layer = net.layer.add()
+    known = layer.DESCRIPTOR.fields_by_name
     for field, value in old.ListFields():
+        if field.name == "kept_fields":
+            continue
         if field.name in _V1_PARAM_SPEC:
             name = _V1_PARAM_SPEC[field.name]
             for index, item in enumerate(value):
@@ -257,8 +263,24 @@ def _convert_v1(net: NetParameter, old: V1LayerParameter) -> None:
                 setattr(layer.param[index], name, item)
         elif field.name == "type":
             layer.type = _V1_TYPES[_enum_name(old, "type")]
-        else:
+        elif field.name in known:
             _set_field(layer, field.name, value)
+        else:
+            parse(to_text(type(old)(**{field.name: value})), layer, allow_unknown=True)
+    for text in old.kept_fields:  # some of them are fields of the current format
+        if kept_name(text) != "type":
+            parse(text, layer, allow_unknown=True)
+        else:
+            layer.type = _kept_type(old)
+
+
+def _kept_type(layer: V1LayerParameter) -> str:
+    """The type of a layer that the V1 format of BVLC's Caffe does not have; "" where there is none."""
+    for text in layer.kept_fields:
+        if kept_name(text) == "type":
+            value = text.partition(":")[2].strip()
+            return value.strip("\"'") if value[0] in "\"'" else current_type(value) or value
+    return ""
 
 
 _V1_PARAM_SPEC = {

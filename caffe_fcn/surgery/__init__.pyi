@@ -2,6 +2,7 @@ from .channels import FoldedMean, change_channels, fold_mean
 from .classes import expand, interp, select
 from .donors import Donor
 from .edits import Edit
+from .filling import fill
 from .folding import Folded, fold
 from .recipes import RECIPES, Recipe, find_recipe, recipe
 from .report import Parameter, Report
@@ -43,6 +44,7 @@ __all__ = [
     "convert",
     "differences",
     "expand",
+    "fill",
     "find_recipe",
     "fold",
     "fold_mean",

@@ -16,7 +16,7 @@ from caffe_fcn.proto.copying import bypass_layers, copy_message
 from caffe_fcn.surgery.donors import load_net
 from caffe_fcn.surgery.edits import Edit, add_mean_channel, fold_shift, reverse_channels, sum_channels
 from caffe_fcn.weights.formats import open_weights, save_weights
-from caffe_fcn.weights.layers import Layer, locate
+from caffe_fcn.weights.layers import Layer, Weights, locate
 
 # The edits of `change_channels`, by name
 CHANNELS = {"bgrd": add_mean_channel, "grey": sum_channels, "swap": reverse_channels}
@@ -68,22 +68,55 @@ def fold_mean(
     `NetError` where there is neither, or where another layer stands before the convolution.
     """
     deploy = select_phase(load_net(net))
+    with open_weights(weights) as opened, files.write_together():
+        raw, layers, folded = fold_mean_layer(deploy, opened, mean)
+        save_weights(output, layers, opened.head)
+        files.write_text(net_output, proto.to_text(raw))
+    return folded
+
+
+def fold_mean_layer(
+    deploy: NetParameter, weights: Weights, mean: Sequence[float] = (), scale: float = 1.0
+) -> tuple[NetParameter, list[Layer], FoldedMean]:
+    """Return a net of the TEST phase that takes raw pixels, its weights, and what the first convolution has taken in.
+
+    The net took (pixel - ``mean``) * ``scale`` before. Raises what `fold_mean` raises.
+    """
     conv, power = _find_first_convolution(Graph(deploy))
     if power is None and not mean:
         raise NetError("net", "has no Power layer before its first convolution", "give the `mean` B,G,R")
     affine = layer_type(power.type).affine if power else None
-    scale, offset = affine.factors(power.layer, ()) if power and affine else (1.0, 0.0)
-    shift = tuple(offset - scale * each for each in mean) or (offset,)
+    factor, offset = affine.factors(power.layer, ()) if power and affine else (1.0, 0.0)
+    shift = tuple(offset - factor * scale * each for each in mean) or (offset,)
     raw = copy_message(deploy)
     bypass_layers(raw, {power.name} if power else ())
-    with open_weights(weights) as opened, files.write_together():
-        layers = _apply_edits(opened.layers, {conv.name: fold_shift(shift, scale)}, weights)
-        if power:
-            layers = [layer for layer in layers if layer.name != power.name]
-        save_weights(output, layers, opened.head)
-        files.write_text(net_output, proto.to_text(raw))
+    layers = _apply_edits(weights.layers, {conv.name: fold_shift(shift, factor * scale)}, weights.path)
+    if power:
+        layers = [layer for layer in layers if layer.name != power.name]
     border = max(math.ceil(window.pad / window.stride) for window in windows(conv.layer))
-    return FoldedMean(conv.name, scale, shift, border, power.name if power else "")
+    return raw, layers, FoldedMean(conv.name, factor * scale, shift, border, power.name if power else "")
+
+
+def takes_mean(deploy: NetParameter) -> bool:
+    """Whether the first convolution of a net of the TEST phase can take in a mean exactly.
+
+    It does where it alone reads the image (but for Crop layers, which take only its size), has a bias and weights of
+    its own, and does not pad.
+    """
+    try:
+        conv, power = _find_first_convolution(Graph(deploy))
+    except NetError:
+        return False
+    readers = (power or conv).bottoms[0].readers
+    others = [each for each in readers if each is not (power or conv) and layer_type(each.type).kind is not Kind.CROP]
+    shares_weights = any(spec.name for spec in conv.layer.param)
+    pads = any(window.pad for window in windows(conv.layer))
+    return not (others or shares_weights or pads) and conv.layer.convolution_param.bias_term
+
+
+def has_power(deploy: NetParameter) -> bool:
+    """Whether a Power layer stands between the image and the first convolution; raises `NetError` as `fold_mean`."""
+    return _find_first_convolution(Graph(deploy))[1] is not None
 
 
 def _find_first_convolution(graph: Graph) -> tuple[Node, Node | None]:

@@ -46,20 +46,28 @@ def fold(net: NetParameter | PathLike, weights: PathLike, net_output: PathLike, 
     Raises `NetError` where there is nothing to fold, `WeightsError` where the weights lack a layer.
     """
     deploy = select_phase(load_net(net))
-    chains = list(_find_chains(Graph(deploy)))
-    if not chains:
+    if not any(_find_chains(Graph(deploy))):
         raise NetError("net", "no BatchNorm or Scale follows a convolution alone", "there is nothing to fold")
-    result = _rewire(deploy, chains)
     with open_weights(weights) as opened, files.write_together():
-        tensors = {layer.name: layer.tensors for layer in opened.layers}
-        tensors |= {host.name: _fold_chain(opened, host, chain) for host, chain in chains}
-        layers = [
-            Layer(layer.name, tensors.get(layer.name, ()), layer.type, layer.SerializeToString())
-            for layer in result.layer
-        ]
+        result, layers, folded = fold_layers(deploy, opened)
         save_weights(output, layers, NetParameter(name=result.name).SerializeToString())
         files.write_text(net_output, proto.to_text(result))
-    return [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
+    return folded
+
+
+def fold_layers(deploy: NetParameter, weights: Weights) -> tuple[NetParameter, list[Layer], list[Folded]]:
+    """Return a net of the TEST phase and its weights without the layers that can be folded, and what was folded.
+
+    The weights have a layer for each of the net's. Raises `WeightsError` where they lack a layer that is folded.
+    """
+    chains = list(_find_chains(Graph(deploy)))
+    result = _rewire(deploy, chains)
+    tensors = {layer.name: layer.tensors for layer in weights.layers}
+    tensors |= {host.name: _fold_chain(weights, host, chain) for host, chain in chains}
+    layers = [
+        Layer(layer.name, tensors.get(layer.name, ()), layer.type, layer.SerializeToString()) for layer in result.layer
+    ]
+    return result, layers, [Folded(host.name, tuple(node.name for node in chain)) for host, chain in chains]
 
 
 def _find_chains(graph: Graph) -> Iterator[tuple[Node, list[Node]]]:

@@ -48,23 +48,34 @@ _ORDER = "it normalizes before it pools, the FCN after"
 _SCORE = "score_fr (starts at zero) and, slowly, all other layers"
 
 RECIPES = {
-    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}", published="bvlc_alexnet"),
-    "caffenet": Recipe(
-        "voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE, published="bvlc_reference_caffenet"
+    "alexnet": Recipe("voc-fcn-alexnet", (_ALEXNET,), f"{_SCORE}; {_ORDER}", published="alexnet"),
+    "caffenet": Recipe("voc-fcn-alexnet", ("bvlc_reference_caffenet.caffemodel",), _SCORE, published="caffenet"),
+    "vgg16": Recipe("voc-fcn32s", (_VGG,), _SCORE, published="vgg16"),
+    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE, published="googlenet"),
+    "16s": Recipe(
+        "voc-fcn16s",
+        ("a trained voc-fcn32s",),
+        "score_pool4 (starts at zero) and all other layers",
+        published="voc-fcn32s",
     ),
-    "vgg16": Recipe("voc-fcn32s", (_VGG,), _SCORE),
-    "googlenet": Recipe("voc-fcn32s-googlenet", ("bvlc_googlenet.caffemodel",), _SCORE, published="bvlc_googlenet"),
-    "16s": Recipe("voc-fcn16s", ("a trained voc-fcn32s",), "score_pool4 (starts at zero) and all other layers"),
-    "8s": Recipe("voc-fcn8s", ("a trained voc-fcn16s",), "score_pool3 (starts at zero) and all other layers"),
-    "8s-atonce": Recipe("voc-fcn8s-atonce", (_VGG,), "score_fr, score_pool4, score_pool3 (zero) and all other layers"),
-    "nyud-color": Recipe("nyud-fcn32s-color", (_VGG,), _SCORE),
-    "nyud-hha": Recipe("nyud-fcn32s-hha", (_VGG,), _SCORE),
+    "8s": Recipe(
+        "voc-fcn8s",
+        ("a trained voc-fcn16s",),
+        "score_pool3 (starts at zero) and all other layers",
+        published="voc-fcn16s",
+    ),
+    "8s-atonce": Recipe(
+        "voc-fcn8s-atonce", (_VGG,), "score_fr, score_pool4, score_pool3 (zero) and all other layers", published="vgg16"
+    ),
+    "nyud-color": Recipe("nyud-fcn32s-color", (_VGG,), _SCORE, published="vgg16"),
+    "nyud-hha": Recipe("nyud-fcn32s-hha", (_VGG,), _SCORE, published="vgg16"),
     "nyud-color-d": Recipe(
         "nyud-fcn32s-color-d",
         (_VGG,),
         _SCORE,
         renames={"conv1_1": "conv1_1_bgrd"},
         edits={"conv1_1": add_mean_channel},
+        published="vgg16",
     ),
     "nyud-color-hha": Recipe(
         "nyud-fcn32s-color-hha",
@@ -72,14 +83,34 @@ RECIPES = {
         "nothing that is new: both streams are trained, their scores are averaged",
         suffixes=("color", "hha"),
     ),
-    "siftflow-32s": Recipe("siftflow-fcn32s", (_VGG,), "score_fr_sem, score_fr_geo (zero) and all other layers"),
-    "siftflow-16s": Recipe(
-        "siftflow-fcn16s", ("a trained siftflow-fcn32s",), "score_pool4_sem, score_pool4_geo (zero)"
+    "siftflow-32s": Recipe(
+        "siftflow-fcn32s", (_VGG,), "score_fr_sem, score_fr_geo (zero) and all other layers", published="vgg16"
     ),
-    "siftflow-8s": Recipe("siftflow-fcn8s", ("a trained siftflow-fcn16s",), "score_pool3_sem, score_pool3_geo (zero)"),
-    "pascalcontext-32s": Recipe("pascalcontext-fcn32s", (_VGG,), _SCORE),
-    "pascalcontext-16s": Recipe("pascalcontext-fcn16s", ("a trained pascalcontext-fcn32s",), "score_pool4 (zero)"),
-    "pascalcontext-8s": Recipe("pascalcontext-fcn8s", ("a trained pascalcontext-fcn16s",), "score_pool3 (zero)"),
+    "siftflow-16s": Recipe(
+        "siftflow-fcn16s",
+        ("a trained siftflow-fcn32s",),
+        "score_pool4_sem, score_pool4_geo (zero)",
+        published="siftflow-fcn32s",
+    ),
+    "siftflow-8s": Recipe(
+        "siftflow-fcn8s",
+        ("a trained siftflow-fcn16s",),
+        "score_pool3_sem, score_pool3_geo (zero)",
+        published="siftflow-fcn16s",
+    ),
+    "pascalcontext-32s": Recipe("pascalcontext-fcn32s", (_VGG,), _SCORE, published="vgg16"),
+    "pascalcontext-16s": Recipe(
+        "pascalcontext-fcn16s",
+        ("a trained pascalcontext-fcn32s",),
+        "score_pool4 (zero)",
+        published="pascalcontext-fcn32s",
+    ),
+    "pascalcontext-8s": Recipe(
+        "pascalcontext-fcn8s",
+        ("a trained pascalcontext-fcn16s",),
+        "score_pool3 (zero)",
+        published="pascalcontext-fcn16s",
+    ),
     "m2nist": Recipe(
         "m2nist-fcn",
         ("a trained m2nist-cnn",),

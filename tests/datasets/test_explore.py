@@ -18,8 +18,10 @@ from browser import PROGRAMS, Browser
 from PIL import Image
 
 from caffe_fcn import datasets
+from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.datasets.formats import folder, triangles
 from caffe_fcn.datasets.inspect import explore
+from caffe_fcn.datasets.inspect.variations import make_variations
 from caffe_fcn.datasets.records import palette, png
 
 HOSTILE = "</script><img src=x onerror='window.broken=1'>\"&amp; {{data}}"
@@ -162,6 +164,62 @@ def test_the_sheet_shows_image_label_overlay_and_the_legend(made: Path) -> None:
     assert (overlay[30, 60] == [200, 0, 0]).all()  # background
     np.testing.assert_allclose(overlay[30, 20], 0.45 * np.array([200, 0, 0]) + 0.55 * np.array([128, 0, 0]), atol=2)
     assert (sheet[-25:] == palette.make_voc_palette()[2]).all(axis=2).any()
+
+
+def test_augmented_forms_stand_beside_their_record(browser: Browser, made: Path) -> None:
+    """Mirror images: class 1 is on the right then."""
+    transforms = parse_transforms("flip=1,crop=120x200")
+    pairs = datasets.open(made / "set")
+    views = explore.make_views(pairs, 3, 256, transforms=transforms)
+    (made / "augmented.html").write_text(explore.render_page({"train": (pairs, views)}, HOSTILE, None, transforms))
+    browser.open(made / "augmented.html")
+    assert browser.errors == []
+    assert texts(browser, "figure:first-of-type .done") == ["original", *["mirrored"] * 5]
+    assert texts(browser, "#facts")[0].endswith("augmented by flip 1, crop 120 x 200")
+    assert browser.run("document.querySelectorAll('figure:first-of-type img').length") == 12
+    assert len(views[0].forms) == 5 and views[0].forms[0].image.size == (200, 120)
+    label = np.asarray(views[0].forms[0].label)
+    inside = np.flatnonzero((label != 255).any(axis=0))  # the window is wider than the image
+    assert inside.size == 160
+    np.testing.assert_array_equal(label[:, inside], pairs.label(0)[0][:, ::-1])
+
+
+def test_the_sheet_shows_augmented_forms(made: Path) -> None:
+    pairs = datasets.open(made / "set")
+    sheet = explore.render_sheet(pairs, explore.make_views(pairs, 2, 160, transforms={"flip": 1}))
+    overlays = [sheet[8 : 8 + 120, 8 + place * 168 :][:, :160] for place in range(6)]
+    for form in overlays[1:]:
+        np.testing.assert_array_equal(form, overlays[0][:, ::-1])
+    assert not np.array_equal(overlays[0], overlays[0][:, ::-1])
+
+
+def test_a_form_is_always_the_same(made: Path) -> None:
+    pairs, transforms = datasets.open(made / "set"), parse_transforms("default")
+    one, other = (list(make_variations(pairs, 3, transforms)) for _ in range(2))
+    for first, second in zip(one, other, strict=True):
+        assert first.text == second.text
+        np.testing.assert_array_equal(first.image, second.image)
+        np.testing.assert_array_equal(first.label, second.label)
+    assert len({each.text for each in one}) == 5
+
+
+def test_forms_of_a_set_with_a_class_for_each_image(tmp_path: Path, cli) -> None:
+    """A database alone has no label images: the images alone are augmented."""
+    triangles.build(tmp_path / "set", 4, val_percent=0)
+    shutil.rmtree(tmp_path / "set/train_labels")
+    (tmp_path / "set/dataset.json").unlink()
+    pairs = datasets.open(tmp_path / "set/train_images")
+    forms = list(make_variations(pairs, 0, parse_transforms("flip,colour")))
+    assert len(forms) == 5 and all(form.label is None for form in forms)
+
+
+def test_the_command_shows_forms_by_the_options_of_net_build(made: Path, tmp_path: Path, cli) -> None:
+    ran = cli("data", "explore", made / "set", "--augmented", "-o", tmp_path / "a.html", "--count", 2)
+    assert ran.status == 0 and "augmented by" in (tmp_path / "a.html").read_text()
+    ran = cli("data", "explore", made / "set", "--augment", "rotate=5", "-o", tmp_path / "b.html", "--count", 2)
+    assert ran.status == 0 and '"transforms":"rotate 5"' in (tmp_path / "b.html").read_text()
+    ran = cli("data", "explore", made / "set", "--augment", "rotate=999", "-o", tmp_path / "c.html")
+    assert ran.status == 2 and ran.err.startswith("error: --augment: rotate cannot be '999'")
 
 
 def test_of_a_large_set_records_at_equal_distances_are_shown(tmp_path: Path) -> None:

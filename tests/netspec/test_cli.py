@@ -101,7 +101,7 @@ BAD = {
     "voc-fcn8s --phase train --classes many -o -": "error: caffe-fcn net build: Invalid value for '--classes'",
     "voc-fcn8s --phase train --mean 1,2 -o -": "error: mean: (1.0, 2.0) does not fit 3 channel(s)",
     "voc-fcn8s --phase deploy --size 500by500 -o -": "error: caffe-fcn net build: Invalid value for '--size'",
-    "voc-fcn8s --phase train --loss l2 -o -": "error: voc-fcn8s: has no option 'loss'",
+    "voc-fcn8s --phase train --loss l2 -o -": "error: voc-fcn8s: has no loss 'l2'",
     "voc-fcn8s --phase train -o nowhere/net": "error: nowhere/net: no such file or directory (check the path)",
     "voc-fcn8s --phase train -o folder": "error: folder: is a folder (name a file)",
     "voc-fcn8s -o file": "error: file: ",

@@ -176,7 +176,7 @@ MISTAKES = {
     "voc-fcn8: the catalogue has no such net (did you mean voc-fcn8s?)": ("voc-fcn8", "train", {}),
     "phase: no phase 'trian' (did you mean train?)": ("voc-fcn8s", "trian", {}),
     "voc-fcn8s: has no option 'clases' (did you mean classes?)": ("voc-fcn8s", "train", {"clases": 2}),
-    "voc-fcn8s: has no option 'loss'": ("voc-fcn8s", "train", {"loss": "l2"}),
+    "voc-fcn8s: has no loss 'l2' (one of softmax, infogain)": ("voc-fcn8s", "train", {"loss": "l2"}),
     "classes: cannot be 0 (it takes whole numbers from 1 to 2147483647)": ("voc-fcn8s", "train", {"classes": 0}),
     "classes: cannot be 2.5": ("voc-fcn8s", "train", {"classes": 2.5}),
     "voc-fcn8s: learns 1 labelling(s), not 2": ("voc-fcn8s", "train", {"classes": (3, 4)}),

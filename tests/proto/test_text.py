@@ -115,15 +115,21 @@ def test_unicode_escapes_are_code_points() -> None:
     assert net.name == "café \N{GRINNING FACE}"
 
 
-def test_unknown_fields_are_passed_over_on_request_and_named() -> None:
-    text = 'name: "x" detect { a: [1, 2] b < c: "d" > } layer { name: "l" forward_type: FLOAT16 }'
+def test_unknown_fields_are_kept_on_request_and_named() -> None:
+    text = 'name: "x" detect { a: [1, 2] b < c: "d" > } layer { name: "l" colour: RED # so\n bottom: "b" shade: -3 }'
     net = proto.NetParameter()
     unknown = proto.parse(text, net, "net", allow_unknown=True)
     assert net.name == "x" and net.layer[0].name == "l"
     assert [str(field) for field in unknown] == [
         "net:1:11: NetParameter has no field 'detect'",
-        "net:1:63: LayerParameter has no field 'forward_type'",
+        "net:1:63: LayerParameter has no field 'colour'",
+        "net:2:14: LayerParameter has no field 'shade'",
     ]
+    assert list(net.kept_fields) == ['detect { a: [1, 2] b < c: "d" > }']
+    assert list(net.layer[0].kept_fields) == ["colour: RED", "shade: -3"]
+    again = proto.NetParameter()
+    proto.parse(proto.to_text(net), again, "net", allow_unknown=True)
+    assert again == net
 
 
 def test_binary_nets_are_read_without_their_weights(tmp_path: Path) -> None:

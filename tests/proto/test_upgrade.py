@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
+from caffe_fcn.proto.dialects.table import PRIVATE
 from caffe_fcn.proto.schema import message
 
 Judge = Callable[[Any], Any]
@@ -176,10 +177,10 @@ def test_every_field_of_every_type_goes_where_caffe_puts_it(caffes_upgrade: Judg
 
 
 def full(kind: Any, **fixed: Any) -> Any:
-    """A message with every field set to something that is not its default."""
+    """A message with every field of BVLC's set to something that is not its default."""
     made = kind()
     for field in kind.DESCRIPTOR.fields:
-        if field.name in _LEFT_OUT:
+        if field.name in _LEFT_OUT or field.number >= PRIVATE:
             continue
         value = fixed.get(field.name) or _something(field)
         if not field.has_presence:
@@ -204,8 +205,9 @@ def _something(field: Any) -> Any:
 
 
 def messages(kind: Any, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Messages of a class with any of its fields, set to anything; ``fixed`` ones as given."""
-    fields = {field.name: _values(field) for field in kind.DESCRIPTOR.fields if field.name not in _LEFT_OUT}
+    """Messages of a class with any of BVLC's fields, set to anything; ``fixed`` ones as given."""
+    bvlcs = [field for field in kind.DESCRIPTOR.fields if field.number < PRIVATE]
+    fields = {field.name: _values(field) for field in bvlcs if field.name not in _LEFT_OUT}
     return st.fixed_dictionaries(fixed, optional={k: v for k, v in fields.items() if k not in fixed}).map(
         lambda values: kind(**values)
     )

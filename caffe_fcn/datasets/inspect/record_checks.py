@@ -42,26 +42,31 @@ class Findings:
 
 
 def check_records(
-    pairs: Pairs, rules: Rules, workers: int = 1, progress: TaskProgress | None = None
+    pairs: Pairs,
+    rules: Rules,
+    workers: int = 1,
+    progress: TaskProgress | None = None,
+    sample: int | None = None,
 ) -> tuple[Statistics, Findings]:
-    """Check and measure every record of a split."""
+    """Check and measure every record of a split, or ``sample`` records spread over it."""
     statistics, findings = Statistics(), Findings()
     findings.add(_check_keys(pairs))
     total = len(pairs) if pairs.labels is None else min(len(pairs), len(pairs.labels))
     channels = _read_channels(pairs)
+    indices = range(0, total, max(total // sample, 1) if sample else 1)
 
     def check_chunk(start: int) -> tuple[Statistics, list[Fault]]:
         part = Statistics()
         faults: list[Fault] = []
-        for index in range(start, min(start + _CHUNK, total)):
+        for index in indices[start : start + _CHUNK]:
             faults += _check_record(pairs, index, rules, channels, part)
         return part, faults
 
-    for part, faults in map_in_order(check_chunk, range(0, total, _CHUNK), workers):
+    for part, faults in map_in_order(check_chunk, range(0, len(indices), _CHUNK), workers):
         statistics += part
         findings.add([fault for fault in faults if fault.check not in rules.allow])
         if progress:
-            progress(statistics.count, total)
+            progress(statistics.count, len(indices))
     return statistics, findings
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn.datasets.parallel import map_in_order
-from caffe_fcn.datasets.records import datum
+from caffe_fcn.datasets.records import datum, opening
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import REBUILD, Fault
 from caffe_fcn.datasets.records.opening import CountMismatchError
+from caffe_fcn.description.dataset_json import Description
+from caffe_fcn.files import PathLike
 from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import BlobProto
 
@@ -138,6 +140,22 @@ def measure(
         if progress:
             progress(statistics.count, total)
     return statistics
+
+
+def complete_statistics(
+    folder: PathLike, about: Description, split: str, workers: int = 1, progress: TaskProgress | None = None
+) -> None:
+    """Measure a split whose description has no frequencies of classes, and add the figures to ``about``.
+
+    Nothing is written, and nothing happens where no class has a name, or where the split has no labels. Raises
+    `DatasetError` where a record cannot be read.
+    """
+    known = about.splits[split].get("statistics") or {}
+    images, labels = opening.splits(folder).get(split, (None, None))
+    if "frequencies" in known or not about.classes or images is None or labels is None:
+        return
+    measured = measure(Database(images), Database(labels), workers, progress)
+    about.splits[split]["statistics"] = measured.summarize(len(about.classes), about.ignore_label)
 
 
 def encode_infogain(weights: list[float]) -> bytes:

@@ -52,9 +52,9 @@ class ListedFiles:
         if name in self._paths:
             prefetch_file(self._paths[name])
 
-    def find(self, name: str) -> Path:
+    def find_path(self, name: str) -> str:
         """Return the path of a file that is listed."""
-        return Path(self._paths[name])
+        return self._paths[name]
 
     def locate(self, name: str) -> str:
         return escape_name(self._paths.get(name, str(self.path)))
@@ -108,6 +108,6 @@ def require_listed(stores: Iterable[Store]) -> None:
             store.require_all()
 
 
-def open_files(path: PathLike) -> Store:
+def open_files(path: PathLike) -> Folder | ListedFiles:
     """Open a folder, or the list of files at ``path``; raises `FileError`."""
     return ListedFiles(path) if Path(path).is_file() else Folder(path)

@@ -84,6 +84,10 @@ class Folder:
     def prefetch(self, name: str) -> None:
         prefetch_file(self._prefix + name)
 
+    def find_path(self, name: str) -> str:
+        """Return the path of a file."""
+        return self._prefix + name
+
     def locate(self, name: str) -> str:
         return escape_name(self._prefix + name)
 

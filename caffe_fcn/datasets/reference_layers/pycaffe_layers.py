@@ -52,8 +52,8 @@ class SegData:
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         """Read param_str and the split's list; raises ValueError or TypeError for what does not fit."""
-        self.params = _parse_literal(self.param_str)
-        set_name, self.source = _find_set(self.params)
+        self.params = parse_params(self.param_str)
+        set_name, self.source = find_set(self.params)
         self.tops = list(self.params.get("tops", self.source.usual_tops))
         if len(bottom) or len(top) != len(self.tops):
             raise ValueError(f"{set_name}: needs no bottom, and the tops {', '.join(self.tops)}")
@@ -119,7 +119,8 @@ class SegDataLayer(SegData, Layer):  # type: ignore[misc]
 globals().update({source.name: SegDataLayer for source in published_sets.LAYERS.values()})
 
 
-def _parse_literal(text: str) -> Dict[str, Any]:
+def parse_params(text: str) -> Dict[str, Any]:
+    """Read a param_str; raises ValueError or TypeError where it is not the literal of a dict."""
     try:
         params = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
@@ -129,7 +130,7 @@ def _parse_literal(text: str) -> Dict[str, Any]:
     return params
 
 
-def _find_set(params: Dict[str, Any]) -> Tuple[str, published_sets.DataLayer]:
+def find_set(params: Dict[str, Any]) -> Tuple[str, published_sets.DataLayer]:
     """The name and the layer of the data set whose folders are named; raises ValueError where none has these."""
     folders = {key for key in params if key not in _OPTIONS}
     for name, source in published_sets.LAYERS.items():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from caffe_fcn.engines.arguments import require_file, require_weights
 from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.engines.caffe.find import Caffe
+from caffe_fcn.engines.caffe.python_path import make_python_path
 from caffe_fcn.errors import EngineError, nearest
 from caffe_fcn.files import PathLike
 
@@ -108,7 +109,7 @@ class CaffeEngine:
                 raise EngineError(self.name, f"has no blob {blob!r}", mend)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
+        environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "PYTHONPATH": make_python_path()}
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=self._log)
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from caffe_fcn.datasets import reference_layers
+from caffe_fcn.augmentation.joint_augmentation import FIRST_PASS
+from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.arguments import check_gpus
 from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.engines.caffe.find import Caffe
+from caffe_fcn.engines.caffe.python_path import make_python_path
 from caffe_fcn.engines.processes import Child
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
-from caffe_fcn.errors import EngineError
+from caffe_fcn.errors import EngineError, MissingExtraError, WeightsError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, wire
-
-_REFERENCE_LAYERS = Path(reference_layers.__file__).parent
 
 
 class CaffeTraining(Training):
@@ -62,7 +61,21 @@ class CaffeTraining(Training):
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []
         command = [str(caffe.binary), "train", f"-solver={path}", *start, *device]
         self._resources.callback(self._remove_broken_snapshot)
-        self._start([Child(command, {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "PYTHONPATH": _layer_path()})])
+        logging = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
+        layers = {"PYTHONPATH": make_python_path(), FIRST_PASS: str(self._count_passes())}
+        self._start([Child(command, {**logging, **layers})])
+
+    def _count_passes(self) -> int:
+        """Count the forward passes of the training net before the snapshot, from which its augmentations go on."""
+        if not self._snapshot:
+            return 0
+        try:
+            return solver_state.read(self._snapshot).iteration * int(self._param.iter_size)
+        except MissingExtraError as error:
+            self.notes.append(f"augmentations, if the net has any, start over: {error}")
+        except WeightsError:
+            pass  # Caffe says what is wrong with it
+        return 0
 
     def _observe(self, line: str) -> None:
         self._crash.read_line(line)
@@ -79,11 +92,6 @@ class CaffeTraining(Training):
         died = any(process.returncode != 0 for process in self._processes)
         if self._crash.last_snapshot and died and _is_cut_off(path):
             path.unlink(missing_ok=True)
-
-
-def _layer_path() -> str:
-    """Return the PYTHONPATH on which Caffe finds Python layers: the user's first, then the reference's own."""
-    return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(_REFERENCE_LAYERS))))
 
 
 def _gpu_arguments(caffe: Caffe, gpu: str) -> list[str]:

@@ -10,6 +10,7 @@ Batches follow one another in the order in which Caffe reads them, and start ove
 - `transform`: ``transform_param``, from pixels to a blob
 - `databases`: Data, `image_lists`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData
 - `python_layers`: Python, with tops like pycaffe's (`layer_blob`)
+- `augmentation`: Python, of joint augmentation behind data layers
 - `prefetch`: the batches of all data layers of a net, read ahead by worker processes (``__main__``)
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from caffe_fcn.engines.readers.augmentation import add_augmented_readers
 from caffe_fcn.engines.readers.datum_records import DatabaseReader
 from caffe_fcn.engines.readers.hdf5 import Hdf5Reader
 from caffe_fcn.engines.readers.image_lists import ImageListReader
@@ -36,10 +38,16 @@ _READERS: dict[Origin | None, type[Reader]] = {
 
 
 def open_data_layers(
-    net: NetParameter, training: bool, seed: int, arrays: Mapping[str, Sequence[Array]] | None = None
+    net: NetParameter,
+    training: bool,
+    seed: int,
+    arrays: Mapping[str, Sequence[Array]] | None = None,
+    earlier_passes: int = 0,
 ) -> dict[str, Reader]:
     """Open the readers of a net's data layers, by the layers' names; ``arrays`` go to its MemoryData layers.
 
+    While training, the reader of an augmentation layer takes the place of those of the data layers that only it reads
+    (see `augmentation.merge_sources`); ``earlier_passes`` goes to it.
     Raises `NetError` for a layer that lacks something, and `DatasetError` if Data layers read databases of different
     lengths, so that images would get other images' labels.
     """
@@ -52,7 +60,7 @@ def open_data_layers(
     if len(set(lengths.values())) > 1:
         (one, many), (other, fewer) = max(lengths.items(), key=_by_length), min(lengths.items(), key=_by_length)
         raise DatasetError(other, f"has {fewer} records, and {one} {many}", "build both from the same list of images")
-    return readers
+    return add_augmented_readers(net, readers, earlier_passes) if training else readers
 
 
 def open_reader(layer: LayerParameter, training: bool, seed: int, arrays: Sequence[Array] = ()) -> Reader:

@@ -21,7 +21,8 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")  # sys.stdout may be unbuffered, and then writes only a part at times
     os.dup2(2, 1)  # so that nothing that libraries print gets between batches
     try:
-        readers = open_data_layers(NetParameter.FromString(bytes.fromhex(task["net"])), task["training"], task["seed"])
+        net = NetParameter.FromString(bytes.fromhex(task["net"]))
+        readers = open_data_layers(net, task["training"], task["seed"], earlier_passes=task["earlier_passes"])
         for number in count(task["first"], task["stride"]):
             send_batch(sink, {name: reader.batch(number) for name, reader in readers.items()})
     except CaffeFcnError as error:

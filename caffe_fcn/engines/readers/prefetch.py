@@ -36,8 +36,8 @@ Batch: TypeAlias = dict[str, list[Array]]
 class Prefetcher:
     """The batches of a net's data layers, read by ``workers`` processes, or with 0 by this one when asked for.
 
-    ``arrays`` go to MemoryData layers. A net with such layers, or with a sequential reader, is always read by this
-    process. Raises what `open_data_layers` raises.
+    ``arrays`` go to MemoryData layers, ``earlier_passes`` to augmentations. A net with MemoryData layers, or with a
+    sequential reader, is always read by this process. Raises what `open_data_layers` raises.
     """
 
     def __init__(
@@ -47,11 +47,13 @@ class Prefetcher:
         seed: int,
         workers: int = 0,
         arrays: Mapping[str, Sequence[Array]] | None = None,
+        earlier_passes: int = 0,
     ) -> None:
-        self.readers = open_data_layers(net, training, seed, arrays)
+        self.readers = open_data_layers(net, training, seed, arrays, earlier_passes)
         unshared = bool(arrays) or any(reader.sequential for reader in self.readers.values())
         self._workers = 0 if unshared or not self.readers else workers
-        self._task = {"net": net.SerializeToString().hex(), "training": training, "seed": seed}
+        message = net.SerializeToString().hex()
+        self._task = {"net": message, "training": training, "seed": seed, "earlier_passes": earlier_passes}
         self._resources = ExitStack()
 
     def batches(self, first: int, step: int = 1) -> Iterator[Batch]:

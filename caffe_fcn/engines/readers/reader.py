@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class Reader(ABC):
     """
 
     size: int
-    sequential: ClassVar[bool] = False
+    sequential: bool = False
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
         self.layer = layer

@@ -215,7 +215,8 @@ def _phase_number(phase: str | NetState) -> int:
 
 def _is_input(node: Node) -> bool:
     """Whether a node is a source whose blobs are given: one that no class computes, unlike DummyData."""
-    return origin_of(node.layer) is not None and not has_class(node.type)
+    origin = origin_of(node.layer)
+    return origin is Origin.CODE or (origin is not None and not has_class(node.type))
 
 
 def _make_site(node: Node, shapes: Shapes) -> Site:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
 from caffe_fcn.net.layer_types.site import Shape, Site
 
@@ -89,12 +90,26 @@ def _hdf5_tops(site: Site) -> list[Shape]:
     return [(site.param.batch_size, *shape) for shape in site.record_shapes()]
 
 
-def _unknowable(site: Site) -> list[Shape]:
+def _python_tops(site: Site) -> list[Shape]:
     """A Python layer's tops; one without bottoms makes images, whose size can be named."""
+    if is_augmentation(site.layer):
+        return _augmented_tops(site)
     if not site.layer.top:
         return []
     mend = "take it out of the net" if site.layer.bottom else "give a `size` HxW"
     return site.fail("is a Python layer: its shapes are known only to its code", mend)
+
+
+def _augmented_tops(site: Site) -> list[Shape]:
+    """What an augmentation makes of its bottoms while it trains: images of their size, or of that of its crop."""
+    from caffe_fcn.augmentation.joint_augmentation import Augmentation  # loads numpy
+
+    if len(site.layer.top) != len(site.layer.bottom) or set(site.layer.top) & set(site.layer.bottom):
+        site.fail("does not make one new blob of each bottom", "name as many tops, by other names")
+    try:
+        return Augmentation(site.param.param_str).infer_shapes(site.shapes)
+    except ValueError as error:
+        return site.fail(str(error), "correct param_str")
 
 
 def _python_summary(layer: LayerParameter) -> str:
@@ -113,7 +128,7 @@ TYPES: dict[str, LayerType] = {
     "MemoryData": _data(_memory_tops, "memory_data_param", makes=(2, 2), origin=Origin.MEMORY),
     "Parameter": _data(_parameter_shape, "parameter_param", makes=(1, 1), params=_parameter_shape, role="dense"),
     "Python": _data(
-        _unknowable,
+        _python_tops,
         "python_param",
         bottoms=(0, ANY),
         makes=(0, ANY),

@@ -173,8 +173,8 @@ _normalization = partial(LayerType, role="normalization")
 
 
 TYPES: dict[str, LayerType] = {
-    "AbsVal": LayerType(same),
-    "BNLL": _activation(same),
+    "AbsVal": LayerType(same, backward_reads=("bottom",)),
+    "BNLL": _activation(same, backward_reads=("bottom",)),
     "BatchNorm": _normalization(
         same,
         "batch_norm_param",
@@ -191,7 +191,7 @@ TYPES: dict[str, LayerType] = {
     "Dropout": _activation(
         same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
-    "ELU": _activation(same, "elu_param"),
+    "ELU": _activation(same, "elu_param", backward_reads=("bottom", "top")),
     "Eltwise": LayerType(
         _eltwise_tops,
         "eltwise_param",
@@ -200,12 +200,16 @@ TYPES: dict[str, LayerType] = {
         summary=lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
         simplify=_simplify_eltwise,
     ),
-    "Exp": LayerType(same, "exp_param"),
+    "Exp": LayerType(same, "exp_param", backward_reads=("top",)),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
     "LRN": _normalization(
-        _same_four, "lrn_param", reach=_neighbours, summary=lambda layer: str(layer.lrn_param.local_size)
+        _same_four,
+        "lrn_param",
+        reach=_neighbours,
+        backward_reads=("bottom", "top"),
+        summary=lambda layer: str(layer.lrn_param.local_size),
     ),
-    "Log": LayerType(same, "log_param"),
+    "Log": LayerType(same, "log_param", backward_reads=("bottom",)),
     "MVN": _normalization(_same_upto_four, "mvn_param"),
     "PReLU": _activation(
         _same_upto_four,
@@ -217,7 +221,7 @@ TYPES: dict[str, LayerType] = {
     "Power": LayerType(
         same, "power_param", affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1)
     ),
-    "ReLU": _activation(same, "relu_param"),
+    "ReLU": _activation(same, "relu_param", clips_negatives=lambda layer: not layer.relu_param.negative_slope),
     "Scale": _normalization(
         _fits_first,
         "scale_param",
@@ -228,10 +232,10 @@ TYPES: dict[str, LayerType] = {
         affine=Affine(_scale_factors, (1, 2), _scales_channels),
         simplify=_simplify_scale,
     ),
-    "Sigmoid": _activation(same, "sigmoid_param"),
-    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True),
+    "Sigmoid": _activation(same, "sigmoid_param", backward_reads=("top",)),
+    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, backward_reads=("top",)),
     "Split": LayerType(same, makes=(1, ANY), role="joining"),
     "Swish": _activation(same, "swish_param"),
-    "TanH": _activation(same, "tanh_param"),
+    "TanH": _activation(same, "tanh_param", backward_reads=("top",)),
     "Threshold": LayerType(same, "threshold_param"),
 }

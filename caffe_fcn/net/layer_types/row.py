@@ -147,6 +147,11 @@ def filled_by(*fillers: Filler) -> Callable[[LayerParameter], Sequence[Filler]]:
 weight_and_bias = filled_by(Filler("weight_filler"), Filler("bias_filler"))
 
 
+def keeps_negatives(layer: LayerParameter) -> bool:
+    """Values below zero stay below zero."""
+    return False
+
+
 def no_summary(layer: LayerParameter) -> str:
     """No words: all layers of the type look alike."""
     return ""
@@ -188,6 +193,8 @@ class LayerType:
     normalizes_scores: bool = False  # whether it makes probabilities of class scores
     idle_in_test: bool = False  # whether it changes nothing in the TEST phase
     frozen_by: Mapping[str, Any] | None = None  # fields that make it keep its statistics while the net is trained
+    clips_negatives: Callable[[LayerParameter], bool] = keeps_negatives  # whether it makes zeros of what is negative
+    backward_reads: tuple[Literal["bottom", "top"], ...] = ()  # the data that its backward pass needs unchanged
 
     # Weights
     fillers: Callable[[LayerParameter], Sequence[Filler]] = no_fillers  # of its parameters, in Caffe's order

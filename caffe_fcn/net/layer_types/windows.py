@@ -276,6 +276,7 @@ _windowed = partial(
     makes=(1, ANY),
     field=windows,
     fillers=weight_and_bias,
+    backward_reads=("bottom",),
     summary=_convolution_summary,
     simplify_param=_simplify_convolution,
 )

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trainings import MOMENTUM, SOLVERS, assert_same_weights, caffe_train, losses, torch_train
 
-from caffe_fcn.engines.torch.training import solver_state
+from caffe_fcn.engines import solver_state
+from caffe_fcn.engines.solver_state import DataPosition, SavedState
 from caffe_fcn.engines.torch.training.solver import Solver
-from caffe_fcn.engines.torch.training.solver_state import DataPosition, SavedState
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.proto import SolverState
 from caffe_fcn.weights.tensors import from_array

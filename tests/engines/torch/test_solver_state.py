@@ -20,8 +20,8 @@ from caffe_fcn.proto.wire import BYTES, encode_key, encode_varint
 pytest.importorskip("torch", reason="the torch engine needs the extra 'torch'")
 h5py = pytest.importorskip("h5py", reason="needs the extra 'hdf5'")
 
-from caffe_fcn.engines.torch.training import solver_state  # noqa: E402 - needs torch
-from caffe_fcn.engines.torch.training.solver_state import DataPosition  # noqa: E402
+from caffe_fcn.engines import solver_state  # noqa: E402 - needs torch
+from caffe_fcn.engines.solver_state import DataPosition  # noqa: E402
 
 POSITIONS = {
     "brackets": b"[" * 60_000,

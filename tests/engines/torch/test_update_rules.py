@@ -12,7 +12,7 @@ import pytest
 from exact_gradients import assert_same_histories, assert_same_updates
 from trainings import SOLVERS, caffe_train, torch_train
 
-from caffe_fcn.engines.torch.training import solver_state
+from caffe_fcn.engines import solver_state
 from caffe_fcn.errors import EngineError
 
 UPDATES = 3

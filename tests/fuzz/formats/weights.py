@@ -443,13 +443,13 @@ def _changed_state_hdf5(random: Random, data: bytes) -> bytes:
 
 
 def _read_state(inputs: Path) -> Any:
-    from caffe_fcn.engines.torch.training import solver_state
+    from caffe_fcn.engines import solver_state
 
     return solver_state.read(next(inputs.glob("s.solverstate*")))
 
 
 def _state_stays(inputs: Path, outputs: Path) -> None:
-    from caffe_fcn.engines.torch.training import solver_state
+    from caffe_fcn.engines import solver_state
 
     known = _read_state(inputs)
     for name in ("out.solverstate", "out.solverstate.h5"):

@@ -8,12 +8,13 @@
 - `shaping`: Concat, Slice, Crop, Reshape, Flatten, Tile, ...
 - `recurrent`: LSTM, RNN
 - `losses`, `measures`: SoftmaxWithLoss, EuclideanLoss, ...; Accuracy, ArgMax
-- `sources`: DummyData, Parameter
+- `sources`: DummyData, Parameter; `augmentation`: Python, for the layer of joint augmentation alone
 """
 
 from __future__ import annotations
 
 import caffe_fcn.engines.torch.layers.arithmetic
+import caffe_fcn.engines.torch.layers.augmentation
 import caffe_fcn.engines.torch.layers.convolution
 import caffe_fcn.engines.torch.layers.losses
 import caffe_fcn.engines.torch.layers.measures

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, layer
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto.schema import LossParameter
+from caffe_fcn.weights.blobs import read_blob
+from caffe_fcn.weights.input_file import InputFile
 
 _FLT_MIN = 1.1754943508222875e-38
 _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
@@ -104,24 +105,35 @@ class _CrossEntropy(torch.autograd.Function):
 
 @layer("InfogainLoss")
 class InfogainLoss(TorchLayer):
-    """`SoftmaxWithLoss` with a matrix, the third bottom, of what each pair of label and prediction costs."""
+    """`SoftmaxWithLoss` with a matrix of what each pair of label and prediction costs.
 
-    def __init__(self, site: Site, state: State) -> None:
-        super().__init__(site, state)
-        if len(site.shapes) < 3:
-            site.fail("reads its matrix from a file", "give it as a third bottom")
+    The matrix is the third bottom, or lies in the file ``source``, which is read when the layer is first computed.
+    """
+
+    _matrix: Tensor | None = None
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        x, labels, matrix = bottoms[0], bottoms[1], bottoms[2].detach()
+        x, labels = bottoms[:2]
+        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix()
         axis = self.param.axis % x.dim()
         ignored = _find_ignored_label(self)
         logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
         numbers = read_labels(self, labels.flatten(), logs.shape[1], ignored)
         used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
-        square = matrix.reshape(logs.shape[1], logs.shape[1])
+        square = matrix.reshape(logs.shape[1], logs.shape[1]).to(logs)
         losses = -(square[numbers.where(used, 0)] * logs).sum(1) * used
         loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]
+
+    def _read_matrix(self) -> Tensor:
+        if self._matrix is None:
+            path = self.param.source
+            tensor = read_blob(InputFile(path))
+            classes = self.site.shapes[0][self.param.axis]
+            if tensor.count != classes**2:
+                self.site.fail(f"reads {path} with {tensor.count} values", f"it needs {classes} x {classes} of them")
+            self._matrix = torch.from_numpy(tensor.cast("float32", path).load().copy())
+        return self._matrix
 
 
 @layer("MultinomialLogisticLoss")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.readers.augmentation import merge_sources
 from caffe_fcn.engines.readers.prefetch import Batch, Prefetcher
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.torch.net import Net
@@ -28,13 +29,15 @@ class DataOptions:
     """How the nets of a training get their data.
 
     ``seed`` is that of all random numbers, ``group`` the processes that share the batches, ``workers`` how many
-    processes read ahead for each net, and ``arrays`` the data of MemoryData layers by name.
+    processes read ahead for each net, and ``arrays`` the data of MemoryData layers by name. ``earlier_passes`` are the
+    forward passes of the training before the batch of number 0.
     """
 
     seed: int
     group: ProcessGroup
     workers: int
     arrays: Mapping[str, Sequence[Array]]
+    earlier_passes: int = 0
 
 
 class NetRunner:
@@ -55,7 +58,10 @@ class NetRunner:
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
-        self._prefetcher = Prefetcher(present, state.phase == TRAIN, options.seed, options.workers, options.arrays)
+        training = state.phase == TRAIN
+        self._prefetcher = Prefetcher(
+            present, training, options.seed, options.workers, options.arrays, options.earlier_passes
+        )
         self._tops = {layer.name: list(layer.top) for layer in present.layer}
         self._seed = options.seed
         self._group = options.group
@@ -64,7 +70,8 @@ class NetRunner:
         self.next_batch = next_batch
         first = self._name_blobs({name: reader.batch(next_batch) for name, reader in self._prefetcher.readers.items()})
         shapes = {top: array.shape for top, array in first.items()}
-        self.net = Net(message, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
+        merged = merge_sources(present) if training else present
+        self.net = Net(merged, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
 
     def run_batches(self, count: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Run this process's share of the next ``count`` batches; yields each one's index, from 0, and outputs.

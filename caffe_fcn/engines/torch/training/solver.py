@@ -7,8 +7,8 @@
 Paths in the solver and its nets are relative to the working directory. All random numbers (dropout, crops, orders of
 records) follow from the seed and the number of the batch, and snapshots store both. A training that resumes from a
 snapshot of this engine therefore does bit for bit what it would have done without the interruption. If the snapshot
-is Caffe's, the data start from the beginning, as in Caffe. No snapshot has the states of recurrent layers: they start
-at zero, in either case.
+is Caffe's, augmentations go on where it stopped, but the data start from the beginning, as in Caffe. No snapshot has
+the states of recurrent layers: they start at zero, in either case.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
-from caffe_fcn.engines.torch.training import divergence, snapshots, solver_state
+from caffe_fcn.engines.solver_nets import read_nets
+from caffe_fcn.engines.solver_state import DataPosition, SavedState
+from caffe_fcn.engines.torch.training import divergence, snapshots
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS, ProcessGroup
 from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
-from caffe_fcn.engines.torch.training.solver_nets import read_nets
-from caffe_fcn.engines.torch.training.solver_state import DataPosition, SavedState
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
@@ -71,7 +72,8 @@ class Solver:
         position = self._find_position(saved, len(messages))
         self._seed = position.seed
         start = _find_start_weights(self.param, weights, saved, snapshot)
-        options = DataOptions(self._seed, group, workers, arrays or {})
+        earlier = self.iteration * self.param.iter_size * group.count - position.batches[0]
+        options = DataOptions(self._seed, group, workers, arrays or {}, earlier)
         self._train_runner, *self._test_runners = self._runners = [
             NetRunner(message, start, next_batch, self._device, options, precision)
             for message, next_batch in zip(messages, position.batches, strict=True)

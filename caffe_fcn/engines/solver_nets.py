@@ -6,31 +6,45 @@ Source: Solver::InitTrainNet and InitTestNets in src/caffe/solver.cpp.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, upgrade_net
 from caffe_fcn.proto.copying import copy_message
 
 
-def read_nets(solver: SolverParameter) -> list[NetParameter]:
+def read_nets(solver: SolverParameter, folder: Path = Path(), allow_unknown: bool = False) -> list[NetParameter]:
     """The training net and the test nets, with their states (phase, level, stages) in ``state``.
 
-    Raises `EngineError` if the solver does not say which nets, and what `read_net` raises.
+    The files that the solver names lie in ``folder``. Raises `EngineError` if the solver does not say which nets, and
+    what `read_net` raises.
     """
+
+    def read(path: str) -> NetParameter:
+        return read_net(folder / path, allow_unknown)
+
     for what, mend in _find_errors(solver):
         raise EngineError("solver", what, mend)
-    shared = [read_net(solver.net)] if solver.net else [solver.net_param] if solver.HasField("net_param") else []
+    shared = [read(solver.net)] if solver.net else [solver.net_param] if solver.HasField("net_param") else []
     if solver.train_net:
-        train = read_net(solver.train_net)
+        train = read(solver.train_net)
     else:
         train = solver.train_net_param if solver.HasField("train_net_param") else shared[0]
-    tests = [*solver.test_net_param, *map(read_net, solver.test_net)]
+    tests = [*solver.test_net_param, *map(read, solver.test_net)]
     tests += shared * (len(solver.test_iter) - len(tests))
     states = list(solver.test_state) or [NetState()] * len(tests)
     return [
         _copy_with_state(train, TRAIN, solver.train_state),
         *(_copy_with_state(net, TEST, state) for net, state in zip(tests, states, strict=True)),
     ]
+
+
+def name_nets(solver: SolverParameter, within: str) -> list[str]:
+    """The files of the nets that `read_nets` returns; ``within`` stands for nets that the solver itself holds."""
+    tests = [*(within for _ in solver.test_net_param), *solver.test_net]
+    shared = solver.net or within
+    tests += [shared] * (len(solver.test_iter) - len(tests))
+    return [solver.train_net or shared, *tests]
 
 
 def _copy_with_state(net: NetParameter, phase: int, state: NetState) -> NetParameter:

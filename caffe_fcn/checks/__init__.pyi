@@ -1,0 +1,5 @@
+from .rule import Finding, Level, Place, Rule
+from .running import has_errors, run
+from .table import RULES, choose_rules, find_rule
+
+__all__ = ["RULES", "Finding", "Level", "Place", "Rule", "choose_rules", "find_rule", "has_errors", "run"]

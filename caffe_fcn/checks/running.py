@@ -1,0 +1,55 @@
+"""Run the rules over a net and what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_fcn.checks.rule import Finding, Level
+from caffe_fcn.checks.subject import Subject
+from caffe_fcn.checks.table import choose_rules
+from caffe_fcn.files import PathLike
+
+
+def run(
+    net: PathLike | None = None,
+    weights: PathLike | None = None,
+    data: PathLike | None = None,
+    solver: PathLike | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    phase: str | None = None,
+    thorough: bool = False,
+    cheap: bool = False,
+    gpu_memory: float | None = None,
+    workers: int = 1,
+    free_space: float | None = None,
+    has_gpu: bool | None = None,
+) -> list[Finding]:
+    """What the rules find in a net (a path), its weights, its data set (a folder) and its solver, whichever are given.
+
+    >>> from caffe_fcn import netspec, proto
+    >>> proto.write(netspec.build("voc-fcn8s", "train"), "train.prototxt")
+    >>> [(finding.code, finding.place.layer) for finding in run("train.prototxt")]
+    [('FCN111', 'upscore2'), ('FCN111', 'upscore_pool4'), ('FCN111', 'upscore8')]
+
+    The nets that the solver names are checked too. ``select`` and ``ignore`` are beginnings of codes, such as "FCN1",
+    or names of rules. ``phase`` says what the net is for, where neither its layers nor its name do. With ``thorough``
+    all records are decoded and all weights are read, with ``workers`` threads; with ``cheap`` only the rules run that
+    look at headers. ``gpu_memory`` (of the GPU) and ``free_space`` (of the disk) are in bytes; they and ``has_gpu`` are
+    those of this machine where they are not given.
+    Raises `CaffeFcnError` types for files that cannot be read and codes that do not exist.
+    """
+    rules = choose_rules(select, ignore, cheap)
+    with Subject(net, weights, data, solver, phase, thorough, gpu_memory, workers, free_space, has_gpu) as subject:
+        found = [
+            Finding(rule, problem.place, problem.what, problem.mend, problem.edits)
+            for rule in rules
+            for problem in rule.check(subject)
+        ]
+    return list(dict.fromkeys(found))
+
+
+def has_errors(findings: Sequence[Finding]) -> bool:
+    """Whether any of the findings is an error."""
+    return any(finding.level is Level.ERROR for finding in findings)

@@ -1,0 +1,100 @@
+"""``caffe-fcn export``: nets for others."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from caffe_fcn.cli.commands import Command, Group
+from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
+from caffe_fcn.cli.printing import Verbosity, echo, print_note
+
+
+@click.group(cls=Group)
+def export() -> None:
+    """Write nets for others: what is delivered of a training."""
+
+
+@export.command(cls=Command)
+@click.argument("run", metavar="RUN|NET-FOLDER")
+@click.option(
+    "--weights", type=WeightsParam(), metavar="W", help="The weights (default: those of RUN, its newest snapshot)."
+)
+@click.option("-o", "--output", required=True, metavar="DIR|FILE.tar.gz", help="The bundle to write.")
+@click.option("--softmax", is_flag=True, help="Append a Softmax layer: the net gives probabilities.")
+@click.option("--argmax", is_flag=True, help="Append an ArgMax layer: the net gives the class of each pixel, too.")
+@click.option(
+    "--fold-batchnorm", "fold_normalization", is_flag=True, help="Fold BatchNorm and Scale into the convolutions."
+)
+@click.option(
+    "--fold-mean",
+    is_flag=True,
+    help="Make the net take raw pixels. The mean goes into the first convolution, or into a Scale layer before it "
+    "where the convolution pads.",
+)
+@click.option(
+    "--half",
+    default="",
+    metavar="rounded|stored",
+    help="Weights of float16: rounded to its values and kept as float32, which every Caffe reads; or stored in 16 "
+    "bits, which NVIDIA's Caffe, OpenCV and this program read, and BVLC's Caffe does not.",
+)
+@click.option("--size", type=Size(), help="The size of all images (default: as in the net, which takes any).")
+@click.option("--mean", type=MEAN_OF_IMAGES, help="The mean to subtract (default: as model.json in RUN says).")
+@click.option("--name", default="", metavar="NAME", help="What the net is called (default: as it calls itself).")
+@click.option("--licence", default="", metavar="TEXT", help="The licence, for the card.")
+def bundle(
+    run: str,
+    weights: str | None,
+    output: str,
+    softmax: bool,
+    argmax: bool,
+    fold_normalization: bool,
+    fold_mean: bool,
+    half: str,
+    size: tuple[int, int] | None,
+    mean: tuple[float, ...] | None,
+    name: str,
+    licence: str,
+) -> None:
+    """Write what is delivered: net, weights, description, labels, mean, and a card for people.
+
+    RUN is the folder of a training; a net folder, a bundle or an archive of DIGITS are taken, too. The files are those
+    of a model archive of DIGITS, and model.json, with which 'infer' and 'evaluate' need no option. An archive has the
+    same bytes each time.
+    """
+    from caffe_fcn.evaluation.score_files import read_scores
+    from caffe_fcn.interop.bundle import Facts, write_bundle
+    from caffe_fcn.interop.model_folders import open_model
+
+    with ExitStack() as opened:
+        if weights is None:
+            model = opened.enter_context(open_model(run))
+            net, weights, notes = model.net, str(model.weights), model.notes
+        else:
+            net = Path(run) / "deploy.prototxt" if Path(run).is_dir() else Path(run)
+            notes = ()
+        made = write_bundle(
+            net,
+            weights,
+            output,
+            softmax=softmax,
+            argmax=argmax,
+            fold_normalization=fold_normalization,
+            fold_mean=fold_mean,
+            half=half,
+            size=size,
+            mean=mean,
+            facts=Facts(name, read_scores(net.parent, Path(weights)), {"Licence": licence} if licence else {}),
+        )
+    for note in (*notes, *made.notes):
+        print_note(replace_parameters(note, bundle.params))
+    for file in made.checksums:
+        echo(made.path / file if made.path.is_dir() else f"{made.path}:{file}")
+    if not Verbosity.quiet:
+        echo(f"to run it: caffe-fcn infer {made.path} IMAGE... -o OUT", err=True)
+        echo(f"to prove it: caffe-fcn surgery verify {made.path} {run}", err=True)

@@ -1,0 +1,210 @@
+"""The next command, on stderr: data set, net, weights, training, evaluation.
+
+    next: caffe-fcn surgery recipe 8s-atonce --weights vgg16 --to-net fcn/deploy.prototxt -o fcn/start.caffemodel
+    then: caffe-fcn train fcn/solver.prototxt --weights fcn/start.caffemodel
+
+A command is printed where it runs as it stands, in the same folder; only IMAGE and WEIGHTS stand for files of the user.
+Where something is missing that it needs, nothing is printed. ``--quiet`` silences it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffe_fcn.cli.printing import Verbosity, echo, shorten
+from caffe_fcn.description import model_json
+from caffe_fcn.errors import CaffeFcnError, NetError
+from caffe_fcn.net.layer_types import Origin, origin_of
+from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
+from caffe_fcn.netspec.dataset_facts import resolve_design
+from caffe_fcn.netspec.design import NetDesign
+
+if TYPE_CHECKING:
+    from caffe_fcn.datasets.records.opening import Paths
+    from caffe_fcn.description.dataset_json import Description
+    from caffe_fcn.description.model_json import Model
+    from caffe_fcn.engines.training import Training
+
+_DEPLOY, _SOLVER = "deploy.prototxt", "solver.prototxt"
+Words = Sequence[object]
+
+
+def print_next(*commands: Words) -> None:
+    """Print commands that follow one after the other; none where a name in them cannot be typed."""
+    lines = [shlex.join(("caffe-fcn", *map(_spell, words))) for words in commands]
+    if not Verbosity.quiet and all(line.isprintable() for line in lines):
+        for number, line in enumerate(lines):
+            echo(f"{'then' if number else 'next'}: {line}", err=True)
+
+
+def _spell(word: object) -> str:
+    """A word of a command; a path that would be read as an option begins with ./ ."""
+    text = str(word)
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
+
+
+def follow_data_set(output: Path, about: Description) -> None:
+    """After a data set: a net for it."""
+    net = _choose_net(about)
+    if net is not None:
+        folder = output if output.name not in ("", "..") else output.resolve()
+        print_next(("net", "build", net.name, "--source", output, "-o", folder.with_name(f"{folder.name}-fcn")))
+
+
+def _choose_net(about: Description) -> NetDesign | None:
+    """The finest net of the catalogue for this data set that starts without a trained FCN, or the usual one for photos.
+
+    None where the data set lacks what the net reads.
+    """
+    own = [net for net in catalogue().values() if net.dataset.name == about.name and not _continues_training(net)]
+    net = min(own, key=lambda each: each.stride or 0, default=find_design(CHOICES[0].nets[0]))
+    try:
+        fitted, _ = resolve_design(net, {"dataset": about})
+    except NetError:
+        return None
+    return net if fitted.dataset.images == net.dataset.images else None
+
+
+def follow_net(name: str | NetDesign, folder: Path, about: Description | None, has_usual_classes: bool) -> None:
+    """After a net: the weights that it starts from, and its training where its data are there.
+
+    ``has_usual_classes`` says that no option changed the number of classes.
+    """
+    net, solver = find_design(name), folder / _SOLVER
+    train = [("train", solver)] if find_missing_data(solver) is None else []
+    fitted, _ = resolve_design(net, {"dataset": about})
+    if not net.backbone.weights:
+        print_next(*train)
+    elif fitted.dataset.images == net.dataset.images:
+        usual = has_usual_classes and fitted.dataset.class_names == net.dataset.class_names
+        start = folder / "start.caffemodel"
+        surgery = _choose_surgery(net, usual)
+        if surgery:
+            then = [(*words, "--weights", start) for words in train]
+            print_next((*surgery, "--to-net", folder / _DEPLOY, "-o", start), *then)
+
+
+def follow_classifier(deploy: Path, folder: Path) -> None:
+    """After the FCN of a classifier: the weights that it starts from, which may lie beside the classifier's net."""
+    beside = list(deploy.parent.glob("*.caffemodel"))
+    weights = beside[0] if len(beside) == 1 else "WEIGHTS"
+    start, solver = folder / "start.caffemodel", folder / _SOLVER
+    surgery = ("surgery", "transplant", "--weights", weights, "--from-net", deploy)
+    train = [("train", solver, "--weights", start)] if find_missing_data(solver) is None else []
+    print_next((*surgery, "--to-net", folder / _DEPLOY, "-o", start), *train)
+
+
+def _choose_surgery(net: NetDesign, has_usual_classes: bool) -> Words:
+    """The surgery that makes the weights to start from; empty where they are not published."""
+    from caffe_fcn.surgery.recipes import RECIPES
+
+    recipes = {name: recipe for name, recipe in RECIPES.items() if recipe.net == net.name}
+    if not recipes:
+        return ("surgery", "transplant", "--weights", net.backbone.weights)
+    name, recipe = min(recipes.items(), key=lambda each: each[1].published != net.backbone.weights)
+    if not recipe.published or (_continues_training(net) and not has_usual_classes):
+        return ()
+    return ("surgery", "recipe", name, "--weights", recipe.published)
+
+
+def _continues_training(net: NetDesign) -> bool:
+    """Whether the net starts from the weights of a trained FCN."""
+    from caffe_fcn.surgery.recipes import RECIPES
+
+    recipes = [recipe for recipe in RECIPES.values() if recipe.net == net.name]
+    return bool(net.backbone.weights and recipes) and all(recipe.published in ("", *catalogue()) for recipe in recipes)
+
+
+def follow_weights(to_net: str, weights: str) -> None:
+    """After weights for the deploy net of a folder: the training of its solver."""
+    solver = Path(to_net).with_name(_SOLVER)
+    if Path(to_net).name == _DEPLOY and find_missing_data(solver) is None:
+        print_next(("train", solver, "--weights", Path(weights)))
+
+
+def find_missing_data(solver: Path) -> CaffeFcnError | None:
+    """What keeps the nets of a solver from being trained: the first thing that is missing; None where nothing is."""
+    from caffe_fcn.engines.data_sources import require_sources
+    from caffe_fcn.proto import read_solver
+
+    try:
+        require_sources(read_solver(solver, allow_unknown=True), solver, solver.parent)
+    except CaffeFcnError as error:
+        return error
+    return None
+
+
+def follow_training(solver: str, training: Training, weights: Path, engine: Words) -> None:
+    """After a training: the score on the validation part of its data set, or the prediction for an image."""
+    folder = Path(solver).parent
+    model = _read_model(folder)
+    if model is None:
+        return
+    found = _find_data_set(solver, training.folder)
+    splits = found[1] if found else {}
+    labelled = [split for split, (_, labels) in splits.items() if labels is not None]
+    if found and "val" in labelled and model.outputs[0].kind != "grey":
+        print_next(("evaluate", folder / _DEPLOY, weights, "--data", found[0], *engine))
+    elif labelled or not found:  # without labels it is a classifier
+        _print_infer(folder, weights, engine)
+
+
+def follow_import(folder: Path, weights: Path) -> None:
+    """After an imported net: the prediction for an image."""
+    if _read_model(folder) is not None:
+        _print_infer(folder, weights)
+
+
+def follow_model(name: str) -> None:
+    """After a published model was fetched: the net that it belongs to, or the FCN that begins with it."""
+    from caffe_fcn.models import MODELS
+    from caffe_fcn.netspec import describe_model
+    from caffe_fcn.surgery.recipes import RECIPES
+
+    net = MODELS[name].net if name in MODELS else ""
+    if net:
+        build = ("net", "build", net, "-o", net)
+        inputs = describe_model(net).inputs
+        seen = len(inputs) == 1 and inputs[0].order == "BGR"
+        infer = ("infer", f"{net}/{_DEPLOY}", name, "IMAGE", "-o", f"{net}/predicted")
+        print_next(build, *([infer] if seen else []))
+        return
+    by_net = {recipe.net: key for key, recipe in RECIPES.items() if recipe.published == name}
+    for chosen in (each for choice in CHOICES for each in choice.nets if each in by_net):
+        print_next(
+            ("net", "build", chosen, "-o", chosen),
+            ("surgery", "recipe", by_net[chosen], "--weights", name)
+            + ("--to-net", f"{chosen}/{_DEPLOY}", "-o", f"{chosen}/start.caffemodel"),
+        )
+        return
+
+
+def _print_infer(folder: Path, weights: Path, engine: Words = ()) -> None:
+    print_next(("infer", folder / _DEPLOY, weights, "IMAGE", "-o", folder / "predicted", *engine))
+
+
+def _read_model(folder: Path) -> Model | None:
+    """The description of a folder's deploy net, where that takes one image and no more."""
+    model = model_json.read(folder) if (folder / _DEPLOY).is_file() else None
+    return model if model is not None and len(model.inputs) == 1 else None
+
+
+def _find_data_set(solver: str, folder: Path) -> tuple[Path, dict[str, Paths]] | None:
+    """The data set that has the databases which the nets of a solver read, and the databases of its splits."""
+    from caffe_fcn.datasets.records import opening
+    from caffe_fcn.engines.solver_nets import read_nets
+    from caffe_fcn.proto import read_solver
+
+    try:
+        nets = read_nets(read_solver(solver, allow_unknown=True), folder, allow_unknown=True)
+        layers = [layer for net in nets for layer in net.layer if origin_of(layer) is Origin.DATABASE]
+        for source in (folder / layer.data_param.source for layer in layers):
+            for parent in (source.parent, source.parent.parent):
+                if splits := opening.splits(parent) if parent.is_dir() else {}:
+                    return Path(shorten(parent.resolve())), splits
+    except CaffeFcnError:
+        return None
+    return None

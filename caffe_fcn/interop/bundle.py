@@ -1,0 +1,251 @@
+"""Bundles: what is delivered of a trained net, in a folder or as one .tar.gz.
+
+    bundle = write_bundle("roads/deploy.prototxt", "roads/snapshot/train_iter_4000.caffemodel", "roads.tar.gz")
+    bundle.checksums["deploy.prototxt"]
+
+| file | what it has |
+|---|---|
+| deploy.prototxt | the net from images to scores, or with `softmax` and `argmax` to probabilities and classes |
+| snapshot_iter_N.caffemodel | its weights, of iteration N |
+| model.json | what its images must be like, and what its outputs mean |
+| labels.txt | the names of its classes, a line each, where they are known |
+| mean.binaryproto | the mean to subtract as an image, where there is one to subtract |
+| README.md | all of it for people: see `bundle_card` |
+| info.json | the names of the files as NVIDIA DIGITS gives them, and their checksums |
+
+These are the files of a model archive of DIGITS, so that what reads such archives reads bundles, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from caffe_fcn import files, proto, strict_json
+from caffe_fcn.description import model_json
+from caffe_fcn.description.dataset_fields import file_name
+from caffe_fcn.description.model_json import Model
+from caffe_fcn.engines.deploy_form import make_deploy_form
+from caffe_fcn.errors import FileError, WeightsError, nearest
+from caffe_fcn.files import PathLike
+from caffe_fcn.interop.bundle_card import Card
+from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet, find_outputs
+from caffe_fcn.interop.bundle_output import gather_files, hash_file, is_archive
+from caffe_fcn.interop.digits_job import DEPLOY_FILE, LABELS_FILE, MEAN_FILE
+from caffe_fcn.interop.digits_model import Transform, describe_net
+from caffe_fcn.net.graph import Graph
+from caffe_fcn.net.shapes import infer
+from caffe_fcn.proto import NetParameter, to_text
+from caffe_fcn.weights import make_mean, open_weights, read_mean, save_weights, write_mean
+
+INFO_FILE, CARD_FILE = "info.json", "README.md"
+CHECKSUMS = "sha256"
+"""The entry of info.json that has the checksums of all other files."""
+
+_ITERATION = re.compile(r"_iter_(?P<iteration>[0-9]{1,18})\.caffemodel")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `write_bundle` wrote to ``path``; ``checksums`` are the SHA-256 of its files by name.
+
+    ``notes`` say what was changed in the net, and what is unknown.
+    """
+
+    path: Path
+    net: str
+    weights: str
+    checksums: Mapping[str, str]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the files of a net do not say of it: its ``name``, its ``scores`` by their names, and further facts.
+
+    ``others`` are lines of the card, such as ``{"Licence": "CC BY 4.0", "Weights": "fine-tuned from vgg16"}``.
+    """
+
+    name: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_bundle(
+    net: PathLike,
+    weights: PathLike,
+    output: PathLike,
+    *,
+    softmax: bool = False,
+    argmax: bool = False,
+    fold_normalization: bool = False,
+    fold_mean: bool = False,
+    half: str = "",
+    size: tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    facts: Facts = Facts(),
+) -> Bundle:
+    """Write the bundle of a deploy net and its weights; ``model.json`` beside the net is read.
+
+    ``output`` is a folder, or an archive if it ends in .tar.gz. ``softmax`` and ``argmax`` append such layers behind
+    all scores. ``fold_normalization`` folds BatchNorm and Scale layers, ``fold_mean`` makes the net take raw pixels.
+    ``half`` makes weights that float16 can hold: "rounded" keeps them as float32, for every Caffe; "stored" as
+    float16, for NVIDIA's Caffe, OpenCV and this package, and not for BVLC's. ``size`` (H, W) is that of all images.
+    ``mean`` takes the place of what ``model.json`` says.
+
+    The bundle appears whole or not at all. Raises `FileError` for a folder that has other files,
+    `WeightsError` for weights that are not this net's, `NetError` for a net that is no deploy net.
+    """
+    target = Path(output)
+    if half and half not in HALVES:
+        raise WeightsError(f"`half` {half}", "no such form", nearest(half, HALVES) or f"one of {', '.join(HALVES)}")
+    _require_place(target)
+    source = Path(net)
+    deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
+    model, notes = _describe(source, deploy, mean)
+    with open_weights(weights) as opened, gather_files(target) as folder:
+        made = DeliveredNet(deploy, opened, model)
+        made.notes += notes
+        scored = model.outputs
+        if size is not None:
+            made.set_size(size)
+        if fold_normalization:
+            made.fold_normalization()
+        if fold_mean:
+            made.fold_mean()
+        if softmax:
+            made.append_softmax()
+        if argmax:
+            made.append_argmax(scored)
+        made.convert(half)
+        if half == "stored":
+            made.notes.append("float16 weights: NVIDIA's Caffe, OpenCV and caffe_fcn read them, BVLC's Caffe does not")
+        found = _ITERATION.search(Path(weights).name)
+        name = f"snapshot_iter_{found['iteration'] if found else 0}.caffemodel"
+        named = replace(facts, name=facts.name or made.net.name or source.resolve().parent.name)
+        checksums = _write_files(folder, source.parent, made, name, named, fixed=size is not None, half=half)
+    return Bundle(target, DEPLOY_FILE, name, checksums, tuple(made.notes))
+
+
+def read_info(content: bytes, where: object) -> dict[str, Any]:
+    """Return the content of an info.json; raises `FileError` at ``where`` unless it is one."""
+    try:
+        info = strict_json.parse(content)
+        _INFO(info, "")
+    except ValueError as error:
+        raise FileError(where, f"is not the {INFO_FILE} of a net: {error}", "fetch it again") from error
+    return dict(info)
+
+
+_INFO = strict_json.object_of(
+    {
+        CHECKSUMS: strict_json.map_of(file_name, strict_json.text),
+        "deploy file": strict_json.text,
+        "snapshot file": strict_json.text,
+    },
+    required=("deploy file", "snapshot file"),
+)
+
+
+def _require_place(output: Path) -> None:
+    """Raise `FileError` unless a bundle can be written there: nothing is, an empty folder, or another bundle."""
+    if is_archive(output):
+        if output.is_dir():
+            raise FileError(output, "is a folder", "name a folder without that ending, or another file")
+        return
+    with files.naming_errors(output):
+        if not output.exists():
+            return
+        if not output.is_dir():
+            raise FileError(output, "is a file", "name a folder, or FILE.tar.gz")
+        names = {each.name for each in output.iterdir()}
+    if not names:
+        return
+    known: set[str] = set()
+    if INFO_FILE in names:
+        known = {INFO_FILE, *read_info(files.read_bytes(output / INFO_FILE), output / INFO_FILE).get(CHECKSUMS, {})}
+    if others := sorted(names - known):
+        what = f"has other files, such as {others[0]}"
+        raise FileError(output, what, "name a folder that is new, empty or a bundle")
+
+
+def _describe(net: Path, deploy: NetParameter, mean: Sequence[float] | None) -> tuple[Model, list[str]]:
+    """Return what is known of a net, the outputs that it has first, and notes on what is unknown."""
+    notes: list[str] = []
+    model = model_json.read(net.parent)
+    if model is None:
+        labels = net.parent / LABELS_FILE
+        names = files.read_bytes(labels).decode("utf-8-sig", "replace").splitlines() if labels.is_file() else None
+        model, notes = describe_net(deploy, None, Transform(), names)
+        notes.insert(0, f"there is no {model_json.FILE} beside {net}: channels are taken to be blue, green, red")
+    if mean is not None:
+        model.inputs = [replace(each, mean=list(mean), mean_file=None) for each in model.inputs]
+    blobs = {top for layer in deploy.layer for top in layer.top}
+    outputs = [each for each in model.outputs if each.blob in blobs]
+    if not outputs:
+        outputs = [replace(model.outputs[0], blob=blob) for blob in find_outputs(deploy)[-1:]]
+    for each in model.inputs:
+        if each.mean is None and each.mean_file is None:
+            notes.append(f"the mean of '{each.blob}' is unknown (give a `mean`)")
+    return replace(model, outputs=outputs), notes
+
+
+def _write_files(
+    folder: Path, source: Path, made: DeliveredNet, weights: str, facts: Facts, fixed: bool, half: str
+) -> dict[str, str]:
+    """Write all files of a bundle; returns their checksums, with that of info.json."""
+    head = NetParameter(name=made.net.name).SerializeToString()
+    save_weights(folder / weights, made.layers, head)
+    files.write_text(folder / DEPLOY_FILE, to_text(made.net))
+    sizes = infer(made.net).blobs
+    mean_file = _write_means(folder, source, made.model, sizes)
+    made.model.write(folder)
+    names = made.model.outputs[0].classes
+    if names:
+        files.write_text(folder / LABELS_FILE, "".join(f"{name}\n" for name in names))
+    checksums = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
+    outputs = [blob.name for blob in Graph(made.net).outputs()]
+    card = Card(
+        *(facts.name, made.model, sizes, outputs, weights, mean_file, fixed, checksums),
+        scores=facts.scores,
+        facts=facts.others,
+        notes=made.notes,
+    )
+    files.write_text(folder / CARD_FILE, card.write())
+    checksums[CARD_FILE] = hash_file(folder / CARD_FILE)
+    shape = sizes[made.model.inputs[0].blob]
+    info = {
+        "deploy file": DEPLOY_FILE,
+        "framework": "caffe",
+        "image dimensions": [*shape[2:], shape[1]],
+        "image resize mode": "squash",
+        "model file": DEPLOY_FILE,
+        "name": facts.name,
+        "snapshot file": weights,
+        **({"labels file": LABELS_FILE} if names else {}),
+        **({"mean file": mean_file} if mean_file else {}),
+        **({"half": half} if half else {}),
+        **({"scores": dict(facts.scores)} if facts.scores else {}),
+        CHECKSUMS: checksums,
+    }
+    files.write_text(folder / INFO_FILE, json.dumps(info, indent=1, sort_keys=True) + "\n")
+    return {**checksums, INFO_FILE: hash_file(folder / INFO_FILE)}
+
+
+def _write_means(folder: Path, source: Path, model: Model, sizes: Mapping[str, Sequence[int]]) -> str | None:
+    """Write the means that images are subtracted by; returns the name of the main input's."""
+    for index, each in enumerate(model.inputs):
+        name = MEAN_FILE if index == 0 else f"{Path(MEAN_FILE).stem}_{each.blob}{Path(MEAN_FILE).suffix}"
+        if each.mean_file is not None:
+            image = read_mean(source / each.mean_file)
+            write_mean(folder / name, image)
+            model.inputs[index] = replace(each, mean_file=name)
+        elif any(each.mean or ()):
+            numbers = list(each.mean or ()) * (each.channels if len(each.mean or ()) == 1 else 1)
+            height, width = sizes[each.blob][2:]
+            write_mean(folder / name, make_mean(numbers), (height, width))
+    return MEAN_FILE if (folder / MEAN_FILE).exists() else None

@@ -1,0 +1,1 @@
+"""The steps of a journey, one module each, in their order: data, net, weights, check, train, evaluate, bundle."""

@@ -1,0 +1,106 @@
+"""The fourth step: what can be found before hours of training, is (`caffe_fcn.checks`), and room on the disk.
+
+An error ends the journey, a warning is a note.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from caffe_fcn import checks, proto
+from caffe_fcn.checks import Finding, Level
+from caffe_fcn.errors import CaffeFcnError, FileError
+from caffe_fcn.journey.fingerprints import FileHashes
+from caffe_fcn.journey.step import Observer, Step
+from caffe_fcn.journey.steps.data import find_splits, fingerprint_dataset
+from caffe_fcn.journey.steps.net import DEPLOY_FILE, SOLVER_FILE
+from caffe_fcn.journey.steps.weights import START_FILE
+from caffe_fcn.proto import read_solver
+from caffe_fcn.surgery.donors import infer_shapes
+
+IGNORED = ("FCN304", "FCN314", "FCN316")
+"""Rules that do not apply: few snapshots stay on the disk, a seed is not needed, and a GPU is taken where there is one.
+"""
+
+_HISTORIES = {"Adam": 2, "AdaDelta": 2}
+"""Arrays in the solver state for each parameter, by the type of the solver; one for all others."""
+
+_SINGLE = 4  # bytes
+
+
+@dataclass(frozen=True)
+class CheckRun(Step):
+    """Check the run in ``folder`` on ``data``; ``keep`` snapshots will be on the disk, and for a moment two more.
+
+    With ``records`` all records of the data set are decoded: those of a data set that was not built on this way.
+    """
+
+    name: ClassVar[str] = "check"
+
+    folder: Path
+    data: Path
+    records: bool
+    keep: int
+
+    @property
+    def net(self) -> Path:
+        """The deploy net."""
+        return self.folder / DEPLOY_FILE
+
+    @property
+    def solver(self) -> Path:
+        """The solver, by which the other nets are found."""
+        return self.folder / SOLVER_FILE
+
+    @property
+    def start(self) -> Path:
+        """The weights that the training starts from."""
+        return self.folder / START_FILE
+
+    def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
+        return {
+            "data set": fingerprint_dataset(self.data, hashes, observer),
+            "net": hashes.hash_file(self.net),
+            "solver": hashes.hash_file(self.solver),
+            "weights": hashes.hash_file(self.start),
+        }
+
+    def list_outputs(self) -> list[Path]:
+        return []
+
+    def run(self, observer: Observer, resume: bool) -> None:
+        train, val = find_splits(self.data)
+        if train == val:
+            observer.note(f"{self.data} has no validation part: the score will be that of the images it learned from")
+        workers = os.cpu_count() or 1
+        found = checks.run(
+            *(self.net, self.start, self.data, self.solver), ignore=IGNORED, thorough=self.records, workers=workers
+        )
+        errors = [finding for finding in found if finding.level is Level.ERROR]
+        if errors:
+            first = errors[0]
+            more = f"; and {len(errors) - 1} more errors: {', '.join(_name(errors[1:]))}" if errors[1:] else ""
+            raise CaffeFcnError(first.place, f"{first.code}, {first.what}{more}", first.mend)
+        for finding in found:
+            if finding.level is Level.WARNING:
+                observer.note(f"{finding.place}: {finding.code}, {finding.what} ({finding.mend})")
+        self._check_space()
+
+    def _check_space(self) -> None:
+        shapes = infer_shapes(proto.read_net(self.net), None, None, self.net)
+        count = sum(math.prod(shape) for params in shapes.params.values() for shape in params)
+        need = (self.keep + 2) * _SINGLE * count * (1 + _HISTORIES.get(read_solver(self.solver).type, 1))
+        free = shutil.disk_usage(self.folder).free
+        if need > free:
+            what = f"has {free / 1e6:.1f} MB free, and the snapshots take {need / 1e6:.1f} MB"
+            raise FileError(self.folder, what, "free some space, or name another `output`")
+
+
+def _name(findings: list[Finding]) -> list[str]:
+    return sorted({f"{finding.code} {finding.rule.name}" for finding in findings})

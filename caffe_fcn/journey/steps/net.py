@@ -1,0 +1,56 @@
+"""The second step: the prototxts of a net for this data set, its solver, and ``model.json``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from caffe_fcn import netspec
+from caffe_fcn.datasets.records import opening
+from caffe_fcn.description import model_json
+from caffe_fcn.journey.fingerprints import FileHashes
+from caffe_fcn.journey.step import Observer, Step
+from caffe_fcn.journey.steps.data import fingerprint_dataset
+from caffe_fcn.netspec.dataset_facts import list_notes
+
+SOLVER_FILE = "solver.prototxt"
+DEPLOY_FILE = "deploy.prototxt"
+
+
+@dataclass(frozen=True)
+class BuildNet(Step):
+    """The net ``net`` of the catalogue in ``folder``, as `netspec.write` makes it of ``options``."""
+
+    name: ClassVar[str] = "net"
+
+    net: str
+    folder: Path
+    data: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
+        return {
+            "net": self.net,
+            "data set": fingerprint_dataset(self.data, hashes, observer),
+            "place of the data set": self._find_source(),
+            "settings of the net": repr(sorted(self.options.items())),
+        }
+
+    def list_outputs(self) -> list[Path]:
+        return [*sorted(self.folder.glob("*.prototxt")), self.folder / model_json.FILE]
+
+    def run(self, observer: Observer, resume: bool) -> None:
+        about = opening.describe(self.data)
+        if about is not None:
+            for note in list_notes(self.net, about):
+                observer.note(note)
+        written = netspec.write(self.net, self.folder, source=self._find_source(), dataset=about, **self.options)
+        for other in set(self.folder.glob("*.prototxt")) - set(written):  # of the net that was here before
+            other.unlink()
+
+    def _find_source(self) -> str:
+        """The data set as seen from the net's folder; a path that is absolute stays so."""
+        return str(self.data) if self.data.is_absolute() else os.path.relpath(self.data, self.folder)

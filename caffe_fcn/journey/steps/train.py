@@ -1,0 +1,159 @@
+"""The fifth step: the training, which goes on from its newest whole snapshot after any interruption.
+
+What the weights become depends on the solver's rates, the training net, the data set and the start. The number of
+iterations, tests, snapshots and lines of the log decide only how far it goes and what it shows: a training that is to
+be longer goes on from where it was. Where anything else changed, the snapshots so far belong to another training.
+They are moved aside to ``snapshot.old``, in place of those that are there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from caffe_fcn import engines, files
+from caffe_fcn.engines.events import Snapshot
+from caffe_fcn.errors import EngineError, FileError
+from caffe_fcn.journey.fingerprints import FileHashes
+from caffe_fcn.journey.step import Device, Observer, Step
+from caffe_fcn.journey.steps.data import fingerprint_dataset
+from caffe_fcn.journey.steps.net import SOLVER_FILE
+from caffe_fcn.journey.steps.weights import START_FILE
+from caffe_fcn.proto import SolverParameter, read_solver, to_text
+from caffe_fcn.training import read_log, snapshots
+from caffe_fcn.viz.loss_curve import write_loss_curve
+
+ITERATIONS = "iterations"
+_LENGTHS: tuple[Any, ...] = (  # names that mypy knows
+    *("max_iter", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "test_net", "test_state"),
+    *("snapshot", "snapshot_prefix", "display", "average_loss", "debug_info", "solver_mode", "device_id"),
+)
+"""The fields of a solver that do not change what an iteration does to the weights."""
+
+_BY_LENGTH = ("poly", "sigmoid")  # policies whose rates depend on the number of iterations
+
+
+@dataclass(frozen=True)
+class TrainNet(Step):
+    """Train the net of the solver in ``folder`` on ``data``; ``keep`` snapshots stay on the disk."""
+
+    name: ClassVar[str] = "train"
+
+    folder: Path
+    data: Path
+    device: Device = field(default_factory=Device)
+    keep: int = 2
+
+    @property
+    def solver(self) -> Path:
+        """The solver."""
+        return self.folder / SOLVER_FILE
+
+    @property
+    def start(self) -> Path:
+        """The weights that it starts from."""
+        return self.folder / START_FILE
+
+    @property
+    def prefix(self) -> Path:
+        """What the names of the snapshots begin with."""
+        return self.folder / read_solver(self.solver).snapshot_prefix
+
+    @property
+    def trained(self) -> Path:
+        """The weights at the end of the training."""
+        return self.prefix.with_name(f"{self.prefix.name}_iter_{read_solver(self.solver).max_iter}.caffemodel")
+
+    def find_snapshot(self) -> snapshots.SavedSnapshot | None:
+        """Return the newest whole snapshot that is not beyond the end."""
+        most = read_solver(self.solver).max_iter
+        return next((each for each in reversed(snapshots.list_snapshots(self.prefix)) if each.iteration <= most), None)
+
+    def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
+        param = read_solver(self.solver)
+        nets = [name for name in (param.net, param.train_net) if name]
+        return {
+            "solver": to_text(_without_lengths(param)),
+            "training net": " ".join(hashes.hash_file(self.folder / name) for name in nets),
+            "data set": fingerprint_dataset(self.data, hashes, observer),
+            "start": hashes.hash_file(self.start),
+            "processes": str(self.device.processes),
+            "precision": self.device.precision,
+            ITERATIONS: str(param.max_iter),
+        }
+
+    def list_outputs(self) -> list[Path]:
+        return [self.trained]
+
+    def can_resume(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        return {**before, ITERATIONS: ""} == {**now, ITERATIONS: ""}
+
+    def clear(self, observer: Observer) -> None:
+        folder = self.prefix.parent
+        if not any(folder.glob(f"{self.prefix.name}_iter_*")):
+            return
+        old = folder.with_name(f"{folder.name}.old")
+        with files.naming_errors(old):
+            if old.exists():
+                shutil.rmtree(old)
+            folder.rename(old)
+            folder.mkdir()
+        observer.note(f"the snapshots of the training before are in {old}")
+
+    def run(self, observer: Observer, resume: bool) -> None:
+        self._check_working_directory()
+        newest = self.find_snapshot() if resume else None
+        if newest and newest.iteration == read_solver(self.solver).max_iter:
+            return
+        device = self.device
+        with engines.train(
+            self.solver,
+            [] if newest else [self.start],
+            newest.state if newest else None,
+            engine=device.engine,
+            gpu=device.gpu,
+            nproc=device.nproc,
+            precision=device.precision,
+            caffe=device.caffe,
+        ) as training:
+            if newest:
+                training.notes.append(f"goes on from iteration {newest.iteration}")
+            with observer.watch(training) as show:
+                for event in training:
+                    if isinstance(event, Snapshot):
+                        snapshots.prune(training.prefix, self.keep)
+                    show(event)
+        snapshots.prune(training.prefix, self.keep)
+        if training.interrupted:
+            raise KeyboardInterrupt
+        self._draw_losses(training.log)
+        if not self.trained.is_file():
+            raise EngineError(self.solver, f"the training ended without {self.trained.name}", f"see {training.log}")
+
+    def _draw_losses(self, log: Path) -> None:
+        history = read_log(log)
+        if history.losses():
+            curve = self.prefix.with_name(f"{self.prefix.name}.svg")
+            write_loss_curve(history, curve, title=f"Loss of {self.prefix.name}")
+
+    def _check_working_directory(self) -> None:
+        """A solver's nets are looked for in the working directory first: others of these names would be trained."""
+        param = read_solver(self.solver)
+        names = [name for name in (param.net, param.train_net, *param.test_net) if name]
+        here = Path.cwd()
+        if here.resolve() != self.folder.resolve() and all((here / name).is_file() for name in names):
+            what = f"has a {names[0]} of its own, which the training would take for that of {self.folder}"
+            raise FileError(here, what, "run this in another folder")
+
+
+def _without_lengths(param: SolverParameter) -> SolverParameter:
+    kept = SolverParameter()
+    kept.CopyFrom(param)
+    for name in _LENGTHS:
+        kept.ClearField(name)
+    if param.lr_policy in _BY_LENGTH:
+        kept.max_iter = param.max_iter
+    return kept

@@ -1,0 +1,53 @@
+"""Fields that the schema does not have, kept as their text in the message that has them.
+
+Every message has a field of ours, ``kept_fields``: a list of texts such as ``colour: 3`` or ``style { bold: true }``.
+It is copied, compared and stored with the message. In a prototxt its texts stand as they were read.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+from caffe_fcn.proto.schema import Message
+
+NAME = "kept_fields"
+
+
+def keep_field(message: Message, text: str) -> None:
+    """Add a field to those that ``message`` keeps; ``text`` is the whole field, as it stands in a prototxt."""
+    first, *rest = text.splitlines()
+    kept: Any = message
+    kept.kept_fields.append("\n".join([first, *textwrap.dedent("\n".join(rest)).splitlines()]))
+
+
+def kept_name(text: str) -> str:
+    """The name of a kept field.
+
+    >>> kept_name("style { bold: true }")
+    'style'
+    """
+    return re.split(r"[\s:{<#]", text, maxsplit=1)[0]
+
+
+def write_out(prototxt: str) -> str:
+    """A prototxt as protobuf writes it, with each kept field in place of the string that holds it.
+
+    >>> print(write_out('layer {\\n  kept_fields: "style {\\\\n  bold: true\\\\n}"\\n}'))
+    layer {
+      style {
+        bold: true
+      }
+    }
+    """
+    return _LINE.sub(_write_field, prototxt) if NAME in prototxt else prototxt
+
+
+_LINE = re.compile(rf'^( *){NAME}: "((?:[^"\\\n]|\\.)*)"$', re.MULTILINE)
+
+
+def _write_field(match: re.Match[str]) -> str:
+    from google.protobuf import text_encoding
+
+    return textwrap.indent(text_encoding.CUnescape(match[2]).decode(), match[1])

@@ -1,0 +1,53 @@
+"""Every rule fires on its example and not on the mended one, and no error fires on nets that are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import check_examples
+import pytest
+import reference
+from command import ROOT
+
+from caffe_fcn import checks, netspec, proto
+from caffe_fcn.checks import Rule
+from caffe_fcn.checks.pages import format_all
+
+EACH_RULE = pytest.mark.parametrize("rule", checks.RULES, ids=lambda rule: rule.code)
+
+
+@EACH_RULE
+def test_a_rule_fires_on_its_example_and_not_on_the_mended_one(rule: Rule, tmp_path: Path) -> None:
+    for mended in (False, True):
+        folder = tmp_path / str(mended)
+        folder.mkdir()
+        found = checks.run(**check_examples.write(rule.example, folder, mended), select=[rule.code])
+        assert [finding.code for finding in found[:1]] == ([] if mended else [rule.code]), found
+
+
+def test_codes_and_names_are_unique_and_in_order() -> None:
+    codes = [rule.code for rule in checks.RULES]
+    assert codes == sorted(set(codes))
+    assert len({rule.name for rule in checks.RULES}) == len(codes)
+
+
+def test_the_page_is_that_of_the_rules() -> None:
+    assert (ROOT / "docs/checks.md").read_text() == format_all(), "python scripts/checks_page.py writes it"
+
+
+@pytest.mark.parametrize("name", netspec.catalogue())
+def test_no_error_fires_on_a_net_of_the_catalogue(name: str, tmp_path: Path) -> None:
+    """Its solver is checked as well; where its data are, only who trains it knows."""
+    netspec.write(name, tmp_path)
+    found = [
+        finding for path in tmp_path.glob("*.prototxt") if "solver" not in path.name for finding in checks.run(path)
+    ]
+    found += checks.run(solver=tmp_path / "solver.prototxt", ignore=["missing-data"])
+    assert not checks.has_errors(found), [str(finding) for finding in found]
+
+
+@pytest.mark.parametrize(("folder", "file"), list(reference.files()))
+def test_no_error_fires_on_a_net_of_the_reference(folder: str, file: str, tmp_path: Path) -> None:
+    proto.write(reference.net(folder, file), tmp_path / f"{file}.prototxt")
+    found = checks.run(tmp_path / f"{file}.prototxt")
+    assert not checks.has_errors(found), [str(finding) for finding in found]
