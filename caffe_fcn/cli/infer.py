@@ -87,7 +87,7 @@ def infer(
     from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import find_image_inputs, predict, read_model
     from caffe_fcn.evaluation.output_size import match_sizes
-    from caffe_fcn.evaluation.outputs import choose_blob, find_output
+    from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
     from caffe_fcn.evaluation.pictures import add_inputs, find_pictures, read_all
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
@@ -96,8 +96,9 @@ def infer(
     broken = 0
     with open_net(net, weights) as model:
         description, message = read_model(model.net), _read_net(model.net)
-        legend = _make_legend(of_values, names, find_output(description, blob))
         blob = blob or choose_blob(description, message)
+        legend = _make_legend(of_values, names, find_output(description, blob))
+        kind = find_kind(description, blob)
         blobs = [blob] if blob else []
         with engines.load(
             model.net, model.weights, engine,
@@ -117,7 +118,7 @@ def infer(
                     echo(f"error: {error}", err=True)
                     broken += 1
                     continue
-                prediction = predict(loaded, pixels, taken, blob)
+                prediction = predict(loaded, pixels, taken, blob, kind)
                 found, remark = match_sizes(prediction, loaded, model.net, taken[0].blob, blob)
                 print_note(note)
                 print_note(f"{picture.where}: {remark}" if remark else "")
@@ -185,7 +186,7 @@ def _write_images(found: Prediction, target: Path, legend: _Legend) -> str:
     from caffe_fcn.viz.labels import make_label_image, overlay_colours
 
     colours, names = legend
-    if found.classes == 1:
+    if found.is_grey:
         _save(Image.fromarray(found.pixels), target)
         return f"grey {found.pixels.min()} to {found.pixels.max()}"
     _save(make_label_image(found.pixels, colours), target)

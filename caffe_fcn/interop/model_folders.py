@@ -92,6 +92,17 @@ def open_model(path: PathLike) -> Iterator[ModelFolder]:
             raise
 
 
+@contextmanager
+def open_deploy_net(path: PathLike) -> Iterator[Path]:
+    """Find the deploy net at ``path``, as `open_model` does; the folder of a net that is not trained yet will do."""
+    net = Path(path) / DEPLOY_FILE
+    if net.is_file():
+        yield net
+        return
+    with open_model(path) as model:
+        yield model.net
+
+
 def find_weights(folder: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the weights in the folder of a net or a run, and notes on the choice; raises `FileError`."""
     notes: list[str] = []
