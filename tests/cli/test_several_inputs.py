@@ -207,7 +207,7 @@ BAD = {
     "no partner": ([IMAGE, *FURTHER[:2], "--input", "hha=other"], "img_2.png: has no image of that name in other"),
     "another size": ([IMAGE, *FURTHER[:2], "--input", "hha=nyud/data/hha/img_3.png"], "its image for 'hha' is "),
     "no depth": ([IMAGE, "--input", "depth=zero.png", *FURTHER[2:]], "zero.png: has the value 0, which has no log"),
-    "pickled": ([IMAGE, "--input", "depth=evil.npy", *FURTHER[2:]], "evil.npy: is not an .npy of numbers"),
+    "pickled": ([IMAGE, "--input", "depth=evil.npy", *FURTHER[2:]], "evil.npy: holds "),
 }  # fmt: skip
 
 
