@@ -45,22 +45,23 @@ def main() -> int:
     parser.add_argument("mnist", type=Path, help="the folder of MNIST's IDX files")
     parser.add_argument("folder", type=Path, help="where everything is written")
     parser.add_argument("--engine", default="torch", help="what trains (default: torch)")
+    parser.add_argument("--photos", type=int, default=COUNT, metavar="N", help=f"how many (default: {COUNT})")
     given = parser.parse_args()
     folder = given.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    write_photos(given.mnist, folder)
+    write_photos(given.mnist, folder, given.photos)
     classifier = train_classifier(given.mnist.resolve(), folder, given.engine)
     seconds = fit(folder, classifier, given.engine)
     print(f"fit, killed once and continued: {seconds / 60:.1f} minutes")
     return judge(folder)
 
 
-def write_photos(source: Path, folder: Path) -> None:
+def write_photos(source: Path, folder: Path, count: int) -> None:
     """Write M2NIST as grey PNGs: photos, labels (0 is the background, then the digits), and the names of classes."""
     digits, values = mnist.read(source)
     for name in ("photos", "labels"):
         (folder / name).mkdir(exist_ok=True)
-    for number in range(COUNT):
+    for number in range(count):
         image, masks, _ = m2nist.compose(digits, values, SEED, number)
         Image.fromarray(image).save(folder / f"photos/{number:05}.png")
         Image.fromarray(m2nist.combine_masks(masks, "class").astype("uint8")).save(folder / f"labels/{number:05}.png")

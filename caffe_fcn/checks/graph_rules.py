@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise
-from caffe_fcn.checks.forms import claim_failures, lr_mult, on_forms
+from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.loss_rules import compares_labels
 from caffe_fcn.checks.net_file import Failure, Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.errors import nearest
 from caffe_fcn.net.crops import is_crop
+from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 from caffe_fcn.net.shared_parameters import SharingError
 
@@ -62,25 +63,29 @@ def _has_unknown_type(failure: Failure) -> bool:
     return failure.node is not None and failure.node.type not in LAYER_TYPES
 
 
+def find_shared_blobs(form: Form) -> Iterator[Problem]:
+    """In-place layers on blobs that other layers read as well."""
+    for node, old in _changed_blobs(form):
+        others = [reader for reader in old.readers if reader is not node]
+        if others:
+            what = f"changes '{old.name}' in place, which {others[0]} reads as well"
+            yield form.report(node, what, _MEND, "top")
+
+
 def find_destroyed_blobs(form: Form) -> Iterator[Problem]:
-    """In-place layers that change what another layer needs in its backward pass."""
+    """In-place layers that change what the layer before them needs for its gradient."""
+    for node, old in _changed_blobs(form):
+        if layer_type(old.maker.type).gradient_reads_top:
+            what = f"changes '{old.name}' in place, which {old.maker} needs for its gradient"
+            yield form.report(node, what, _MEND, "top")
+
+
+def _changed_blobs(form: Form) -> Iterator[tuple[Node, Blob]]:
+    """The layers that write where they read, each with the blob that it overwrites."""
     for node in form.nodes:
         for old, new in zip(node.bottoms, node.tops, strict=False):
-            if old.name != new.name or not old.maker.bottoms:
-                continue
-            maker = old.maker
-            made_in_place = old.name in [blob.name for blob in maker.bottoms]
-            if "top" in layer_type(maker.type).backward_reads and not made_in_place:
-                yield form.report(
-                    node, f"changes '{old.name}' in place, which {maker} needs for its gradient", _MEND, "top"
-                )
-            for reader in old.readers:
-                row = layer_type(reader.type)
-                learns = not form.shapes or not form.shapes.params.get(reader.name) or lr_mult(reader.layer)
-                if reader is not node and reader.index < node.index and "bottom" in row.backward_reads and learns:
-                    yield form.report(
-                        node, f"changes '{old.name}' in place, which {reader} needs for its gradient", _MEND, "top"
-                    )
+            if old.name == new.name:
+                yield node, old
 
 
 _MEND = "give its top a name of its own"
@@ -177,25 +182,20 @@ RULES = (
     ),
     Rule(
         "FCN136",
-        "destroyed-blob",
+        "shared-blob",
         Level.ERROR,
-        "an in-place layer changes what a gradient needs",
-        "A layer that writes where it reads saves memory, and overwrites the blob for all. A convolution that read "
-        "the blob before needs it again for its gradient; a sigmoid needs its own output. Caffe then computes another "
-        "gradient, and nobody notices.",
-        on_forms(find_destroyed_blobs, lambda form: form.trains),
+        "an in-place layer changes a blob that another layer reads",
+        "A layer that writes where it reads saves memory, and needs the blob for itself. Where another layer reads it "
+        'before, Caffe splits the blob in two, and stops: "Top blob produced by multiple sources".',
+        on_forms(find_shared_blobs),
         Example(
             {
-                "train.prototxt": image()
-                + label()
-                + conv("features", "data", "num_output: 4 kernel_size: 1")
-                + conv("score", "features", "num_output: 5 kernel_size: 1")
-                + pointwise('type: "ReLU"', "features", HERE)
-                + conv("more", HERE, "num_output: 5 kernel_size: 1")
-                + 'layer { name: "sum" type: "Eltwise" bottom: "score" bottom: "more" top: "sum" }\n'
-                + loss("sum")
+                "net.prototxt": _SCORES
+                + conv("more", "score", "num_output: 5 kernel_size: 1")
+                + pointwise('type: "ReLU"', "score", HERE, name="relu")
+                + f'layer {{ name: "sum" type: "Eltwise" bottom: "more" bottom: "{HERE}" top: "sum" }}\n'
             },
-            "features",
+            "score",
             "active",
         ),
     ),
@@ -221,6 +221,27 @@ RULES = (
             {"net.prototxt": f'{HERE}layer {{ name: "relu" type: "ReLU" bottom: "data" top: "relu" }}\n'},
             'input: "data" input_dim: 1 input_dim: 3 input_dim: 64 input_dim: 64\n',
             image(),
+        ),
+    ),
+    Rule(
+        "FCN139",
+        "destroyed-blob",
+        Level.ERROR,
+        "an in-place layer changes what a gradient needs",
+        "Sigmoid, TanH, Softmax, ELU, Exp and LRN compute their gradient from what they made. A layer that overwrites "
+        "it changes the gradient of everything before, and nothing else: the loss looks right, and Caffe says nothing.",
+        on_forms(find_destroyed_blobs, lambda form: form.trains),
+        Example(
+            {
+                "train.prototxt": image()
+                + label()
+                + conv("features", "data", "num_output: 5 kernel_size: 1")
+                + pointwise('type: "Sigmoid"', "features", "active")
+                + pointwise('type: "Power"', "active", HERE, "power_param { scale: 3 }", "scaled")
+                + loss(HERE)
+            },
+            "active",
+            "scaled",
         ),
     ),
 )

@@ -14,6 +14,7 @@ from caffe_fcn.cli.params import (
     json_option,
     phase_option,
     read_net,
+    shape_option,
     size_option,
     stage_option,
 )
@@ -21,8 +22,9 @@ from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.net.geometry import dims, exact
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer
+from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer, tell_shapes
 
 
 @click.command(cls=Command)
@@ -30,6 +32,7 @@ from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, inf
 @phase_option
 @stage_option
 @size_option
+@shape_option
 @allow_unknown_option
 @json_option
 def show(
@@ -37,6 +40,7 @@ def show(
     phase: str | None,
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
+    shape: tuple[tuple[str, tuple[int, ...]], ...],
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
@@ -46,6 +50,8 @@ def show(
     """
     with open_net_file(net) as path:
         definition = read_net(path, allow_unknown)
+        if shape:
+            definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
         find_shapes = find_record_shapes(path)
         size = size or assume_size(definition, phase, stages, find_shapes)
         shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)
@@ -64,7 +70,7 @@ def _document(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> 
         "blobs": {name: list(shape) for name, shape in shapes.blobs.items()},
         "layers": [
             {
-                "name": node.name,
+                "name": node.layer.name,
                 "type": node.type,
                 "bottoms": list(node.layer.bottom),
                 "tops": list(node.layer.top),
@@ -92,7 +98,7 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
         field = fields.get(top)
         rows.append(
             [
-                node.name,
+                node.layer.name,
                 node.type,
                 ", ".join(node.layer.bottom),
                 ", ".join(node.layer.top),

@@ -134,6 +134,22 @@ class Renames(SpelledType):
         return renames
 
 
+class BlobShape(SpelledType):
+    """A blob and its shape, as (name, shape)."""
+
+    name = "BLOB=NxCxHxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        if not isinstance(value, str):
+            return (str(value[0]), tuple(value[1]))
+        blob, _, shape = value.rpartition("=")
+        if not blob or not re.fullmatch(r"\d{1,9}(x\d{1,9})*", shape):
+            self.fail(f"{value!r} is no BLOB=SHAPE such as rois=300x5", param, ctx)
+        return blob, tuple(map(int, shape.split("x")))
+
+
 class Padding(SpelledType):
     """A whole number, or ``auto``."""
 
@@ -148,6 +164,12 @@ phase_option = click.option(
 )
 stage_option = click.option("--stage", "stages", multiple=True, help="A further stage of the net; may be repeated.")
 size_option = click.option("--size", type=Size(), help="The size of the image, in place of the net's own.")
+shape_option = click.option(
+    "--shape",
+    type=BlobShape(),
+    multiple=True,
+    help="The shape of a blob that only code or data know, such as what a Python layer makes; may be repeated.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 allow_unknown_option = click.option(
     "--allow-unknown",

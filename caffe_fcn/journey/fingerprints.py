@@ -58,7 +58,7 @@ class FileHashes:
                 if _stamp(name) != stamp:
                     raise FileError(path, "changed while it was read", "wait until it is complete, and run again")
         if max(stamp[1], stamp[2]) + _COARSEST < now:
-            self._used[name] = known
+            self._known[name] = self._used[name] = known
         return known[1]
 
     def hash_files(

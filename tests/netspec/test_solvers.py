@@ -103,9 +103,8 @@ def test_the_arithmetic_of_epochs(
     if solver.snapshot >= solver.test_interval:
         assert solver.snapshot % solver.test_interval == 0 and solver.max_iter / solver.snapshot <= 16
     else:  # an epoch of many iterations, after whose usual number the reference has a snapshot, too
-        assert (
-            solver.snapshot >= 4000 and -solver.test_interval % solver.snapshot < solver.test_interval / solver.snapshot
-        )
+        parts = math.ceil(solver.test_interval / solver.snapshot)
+        assert solver.snapshot >= 4000 and 0 <= parts * solver.snapshot - solver.test_interval < parts
     if (length / every).denominator == 1:
         assert solver.max_iter % solver.test_interval == 0
     else:
@@ -238,6 +237,11 @@ def test_every_field_says_where_its_value_comes_from(tmp_path: Path) -> None:
     assert origin["base_lr"] == "the reference's voc-fcn8s-atonce solver"
     assert origin["momentum"] == "as given"
     assert proto.read_solver(tmp_path / "solver.prototxt") == netspec.solver("voc-fcn8s-atonce", **given)
+
+
+def test_a_rate_that_goes_on_from_another_net_says_so() -> None:
+    origin = netspec.explain_solver("voc-fcn8s", dataset=about())["base_lr"]
+    assert origin == "the reference's voc-fcn8s solver, which goes on from voc-fcn16s"
 
 
 def test_the_solvers_of_the_reference_say_so_once(tmp_path: Path) -> None:
