@@ -11,6 +11,7 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_places import open_net_file
 from caffe_fcn.cli.params import (
     allow_unknown_option,
+    dialect_option,
     json_option,
     phase_option,
     read_net,
@@ -33,6 +34,7 @@ from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, inf
 @stage_option
 @size_option
 @shape_option
+@dialect_option
 @allow_unknown_option
 @json_option
 def show(
@@ -41,6 +43,7 @@ def show(
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
     shape: tuple[tuple[str, tuple[int, ...]], ...],
+    dialect: str,
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
@@ -49,7 +52,7 @@ def show(
     NET is a prototxt; of a net folder, a run, a bundle, or a job or an archive of DIGITS it is the deploy net.
     """
     with open_net_file(net) as path:
-        definition = read_net(path, allow_unknown)
+        definition = read_net(path, allow_unknown, dialect)
         if shape:
             definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
         find_shapes = find_record_shapes(path)
