@@ -45,22 +45,23 @@ def main() -> int:
     parser.add_argument("mnist", type=Path, help="the folder of MNIST's IDX files")
     parser.add_argument("folder", type=Path, help="where everything is written")
     parser.add_argument("--engine", default="torch", help="what trains (default: torch)")
+    parser.add_argument("--photos", type=int, default=COUNT, metavar="N", help=f"how many (default: {COUNT})")
     given = parser.parse_args()
     folder = given.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    write_photos(given.mnist, folder)
+    write_photos(given.mnist, folder, given.photos)
     classifier = train_classifier(given.mnist.resolve(), folder, given.engine)
     seconds = fit(folder, classifier, given.engine)
     print(f"fit, killed once and continued: {seconds / 60:.1f} minutes")
     return judge(folder)
 
 
-def write_photos(source: Path, folder: Path) -> None:
+def write_photos(source: Path, folder: Path, count: int) -> None:
     """Write M2NIST as grey PNGs: photos, labels (0 is the background, then the digits), and the names of classes."""
     digits, values = mnist.read(source)
     for name in ("photos", "labels"):
         (folder / name).mkdir(exist_ok=True)
-    for number in range(COUNT):
+    for number in range(count):
         image, masks, _ = m2nist.compose(digits, values, SEED, number)
         Image.fromarray(image).save(folder / f"photos/{number:05}.png")
         Image.fromarray(m2nist.combine_masks(masks, "class").astype("uint8")).save(folder / f"labels/{number:05}.png")
@@ -108,18 +109,18 @@ def judge(folder: Path) -> int:
             scored = run(Path(elsewhere), *words, "--json", "--engine", engine, check=engine == "torch")
             if scored.returncode == 0:
                 found[engine] = json.loads(scored.stdout)
+    wrong = []
     for engine, scores in found.items():
         above = scores["above"]["iu"]
         print(f"{engine:6}  mean IU {scores['mean_iu']:.4%}, masks above 0.1 {above:.4%}, {scores['images']} images")
         if above < PUBLISHED:
-            print(f"that is less than the published {PUBLISHED:.0%}")
-            return 1
+            wrong.append(f"by {engine}, masks above 0.1 are worse than the published {PUBLISHED:.0%}")
     if len(found) < 2:
         print("real Caffe is not installed: the bundle was scored by torch alone")
     elif abs(found["torch"]["mean_iu"] - found["caffe"]["mean_iu"]) > MOST_DIFFERENCE:
-        print("the engines differ by more than 0.01 %")
-        return 1
-    return 0
+        wrong.append("the engines differ by more than 0.01 %")
+    print("\n".join(wrong) or "as published, or better")
+    return int(bool(wrong))
 
 
 def run(folder: Path, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:

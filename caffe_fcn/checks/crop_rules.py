@@ -9,7 +9,7 @@ from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Edit, Example, Level, Problem, Rule
 from caffe_fcn.errors import NetError, OffsetError
-from caffe_fcn.net.crops import Crop, align_crops, is_crop
+from caffe_fcn.net.crops import is_crop
 from caffe_fcn.net.geometry import IDENTITY, exact
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import layer_type
@@ -20,7 +20,7 @@ _IMAGE_AXIS = 2  # of N x C x H x W, the first axis of an image
 
 def find_wrong_offsets(form: Form) -> Iterator[Problem]:
     """Crops that begin elsewhere than the net says."""
-    for found, _ in _align(form)[0]:
+    for found in form.crops:
         if not found.ok:
             computed, declared = (_join(each) for each in (found.computed, found.declared))
             what = f"layer '{found.layer}' crops at offset {declared}, and the net puts it at {computed}"
@@ -55,14 +55,14 @@ def find_wrong_axes(form: Form) -> Iterator[Problem]:
 
 def find_misaligned_crops(form: Form) -> Iterator[Problem]:
     """Crops whose two bottoms have different strides, or between which two paths disagree."""
-    _, error = _align(form)
+    error = form.misaligned
     if error and not _has_offset(form, error):
         yield _report_error(form, error)
 
 
 def find_crops_without_offset(form: Form) -> Iterator[Problem]:
     """Crops that would have to begin between two pixels, or before the first one."""
-    _, error = _align(form)
+    error = form.misaligned
     if error and _has_offset(form, error):
         yield _report_error(form, error)
 
@@ -90,21 +90,6 @@ def find_misaligned_joins(form: Form) -> Iterator[Problem]:
                 shift = exact(abs(each.shift) for each in maps)
                 what = f"joins '{first.name}' and '{other.name}', which lie {_join(shift)} pixels apart"
                 yield form.report(node, what, "crop one of them, or change a padding", "bottom")
-
-
-def _align(form: Form) -> tuple[list[tuple[Crop, object]], OffsetError | None]:
-    """The Crops up to the first that cannot be aligned, and why that one cannot."""
-    found: list[tuple[Crop, object]] = []
-    if form.graph is None:
-        return found, None
-    try:
-        for each in align_crops(form.graph):
-            found.append(each)
-    except OffsetError as error:
-        return found, error
-    except NetError:  # a layer type or a window that other rules report
-        pass
-    return found, None
 
 
 def _has_offset(form: Form, error: OffsetError) -> bool:

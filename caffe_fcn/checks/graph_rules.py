@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from google.protobuf.descriptor import Descriptor
 
 from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise
-from caffe_fcn.checks.forms import claim_failures, lr_mult, on_forms
+from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.loss_rules import compares_labels
 from caffe_fcn.checks.net_file import Failure, Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.errors import nearest
 from caffe_fcn.net.crops import is_crop
+from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 from caffe_fcn.net.shared_parameters import SharingError
+from caffe_fcn.proto.dialects.table import FORKS, PRIVATE, fork_fields, is_bvlcs_type, layer_types
+from caffe_fcn.proto.positions import Field
 
 
 def find_unknown_types(form: Form) -> Iterator[Problem]:
     """Layers of types that BVLC's Caffe does not have."""
     for node in form.nodes:
-        if node.type not in LAYER_TYPES:
-            yield form.report(node, "is of a type that Caffe does not have", nearest(node.type, LAYER_TYPES), "type")
+        if not is_bvlcs_type(node.type):
+            forks = next((row.forks for row in layer_types() if row.name == node.type), ())
+            mend = _name_forks(forks) or nearest(node.type, LAYER_TYPES)
+            yield form.report(node, "is of a type that BVLC's Caffe does not have", mend, "type")
 
 
 def find_unknown_fields(subject: Subject) -> Iterator[Problem]:
-    """Fields that BVLC's Caffe does not have."""
+    """Fields that BVLC's Caffe does not have: those of forks, and those that nobody has."""
     for net in subject.nets:
-        for field in net.unknown_fields:
-            path, line, _ = field.where.rsplit(":", 2)
-            what = str(field).removeprefix(f"{field.where}: ")
-            yield Problem(
-                Place(path, int(line)),
-                f"{what} in BVLC's Caffe, which refuses the net",
-                "remove it, or use the fork that has it",
-            )
+        for message, field in _unknown_fields(net.fields, net.original.DESCRIPTOR):
+            forks = next((row.forks for row in fork_fields() if (row.message, row.name) == (message, field.name)), {})
+            what = f"{message} has no field '{field.name}' in BVLC's Caffe, which refuses the net"
+            yield Problem(Place(net.path, field.line), what, _name_forks(forks) or "remove it, or correct its name")
+        for note in net.unknown_fields:
+            if note.value:
+                path, line, _ = note.where.rsplit(":", 2)
+                what = (
+                    f"{note.message}'s {note.name} has no value '{note.value}' in BVLC's Caffe, which refuses the net"
+                )
+                yield Problem(Place(path, int(line)), what, "remove it")
+
+
+def _unknown_fields(fields: Sequence[Field], descriptor: Descriptor) -> Iterator[tuple[str, Field]]:
+    """The fields of a text that are not BVLC's, each with its message; not those within such a field."""
+    for field in fields:
+        known = descriptor.fields_by_name.get(field.name)
+        if known is None or known.number >= PRIVATE:
+            yield descriptor.name, field
+        elif known.message_type is not None:
+            yield from _unknown_fields(field.fields, known.message_type)
+
+
+def _name_forks(forks: Iterable[str]) -> str:
+    names = [FORKS.get(fork, fork) for fork in forks]
+    return (
+        f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} have it: run it there, or replace it"
+        if names
+        else ""
+    )
 
 
 def find_broken_graphs(form: Form) -> Iterator[Problem]:
@@ -62,25 +91,29 @@ def _has_unknown_type(failure: Failure) -> bool:
     return failure.node is not None and failure.node.type not in LAYER_TYPES
 
 
+def find_shared_blobs(form: Form) -> Iterator[Problem]:
+    """In-place layers on blobs that other layers read as well."""
+    for node, old in _changed_blobs(form):
+        others = [reader for reader in old.readers if reader is not node]
+        if others:
+            what = f"changes '{old.name}' in place, which {others[0]} reads as well"
+            yield form.report(node, what, _MEND, "top")
+
+
 def find_destroyed_blobs(form: Form) -> Iterator[Problem]:
-    """In-place layers that change what another layer needs in its backward pass."""
+    """In-place layers that change what the layer before them needs for its gradient."""
+    for node, old in _changed_blobs(form):
+        if layer_type(old.maker.type).gradient_reads_top:
+            what = f"changes '{old.name}' in place, which {old.maker} needs for its gradient"
+            yield form.report(node, what, _MEND, "top")
+
+
+def _changed_blobs(form: Form) -> Iterator[tuple[Node, Blob]]:
+    """The layers that write where they read, each with the blob that it overwrites."""
     for node in form.nodes:
         for old, new in zip(node.bottoms, node.tops, strict=False):
-            if old.name != new.name or not old.maker.bottoms:
-                continue
-            maker = old.maker
-            made_in_place = old.name in [blob.name for blob in maker.bottoms]
-            if "top" in layer_type(maker.type).backward_reads and not made_in_place:
-                yield form.report(
-                    node, f"changes '{old.name}' in place, which {maker} needs for its gradient", _MEND, "top"
-                )
-            for reader in old.readers:
-                row = layer_type(reader.type)
-                learns = not form.shapes or not form.shapes.params.get(reader.name) or lr_mult(reader.layer)
-                if reader is not node and reader.index < node.index and "bottom" in row.backward_reads and learns:
-                    yield form.report(
-                        node, f"changes '{old.name}' in place, which {reader} needs for its gradient", _MEND, "top"
-                    )
+            if old.name == new.name:
+                yield node, old
 
 
 _MEND = "give its top a name of its own"
@@ -177,25 +210,20 @@ RULES = (
     ),
     Rule(
         "FCN136",
-        "destroyed-blob",
+        "shared-blob",
         Level.ERROR,
-        "an in-place layer changes what a gradient needs",
-        "A layer that writes where it reads saves memory, and overwrites the blob for all. A convolution that read "
-        "the blob before needs it again for its gradient; a sigmoid needs its own output. Caffe then computes another "
-        "gradient, and nobody notices.",
-        on_forms(find_destroyed_blobs, lambda form: form.trains),
+        "an in-place layer changes a blob that another layer reads",
+        "A layer that writes where it reads saves memory, and needs the blob for itself. Where another layer reads it "
+        'before, Caffe splits the blob in two, and stops: "Top blob produced by multiple sources".',
+        on_forms(find_shared_blobs),
         Example(
             {
-                "train.prototxt": image()
-                + label()
-                + conv("features", "data", "num_output: 4 kernel_size: 1")
-                + conv("score", "features", "num_output: 5 kernel_size: 1")
-                + pointwise('type: "ReLU"', "features", HERE)
-                + conv("more", HERE, "num_output: 5 kernel_size: 1")
-                + 'layer { name: "sum" type: "Eltwise" bottom: "score" bottom: "more" top: "sum" }\n'
-                + loss("sum")
+                "net.prototxt": _SCORES
+                + conv("more", "score", "num_output: 5 kernel_size: 1")
+                + pointwise('type: "ReLU"', "score", HERE, name="relu")
+                + f'layer {{ name: "sum" type: "Eltwise" bottom: "more" bottom: "{HERE}" top: "sum" }}\n'
             },
-            "features",
+            "score",
             "active",
         ),
     ),
@@ -221,6 +249,27 @@ RULES = (
             {"net.prototxt": f'{HERE}layer {{ name: "relu" type: "ReLU" bottom: "data" top: "relu" }}\n'},
             'input: "data" input_dim: 1 input_dim: 3 input_dim: 64 input_dim: 64\n',
             image(),
+        ),
+    ),
+    Rule(
+        "FCN139",
+        "destroyed-blob",
+        Level.ERROR,
+        "an in-place layer changes what a gradient needs",
+        "Sigmoid, TanH, Softmax, ELU, Exp and LRN compute their gradient from what they made. A layer that overwrites "
+        "it changes the gradient of everything before, and nothing else: the loss looks right, and Caffe says nothing.",
+        on_forms(find_destroyed_blobs, lambda form: form.trains),
+        Example(
+            {
+                "train.prototxt": image()
+                + label()
+                + conv("features", "data", "num_output: 5 kernel_size: 1")
+                + pointwise('type: "Sigmoid"', "features", "active")
+                + pointwise('type: "Power"', "active", HERE, "power_param { scale: 3 }", "scaled")
+                + loss(HERE)
+            },
+            "active",
+            "scaled",
         ),
     ),
 )

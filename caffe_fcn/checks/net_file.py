@@ -17,8 +17,9 @@ from caffe_fcn.checks.fixing import set_field
 from caffe_fcn.checks.rule import Edit, Place, Problem
 from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.description import model_json
-from caffe_fcn.errors import CaffeFcnError, NetError
+from caffe_fcn.errors import CaffeFcnError, NetError, OffsetError
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.crops import Crop, align_crops
 from caffe_fcn.net.graph import PHASES, Graph, Node, is_all_in_one, select_phase
 from caffe_fcn.net.layer_types import LAYER_TYPES, Origin, Shape, Site, is_loss, lacks_shapes, layer_type, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph
@@ -167,6 +168,30 @@ class Form:
         shapes, failures = next((each for each in tried if not each[1]), tried[0])
         self.failures += failures
         return shapes
+
+    @cached_property
+    def _alignment(self) -> tuple[list[Crop], OffsetError | None]:
+        found: list[Crop] = []
+        if self.graph is None:
+            return found, None
+        try:
+            for crop, _ in align_crops(self.graph):
+                found.append(crop)
+        except OffsetError as error:
+            return found, error
+        except NetError:  # a layer type or a window that has no coordinates
+            pass
+        return found, None
+
+    @property
+    def crops(self) -> list[Crop]:
+        """The Crops up to the first that cannot be aligned."""
+        return self._alignment[0]
+
+    @property
+    def misaligned(self) -> OffsetError | None:
+        """Why a Crop cannot be aligned, where one cannot."""
+        return self._alignment[1]
 
     def fail_at(self, size: Size) -> list[Failure]:
         """What does not fit where images have this size; nothing in a net whose images have another one."""

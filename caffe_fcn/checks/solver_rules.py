@@ -290,7 +290,8 @@ def _writes_snapshots(solver: SolverParameter) -> bool:
 
 
 _SOURCE = (
-    f'layer {{ name: "data" type: "Data" top: "data" top: "label" data_param {{ source: "{HERE}" batch_size: 1 }} }}\n'
+    'layer { name: "data" type: "Data" top: "data" top: "label" '
+    f'data_param {{ source: "{HERE}" batch_size: 1 backend: LMDB }} }}\n'
 )
 _DATA = "classes a b c\ntrain 0,1,2\ntrain 0,1,2\ntrain 0,1,2\nval 0,1\nval 0,1\n"
 

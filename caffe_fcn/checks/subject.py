@@ -15,9 +15,6 @@ from caffe_fcn import files, proto
 from caffe_fcn.checks.net_file import Form, NetFile, Size
 from caffe_fcn.checks.rule import Place
 from caffe_fcn.checks.scored_classes import scored_classes
-from caffe_fcn.datasets.inspect.overview import Overview, make_rules, summarize
-from caffe_fcn.datasets.inspect.record_checks import Findings, check_records
-from caffe_fcn.datasets.records.faults import Rules
 from caffe_fcn.errors import DatasetError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import Node
@@ -29,7 +26,11 @@ from caffe_fcn.weights.layers import Layer, Weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SAMPLE = 16  # records of a split that are decoded
+    from caffe_fcn.datasets.inspect.overview import Overview
+    from caffe_fcn.datasets.inspect.record_checks import Findings
+    from caffe_fcn.datasets.records.faults import Rules
+
+_SAMPLE = 8  # records of a split that are decoded
 
 
 class SolverFile:
@@ -110,7 +111,11 @@ class Subject:
     @cached_property
     def dataset(self) -> Overview | None:
         """The data set, with what its description says."""
-        return None if self.data is None else summarize(self.data)
+        if self.data is None:
+            return None
+        from caffe_fcn.datasets.inspect.overview import summarize  # imports numpy
+
+        return summarize(self.data)
 
     @cached_property
     def sizes(self) -> tuple[Size, ...]:
@@ -133,6 +138,8 @@ class Subject:
         """What labels may hold: the classes of the net's loss and what it ignores, or what the description says."""
         if self.dataset is None or (self.dataset.about and self.dataset.about.labels != "classes"):
             return None
+        from caffe_fcn.datasets.inspect.overview import make_rules
+
         for form in self.forms:
             losses = list(scored_classes(form))
             if len(losses) == 1:
@@ -143,11 +150,16 @@ class Subject:
     @cached_property
     def faults(self) -> dict[str, Findings]:
         """What the checks of data sets find in each split: in some records, or in all in a thorough check."""
+        if self.dataset is None:
+            return {}
+        from caffe_fcn.datasets.inspect.record_checks import check_records
+        from caffe_fcn.datasets.records.faults import Rules
+
         rules = self.label_rules or Rules()
         sample = None if self.thorough else _SAMPLE
         return {
             name: check_records(split.pairs, rules, self.workers, sample=sample)[1]
-            for name, split in (self.dataset.splits if self.dataset else {}).items()
+            for name, split in self.dataset.splits.items()
             if len(split.pairs)
         }
 

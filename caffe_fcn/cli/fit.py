@@ -13,7 +13,7 @@ import click
 
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import Size, caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import Size, augment_option, caffe_option, engine_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.journey.step import Observer
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.FloatRange(0, min_open=True), metavar="N", help="How often each photo is seen.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="The photos at a time, all of one size.")
 @click.option("--base-lr", type=float, metavar="X", help="The learning rate to begin with.")
+@augment_option
 @engine_option
 @click.option("--gpu", default="", metavar="LIST", help="GPUs to use: 0, or 0,1, or all.")
 @caffe_option

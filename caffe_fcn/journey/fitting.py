@@ -28,6 +28,7 @@ from caffe_fcn.description import dataset_json
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.interop.digits_job import find_data_folder
 from caffe_fcn.journey import defaults
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.ledger import FOLDER, Ledger
@@ -77,6 +78,7 @@ def fit(
     epochs: float | None = None,
     batch: int | None = None,
     base_lr: float | None = None,
+    augment: str | None = None,
     engine: str = "auto",
     gpu: str = "",
     nproc: int | None = None,
@@ -91,22 +93,23 @@ def fit(
     model, or "none"; by default it is the model that the net usually starts from. A model that cannot be downloaded
     is a note, and the training starts from random values. ``classes`` are names, ``colours`` those of labels in
     colour, ``size`` (H, W) is that to which photos are brought, ``val_percent`` the share for validation. ``epochs``,
-    ``batch`` and ``base_lr`` are those of the training; ``engine``, ``gpu``, ``nproc``, ``precision`` and ``caffe`` are
-    passed on to `engines.train`. ``observer`` is told of each step.
+    ``batch``, ``base_lr`` and ``augment`` are those of the training (see `netspec`). ``engine``, ``gpu``, ``nproc``,
+    ``precision`` and ``caffe`` are passed on to `engines.train`. ``observer`` hears of each step.
 
     Raises `FileError` where another process works in ``output``, and what the steps raise.
     """
     run = Path(output)
     device = Device(engine, gpu, nproc, precision, str(caffe) if caffe else None)
-    choices = {"epochs": epochs, "batch": batch, "base_lr": base_lr}
+    choices = {"epochs": epochs, "batch": batch, "base_lr": base_lr, "augment": augment}
     if (photos is None) != (labels is None) or (photos is None) == (data is None):
         raise CaffeFcnError("fit", "needs photos and their labels, or a data set", "`photos` and `labels`, or `data`")
     design = find_net(net)
     with _open_run(run) as ledger:
         journey = _Journey(run, ledger, observer or Observer(), device)
-        place = Path(data) if data is not None else run / _DATA
+        place = _locate_data(Path(data)) if data is not None else run / _DATA
         if photos is not None and labels is not None:
-            build = BuildDataSet(Path(photos), Path(labels), place, classes, colours, size, val_percent)
+            channels = next(iter(design.dataset.images.values()))
+            build = BuildDataSet(Path(photos), Path(labels), place, channels, classes, colours, size, val_percent)
             journey.perform(build)
         return journey.go_on(place, design, weights, classes, choices, built=data is None)
 
@@ -133,10 +136,10 @@ class _Journey:
             why = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone"
         else:
             why = _explain(entry.inputs, inputs) if entry else ""
-        self._observer.begin(step, why)
         resume = entry is not None and step.can_resume(entry.inputs, inputs)
         if not resume:
             step.clear(self._observer)  # before the ledger says that what is there was begun with these inputs
+        self._observer.begin(step, why)
         self._ledger.begin(step.name, inputs)
         step.run(self._observer, resume)
         paths = step.list_outputs()
@@ -198,10 +201,14 @@ class _Journey:
             self._observer.note(f"the training was begun without {wanted}, which could not be fetched, and goes on so")
             return None
         try:
-            return models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}")).path
+            kept = models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}"))
         except FileError as error:
             self._observer.note(f"{error}. {_WITHOUT_WEIGHTS}")
             return None
+        if kept.pinned:
+            pin = f"SHA-256 {kept.record.sha256} of this file is pinned, and later ones must match it"
+            self._observer.note(f"nobody published a checksum of {kept.name}: {pin}")
+        return kept.path
 
     def _has_begun_without(self, model: str) -> bool:
         """Whether a training from random values is under way because the model could not be fetched."""
@@ -228,6 +235,15 @@ def _open_run(run: Path) -> Iterator[Ledger]:
         raise FileError(run, "is a data set", "name another folder as `output`; a data set goes to `data`")
     with files.make_folder(run / FOLDER), lock_output(run / FOLDER / "run", "`output`"):
         yield Ledger.read(run)
+
+
+def _locate_data(path: Path) -> Path:
+    """Return the folder of a data set: that which a model job of DIGITS was trained on, or the folder itself."""
+    with files.naming_errors(path):
+        is_folder = path.is_dir()
+    if not is_folder or opening.splits(path):
+        return path
+    return find_data_folder(path) or path
 
 
 def find_net(name: str) -> NetDesign:

@@ -240,6 +240,11 @@ class _CountingKeys(Sequence[bytes]):
     def __init__(self, count: int) -> None:
         self._indices = range(count)
 
+    def __eq__(self, other: object) -> bool:
+        return self._indices == other._indices if isinstance(other, _CountingKeys) else list(self) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __len__(self) -> int:
         return len(self._indices)
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from caffe_fcn import files
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.build.pairing import pair_up
-from caffe_fcn.datasets.build.record_format import RecordFormat
+from caffe_fcn.datasets.build.record_format import Channels, RecordFormat
 from caffe_fcn.datasets.build.staging import STAGING
 from caffe_fcn.datasets.formats import folder
 from caffe_fcn.datasets.records import opening
@@ -27,17 +27,26 @@ from caffe_fcn.progress import name_task
 
 @dataclass(frozen=True)
 class BuildDataSet(Step):
-    """The data set in ``output`` from a folder (or list) of photos and one of labels, as `folder.build` makes it."""
+    """The data set in ``output`` from a folder (or list) of photos and one of labels, as `folder.build` makes it.
+
+    All photos get the ``channels`` that the net takes: among colour photos there are often some in grey.
+    """
 
     name: ClassVar[str] = "data"
 
     photos: Path
     labels: Path
     output: Path
+    channels: int
     classes: Sequence[str] | None = None
     colours: Mapping[int, Colour] | None = None
     size: tuple[int, int] | None = None
     val_percent: float | None = None
+
+    @property
+    def channel_names(self) -> Channels:
+        """What `RecordFormat` calls these channels."""
+        return _CHANNELS.get(self.channels, "keep")
 
     def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
         stores = open_files(self.photos), open_files(self.labels)
@@ -53,7 +62,7 @@ class BuildDataSet(Step):
             task = name_task(observer.progress, f"comparing {what}")
             digests = hashes.hash_files(paths, workers, task)
             found[what] = combine(f"{name} {digest}" for name, digest in zip(names, digests, strict=True))
-        settings = (self.classes, self.colours, self.size, self.val_percent)
+        settings = (self.channels, self.classes, self.colours, self.size, self.val_percent)
         return {**found, "settings of the data set": repr(settings)}
 
     def list_outputs(self) -> list[Path]:
@@ -65,7 +74,7 @@ class BuildDataSet(Step):
 
     def run(self, observer: Observer, resume: bool) -> None:
         options = ImportOptions(
-            format=RecordFormat(size=self.size),
+            format=RecordFormat(self.channel_names, self.size),
             workers=os.cpu_count() or 1,
             resume=resume,
             progress=observer.progress,
@@ -98,6 +107,7 @@ def fingerprint_dataset(data: Path, hashes: FileHashes, observer: Observer) -> s
     return combine([described, *(f"{name} {digest}" for name, digest in zip(names, digests, strict=True))])
 
 
+_CHANNELS: Mapping[int, Channels] = {1: "grey", 3: "rgb"}
 _DATABASE = "data.mdb"
 
 

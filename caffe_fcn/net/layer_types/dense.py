@@ -77,7 +77,6 @@ TYPES: dict[str, LayerType] = {
         coords=ends,
         kind=Kind.INNER_PRODUCT,
         fillers=weight_and_bias,
-        backward_reads=("bottom",),
         outputs=_inner_product_outputs,
         role="dense",
         summary=lambda layer: str(layer.inner_product_param.num_output),
