@@ -75,6 +75,7 @@ def bundle(
     from caffe_fcn.interop.bundle import Facts, write_bundle
     from caffe_fcn.interop.model_folders import is_model_place, open_model
 
+    has_own_weights = weights is None
     with ExitStack() as opened:
         if weights is None:
             if not is_model_place(run):
@@ -103,7 +104,8 @@ def bundle(
     for path in [made.path / name for name in made.checksums] if made.path.is_dir() else [made.path]:
         echo(path)
     labels = Path(f"{made.path.name.partition('.')[0]}-labels")
-    print_next(("surgery", "verify", made.path, Path(run)), ("infer", made.path, "IMAGE", "-o", labels))
+    verify = [("surgery", "verify", made.path, Path(run))] if has_own_weights else []
+    print_next(*verify, ("infer", made.path, "IMAGE", "-o", labels))
 
 
 def _describe_origin(weights: str) -> dict[str, str]:

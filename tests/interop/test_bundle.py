@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -431,3 +432,18 @@ def test_a_net_alone_needs_its_weights(run: Path, tmp_path: Path, cli: Cli) -> N
     weights = run / "snapshot/train_iter_40.caffemodel"
     done = cli("export", "bundle", run / "deploy.prototxt", "--weights", weights, "-o", tmp_path / "bundle.tar.gz")
     assert (done.status, done.out) == (0, f"{tmp_path / 'bundle.tar.gz'}\n")
+    assert "next: caffe-fcn infer" in done.err
+
+
+def test_the_next_commands_run_as_they_are_printed(
+    run: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels()).save("photo.png")
+    done = cli("export", "bundle", "run", "-o", "roads.tar.gz")
+    printed = [shlex.split(line)[2:] for line in done.err.splitlines() if line.startswith(("next: ", "then: "))]
+    assert [each[0] for each in printed] == ["surgery", "infer"]
+    for words in printed:
+        ran = cli(*("photo.png" if word == "IMAGE" else word for word in words), "--engine", "torch")
+        assert ran.status == 0, ran.err
+    assert (tmp_path / "roads-labels/photo.png").is_file()
