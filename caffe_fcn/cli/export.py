@@ -10,8 +10,9 @@ import click
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.next_steps import print_next
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
-from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.cli.printing import echo, print_note
 
 
 @click.group(cls=Group)
@@ -92,11 +93,10 @@ def bundle(
         )
     for note in (*notes, *made.notes):
         print_note(replace_parameters(note, bundle.params))
-    for file in made.checksums:
-        echo(made.path / file if made.path.is_dir() else f"{made.path}:{file}")
-    if not Verbosity.quiet:
-        echo(f"to run it: caffe-fcn infer {made.path} IMAGE... -o OUT", err=True)
-        echo(f"to prove it: caffe-fcn surgery verify {made.path} {run}", err=True)
+    for path in [made.path / name for name in made.checksums] if made.path.is_dir() else [made.path]:
+        echo(path)
+    labels = Path(f"{made.path.name.partition('.')[0]}-labels")
+    print_next(("surgery", "verify", made.path, Path(run)), ("infer", made.path, "IMAGE", "-o", labels))
 
 
 def _describe_origin(weights: str) -> dict[str, str]:

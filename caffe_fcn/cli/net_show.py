@@ -10,6 +10,7 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import (
     allow_unknown_option,
+    dialect_option,
     json_option,
     phase_option,
     read_net,
@@ -32,6 +33,7 @@ from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, inf
 @stage_option
 @size_option
 @shape_option
+@dialect_option
 @allow_unknown_option
 @json_option
 def show(
@@ -40,11 +42,12 @@ def show(
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
     shape: tuple[tuple[str, tuple[int, ...]], ...],
+    dialect: str,
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
     """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
-    definition = read_net(net, allow_unknown)
+    definition = read_net(net, allow_unknown, dialect)
     if shape:
         definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
     find_shapes = find_record_shapes(net)

@@ -177,6 +177,13 @@ allow_unknown_option = click.option(
     help="Keep fields and engines that no known Caffe has as they are written. Unknown values of other fields stay "
     "errors, because a default would take their place.",
 )
+dialect_option = click.option(
+    "--dialect",
+    default="",
+    metavar="NAME",
+    help="The fork of Caffe that wrote a binary net, such as ssd, segnet, pspnet (default: as its fields tell). A text "
+    "names its fields and needs none.",
+)
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
 )
@@ -233,14 +240,30 @@ def build_options(function: _Function) -> _Function:
     return function
 
 
-def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """Read a net; notes on stderr name the unknown fields."""
+def read_net(path: str, allow_unknown: bool, dialect: str = "") -> proto.NetParameter:
+    """Read a net; notes on stderr name the unknown fields, and the fork that a binary net was recognized to be of."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []
-    net = proto.read_net(path, allow_unknown, notes)
+    recognized: list[str] = []
+    net = proto.read_net(path, allow_unknown, notes, dialect=dialect, recognized=recognized)
     report_unknown_fields(notes)
+    report_dialects(path, recognized)
     return net
+
+
+def report_dialects(path: str, recognized: list[str]) -> None:
+    """Say on stderr which fork a binary net was recognized to be of, or which ones it may be of."""
+    if len(recognized) == 1:
+        from caffe_fcn.proto.dialects.table import FORKS
+
+        fork = recognized[0]
+        echo(
+            f"note: {path} is read as the Caffe {fork!r} ({FORKS[fork]}) writes it; --dialect says otherwise", err=True
+        )
+    elif recognized:
+        names = ", ".join(recognized)
+        echo(f"note: {path} has fields of a fork that are not read: --dialect says whose, one of {names}", err=True)
 
 
 def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:

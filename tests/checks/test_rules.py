@@ -51,3 +51,21 @@ def test_no_error_fires_on_a_net_of_the_reference(folder: str, file: str, tmp_pa
     proto.write(reference.net(folder, file), tmp_path / f"{file}.prototxt")
     found = checks.run(tmp_path / f"{file}.prototxt")
     assert not checks.has_errors(found), [str(finding) for finding in found]
+
+
+@pytest.mark.parametrize("field", ["interp_param", "bn_param", "reorg_param", "region_param", "deephi_resize_param"])
+def test_fields_of_forks_are_named_with_their_line(field: str, tmp_path: Path) -> None:
+    """Those that people could not parse; docs/mistakes.md has their threads."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(f'layer {{\n  name: "x"\n  type: "ReLU"\n  {field} {{ }}\n}}\n')
+    (found,) = checks.run(path, select=["FCN132"])
+    assert (found.place.line, field in found.what) == (4, True)
+
+
+def test_a_crop_of_2015_has_no_offset(tmp_path: Path) -> None:
+    path = tmp_path / "train.prototxt"
+    net = netspec.build("voc-fcn8s", "train")
+    for layer in net.layer:
+        layer.ClearField("crop_param")
+    proto.write(net, path)
+    assert len(checks.run(path, select=["FCN101"])) == 3

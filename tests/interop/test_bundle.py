@@ -257,8 +257,7 @@ def test_a_bundle_runs_without_options(engine: str, run: Path, tmp_path: Path, c
     bundle = write(run, tmp_path / "bundle", argmax=True)
     Image.fromarray(pixels()).save(tmp_path / "photo.png")
     found = score(caffe, run, feed(pixels()))[0].argmax(axis=0)
-    arguments = (bundle / "deploy.prototxt", bundle / "snapshot_iter_40.caffemodel", tmp_path / "photo.png")
-    done = cli("infer", *arguments, "-o", tmp_path / "out", "--engine", engine)
+    done = cli("infer", bundle, tmp_path / "photo.png", "-o", tmp_path / "out", "--engine", engine)
     assert done.status == 0, done.err
     assert any(name in done.out for name in CLASSES)
     with Image.open(tmp_path / "out/photo.png") as label:
@@ -382,3 +381,11 @@ def test_a_net_of_two_images_and_two_labellings(tmp_path: Path, caffe: CaffeWork
     for engine in ("caffe", "torch"):
         done = cli("surgery", "verify", folded, run, "--engine", engine)
         assert (done.status, done.out.count(" of 198")) == (0, 4), done.err
+
+
+def test_what_only_a_fork_runs_is_said(run: Path) -> None:
+    """conv_algorithm is of Intel's Caffe."""
+    deploy = run / "deploy.prototxt"
+    deploy.write_text(deploy.read_text().replace("kernel_size: 4", 'kernel_size: 4 conv_algorithm: "winograd"'))
+    made = write_bundle(deploy, run / "snapshot/train_iter_40.caffemodel", run / "bundle")
+    assert made.notes == ("field conv_algorithm is not BVLC's: only the Caffe that has it runs this net",)

@@ -154,9 +154,8 @@ def _annotated_tops(site: Site) -> list[Shape]:
     resized = [(each.height, each.width) for each in rules.resize_param]
     crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_h, rules.crop_w)
     channels = 1 if rules.force_gray else 3
-    return [(site.layer.data_param.batch_size, channels, *_first_size(site, crop, *resized[:1])), (1, 1, 1, 8)][
-        : len(site.layer.top)
-    ]
+    images: Shape = (site.layer.data_param.batch_size, channels, *_first_size(site, crop, *resized[:1]))
+    return [images, (1, 1, 1, 8)][: len(site.layer.top)]
 
 
 def _first_size(site: Site, *sizes: tuple[int, int]) -> tuple[int, int]:

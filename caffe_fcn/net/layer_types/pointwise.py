@@ -64,9 +64,8 @@ def scales_and_shifts(layer: LayerParameter) -> bool:
     param = layer.batch_norm_param
     if param.HasField("scale_bias"):
         return bool(param.scale_bias)
-    return any(map(param.HasField, ("scale_filler", "bias_filler"))) or (
-        param.HasField("use_weight_bias") and bool(param.use_weight_bias)
-    )
+    has_fillers = param.HasField("scale_filler") or param.HasField("bias_filler")
+    return has_fillers or (param.HasField("use_weight_bias") and bool(param.use_weight_bias))
 
 
 def _spanned_axes(site: Site) -> Shape:
@@ -196,7 +195,7 @@ def _bn_params(site: Site) -> list[Shape]:
 def is_segnets(layer: LayerParameter) -> bool:
     """Whether a BN layer is of SegNet's kind, whose fields tell it; it keeps no statistics. Else it is of PSPNet's."""
     param = layer.bn_param
-    return any(map(param.HasField, ("bn_mode", "scale_filler", "shift_filler")))
+    return param.HasField("bn_mode") or param.HasField("scale_filler") or param.HasField("shift_filler")
 
 
 def _bn_fillers(layer: LayerParameter) -> Sequence[Filler]:

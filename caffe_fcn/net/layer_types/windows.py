@@ -207,14 +207,14 @@ def _pooling_tops(site: Site) -> list[Shape]:
     if site.param.global_pooling:
         return [(n, channels, 1, 1)] * len(site.layer.top)
     given = pooling_windows(site.layer)
-    result = pool_sizes(given, sizes, floor=_rounds_down(site.param))
+    result = pool_sizes(given, sizes, floor=rounds_down(site.param))
     if min(result) < 1:
         kernel = "x".join(str(window.kernel) for window in given)
         site.fail(f"kernel {kernel} is larger than its input {site.blob()}", "use a larger input or a smaller kernel")
     return [(n, channels, *result)] * len(site.layer.top)
 
 
-def _rounds_down(param: Any) -> bool:
+def rounds_down(param: Any) -> bool:
     """Whether the last window stays inside: BVLC's round_mode, or the forks' ceil_mode and NVIDIA's torch_pooling."""
     ceil = param.ceil_mode if param.HasField("ceil_mode") else not param.torch_pooling
     return bool(param.round_mode == 1 or not ceil)
