@@ -42,7 +42,6 @@ from caffe_fcn.journey.steps.train import TrainNet
 from caffe_fcn.journey.steps.weights import SCRATCH, MakeStart, Origin, find_origin, find_other_classes
 from caffe_fcn.netspec.catalogue import catalogue, find_design
 from caffe_fcn.netspec.design import NetDesign
-from caffe_fcn.progress import name_task
 
 FROM_SCRATCH = "none"
 """In place of weights: the training starts from random values."""
@@ -51,6 +50,7 @@ STEPS = ("data", "net", "weights", "check", "train", "evaluate", "bundle")
 """The names of all steps in their order."""
 
 _DATA = "data"
+_MEGABYTE = 1_000_000
 _HASHES = "hashes"
 
 
@@ -200,8 +200,12 @@ class _Journey:
         if self._has_begun_without(wanted):
             self._observer.note(f"the training was begun without {wanted}, which could not be fetched, and goes on so")
             return None
+
+        def report(have: int, total: int) -> None:
+            self._observer.progress(f"fetching {wanted}", have // _MEGABYTE, total // _MEGABYTE)
+
         try:
-            kept = models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}"))
+            kept = models.fetch(wanted, progress=report)
         except FileError as error:
             self._observer.note(f"{error}. {_WITHOUT_WEIGHTS}")
             return None
