@@ -25,6 +25,8 @@ from caffe_fcn import files, models
 from caffe_fcn.datasets.records import opening
 from caffe_fcn.datasets.records.palette import Colour
 from caffe_fcn.description import dataset_json
+from caffe_fcn.engines.arguments import check_gpus
+from caffe_fcn.engines.choice import check_precision, choose_engine
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError, nearest
 from caffe_fcn.files import PathLike
@@ -104,6 +106,7 @@ def fit(
     if (photos is None) != (labels is None) or (photos is None) == (data is None):
         raise CaffeFcnError("fit", "needs photos and their labels, or a data set", "`photos` and `labels`, or `data`")
     design = find_net(net)
+    _check_device(device)
     with _open_run(run) as ledger:
         journey = _Journey(run, ledger, observer or Observer(), device)
         place = _locate_data(Path(data)) if data is not None else run / _DATA
@@ -239,6 +242,13 @@ def _open_run(run: Path) -> Iterator[Ledger]:
         raise FileError(run, "is a data set", "name another folder as `output`; a data set goes to `data`")
     with files.make_folder(run / FOLDER), lock_output(run / FOLDER / "run", "`output`"):
         yield Ledger.read(run)
+
+
+def _check_device(device: Device) -> None:
+    """Raise `EngineError` for what cannot train, before a data set is built for it."""
+    check_gpus(device.gpu)
+    found, _ = choose_engine(device.engine, device.caffe, bool(device.gpu), device.nproc is not None)
+    check_precision(device.precision, found)
 
 
 def _locate_data(path: Path) -> Path:

@@ -26,7 +26,8 @@ _SCORE = "score"  # what the names of the heads' layers begin with (see `netspec
 def fill(net: NetParameter | PathLike, output: PathLike, *, filler: str = FILLER, seed: int = 0) -> Report:
     """Write weights for ``net`` that nothing was learned in; ``filler`` is that of layers without one.
 
-    Without a filler, a Deconvolution interpolates, and a layer whose name begins with "score" is zero. Raises `NetError` for a net whose shapes cannot be inferred.
+    Without a filler, a Deconvolution interpolates, and a layer whose name begins with "score" is zero.
+    Raises `NetError` for a net whose shapes cannot be inferred.
 
     >>> from caffe_fcn import NetSpec, layers as L
     >>> n = NetSpec()

@@ -116,6 +116,8 @@ GIVEN: dict[str, tuple[list[str], str]] = {
     "a classifier": (["photos", "labels", "--net", "m2nist-cnn"], "classifies whole images (did you mean m2nist-fcn?)"),
     "a net of two images": (["photos", "labels", "--net", "nyud-fcn32s-color-hha"], "reads color and hha and label"),
     "misspelt weights": (["photos", "labels", "--weights", "vgg61"], "vgg61: is neither a file nor a model (did you"),
+    "an unknown engine": (["photos", "labels", "--engine", "coffee"], "--engine coffee: no such engine"),
+    "no list of GPUs": (["photos", "labels", "--gpu", "one"], "--gpu: 'one' is not a list of GPUs"),
     "a data set that is not there": (["--data", "none"], "none: no such folder"),
     "no data set": (["--data", "photos"], "photos: holds no data set"),
 }
