@@ -7,7 +7,7 @@ The folder of the run gets the data set (``data/``), the prototxts and ``model.j
 (``start.caffemodel``), its snapshots (``snapshot/``), the scores (``scores.json``) and the bundle (``bundle/``).
 
 What a step needs are files and settings, known by their fingerprints (`fingerprints`); what is done with the same ones
-is passed over (`ledger`). So a journey goes on where it was interrupted, and after a change it does again what depends
+is passed over (`ledger`). So a journey goes on where it stopped, and after a change it does again what depends
 on it. What nobody says is chosen from the data set (`defaults`).
 """
 
@@ -275,7 +275,7 @@ def find_net(name: str) -> NetDesign:
 def _explain(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Say which inputs changed since a step was begun."""
     changed = [name for name in now if before.get(name) != now[name]]
-    return f"changed: {', '.join(changed)}" if changed else "goes on where it was interrupted"
+    return f"changed: {', '.join(changed)}" if changed else "goes on where it stopped"
 
 
 def _count_classes(data: Path, names: Sequence[str] | None, observer: Observer) -> int | None:

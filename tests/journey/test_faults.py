@@ -275,7 +275,7 @@ def test_an_interrupted_build_goes_on_only_with_the_same_photos(place: Path, mon
         journey.fit("photos", "labels", output="run", net="m2nist-fcn", weights="none", observer=Cut())
     assert Path("run/data/.building").is_dir()
     shutil.copytree("run", "other")
-    assert go("net").begun["data"] == "goes on where it was interrupted"
+    assert go("net").begun["data"] == "goes on where it stopped"
 
     Image.fromarray(np.array(Image.open("photos/00.png")) // 2).save("photos/00.png")
     assert go("net", output="other").begun["data"] == "changed: photos"
