@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, is_crop, whole_offsets
+from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, whole_offsets
 from caffe_fcn.net.geometry import POINTWISE, CoordMap, broadcast, exact
 from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, select_phase
 from caffe_fcn.net.shapes import row_of
@@ -101,12 +101,11 @@ def _align_tops(top_from: Any, top_to: Any) -> Alignment:
 def correct_crops(net: NetParameter) -> NetParameter:
     """A copy of the net, all its phases together, in which every Crop has the offset that follows from the net."""
     result = copy_message(net)
-    right: dict[str, Crop] = {}
-    for phase in PHASES:
-        right |= {crop.layer: crop for crop in crops(net, phase)}
+    right = {(crop.layer, crop.top): crop for phase in PHASES for crop in crops(net, phase)}
     for layer in result.layer:
-        if is_crop(layer) and layer.name in right and not right[layer.name].ok:
-            offsets = _collapse(list(right[layer.name].computed))
+        crop = next((crop for crop in right.values() if crop.belongs_to(layer)), None)
+        if crop is not None and not crop.ok:
+            offsets = _collapse(list(crop.computed))
             layer.crop_param.offset[:] = offsets if isinstance(offsets, list) else [offsets]
     return result
 

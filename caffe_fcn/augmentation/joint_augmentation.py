@@ -6,9 +6,10 @@
       include { phase: TRAIN }
       python_param {
         module: "joint_augmentation" layer: "JointAugmentation"
-        param_str: '{"transforms": {"flip": 0.5, "scale": [0.75, 1.25], "rotate": 10, "crop": [320, 320]}, "seed": 1337,
-                     "bottoms": [{"kind": "photo", "outside": [0, 0, 0], "black": [-104.0, -116.7, -122.7]},
-                                 {"kind": "label", "outside": 255}]}'
+        param_str: '{"transforms": {"flip": 0.5, "scale": [0.75, 1.25], "rotate": 10, "crop": [320, 320]}, '
+                   '"seed": 1337, '
+                   '"bottoms": [{"kind": "photo", "outside": 0, "black": [-104.0, -116.7, -122.7]}, '
+                               '{"kind": "label", "outside": 255}]}'
       }
     }
 
@@ -47,6 +48,7 @@ except ImportError:  # outside of pycaffe
 
 FIRST_PASS = "CAFFE_FCN_FIRST_PASS"
 _TRAIN = 0  # caffe.TRAIN
+_MOST_VALUES = (1 << 31) - 1  # Caffe counts in int
 
 
 class Augmentation:
@@ -85,7 +87,11 @@ class Augmentation:
         if len({(shape[0], shape[2], shape[3]) for shape in shapes}) > 1:
             raise ValueError("takes bottoms of one size, not {}".format(" and ".join(map(_format_shape, shapes))))
         crop = self.transforms.get("crop")
-        return [(shape[0], shape[1]) + tuple(crop or shape[2:]) for shape in shapes]
+        tops = [(shape[0], shape[1]) + tuple(crop or shape[2:]) for shape in shapes]
+        for top in tops:
+            if top[0] * top[1] * top[2] * top[3] > _MOST_VALUES:
+                raise ValueError(f"makes {_format_shape(top)}, which is more than a blob of Caffe holds")
+        return tops
 
     def draw(self, number: int, item: int) -> "Draw":
         """Draw what happens to an image: place ``item`` of the batch in the forward pass ``number``."""
@@ -229,13 +235,18 @@ def _read_bottom(given: Any, place: int) -> Bottom:
 
 def _require(condition: Any, name: str, what: str, value: Any) -> None:
     if not condition:
-        raise ValueError(f"{name} must be {what}, not {value!r}")
+        raise ValueError(f"{name} must be {what}, not {_shorten(value)}")
 
 
 def _require_known(given: Dict[str, Any], known: Any, where: str) -> None:
     for name in given:
         if name not in known:
-            raise ValueError("{} has no {!r}, only {}".format(where, name, ", ".join(known)))
+            raise ValueError("{} has no {}, only {}".format(where, _shorten(name), ", ".join(known)))
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _format_shape(shape: Sequence[int]) -> str:

@@ -46,14 +46,6 @@ def parse_transforms(text: str) -> dict[str, Any]:
     return values
 
 
-def describe_transforms() -> Iterator[str]:
-    """A line for each transform: its name, and what it takes."""
-    from caffe_fcn.augmentation.joint_augmentation import TRANSFORMS  # loads numpy
-
-    for name, row in TRANSFORMS.items():
-        yield f"{name}: {row.takes}"
-
-
 def _split(text: str) -> Iterator[tuple[str, str | None]]:
     """Each name with its value, None where it has none; ``color`` is ``colour``, too."""
     for part in text.split(","):

@@ -10,8 +10,9 @@ import click
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
+from caffe_fcn.cli.next_steps import print_next
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
-from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.cli.printing import echo, print_note
 
 
 @click.group(cls=Group)
@@ -67,7 +68,6 @@ def bundle(
     of a model archive of DIGITS, and model.json, with which 'infer' and 'evaluate' need no option. An archive has the
     same bytes each time.
     """
-    from caffe_fcn.evaluation.score_files import read_scores
     from caffe_fcn.interop.bundle import Facts, write_bundle
     from caffe_fcn.interop.model_folders import open_model
 
@@ -89,12 +89,25 @@ def bundle(
             half=half,
             size=size,
             mean=mean,
-            facts=Facts(name, read_scores(net.parent, Path(weights)), {"Licence": licence} if licence else {}),
+            facts=Facts(name, others=_describe_origin(weights) | ({"Licence": licence} if licence else {})),
         )
     for note in (*notes, *made.notes):
         print_note(replace_parameters(note, bundle.params))
-    for file in made.checksums:
-        echo(made.path / file if made.path.is_dir() else f"{made.path}:{file}")
-    if not Verbosity.quiet:
-        echo(f"to run it: caffe-fcn infer {made.path} IMAGE... -o OUT", err=True)
-        echo(f"to prove it: caffe-fcn surgery verify {made.path} {run}", err=True)
+    for path in [made.path / name for name in made.checksums] if made.path.is_dir() else [made.path]:
+        echo(path)
+    labels = Path(f"{made.path.name.partition('.')[0]}-labels")
+    print_next(("surgery", "verify", made.path, Path(run)), ("infer", made.path, "IMAGE", "-o", labels))
+
+
+def _describe_origin(weights: str) -> dict[str, str]:
+    """Return what is known of published weights, or of weights that the user added: origin and licence."""
+    from caffe_fcn import models
+
+    place = Path(weights).resolve()
+    kept = next((each for each in models.list_kept() if each.path.resolve() == place), None)
+    if kept is None:
+        return {}
+    published = models.find_model(kept.name)
+    licence = published.license if published else None
+    facts = {"Weights": f"{kept.name}, from {kept.record.origin}"}
+    return facts | {"Licence": f"{licence.value} ({licence.source})" if licence else "unknown"}

@@ -5,6 +5,7 @@ These commands write the same files as the step does.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ class StepCommands:
     @make_words.register
     def _(self, step: BuildNet) -> tuple[list[object], object]:
         options = {f"--{name.replace('_', '-')}": _join(value) for name, value in step.options.items()}
-        return [*_start("net", "build"), step.net, "--source", step.data, *_list(options), "-o", step.folder], None
+        source = os.path.relpath(step.data) if step.has_data_inside else step.data  # an absolute path stays in the nets
+        return [*_start("net", "build"), step.net, "--source", source, *_list(options), "-o", step.folder], None
 
     @make_words.register
     def _(self, step: MakeStart) -> tuple[list[object], object]:

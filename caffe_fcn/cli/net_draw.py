@@ -5,9 +5,19 @@ from __future__ import annotations
 import click
 
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import allow_unknown_option, phase_option, read_net, size_option, stage_option
+from caffe_fcn.cli.params import (
+    allow_unknown_option,
+    dialect_option,
+    phase_option,
+    read_net,
+    shape_option,
+    size_option,
+    stage_option,
+)
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.datasets.source_shapes import find_record_shapes
+from caffe_fcn.net.graph import select_phase
+from caffe_fcn.net.shapes import tell_shapes
 from caffe_fcn.viz.draw import draw as draw_net
 
 
@@ -23,6 +33,8 @@ from caffe_fcn.viz.draw import draw as draw_net
 @phase_option
 @stage_option
 @size_option
+@shape_option
+@dialect_option
 @allow_unknown_option
 def draw(
     net: str,
@@ -30,8 +42,13 @@ def draw(
     phase: str | None,
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
+    shape: tuple[tuple[str, tuple[int, ...]], ...],
+    dialect: str,
     allow_unknown: bool,
 ) -> None:
     """Draw the topology of NET as SVG or PNG (both need Graphviz), DOT, or a page for the browser."""
-    for why in draw_net(read_net(net, allow_unknown), output, phase, stages, size, find_record_shapes(net)):
+    definition = read_net(net, allow_unknown, dialect)
+    if shape:
+        definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
+    for why in draw_net(definition, output, phase, stages, size, find_record_shapes(net)):
         echo(f"note: without {why}", err=True)

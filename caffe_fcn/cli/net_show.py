@@ -10,9 +10,11 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.params import (
     allow_unknown_option,
+    dialect_option,
     json_option,
     phase_option,
     read_net,
+    shape_option,
     size_option,
     stage_option,
 )
@@ -20,8 +22,9 @@ from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.net.geometry import dims, exact
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.receptive_fields import ReceptiveField, receptive_fields
-from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer
+from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, infer, tell_shapes
 
 
 @click.command(cls=Command)
@@ -29,6 +32,8 @@ from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, inf
 @phase_option
 @stage_option
 @size_option
+@shape_option
+@dialect_option
 @allow_unknown_option
 @json_option
 def show(
@@ -36,11 +41,15 @@ def show(
     phase: str | None,
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
+    shape: tuple[tuple[str, tuple[int, ...]], ...],
+    dialect: str,
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
     """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
-    definition = read_net(net, allow_unknown)
+    definition = read_net(net, allow_unknown, dialect)
+    if shape:
+        definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
     find_shapes = find_record_shapes(net)
     size = size or assume_size(definition, phase, stages, find_shapes)
     shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)
@@ -59,7 +68,7 @@ def _document(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> 
         "blobs": {name: list(shape) for name, shape in shapes.blobs.items()},
         "layers": [
             {
-                "name": node.name,
+                "name": node.layer.name,
                 "type": node.type,
                 "bottoms": list(node.layer.bottom),
                 "tops": list(node.layer.top),
@@ -87,7 +96,7 @@ def _print(shapes: Shapes, fields: dict[str, tuple[ReceptiveField, ...]]) -> Non
         field = fields.get(top)
         rows.append(
             [
-                node.name,
+                node.layer.name,
                 node.type,
                 ", ".join(node.layer.bottom),
                 ", ".join(node.layer.top),

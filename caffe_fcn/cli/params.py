@@ -134,6 +134,22 @@ class Renames(SpelledType):
         return renames
 
 
+class BlobShape(SpelledType):
+    """A blob and its shape, as (name, shape)."""
+
+    name = "BLOB=NxCxHxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        if not isinstance(value, str):
+            return (str(value[0]), tuple(value[1]))
+        blob, _, shape = value.rpartition("=")
+        if not blob or not re.fullmatch(r"\d{1,9}(x\d{1,9})*", shape):
+            self.fail(f"{value!r} is no BLOB=SHAPE such as rois=300x5", param, ctx)
+        return blob, tuple(map(int, shape.split("x")))
+
+
 class Padding(SpelledType):
     """A whole number, or ``auto``."""
 
@@ -148,12 +164,25 @@ phase_option = click.option(
 )
 stage_option = click.option("--stage", "stages", multiple=True, help="A further stage of the net; may be repeated.")
 size_option = click.option("--size", type=Size(), help="The size of the image, in place of the net's own.")
+shape_option = click.option(
+    "--shape",
+    type=BlobShape(),
+    multiple=True,
+    help="The shape of a blob that only code or data know, such as what a Python layer makes; may be repeated.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
     help="Keep fields and engines that no known Caffe has as they are written. Unknown values of other fields stay "
     "errors, because a default would take their place.",
+)
+dialect_option = click.option(
+    "--dialect",
+    default="",
+    metavar="NAME",
+    help="The fork of Caffe that wrote a binary net, such as ssd, segnet, pspnet (default: as its fields tell). A text "
+    "names its fields and needs none.",
 )
 engine_option = click.option(
     "--engine", default="auto", metavar="auto|caffe|torch", help="What runs the net (default: auto, what is installed)."
@@ -211,14 +240,30 @@ def build_options(function: _Function) -> _Function:
     return function
 
 
-def read_net(path: str, allow_unknown: bool) -> proto.NetParameter:
-    """Read a net; notes on stderr name the unknown fields."""
+def read_net(path: str, allow_unknown: bool, dialect: str = "") -> proto.NetParameter:
+    """Read a net; notes on stderr name the unknown fields, and the fork that a binary net was recognized to be of."""
     from caffe_fcn import proto
 
     notes: list[proto.UnknownField] = []
-    net = proto.read_net(path, allow_unknown, notes)
+    recognized: list[str] = []
+    net = proto.read_net(path, allow_unknown, notes, dialect=dialect, recognized=recognized)
     report_unknown_fields(notes)
+    report_dialects(path, recognized)
     return net
+
+
+def report_dialects(path: str, recognized: list[str]) -> None:
+    """Say on stderr which fork a binary net was recognized to be of, or which ones it may be of."""
+    if len(recognized) == 1:
+        from caffe_fcn.proto.dialects.table import FORKS
+
+        fork = recognized[0]
+        echo(
+            f"note: {path} is read as the Caffe {fork!r} ({FORKS[fork]}) writes it; --dialect says otherwise", err=True
+        )
+    elif recognized:
+        names = ", ".join(recognized)
+        echo(f"note: {path} has fields of a fork that are not read: --dialect says whose, one of {names}", err=True)
 
 
 def report_unknown_fields(notes: list[proto.UnknownField], most: int = 20) -> None:

@@ -28,11 +28,18 @@ def read_description(path: Path, check: Callable[[Any], None], what: str, mend: 
         raise files.to_file_error(path, error) from error
     if not stat.S_ISREG(kind):
         raise FileError(path, "is not a regular file", "remove it, or name another folder")
+    return parse_description(files.read_bytes(path), path, check, what, mend)
+
+
+def parse_description(
+    source: bytes, where: object, check: Callable[[Any], None], what: str, mend: str
+) -> dict[str, Any]:
+    """Return the object in ``source`` that passes ``check``; raises `FileError` at ``where`` as `read_description`."""
     try:
-        content: dict[str, Any] = strict_json.parse(files.read_bytes(path))
+        content: dict[str, Any] = strict_json.parse(source)
         check(content)
     except ValueError as error:
-        raise FileError(path, f"is not {what}: {error}", mend) from error
+        raise FileError(where, f"is not {what}: {error}", mend) from error
     return content
 
 

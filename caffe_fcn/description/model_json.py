@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn.description.json_files import read_description, write_description
+from caffe_fcn.description.json_files import parse_description, read_description, write_description
 from caffe_fcn.description.model_fields import check_model
 
 FILE = "model.json"
@@ -85,10 +85,19 @@ class Model:
 
 def read(folder: Path) -> Model | None:
     """Return the description in ``folder``, or None where there is none; raises `FileError` where a field is wrong."""
-    mend = "correct it, or remove it and give the options"
-    content = read_description(folder / FILE, check_model, "a description of a net", mend)
-    if content is None:
-        return None
+    content = read_description(folder / FILE, check_model, _WHAT, _MEND)
+    return None if content is None else _make_model(content)
+
+
+def parse(source: bytes, where: object) -> Model:
+    """Return the description in ``source``; raises `FileError` at ``where`` where a field is wrong."""
+    return _make_model(parse_description(source, where, check_model, _WHAT, _MEND))
+
+
+_WHAT, _MEND = "a description of a net", "correct it, or remove it and give the options"
+
+
+def _make_model(content: dict[str, Any]) -> Model:
     known = {each.name for each in fields(Model)} - {"unknown"}
     return Model(
         inputs=[Input(**_select(Input, each)) for each in content["inputs"]],

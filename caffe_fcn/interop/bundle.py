@@ -31,6 +31,7 @@ from caffe_fcn.description.dataset_fields import file_name
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.engines.deploy_form import make_deploy_form
 from caffe_fcn.errors import FileError, WeightsError, nearest
+from caffe_fcn.evaluation.score_files import read_scores
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_card import Card
 from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet, find_outputs
@@ -67,7 +68,8 @@ class Bundle:
 class Facts:
     """What the files of a net do not say of it: its ``name``, its ``scores`` by their names, and further facts.
 
-    ``others`` are lines of the card, such as ``{"Licence": "CC BY 4.0", "Weights": "fine-tuned from vgg16"}``.
+    Without scores, those in ``scores.json`` beside the net are taken if they are of its weights. ``others`` are lines
+    of the card, such as ``{"Licence": "CC BY 4.0", "Weights": "fine-tuned from vgg16"}``.
     """
 
     name: str = ""
@@ -126,7 +128,11 @@ def write_bundle(
             made.notes.append("float16 weights: NVIDIA's Caffe, OpenCV and caffe_fcn read them, BVLC's Caffe does not")
         found = _ITERATION.search(Path(weights).name)
         name = f"snapshot_iter_{found['iteration'] if found else 0}.caffemodel"
-        named = replace(facts, name=facts.name or made.net.name or source.resolve().parent.name)
+        named = Facts(
+            facts.name or made.net.name or source.resolve().parent.name,
+            facts.scores or read_scores(source.parent, Path(weights)),
+            facts.others,
+        )
         checksums = _write_files(folder, source.parent, made, name, named, fixed=size is not None, half=half)
     return Bundle(target, DEPLOY_FILE, name, checksums, tuple(made.notes))
 

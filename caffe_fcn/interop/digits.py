@@ -22,6 +22,7 @@ from caffe_fcn.interop.digits_job import (
     DEPLOY_FILE,
     LABELS_FILE,
     MEAN_FILE,
+    MOST_MEAN,
     MOST_TEXT,
     SOLVER_FILE,
     TRAIN_VAL_FILE,
@@ -117,8 +118,10 @@ def _make_result(folder: Path, job: ModelJob) -> ImportedJob:
 
 def _write_description(folder: Path, job: ModelJob, found: ImportedJob) -> Transform:
     """Write deploy.prototxt, and what describes it; returns what images must go through."""
-    transform = _write_mean(folder, job, found)
     labels = job.read_labels()
+    if model_json.FILE in job.source.names:  # a bundle, which describes itself
+        return _copy_description(folder, job, found, labels)
+    transform = _write_mean(folder, job, found)
     names = None if labels is None else labels.decode("utf-8-sig", "replace").splitlines()
     model, notes = describe_net(job.deploy, job.train_val, transform, names)
     model.dataset = escape_name(job.data.resolve().name) if job.data else None
@@ -134,6 +137,21 @@ def _write_description(folder: Path, job: ModelJob, found: ImportedJob) -> Trans
 def _write_weights(job: ModelJob, found: ImportedJob) -> None:
     blocks = job.source.read_blocks(job.snapshot, MOST_WEIGHTS)
     _write(found, found.weights, blocks, _check_weights, job.source.locate(job.snapshot))
+
+
+def _copy_description(folder: Path, job: ModelJob, found: ImportedJob, labels: bytes | None) -> Transform:
+    """Write deploy.prototxt, and what a bundle says of it, with the means that it names."""
+    name = model_json.FILE
+    model = model_json.parse(job.source.read(name, MOST_TEXT), job.source.locate(name))
+    _write(found, folder / DEPLOY_FILE, [to_text(job.deploy).encode()])
+    if labels is not None:
+        _write(found, folder / LABELS_FILE, [labels])
+    for mean in dict.fromkeys(each.mean_file for each in model.inputs if each.mean_file):
+        blocks = job.source.read_blocks(mean, MOST_MEAN)
+        _write(found, folder / mean, blocks, lambda path: [*read_mean(path)], job.source.locate(mean))
+    model.write(folder)
+    found.files.append(folder / name)
+    return Transform()
 
 
 def _write_mean(folder: Path, job: ModelJob, found: ImportedJob) -> Transform:
@@ -160,7 +178,8 @@ def _correct_paths(net: NetParameter, job: ModelJob, transform: Transform) -> li
         if where == MEAN_FIELD and transform.mean_file:
             set_path(layer, where, transform.mean_file)
         elif (place := job.locate(path)) is not None:
-            set_path(layer, where, str(place.resolve()))
+            end = "/" if path.endswith("/") else ""  # of a root_folder, to which names are appended
+            set_path(layer, where, f"{place.resolve()}{end}")
         elif where != MEAN_FIELD:
             missing.append(path)
     mend = "name the folder of the data set job with `data`"

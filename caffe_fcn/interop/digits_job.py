@@ -31,7 +31,7 @@ MOST_TEXT = 16 << 20
 _INFO_FILE = "info.json"
 _DATABASES = ("train_db", "val_db", "test_db")
 _SNAPSHOT = re.compile(r".*_iter_(?P<iteration>[0-9]{1,18})\.caffemodel(\.h5)?")
-_MOST_MEAN = 1 << 28
+MOST_MEAN = 1 << 28
 
 _Message = TypeVar("_Message", NetParameter, SolverParameter)
 
@@ -101,7 +101,7 @@ class ModelJob:
         """
         name = self._find("mean file", MEAN_FILE)
         if name in self.source.names:
-            return self.source.read(name, _MOST_MEAN), self.source.locate(name)
+            return self.source.read(name, MOST_MEAN), self.source.locate(name)
         found = (self.locate(path) if path else None) or self._find_in_data(MEAN_FILE, f"train_db/{MEAN_FILE}")
         return (files.read_bytes(found), str(found)) if found is not None and found.is_file() else None
 

@@ -34,6 +34,7 @@ class Crop:
     """A Crop layer: the offsets that it declares and those that follow from the net, one per axis.
 
     Nothing follows (``derived`` is false) for a Crop to the size of a blob that shows no image: what it declares holds.
+    ``layer`` is the name of its node (see `graph.Node`), ``top`` the blob that it makes.
     """
 
     layer: str
@@ -41,6 +42,11 @@ class Crop:
     declared: tuple[int, ...]
     computed: tuple[int, ...]
     derived: bool = True
+    top: str = ""
+
+    def belongs_to(self, layer: LayerParameter) -> bool:
+        """Whether this is what follows for ``layer``, of the net or of a copy; several may have one name."""
+        return is_crop(layer) and self.layer.startswith(layer.name) and self.top in layer.top
 
     @property
     def ok(self) -> bool:
@@ -91,14 +97,15 @@ def align_crops(graph: Graph) -> Iterator[tuple[Crop, Alignment | None]]:
 
 def _align_crop(graph: Graph, node: Node, before: Replacements) -> tuple[Crop, Alignment | None]:
     axis, declared = int(node.layer.crop_param.axis), tuple(node.layer.crop_param.offset) or (0,)
+    top = node.tops[0].name
     if _is_only_a_size(node.bottoms[1]):
-        return Crop(node.name, axis, declared, declared, derived=False), None
+        return Crop(node.name, axis, declared, declared, derived=False, top=top), None
     alignment = align(graph, node.bottoms[0], node.bottoms[1], before)
     offsets = whole_offsets(alignment, str(node))
     first = alignment.map.axis
     if first is None or first == image_axis(axis):
-        return Crop(node.name, axis, declared, tuple(offsets)), alignment
-    return Crop(node.name, axis, declared, _from_axis(node, declared, offsets, first)), alignment
+        return Crop(node.name, axis, declared, tuple(offsets), top=top), alignment
+    return Crop(node.name, axis, declared, _from_axis(node, declared, offsets, first), top=top), alignment
 
 
 def _is_only_a_size(blob: Blob) -> bool:

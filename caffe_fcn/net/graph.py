@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError, nearest
@@ -108,6 +109,12 @@ def input_layer(blob: str, shape: Sequence[int] | None = None, name: str | None 
     return result
 
 
+def _make_unique(name: str, known: set[str]) -> str:
+    if name not in known:
+        return name
+    return next(unique for number in count(2) if (unique := f"{name}#{number}") not in known)
+
+
 @dataclass(eq=False)
 class Blob:
     """One version of a blob: an in-place layer makes the next version under the same name."""
@@ -119,7 +126,10 @@ class Blob:
 
 @dataclass(eq=False)
 class Node:
-    """A layer with the blobs that it reads and makes; ``index`` is its place in execution order."""
+    """A layer with the blobs that it reads and makes; ``index`` is its place in execution order.
+
+    ``name`` is the layer's, with a number behind it where an earlier layer has the same one (``crop#2``).
+    """
 
     index: int
     layer: LayerParameter
@@ -135,8 +145,8 @@ class Node:
 class Graph:
     """The nodes of a net that has been `select_phase` or `filtered`, and its blobs by name (their last versions).
 
-    Raises `NetError` for two layers with one name, a blob that nobody makes or that two layers make,
-    a layer that stands before what it reads, and a cycle.
+    Several layers may have one name, as in Caffe. Raises `NetError` for a blob that nobody makes or that two layers
+    make, a layer that stands before what it reads, and a cycle.
     """
 
     def __init__(self, net: NetParameter) -> None:
@@ -145,9 +155,7 @@ class Graph:
         self.blobs: dict[str, Blob] = {}
         names: set[str] = set()
         for index, layer in enumerate(net.layer):
-            node = Node(index, layer, layer.name, layer.type)
-            if node.name in names:
-                raise NetError(node, "two layers have this name", "rename one of them")
+            node = Node(index, layer, _make_unique(layer.name, names), layer.type)
             names.add(node.name)
             self._connect(node)
             self.nodes.append(node)
@@ -176,7 +184,7 @@ class Graph:
         needed, seen = [later[name]], set()
         while needed:
             layer = needed.pop()
-            if layer.name == node.name:
+            if layer is node.layer:
                 return NetError(node, f"reads blob '{name}', which is made from its own output: a cycle", "cut it")
             if layer.name not in seen:
                 seen.add(layer.name)

@@ -163,10 +163,10 @@ def first_layers(graph: Graph) -> list[Node]:
 
 def _with_crops(net: NetParameter, right: list[Crop]) -> NetParameter:
     result = copy_message(net)
-    offsets = {crop.layer: crop.computed for crop in right}
     for layer in result.layer:
-        if layer.name in offsets:
-            layer.crop_param.offset[:] = offsets[layer.name]
+        for crop in right:
+            if crop.belongs_to(layer):
+                layer.crop_param.offset[:] = crop.computed
     return result
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from caffe_fcn.augmentation import ORIGINAL
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import INT_MAX, MOST_AXES, dims
-from caffe_fcn.net.graph import Blob, Graph, Node, select_phase
+from caffe_fcn.net.graph import Blob, Graph, Node, input_layer, select_phase
 from caffe_fcn.net.layer_types import (
     ANY,
     LAYER_TYPES,
@@ -34,6 +34,7 @@ from caffe_fcn.net.layer_types import (
 )
 from caffe_fcn.net.shared_parameters import Sharing
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import with_layers
 
 _FLOAT_BYTES = 4
 ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
@@ -92,13 +93,40 @@ def infer(
 ) -> Shapes:
     """The shapes of ``net`` in a phase (see `graph.select_phase`).
 
+    ``inputs`` has the shapes of blobs by name: of what sources make, of what layers make that only their code knows
+    (Python layers, types that no known Caffe has), and of blobs that no layer makes, which are then inputs.
     ``size`` (H, W) is used instead of the image size that the net's sources declare, and where they declare none:
-    for Input and data layers with 4 axes, and for Python data layers. ``inputs`` has the shapes of blobs by name.
+    for Input and data layers with 4 axes, and for Python data layers.
     ``data_shapes`` looks into the files of data layers. Raises `NetError` for what does not fit, naming
     layer and blob, and what ``data_shapes`` raises.
     """
-    graph = Graph(select_phase(net, phase, stages))
+    selected = select_phase(net, phase, stages)
+    graph = Graph(tell_shapes(selected, inputs) if inputs else selected)
     return infer_graph(graph, size, {**_infer_inputs(net, graph, size, data_shapes), **(inputs or {})}, data_shapes)
+
+
+def tell_shapes(net: NetParameter, shapes: Mapping[str, Shape]) -> NetParameter:
+    """A copy of the net of one phase that knows the shapes of these blobs, where only code or data know them.
+
+    A layer whose code alone knows what it makes gets them as its custom_param, and a blob that no layer makes gets an
+    Input layer. Raises `NetError` for a blob that the net does not have.
+    """
+    makers = {top: layer for layer in net.layer for top in layer.top}
+    read = {bottom for layer in net.layer for bottom in layer.bottom}
+    for name in shapes.keys() - makers.keys() - read:
+        raise NetError(f"blob '{name}'", "the net has no such blob", nearest(name, [*makers, *read]))
+    result = with_layers(net, [*(input_layer(name, shapes[name]) for name in shapes if name not in makers), *net.layer])
+    for layer in result.layer:
+        if _is_unknowable(layer.type) and layer.top and all(top in shapes for top in layer.top):
+            del layer.custom_param.shape[:]
+            for top in layer.top:
+                layer.custom_param.shape.add(dim=shapes[top])
+    return result
+
+
+def _is_unknowable(type_name: str) -> bool:
+    """Whether only the code of a layer type knows what its layers make."""
+    return type_name not in LAYER_TYPES or LAYER_TYPES[type_name].origin is Origin.CODE
 
 
 def find_shapeless_inputs(graph: Graph) -> list[Node]:
@@ -155,10 +183,17 @@ def infer_graph(
         raise NetError(f"blob '{unknown}'", "the net has no such blob", nearest(unknown, graph.blobs))
     found: dict[Blob, Shape] = {}
     for node in graph.nodes:
-        row = row_of(node)
+        told = _find_told_tops(node, given)
+        row = row_of(node) if told is None else layer_type(node.type)
         names, read = [blob.name for blob in node.bottoms], [found[blob] for blob in node.bottoms]
-        site = Site(node.layer, names, read, data_shapes)
-        tops = _source_tops(node, site, row, size, given) if origin_of(node.layer) else _tops(site, row)
+        site = Site(node.layer, names, read, data_shapes, size)
+        if told is not None:
+            tops = told
+        elif origin_of(node.layer):
+            tops = _source_tops(node, site, row, size, given)
+        else:
+            tops = _tops(site, row)
+            _check_given(node, tops, given)
         for blob, shape in zip(node.tops, tops, strict=True):
             _check_blob(node, f"'{blob.name}'", shape)
             found[blob] = shapes.blobs[blob.name] = shape
@@ -175,7 +210,8 @@ def row_of(node: Node) -> LayerType:
     """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
     row = LAYER_TYPES.get(node.type)
     if row is None:
-        raise NetError(node, "Caffe has no such layer type", nearest(node.type, LAYER_TYPES) or "check `type`")
+        mend = nearest(node.type, LAYER_TYPES) or "tell what it makes: `shape` BLOB=NxCxHxW"
+        raise NetError(node, "no known Caffe has such a layer type", mend)
     for kind, count, (low, high) in (
         ("bottom", len(node.bottoms), row.bottoms),
         ("top", len(node.tops), row.makes),
@@ -184,6 +220,25 @@ def row_of(node: Node) -> LayerType:
             wanted = str(low) if low == high else f"{low} or more" if high == ANY else f"{low} to {high}"
             raise NetError(node, f"has {count} {kind}s", f"it takes {wanted}")
     return row
+
+
+def _find_told_tops(node: Node, given: Mapping[str, Shape]) -> list[Shape] | None:
+    """The shapes of the tops of a layer that only its code knows, as the caller or its custom_param tells them."""
+    if not _is_unknowable(node.type):
+        return None
+    custom = [tuple(shape.dim) for shape in node.layer.custom_param.shape]  # as HiSilicon's NNIE has it
+    told = {blob.name: shape for blob, shape in zip(node.tops, custom, strict=False)} | dict(given)
+    names = [blob.name for blob in node.tops]
+    return [told[name] for name in names] if all(name in told for name in names) else None
+
+
+def _check_given(node: Node, tops: list[Shape], given: Mapping[str, Shape]) -> None:
+    """Raise `NetError` where the caller gives another shape than the layer makes."""
+    for blob, shape in zip(node.tops, tops, strict=True):
+        if tuple(given.get(blob.name, shape)) != shape and blob.name not in {each.name for each in node.bottoms}:
+            raise NetError(
+                node, f"makes '{blob.name}' {dims(shape)}", f"leave out its `shape` {dims(given[blob.name])}"
+            )
 
 
 def _check_blob(node: Node, name: str, shape: Shape) -> None:
@@ -213,6 +268,8 @@ def _source_tops(
     names = list(node.layer.top)
     if all(name in given for name in names):
         return [given[name] for name in names]
+    if row.fork:
+        return [given.get(name, shape) for name, shape in zip(names, _tops(site, row), strict=True)]
     if size and lacks_shapes(node.layer):
         batch = _batch(site, row)
         channels = (1 if name.removesuffix(ORIGINAL) in _ONE_CHANNEL else 3 for name in names)

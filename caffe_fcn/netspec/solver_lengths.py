@@ -107,7 +107,7 @@ def _choose_snapshot(plan: BuildPlan, iterations: int, interval: int) -> Setting
         return Setting(tests * interval, "every test" if tests == 1 else f"every {tests} tests")
     usual = plan.variant.solver.fields.get("snapshot", SNAPSHOT["snapshot"])
     parts = max(1, interval // max(tenth, usual))
-    return Setting(-(-interval // parts), "every test" if parts == 1 else f"{parts} for a test")
+    return Setting(-(-interval // parts), "every test" if parts == 1 else f"{parts} from one test to the next")
 
 
 def _count_epochs(number: Fraction | int) -> str:

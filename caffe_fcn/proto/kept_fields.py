@@ -31,6 +31,18 @@ def kept_name(text: str) -> str:
     return re.split(r"[\s:{<#]", text, maxsplit=1)[0]
 
 
+def kept_values(message: Message, name: str) -> list[str]:
+    """The values, as text, of the kept fields of this name that are no messages.
+
+    >>> from caffe_fcn.proto.schema import NetParameter
+    >>> kept_values(NetParameter(kept_fields=["shade: 3", "style { bold: true }", "shade: [4, 5]"]), "shade")
+    ['3', '4', '5']
+    """
+    kept: Any = message
+    found = (text[len(name) :].partition(":")[2].strip("[] \n") for text in kept.kept_fields if kept_name(text) == name)
+    return [value.strip(" \"'") for values in found for value in values.split(",") if value.strip()]
+
+
 def write_out(prototxt: str) -> str:
     """A prototxt as protobuf writes it, with each kept field in place of the string that holds it.
 

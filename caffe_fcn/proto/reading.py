@@ -21,9 +21,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from caffe_fcn import files
-from caffe_fcn.errors import FileError, PrototxtError
+from caffe_fcn.errors import FileError, PrototxtError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
+from caffe_fcn.proto.dialects.numbering import to_ours
+from caffe_fcn.proto.dialects.recognition import recognize
+from caffe_fcn.proto.dialects.table import ALIASES, FORKS
 from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
@@ -40,7 +43,12 @@ _HEAD = 4096  # bytes that tell text from binary
 
 
 def read_net(
-    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
+    path: PathLike,
+    allow_unknown: bool = False,
+    notes: list[UnknownField] | None = None,
+    upgrade: bool = True,
+    dialect: str = "",
+    recognized: list[str] | None = None,
 ) -> NetParameter:
     """The net in a prototxt or a binary file (without its weights); ``-`` is standard input.
 
@@ -50,10 +58,12 @@ def read_net(
     'Input'
 
     ``allow_unknown`` keeps fields that no known Caffe has, as their text, and adds them to ``notes``. A net of an older
-    format is upgraded to the current one, unless ``upgrade`` is false.
+    format is upgraded to the current one, unless ``upgrade`` is false. ``dialect`` is the fork of Caffe that wrote a
+    binary net (see `dialects.table.FORKS`); without it the fork is recognized from what the net holds, if need be, and
+    added to ``recognized``: several, none of which is followed, where they would read the net differently.
     Raises `PrototxtError` with file, line and column, `FileError`, or `NetError` from the upgrade.
     """
-    net = read(path, NetParameter, allow_unknown, notes)
+    net = cast(NetParameter, _read(path, (NetParameter,), allow_unknown, notes, dialect, recognized))
     if upgrade:
         upgrade_net(net)
     return net
@@ -70,10 +80,15 @@ def read_solver(
 
 
 def read_net_or_solver(
-    path: PathLike, allow_unknown: bool = False, notes: list[UnknownField] | None = None, upgrade: bool = True
+    path: PathLike,
+    allow_unknown: bool = False,
+    notes: list[UnknownField] | None = None,
+    upgrade: bool = True,
+    dialect: str = "",
+    recognized: list[str] | None = None,
 ) -> NetParameter | SolverParameter:
     """The net or the solver in a file, whichever the file's fields belong to; as `read_net`."""
-    found = _read(path, (NetParameter, SolverParameter), allow_unknown, notes)
+    found = _read(path, (NetParameter, SolverParameter), allow_unknown, notes, dialect, recognized)
     message = cast("NetParameter | SolverParameter", found)
     if upgrade:
         upgrade_message(message)
@@ -88,7 +103,12 @@ def read(
 
 
 def _read(
-    path: PathLike, kinds: tuple[type[Message], ...], allow_unknown: bool, notes: list[UnknownField] | None
+    path: PathLike,
+    kinds: tuple[type[Message], ...],
+    allow_unknown: bool,
+    notes: list[UnknownField] | None,
+    dialect: str = "",
+    recognized: list[str] | None = None,
 ) -> Message:
     """A message of whichever of ``kinds`` the content is."""
     source = "<stdin>" if str(path) == "-" else str(path)
@@ -97,7 +117,7 @@ def _read(
         _refuse_marks(head, source)
         if is_binary(head):
             with _map_file(file, head, source) as data:
-                return _parse_binary(data, kinds, source)
+                return _parse_binary(data, kinds, source, dialect, [] if recognized is None else recognized)
         content = head + file.read(_TEXT_LIMIT + 1 - len(head))
     if len(content) > _TEXT_LIMIT:
         raise FileError(source, f"has more than {_TEXT_LIMIT} bytes, too many for a prototxt", "name a prototxt")
@@ -203,7 +223,9 @@ def _map_file(file: IO[bytes], head: bytes, source: str) -> Iterator[mmap.mmap]:
         yield stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _parse_binary(data: mmap.mmap, kinds: tuple[type[Message], ...], source: str) -> Message:
+def _parse_binary(
+    data: mmap.mmap, kinds: tuple[type[Message], ...], source: str, dialect: str, recognized: list[str]
+) -> Message:
     found = find_kind_of_binary(data)
     kind = kinds[0] if len(kinds) == 1 else found or NetParameter
     _refuse_the_other_kind(found, kind, source, data)
@@ -211,6 +233,8 @@ def _parse_binary(data: mmap.mmap, kinds: tuple[type[Message], ...], source: str
         raise FileError(source, f"has {len(data)} bytes, too many for a {kind.DESCRIPTOR.name}", "name a prototxt")
     try:
         content = strip_blobs(data) if kind is NetParameter else data[:]
+        if kind is NetParameter:
+            content = _translate(content, source, dialect, recognized)
         message = kind.FromString(content)
         _check_strings(content, kind.DESCRIPTOR, source)
     except wire.WireError as error:
@@ -221,6 +245,19 @@ def _parse_binary(data: mmap.mmap, kinds: tuple[type[Message], ...], source: str
             source, f"is neither text nor a binary {kind.DESCRIPTOR.name}", "name a prototxt"
         ) from error
     return message
+
+
+def _translate(net: bytes, source: str, dialect: str, recognized: list[str]) -> bytes:
+    """A serialized net in our numbers: of the fork ``dialect``, or of that which it can only come from."""
+    if dialect and dialect not in {*FORKS, *ALIASES, "bvlc"}:
+        mend = nearest(dialect, [*FORKS, *ALIASES]) or f"one of {', '.join(FORKS)}"
+        raise PrototxtError(source, f"no fork of Caffe is known as {dialect!r}", mend)
+    if dialect == "bvlc":
+        return net
+    forks, agree = ((dialect,), True) if dialect else recognize(net, NetParameter.DESCRIPTOR)
+    if not dialect:
+        recognized += forks[:1] if agree else forks
+    return to_ours(net, NetParameter.DESCRIPTOR, forks[0]) if forks and agree else net
 
 
 def _check_strings(

@@ -1193,8 +1193,8 @@ class DepthwiseConvolutionParameter(Message):
 class _DetectionEvaluateParameterFields(TypedDict, total=False):
     background_label_id: int | None
     evaluate_difficult_gt: bool | None
-    name_size_file: Iterable[str]
-    num_classes: Iterable[int]
+    name_size_file: str | None
+    num_classes: int | None
     overlap_threshold: float | None
     resize_param: ResizeParameter | _ResizeParameterFields | None
     kept_fields: Iterable[str]
@@ -1203,8 +1203,8 @@ class _DetectionEvaluateParameterFields(TypedDict, total=False):
 class DetectionEvaluateParameter(Message):
     background_label_id: int
     evaluate_difficult_gt: bool
-    name_size_file: Final[_Scalars[str]]
-    num_classes: Final[_Scalars[int]]
+    name_size_file: str
+    num_classes: int
     overlap_threshold: float
     resize_param: Final[ResizeParameter]
     kept_fields: Final[_Scalars[str]]
@@ -1214,6 +1214,8 @@ class DetectionEvaluateParameter(Message):
         name: Literal[
             "background_label_id",
             "evaluate_difficult_gt",
+            "name_size_file",
+            "num_classes",
             "overlap_threshold",
             "resize_param",
         ],
@@ -2736,6 +2738,7 @@ class _LayerParameterFields(TypedDict, total=False):
     shuffle_channel_param: ShuffleChannelParameter | _ShuffleChannelParameterFields | None
     smooth_l1_loss_param: SmoothL1LossParameter | _SmoothL1LossParameterFields | None
     smoothl1_param: SmoothL1Parameter | _SmoothL1ParameterFields | None
+    unpooling_param: UnpoolingParameter | _UnpoolingParameterFields | None
     upsample_darknet_param: UpsampleDarknetParameter | _UpsampleDarknetParameterFields | None
     upsample_param: UpsampleParameter | _UpsampleParameterFields | None
     video_data_param: VideoDataParameter | _VideoDataParameterFields | None
@@ -2747,6 +2750,10 @@ class _LayerParameterFields(TypedDict, total=False):
     yolov3_detection_output_param: Yolov3DetectionOutputParameter | _Yolov3DetectionOutputParameterFields | None
     yolov3_param: Yolov3Parameter | _Yolov3ParameterFields | None
     custom_param: CustomParameter | _CustomParameterFields | None
+    padding_param: PaddingParameter | _PaddingParameterFields | None
+    strict_dim: bool | None
+    DepthwiseConvolution_parameter: DepthwiseConvolutionParameter | _DepthwiseConvolutionParameterFields | None
+    split_num: int | None
     kept_fields: Iterable[str]
 
 @final
@@ -2874,6 +2881,7 @@ class LayerParameter(Message):
     shuffle_channel_param: Final[ShuffleChannelParameter]
     smooth_l1_loss_param: Final[SmoothL1LossParameter]
     smoothl1_param: Final[SmoothL1Parameter]
+    unpooling_param: Final[UnpoolingParameter]
     upsample_darknet_param: Final[UpsampleDarknetParameter]
     upsample_param: Final[UpsampleParameter]
     video_data_param: Final[VideoDataParameter]
@@ -2885,6 +2893,10 @@ class LayerParameter(Message):
     yolov3_detection_output_param: Final[Yolov3DetectionOutputParameter]
     yolov3_param: Final[Yolov3Parameter]
     custom_param: Final[CustomParameter]
+    padding_param: Final[PaddingParameter]
+    strict_dim: bool
+    DepthwiseConvolution_parameter: Final[DepthwiseConvolutionParameter]
+    split_num: int
     kept_fields: Final[_Scalars[str]]
     def __init__(self, **fields: Unpack[_LayerParameterFields]) -> None: ...
     def HasField(
@@ -2998,6 +3010,7 @@ class LayerParameter(Message):
             "shuffle_channel_param",
             "smooth_l1_loss_param",
             "smoothl1_param",
+            "unpooling_param",
             "upsample_darknet_param",
             "upsample_param",
             "video_data_param",
@@ -3009,6 +3022,10 @@ class LayerParameter(Message):
             "yolov3_detection_output_param",
             "yolov3_param",
             "custom_param",
+            "padding_param",
+            "strict_dim",
+            "DepthwiseConvolution_parameter",
+            "split_num",
         ],
         /,
     ) -> bool: ...
@@ -3132,6 +3149,7 @@ class LayerParameter(Message):
             "shuffle_channel_param",
             "smooth_l1_loss_param",
             "smoothl1_param",
+            "unpooling_param",
             "upsample_darknet_param",
             "upsample_param",
             "video_data_param",
@@ -3143,6 +3161,10 @@ class LayerParameter(Message):
             "yolov3_detection_output_param",
             "yolov3_param",
             "custom_param",
+            "padding_param",
+            "strict_dim",
+            "DepthwiseConvolution_parameter",
+            "split_num",
             "kept_fields",
         ],
         /,

@@ -28,7 +28,7 @@ from caffe_fcn.errors import PrototxtError, nearest
 from caffe_fcn.proto.comments import add_comments
 from caffe_fcn.proto.dialects.table import PRIVATE, current_type, is_bvlcs_type, is_known, v1_type
 from caffe_fcn.proto.kept_fields import keep_field, kept_name, write_out
-from caffe_fcn.proto.schema import Message
+from caffe_fcn.proto.schema import BlobProtoVector, Message
 from caffe_fcn.proto.tokens import Tokens
 
 _DEPTH = 64  # nets nest four deep; a bound keeps a hostile file from exhausting the stack
@@ -90,6 +90,13 @@ def parse(text: str, message: Message, source: str = "<text>", allow_unknown: bo
     if missing := message.FindInitializationErrors():
         raise PrototxtError(source, f"required field {missing[0]} is missing", f"set {missing[0]}")
     return unknown
+
+
+def read_fields(text: str) -> Message:
+    """A message, without a schema of its own, that keeps all fields of a prototxt as their text."""
+    result = BlobProtoVector()
+    parse(text, result, allow_unknown=True)
+    return result
 
 
 def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from caffe_fcn.augmentation import FILE, parse_transforms
+from caffe_fcn import proto
+from caffe_fcn.augmentation import FILE, is_augmentation, joint_augmentation, parse_transforms
 from caffe_fcn.augmentation.joint_augmentation import TRANSFORMS, Augmentation, Draw, Grid, check_transforms
 from caffe_fcn.errors import NetError
 
@@ -190,8 +191,6 @@ def test_planes_and_labels_keep_their_values() -> None:
 
 def test_draws_are_splitmix64() -> None:
     """The first number of the generator seeded by 1234567, as published for it."""
-    from caffe_fcn.augmentation import joint_augmentation
-
     assert joint_augmentation._mix(1234567) == 6457827717110365317
 
 
@@ -262,6 +261,11 @@ def test_bottoms_that_do_not_fit(shapes: list[tuple[int, ...]], what: str) -> No
         augmentation({}).infer_shapes(shapes)
 
 
+def test_a_crop_that_no_blob_holds() -> None:
+    with pytest.raises(ValueError, match="makes 1x3x32767x32767, which is more than a blob of Caffe holds"):
+        augmentation({"crop": [32767, 32767]}).infer_shapes([(1, 3, 4, 4), (1, 1, 4, 4)])
+
+
 def test_values_for_other_channels_than_the_images() -> None:
     with pytest.raises(ValueError, match="has 2 values for the 3 channels of a photo"):
         augmentation({}, outside=[1, 2])([noise(4, 4)[None], numbers(4, 4)[None]], 0)
@@ -327,6 +331,16 @@ def test_the_page_and_the_help_name_every_transform() -> None:
 
 def build_command(option: Any) -> click.Command:
     return click.command()(option(lambda augment: None))
+
+
+def test_the_layer_that_its_file_shows_is_one() -> None:
+    _, *lines = (joint_augmentation.__doc__ or "").split("    layer {", 1)
+    text = "layer {" + lines[0].split("\n    }\n", 1)[0] + "}"
+    net = proto.NetParameter()
+    proto.parse(text, net)
+    assert is_augmentation(net.layer[0])
+    shapes = Augmentation(net.layer[0].python_param.param_str).infer_shapes([(1, 3, 50, 60), (1, 1, 50, 60)])
+    assert shapes == [(1, 3, 320, 320), (1, 1, 320, 320)]
 
 
 def test_the_layers_file_runs_in_old_pythons_and_imports_nothing_of_this_package() -> None:

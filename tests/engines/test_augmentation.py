@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from caffe_fcn import engines, proto
+from caffe_fcn.augmentation.joint_augmentation import Augmentation
 from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.events import Step
 from caffe_fcn.engines.readers import open_data_layers
@@ -223,6 +224,20 @@ def test_the_test_phase_changes_nothing(build: Callable[..., Path]) -> None:
     made = Net(alone, "val").forward(data_original=image, label_original=label)
     np.testing.assert_array_equal(made["data"].numpy(), image)
     np.testing.assert_array_equal(made["label"].numpy(), label)
+
+
+def test_a_net_that_runs_alone_counts_its_own_passes(build: Callable[..., Path]) -> None:
+    net = proto.read_net(build("net", "--augment", ALL) / "train.prototxt")
+    alone = NetParameter(layer=[layer for layer in net.layer if layer.type in ("Data", "Python")])
+    image = np.random.default_rng(0).normal(size=(2, 3, HEIGHT, WIDTH)).astype(np.float32)
+    label = np.random.default_rng(1).integers(0, 20, (2, 1, HEIGHT, WIDTH)).astype(np.float32)
+    layer = Augmentation(net.layer[2].python_param.param_str)
+    running = Net(alone, "train")
+    for number in range(3):
+        made = running.forward(data_original=image, label_original=label)
+        expected = layer([image, label], number)
+        np.testing.assert_array_equal(made["data"].numpy(), expected[0])
+        np.testing.assert_array_equal(made["label"].numpy(), expected[1])
 
 
 # What a prototxt cannot do

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from caffe_fcn.interop.digits import import_job
 from caffe_fcn.interop.model_folders import open_model
 
 Cli = Callable[..., Ran]
+
+RAW = {"fold_mean": True, "softmax": True, "argmax": True}
 
 
 @pytest.fixture
@@ -230,7 +233,23 @@ def test_digits_import_reads_a_bundle(run: Path, tmp_path: Path, caffe: CaffeWor
     fed = feed(pixels())
     np.testing.assert_array_equal(score(caffe, tmp_path / "net", fed), score(caffe, run, fed))
     imported = import_job(write(run, tmp_path / "folder"), tmp_path / "net2")
-    assert imported.snapshot == "snapshot_iter_40.caffemodel"
+    assert (imported.snapshot, imported.notes) == ("snapshot_iter_40.caffemodel", [])
+    assert model_json.read(tmp_path / "net2") == model_json.read(run)
+
+
+def test_digits_import_keeps_what_a_bundle_says_of_itself(run: Path, tmp_path: Path) -> None:
+    """A mean image of any name, raw pixels, classes besides probabilities: info.json of DIGITS has no words for it."""
+    np.save(run / "average.npy", np.full((3, 24, 28), 7, np.float32))
+    model = model_json.read(run)
+    assert model is not None
+    for number, (mean, options) in enumerate((({"mean_file": "average.npy", "mean": None}, {}), ({}, RAW))):
+        Model([replace(model.inputs[0], **mean)], model.outputs, model.dataset).write(run)
+        archive = write(run, tmp_path / f"{number}.tar.gz", **options)
+        import_job(archive, tmp_path / f"{number}")
+        with open_model(archive) as delivered:
+            described = model_json.read(delivered.net.parent)
+        assert model_json.read(tmp_path / f"{number}") == described
+        assert (tmp_path / f"{number}/mean.binaryproto").exists() == (not options)
 
 
 @pytest.mark.parametrize("engine", ["caffe", "torch"])
@@ -238,8 +257,7 @@ def test_a_bundle_runs_without_options(engine: str, run: Path, tmp_path: Path, c
     bundle = write(run, tmp_path / "bundle", argmax=True)
     Image.fromarray(pixels()).save(tmp_path / "photo.png")
     found = score(caffe, run, feed(pixels()))[0].argmax(axis=0)
-    arguments = (bundle / "deploy.prototxt", bundle / "snapshot_iter_40.caffemodel", tmp_path / "photo.png")
-    done = cli("infer", *arguments, "-o", tmp_path / "out", "--engine", engine)
+    done = cli("infer", bundle, tmp_path / "photo.png", "-o", tmp_path / "out", "--engine", engine)
     assert done.status == 0, done.err
     assert any(name in done.out for name in CLASSES)
     with Image.open(tmp_path / "out/photo.png") as label:
@@ -297,3 +315,77 @@ def test_a_full_disk_leaves_nothing(run: Path, small_disk: Path, caffe: CaffeWor
         with pytest.raises(FileError, match="no space left"):
             write(run, small_disk / name, size=(24, 28))
         assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_scores_stand_on_the_card_if_they_are_of_these_weights(run: Path) -> None:
+    scores = {"mean_iu": 0.51, "pixel_accuracy": 0.91, "mean_accuracy": 0.61, "frequency_weighted_iu": 0.81}
+    for name, count in (("train_iter_40.caffemodel", 1), ("train_iter_80.caffemodel", 0)):
+        (run / "scores.json").write_text(json.dumps({"weights": name, **scores}))
+        bundle = write(run, run / "bundle")
+        assert (bundle / "README.md").read_text().count("| mean IU | 0.5100 |") == count
+        assert json.loads((bundle / "info.json").read_text()).get("scores", {}).get("mean IU") == (
+            0.51 if count else None
+        )
+
+
+def test_where_weights_come_from_stands_on_the_card(
+    run: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAFFE_FCN_MODELS", str(tmp_path / "models"))
+    added = cli("models", "add", run / "snapshot/train_iter_40.caffemodel", "--name", "our-roads")
+    assert added.status == 0, added.err
+    done = cli("export", "bundle", run, "--weights", "our-roads", "-o", tmp_path / "bundle")
+    assert done.status == 0, done.err
+    card = (tmp_path / "bundle/README.md").read_text()
+    assert "- Weights: our-roads, from " in card
+    assert "- Licence: unknown" in card
+
+
+TWO_IMAGES = """layer { name: "input" type: "Input" top: "color" top: "depth" input_param {
+        shape { dim: 1 dim: 3 dim: 9 dim: 11 } shape { dim: 1 dim: 1 dim: 9 dim: 11 } } }
+layer { name: "joined" type: "Concat" bottom: "color" bottom: "depth" top: "joined" }
+layer { name: "score" type: "Convolution" bottom: "joined" top: "score"
+        convolution_param { num_output: 3 kernel_size: 1 } }
+layer { name: "geo" type: "Convolution" bottom: "joined" top: "geo"
+        convolution_param { num_output: 2 kernel_size: 3 pad: 1 } }
+"""
+
+
+def test_a_net_of_two_images_and_two_labellings(tmp_path: Path, caffe: CaffeWorker, pycaffe: PyCaffe, cli: Cli) -> None:
+    run = tmp_path / "run"
+    (run / "snapshot").mkdir(parents=True)
+    (run / "deploy.prototxt").write_text(TWO_IMAGES)
+    random = np.random.RandomState(2)
+    raw = {"color": random.randint(0, 256, (3, 9, 11)), "depth": random.randint(0, 256, (1, 9, 11))}
+    means = {"color": MEAN, "depth": [90.5]}
+    fed = {k: (v - np.reshape(np.float32(means[k]), (-1, 1, 1)))[None].astype(np.float32) for k, v in raw.items()}
+    snapshot = run / "snapshot/train_iter_40.caffemodel"
+    expected = caffe.run(TWO_IMAGES, fed, save=snapshot)
+    assert expected is not None
+    inputs = [Input("color", 3, "BGR", MEAN), Input("depth", 1, "grey", [90.5])]
+    Model(inputs, [Output("score", classes=CLASSES), Output("geo", classes=["flat", "steep"])]).write(run)
+    bundle = write(run, tmp_path / "bundle")
+    assert (bundle / "mean_depth.binaryproto").exists()
+    Image.fromarray(raw["color"][::-1].transpose(1, 2, 0).astype(np.uint8)).save(bundle / "color.png")
+    Image.fromarray(raw["depth"][0].astype(np.uint8)).save(bundle / "depth.png")
+    made = pycaffe(get_program(bundle) + "outputs['scores'] = scores\n", cwd=bundle)
+    np.testing.assert_array_equal(made["scores"], expected["blob/score"][0])
+    folded = write(run, tmp_path / "folded", **RAW)
+    with open_model(folded) as model:
+        pixels = {name: each[None].astype(np.float32) for name, each in raw.items()}
+        found = caffe.run(model.net.read_text(), pixels, weights=model.weights)
+    assert found is not None
+    for name in ("score", "geo"):
+        np.testing.assert_allclose(found[f"blob/{name}"], expected[f"blob/{name}"], rtol=1e-5, atol=1e-4)
+        np.testing.assert_array_equal(found[f"blob/{name}_argmax"][:, 0], expected[f"blob/{name}"].argmax(axis=1))
+    for engine in ("caffe", "torch"):
+        done = cli("surgery", "verify", folded, run, "--engine", engine)
+        assert (done.status, done.out.count(" of 198")) == (0, 4), done.err
+
+
+def test_what_only_a_fork_runs_is_said(run: Path) -> None:
+    """conv_algorithm is of Intel's Caffe."""
+    deploy = run / "deploy.prototxt"
+    deploy.write_text(deploy.read_text().replace("kernel_size: 4", 'kernel_size: 4 conv_algorithm: "winograd"'))
+    made = write_bundle(deploy, run / "snapshot/train_iter_40.caffemodel", run / "bundle")
+    assert made.notes == ("field conv_algorithm is not BVLC's: only the Caffe that has it runs this net",)

@@ -17,10 +17,11 @@ from PIL import Image
 from small_disks import small_disk_in
 from tiny_photos import write_photos
 
-from caffe_fcn import journey
+from caffe_fcn import journey, models
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.journey import Observer, Step, fitting
+from caffe_fcn.journey.steps.weights import find_origin
 
 Cli = Callable[..., Ran]
 TINY = ["--net", "m2nist-fcn", "--weights", "none", "--engine", "torch", "--epochs", "1"]
@@ -217,7 +218,7 @@ def test_what_changed_is_said_and_done_again(place: Path) -> None:
     assert go().begun == {
         "data": "changed: photos",
         "net": "changed: data set",
-        "check": "changed: data set, net" if "net" in go().begun else "changed: data set",
+        "check": "changed: data set",
     }
 
 
@@ -237,6 +238,12 @@ def test_a_photo_that_is_only_touched_changes_nothing(place: Path) -> None:
     for path in Path("photos").iterdir():
         os.utime(path)
     assert go().begun == {}
+
+
+def test_a_run_named_by_another_path_is_the_same_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go()
+    monkeypatch.chdir("/")
+    assert go(photos=place / "photos", labels=place / "labels", output=place / "run").begun == {}
 
 
 def test_what_is_gone_is_made_again(place: Path) -> None:
@@ -302,9 +309,6 @@ def test_layers_of_other_classes_are_left_out(place: Path) -> None:
     assert ledger["surgery"] == repr(("m2nist", ("score_fr", "upscore2", "score")))
 
 
-def test_the_default_net_is_in_the_catalogue_and_starts_from_a_published_model() -> None:
-    from caffe_fcn.journey import defaults
-    from caffe_fcn.journey.steps.weights import find_origin
-
-    assert find_origin(fitting.find_net("").name).model == "bvlc_googlenet"
-    assert fitting.find_net("").name == defaults.NET
+def test_the_usual_net_starts_from_a_published_model() -> None:
+    model = models.find_model(find_origin(fitting.find_net("").name).model)
+    assert model and model.file == "bvlc_googlenet.caffemodel"

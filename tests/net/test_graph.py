@@ -79,7 +79,6 @@ INPUT = 'layer { name: "in" type: "Input" top: "x" } '
     [
         (INPUT + 'layer { name: "a" type: "TanH" bottom: "z" top: "y" }', "'a'.*'z', which no layer makes"),
         (INPUT + 'layer { name: "a" type: "TanH" bottom: "xx" top: "y" }', "did you mean x?"),
-        (INPUT + 'layer { name: "in" type: "TanH" bottom: "x" top: "y" }', "'in'.*two layers have this name"),
         (
             INPUT + 'layer { name: "a" type: "Eltwise" bottom: "x" bottom: "z" top: "y" } '
             'layer { name: "b" type: "TanH" bottom: "y" top: "z" }',

@@ -103,9 +103,8 @@ def test_the_arithmetic_of_epochs(
     if solver.snapshot >= solver.test_interval:
         assert solver.snapshot % solver.test_interval == 0 and solver.max_iter / solver.snapshot <= 16
     else:  # an epoch of many iterations, after whose usual number the reference has a snapshot, too
-        assert (
-            solver.snapshot >= 4000 and -solver.test_interval % solver.snapshot < solver.test_interval / solver.snapshot
-        )
+        parts = math.ceil(solver.test_interval / solver.snapshot)
+        assert solver.snapshot >= 4000 and 0 <= parts * solver.snapshot - solver.test_interval < parts
     if (length / every).denominator == 1:
         assert solver.max_iter % solver.test_interval == 0
     else:
@@ -165,6 +164,18 @@ def test_the_published_data_set_of_a_net_has_known_counts() -> None:
     assert netspec.solver("voc-fcn32s", epochs=1, source="../data").max_iter == 8498
     with pytest.raises(NetError, match="`epochs`: nothing says how many images an epoch has"):
         netspec.solver("voc-fcn32s", epochs=1, source="roads", data="lmdb")
+
+
+def test_an_fcn_of_a_classifier_has_no_data_set_of_its_own() -> None:
+    """Its usual solver is that of voc-fcn-alexnet, whose counts say nothing of its data."""
+    classifier = proto.NetParameter()
+    proto.parse(CLASSIFIER, classifier)
+    design = netspec.from_classifier(classifier, 2)
+    with pytest.raises(NetError, match="`epochs`: nothing says how many images"):
+        netspec.solver(design, epochs=3)
+    solver = netspec.solver(design, base_lr=1e-3)
+    assert (solver.base_lr, solver.max_iter, solver.iter_size) == (pytest.approx(1e-3), 100_000, 20)
+    assert netspec.solver(design, dataset=about(), epochs=3).max_iter == 3 * 56  # of 20 images
 
 
 def test_without_validation_part_only_the_length_is_fitted() -> None:
@@ -238,6 +249,11 @@ def test_every_field_says_where_its_value_comes_from(tmp_path: Path) -> None:
     assert origin["base_lr"] == "the reference's voc-fcn8s-atonce solver"
     assert origin["momentum"] == "as given"
     assert proto.read_solver(tmp_path / "solver.prototxt") == netspec.solver("voc-fcn8s-atonce", **given)
+
+
+def test_a_rate_that_goes_on_from_another_net_says_so() -> None:
+    origin = netspec.explain_solver("voc-fcn8s", dataset=about())["base_lr"]
+    assert origin == "the reference's voc-fcn8s solver, which goes on from voc-fcn16s"
 
 
 def test_the_solvers_of_the_reference_say_so_once(tmp_path: Path) -> None:

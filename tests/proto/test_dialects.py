@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from command import ROOT
 
 from caffe_fcn import proto
 from caffe_fcn.errors import PrototxtError
-from caffe_fcn.proto.dialects import table
+from caffe_fcn.proto import wire
+from caffe_fcn.proto.dialects import numbering, table
 
 PROTO = ROOT / "caffe_fcn/proto"
 PUBLIC_NETS = ROOT.parent / "shared/facts/forks/nets"
@@ -136,6 +138,79 @@ def test_a_public_net_is_read_and_written_back_with_nothing_lost(path: Path) -> 
         pytest.skip("a template of DeepLab's scripts, which put numbers into it")
     read = proto.read_net(path, upgrade=False)
     assert says_the_same(tree(text), tree(proto.to_text(read)))
+
+
+def encode(*fields: tuple[int, int | bytes]) -> bytes:
+    """A message from numbers and values, by the wire format's own rules."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += wire.encode_key(number, wire.VARINT) + wire.encode_varint(value)
+        else:
+            out += wire.encode_bytes(number, value)
+    return out
+
+
+def layer(type_name: str, number: int, settings: bytes) -> bytes:
+    """A net of one layer, with its settings under a fork's number."""
+    return encode((100, encode((1, b"x"), (2, type_name.encode()), (3, b"a"), (4, b"b"), (number, settings))))
+
+
+INTERP = layer("Interp", 143, encode((3, 8), (5, 2**64 - 1)))  # zoom_factor 8, pad_beg -1, of PSPNet and DeepLab v2
+PERMUTE = layer("Permute", 202, encode((1, 0), (1, 2), (1, 3), (1, 1)))  # order, of SSD
+SEGNETS = layer("BN", 45, encode((3, 1), (1, encode((1, b"constant")))))  # bn_mode INFERENCE, scale_filler
+POOLING = layer("Pooling", 121, encode((2, 3), (13, 1)))  # kernel_size; round_mode FLOOR, or ceil_mode true
+
+
+@pytest.mark.parametrize(
+    ("net", "fork", "said"),
+    [
+        (INTERP, "pspnet", "zoom_factor: 8 pad_beg: -1"),
+        (INTERP, "icnet", "zoom_factor: 8 pad_beg: -1"),
+        (INTERP, "", "zoom_factor: 8 pad_beg: -1"),
+        (PERMUTE, "ssd", "order: 0 order: 2 order: 3 order: 1"),
+        (PERMUTE, "", "order: 0 order: 2 order: 3 order: 1"),
+        (SEGNETS, "", 'bn_mode: INFERENCE scale_filler { type: "constant" }'),
+        (POOLING, "", "kernel_size: 3 round_mode: FLOOR"),
+        (POOLING, "cascade-rcnn", "kernel_size: 3 ceil_mode: true"),
+    ],
+)
+def test_a_binary_net_is_read_by_its_fork(tmp_path: Path, net: bytes, fork: str, said: str) -> None:
+    path = tmp_path / "fork.caffemodel"
+    path.write_bytes(net)
+    read = tree(proto.to_text(proto.read_net(path, dialect=fork)))["layer"][0]
+    (settings,) = (values[0] for name, values in read.items() if name.endswith("_param"))
+    assert settings == tree(said)
+
+
+@pytest.mark.parametrize(("net", "fork"), [(INTERP, "pspnet"), (PERMUTE, "ssd"), (SEGNETS, "segnet")])
+def test_what_a_fork_wrote_is_written_in_its_numbers_again(net: bytes, fork: str) -> None:
+    ours = numbering.to_ours(net, proto.NetParameter.DESCRIPTOR, fork)
+    assert ours != net and numbering.to_forks(ours, proto.NetParameter.DESCRIPTOR, fork) == net
+
+
+def test_a_field_of_bvlcs_whose_number_a_fork_uses_comes_back() -> None:
+    net = proto.NetParameter(layer=[{"name": "data", "type": "Input", "input_param": {"shape": [{"dim": [1, 3]}]}}])
+    forks = numbering.to_forks(net.SerializeToString(), net.DESCRIPTOR, "pspnet")
+    assert not proto.NetParameter.FromString(forks).layer[0].HasField("input_param")
+    assert proto.NetParameter.FromString(numbering.to_ours(forks, net.DESCRIPTOR, "pspnet")) == net
+
+
+def test_forks_that_would_read_a_net_differently_are_named_and_not_followed(tmp_path: Path, cli: Callable) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(layer("Crop", 148, encode((1, 2))))
+    ran = cli("net", "upgrade", path, "-o", tmp_path / "net.prototxt")
+    assert ran.status == 0 and "--dialect says whose, one of" in ran.err
+
+
+def test_the_fork_that_was_recognized_is_said(cli: Callable, tmp_path: Path) -> None:
+    path, text, again = tmp_path / "net.caffemodel", tmp_path / "net.prototxt", tmp_path / "again.caffemodel"
+    path.write_bytes(SEGNETS)
+    ran = cli("net", "upgrade", path, "-o", text)
+    assert "'segnet' (alexgkendall/caffe-segnet)" in ran.err and "bn_mode: INFERENCE" in text.read_text()
+    assert cli("net", "upgrade", path, "-o", again, "--dialect", "segnet").err == ""
+    assert proto.read_net(again, dialect="segnet") == proto.read_net(path)
+    assert "did you mean segnet" in cli("net", "show", path, "--dialect", "segnett").err
 
 
 def test_every_fork_of_the_table_has_a_source() -> None:

@@ -35,7 +35,7 @@ class BuildNet(Step):
         return {
             "net": self.net,
             "data set": fingerprint_dataset(self.data, hashes, observer),
-            "place of the data set": self._find_source(),
+            "place of the data set": self._find_source() if self.has_data_inside else str(self.data.absolute()),
             "settings of the net": repr(sorted(self.options.items())),
         }
 
@@ -47,10 +47,15 @@ class BuildNet(Step):
         if about is not None:
             for note in list_notes(self.net, about):
                 observer.note(note)
-        written = netspec.write(self.net, self.folder, source=self._find_source(), dataset=about, **self.options)
-        for other in set(self.folder.glob("*.prototxt")) - set(written):  # of the net that was here before
-            other.unlink()
+        netspec.write(self.net, self.folder, source=self._find_source(), dataset=about, **self.options)
+
+    @property
+    def has_data_inside(self) -> bool:
+        """Whether the data set lies in the net's folder: then the nets find it there, wherever the folder is moved."""
+        return self.folder.absolute() in self.data.absolute().parents
 
     def _find_source(self) -> str:
-        """The data set as seen from the net's folder; a path that is absolute stays so."""
-        return str(self.data) if self.data.is_absolute() else os.path.relpath(self.data, self.folder)
+        """The data set as seen from the net's folder; a path outside of it that is absolute stays so."""
+        if self.data.is_absolute() and not self.has_data_inside:
+            return str(self.data)
+        return os.path.relpath(self.data, self.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,10 @@ def _parameter_shape(site: Site) -> list[Shape]:
 
 def _memory_tops(site: Site) -> list[Shape]:
     param = site.param
+    if param.dim:  # of the fork opencl, for data of any number of axes
+        return [tuple(param.dim), (param.dim[0],)][: len(site.layer.top)]
+    if len(site.layer.top) != 2:
+        site.fail(f"has {len(site.layer.top)} tops", "it takes 2")
     return [(param.batch_size, param.channels, param.height, param.width), (param.batch_size,)]
 
 
@@ -116,16 +121,71 @@ def _python_summary(layer: LayerParameter) -> str:
     return f"{layer.python_param.module}.{layer.python_param.layer}"
 
 
+# Forks
+
+
+def _image_pair_tops(site: Site) -> list[Shape]:
+    """Images, label images, and the size of each image (DeepLab's image_seg_data_layer.cpp)."""
+    param, rules = site.layer.image_data_param, site.layer.transform_param
+    crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_height, rules.crop_width)
+    size = _first_size(site, crop, (param.new_height, param.new_width))
+    return _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+
+
+def _dense_tops(site: Site) -> list[Shape]:
+    """Images and label images (SegNet's dense_image_data_layer.cpp)."""
+    param = site.param
+    size = _first_size(site, (param.crop_height, param.crop_width), (param.new_height, param.new_width))
+    return _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+
+
+def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
+    def rule(site: Site) -> list[Shape]:
+        batch = next(iter(map(int, site.setting(param_name, "batch_size"))), 1)
+        crop = site.layer.transform_param.crop_size
+        return _pairs(site, batch, 3, _first_size(site, (crop, crop)))
+
+    return rule
+
+
+def _annotated_tops(site: Site) -> list[Shape]:
+    """Images, and the boxes in all of them, of which one is assumed (SSD's annotated_data_layer.cpp)."""
+    rules = site.layer.transform_param
+    resized = [(each.height, each.width) for each in rules.resize_param]
+    crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_h, rules.crop_w)
+    channels = 1 if rules.force_gray else 3
+    images: Shape = (site.layer.data_param.batch_size, channels, *_first_size(site, crop, *resized[:1]))
+    return [images, (1, 1, 1, 8)][: len(site.layer.top)]
+
+
+def _first_size(site: Site, *sizes: tuple[int, int]) -> tuple[int, int]:
+    """The size that the caller gives, or else the first that the layer does."""
+    size = site.size or next((size for size in sizes if all(size)), None)
+    return size or site.fail("has the size of the images in its files", "give a `size` HxW")
+
+
+def _pairs(site: Site, batch: int, channels: int, size: tuple[int, int]) -> list[Shape]:
+    tops: list[Shape] = [(batch, channels, *size), (batch, 1, *size), (batch, 1, 1, 2)]
+    return tops[: len(site.layer.top)]
+
+
 _data = partial(LayerType, bottoms=(0, 0), makes=(1, ANY), coords=ends, role="data")
 
 
+_pair_data = partial(_data, makes=(1, 3), origin=Origin.IMAGE_PAIRS)
+
+
 TYPES: dict[str, LayerType] = {
+    "AnnotatedData": _data(_annotated_tops, "annotated_data_param", makes=(1, 2), origin=Origin.BOXES, fork="ssd"),
     "Data": _data(_data_tops, "data_param", makes=(1, 2), origin=Origin.DATABASE),
+    "DenseImageData": _pair_data(_dense_tops, "dense_image_data_param", fork="segnet"),
     "DummyData": _data(_dummy_tops, "dummy_data_param", origin=Origin.FILLERS),
     "HDF5Data": _data(_hdf5_tops, "hdf5_data_param", origin=Origin.HDF5),
     "ImageData": _data(_image_data_tops, "image_data_param", makes=(2, 2), origin=Origin.IMAGE_LIST),
+    "ImageLabelmapData": _pair_data(_listed_pairs("image_data_param"), fork="hed"),
+    "ImageSegData": _pair_data(_image_pair_tops, "image_data_param", fork="deeplab"),
     "Input": _data(_input_tops, "input_param", origin=Origin.INPUT),
-    "MemoryData": _data(_memory_tops, "memory_data_param", makes=(2, 2), origin=Origin.MEMORY),
+    "MemoryData": _data(_memory_tops, "memory_data_param", makes=(1, 2), origin=Origin.MEMORY),
     "Parameter": _data(_parameter_shape, "parameter_param", makes=(1, 1), params=_parameter_shape, role="dense"),
     "Python": _data(
         _python_tops,
@@ -136,5 +196,6 @@ TYPES: dict[str, LayerType] = {
         role="other",
         summary=_python_summary,
     ),
+    "SegData": _pair_data(_listed_pairs("seg_data_param"), fork="caffe-fcn"),
     "WindowData": _data(_window_data_tops, "window_data_param", makes=(2, 2), origin=Origin.WINDOW_LIST),
 }

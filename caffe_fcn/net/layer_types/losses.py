@@ -134,7 +134,27 @@ _loss = partial(LayerType, bottoms=(2, 2), makes=(0, 1), coords=ends, loss=True,
 _normalized = partial(_loss, simplify=_by_default("VALID"))
 
 
+_measure = partial(LayerType, bottoms=(1, ANY), makes=(0, ANY), coords=ends, reads_scores=True, role="loss")
+
+
+def _seg_accuracy_tops(site: Site) -> list[Shape]:
+    """Pixel accuracy, mean accuracy and mean IU (DeepLab's seg_accuracy_layer.cpp)."""
+    return [(1, 1, 1, 3)]
+
+
+def _numbers(site: Site) -> list[Shape]:
+    """A number for each top."""
+    return [()] * len(site.layer.top)
+
+
 TYPES: dict[str, LayerType] = {
+    "BboxAccuracy": _measure(_numbers, fork="mscnn"),
+    "DetectionAccuracy": _measure(_numbers, fork="mscnn"),
+    "DetectionLoss": _loss(_numbers, bottoms=(1, ANY), fork="mscnn"),
+    "IOU": _measure(_numbers, fork="jacinto"),
+    "SegAccuracy": _measure(_seg_accuracy_tops, "seg_accuracy_param", bottoms=(2, 3), makes=(1, 1), fork="deeplab"),
+    "SegmentPixelIOU": _measure(_numbers, fork="jacinto"),
+    "WeightedSoftmaxLoss": _loss(_numbers, bottoms=(2, 3), makes=(0, 2), fork="caffe-windows"),
     "Accuracy": LayerType(
         _accuracy_tops,
         "accuracy_param",

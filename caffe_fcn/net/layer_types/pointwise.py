@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, filled_by
+from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, ends, filled_by
 from caffe_fcn.net.layer_types.site import Shape, Site
+from caffe_fcn.proto.kept_fields import kept_name
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -50,7 +52,20 @@ def _prelu_params(site: Site) -> list[Shape]:
 
 def _batch_norm_params(site: Site) -> list[Shape]:
     channels = 1 if len(site.shapes[0]) == 1 else site.shapes[0][1]
-    return [(channels,), (channels,), (1,)]
+    statistics: list[Shape] = [(channels,), (channels,), (1,)]
+    return statistics + [(channels,)] * (2 * scales_and_shifts(site.layer))
+
+
+def scales_and_shifts(layer: LayerParameter) -> bool:
+    """Whether a BatchNorm has a scale and a shift of its own, behind its statistics: as in NVIDIA's and Intel's forks.
+
+    The fillers of the two imply it in NVIDIA's (batch_norm_layer.cpp, LayerSetUp).
+    """
+    param = layer.batch_norm_param
+    if param.HasField("scale_bias"):
+        return bool(param.scale_bias)
+    has_fillers = param.HasField("scale_filler") or param.HasField("bias_filler")
+    return has_fillers or (param.HasField("use_weight_bias") and bool(param.use_weight_bias))
 
 
 def _spanned_axes(site: Site) -> Shape:
@@ -168,12 +183,67 @@ def _neighbours(layer: LayerParameter) -> int:
     return int(layer.lrn_param.local_size) if layer.lrn_param.norm_region == 1 else 1
 
 
+# Forks
+
+
+def _bn_params(site: Site) -> list[Shape]:
+    """SegNet's scale and shift; or PSPNet's slope, bias, mean and variance. Both are 1 x C x 1 x 1."""
+    shape = (1, site.shapes[0][1], 1, 1)
+    return [shape] * (2 if is_segnets(site.layer) else 4)
+
+
+def is_segnets(layer: LayerParameter) -> bool:
+    """Whether a BN layer is of SegNet's kind, whose fields tell it; it keeps no statistics. Else it is of PSPNet's."""
+    param = layer.bn_param
+    return param.HasField("bn_mode") or param.HasField("scale_filler") or param.HasField("shift_filler")
+
+
+def _bn_fillers(layer: LayerParameter) -> Sequence[Filler]:
+    if is_segnets(layer):
+        return (Filler("scale_filler"), Filler("shift_filler"))
+    return (Filler("slope_filler", 1.0), Filler("bias_filler"))
+
+
+def _normalize_tops(site: Site) -> list[Shape]:
+    """The bottom's shape; a second top, of NormFace's kind, has the norms."""
+    shape = site.shapes[0]
+    return [shape, (shape[0], 1, *shape[2:])][: len(site.layer.top)]
+
+
+def _normalize_params(site: Site) -> list[Shape]:
+    """SSD's normalize_layer.cpp learns a scale; NormFace's layer, which has normalize_param, learns nothing."""
+    if "normalize_param" in map(kept_name, site.layer.kept_fields) or site.layer.HasField("normalize_param"):
+        return []
+    return [() if site.param.channel_shared else (site.shapes[0][1],)]
+
+
+def _axpy_tops(site: Site) -> list[Shape]:
+    """scale * x + y, one scale per channel (SENet's axpy_layer.cpp)."""
+    scale, x, y = site.shapes
+    if scale[:2] != x[:2] or math.prod(scale[2:]) != 1:
+        site.fail(f"scales {site.blob(1)} by {site.blob()}", "it takes one number for each channel: N x C x 1 x 1")
+    if x != y:
+        site.fail(f"adds {site.blob(1)} and {site.blob(2)}", "both need one shape")
+    return [x]
+
+
+def _shuffle_tops(site: Site) -> list[Shape]:
+    """Channels are dealt out to the groups in turn."""
+    channels, group = site.shapes[0][1], site.param.group
+    if group < 1 or channels % group:
+        site.fail(f"group {group} does not divide the {channels} channels of {site.blob()}", "use a divisor")
+    return [site.shapes[0]]
+
+
 _activation = partial(LayerType, role="activation")
 _normalization = partial(LayerType, role="normalization")
 
 
 TYPES: dict[str, LayerType] = {
     "AbsVal": LayerType(same),
+    "Add": LayerType(_eltwise_tops, "eltwise_param", (2, ANY), role="joining", fork="cambricon"),
+    "Axpy": LayerType(_axpy_tops, bottoms=(3, 3), role="joining", fork="SENet"),
+    "BN": _normalization(same, "bn_param", params=_bn_params, fillers=_bn_fillers, fork="segnet"),
     "BNLL": _activation(same),
     "BatchNorm": _normalization(
         same,
@@ -188,6 +258,8 @@ TYPES: dict[str, LayerType] = {
         _fits_first, "bias_param", (1, 2), params=_bias_params, follows=1, fillers=filled_by(Filler("filler"))
     ),
     "Clip": LayerType(same, "clip_param"),
+    "DataRandTransform": LayerType(same, fork="opencl"),
+    "DenseCRF": LayerType(same, bottoms=(2, 3), follows=1, fork="deeplab"),
     "Dropout": _activation(
         same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
@@ -202,6 +274,10 @@ TYPES: dict[str, LayerType] = {
     ),
     "Exp": LayerType(same, "exp_param", gradient_reads_top=True),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
+    "FixedNeuron": LayerType(same, fork="xilinx"),
+    "Flip": LayerType(same, fork="caffe-windows"),
+    "ImageDistort": LayerType(same, fork="opencl"),
+    "Insanity": _activation(same, fork="caffe-windows"),
     "LRN": _normalization(
         _same_four,
         "lrn_param",
@@ -210,7 +286,17 @@ TYPES: dict[str, LayerType] = {
         summary=lambda layer: str(layer.lrn_param.local_size),
     ),
     "Log": LayerType(same, "log_param"),
+    "Mish": _activation(same, fork="mobilenet-yolo"),
     "MVN": _normalization(_same_upto_four, "mvn_param"),
+    "Noise": LayerType(same, fork="caffe-windows"),
+    "Normalize": _normalization(
+        _normalize_tops,
+        "norm_param",
+        makes=(1, 2),
+        params=_normalize_params,
+        fillers=filled_by(Filler("scale_filler", 1.0)),
+        fork="ssd",
+    ),
     "PReLU": _activation(
         _same_upto_four,
         "prelu_param",
@@ -221,7 +307,11 @@ TYPES: dict[str, LayerType] = {
     "Power": LayerType(
         same, "power_param", affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1)
     ),
+    "Quantize": LayerType(same, fork="DeepSkeleton"),
     "ReLU": _activation(same, "relu_param", clips_negatives=lambda layer: not layer.relu_param.negative_slope),
+    "ReLU6": _activation(same, "relu6_param", fork="mobilenet-yolo"),
+    "Rescale": LayerType(same, makes=(1, 2), fork="DeepSkeleton"),
+    "Reverse": LayerType(same, coords=ends, fork="ctpn"),
     "Scale": _normalization(
         _fits_first,
         "scale_param",
@@ -232,7 +322,11 @@ TYPES: dict[str, LayerType] = {
         affine=Affine(_scale_factors, (1, 2), _scales_channels),
         simplify=_simplify_scale,
     ),
+    "SeLu": _activation(same, fork="caffe-model"),
+    "SeLuDropout": _activation(same, idle_in_test=True, fork="caffe-windows"),
+    "ShuffleChannel": LayerType(_shuffle_tops, "shuffle_channel_param", fork="ShuffleNet"),
     "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
+    "SoftTruncation": _activation(same, fork="caffe-windows"),
     "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, gradient_reads_top=True),
     "Split": LayerType(same, makes=(1, ANY), role="joining"),
     "Swish": _activation(same, "swish_param"),

@@ -40,6 +40,8 @@ class Origin(Enum):
     INPUT = auto()  # whoever runs the net gives them
     DATABASE = auto()
     IMAGE_LIST = auto()
+    IMAGE_PAIRS = auto()  # of images and label images, in a list
+    BOXES = auto()  # images with the boxes of the things in them
     WINDOW_LIST = auto()
     HDF5 = auto()
     MEMORY = auto()  # arrays that the program gives
@@ -49,12 +51,12 @@ class Origin(Enum):
     @property
     def hides_shapes(self) -> bool:
         """Whether only files or code know what shapes the blobs have."""
-        return self in (Origin.DATABASE, Origin.IMAGE_LIST, Origin.WINDOW_LIST, Origin.HDF5, Origin.CODE)
+        return self not in (Origin.INPUT, Origin.MEMORY, Origin.FILLERS)
 
     @property
     def reads_images(self) -> bool:
         """Whether the first blob holds images from files, which transform_param may crop."""
-        return self in (Origin.DATABASE, Origin.IMAGE_LIST, Origin.WINDOW_LIST)
+        return self in (Origin.DATABASE, Origin.IMAGE_LIST, Origin.IMAGE_PAIRS, Origin.BOXES, Origin.WINDOW_LIST)
 
 
 Role: TypeAlias = Literal[
@@ -186,6 +188,7 @@ class LayerType:
     upsamples: bool = False
 
     # What it is
+    fork: str = ""  # the fork of Caffe, or the project, whose type it is, for a type that BVLC's Caffe does not have
     kind: Kind | None = None
     origin: Origin | None = None  # where its blobs come from if it has no bottoms
     loss: bool = False  # whether its loss_weight is 1 where the net sets none

@@ -157,6 +157,51 @@ def _batch_reindex_tops(site: Site) -> list[Shape]:
     return [(*site.shapes[1], *site.shapes[0][1:])]
 
 
+# Forks
+
+
+def permutation(layer: LayerParameter, axes: int) -> list[int]:
+    """The axes in their new order; those that ``order`` leaves out follow (SSD's permute_layer.cpp)."""
+    order = list(layer.permute_param.order)
+    if len(set(order)) < len(order) or any(axis >= axes for axis in order):
+        Site(layer).fail(f"order {order} is none of {axes} axes", "name each axis once")
+    return [*order, *(axis for axis in range(axes) if axis not in order)]
+
+
+def _permute_tops(site: Site) -> list[Shape]:
+    shape = site.shapes[0]
+    return [tuple(shape[axis] for axis in permutation(site.layer, len(shape)))]
+
+
+def _permute_coords(layer: LayerParameter) -> CoordMap | None:
+    return POINTWISE if permutation(layer, 4)[2:] == [2, 3] else None
+
+
+def _transpose_tops(site: Site) -> list[Shape]:
+    order = [int(axis) for axis in site.setting("transpose_param", "dim")]
+    shape = site.shapes[0]
+    if sorted(order) != list(range(len(shape))):
+        site.fail(f"its dims {order} are no order of the axes of {site.blob()}", "name each axis once")
+    return [tuple(shape[axis] for axis in order)]
+
+
+def _auto_crop_tops(site: Site) -> list[Shape]:
+    """The first bottom cut to the size of the second, at an offset that the layer finds by itself (HED, RCF)."""
+    n, channels, *sizes = site.four_axes()
+    wanted = site.shapes[1][2:]
+    if any(size < least for size, least in zip(sizes, wanted, strict=True)):
+        site.fail(f"cannot cut {site.blob(1)} out of {site.blob()}", "use more padding")
+    return [(n, channels, *wanted)]
+
+
+def _merge_crop_tops(site: Site) -> list[Shape]:
+    """The second bottom cut to the size of the first and joined to it, or added (naibaf7's mergecrop_layer.cpp)."""
+    first, second = site.shapes
+    if site.setting("mergecrop_param", "operation") == ["ADD"]:
+        return [first]
+    return [(first[0], first[1] + second[1], *first[2:])]
+
+
 # What makes no difference to Caffe
 
 
@@ -183,6 +228,7 @@ _joining = partial(LayerType, role="joining")
 
 
 TYPES: dict[str, LayerType] = {
+    "AutoCrop": _joining(_auto_crop_tops, bottoms=(2, 2), coords=ends, follows=1, fork="hed"),
     "BatchReindex": LayerType(_batch_reindex_tops, bottoms=(2, 2), follows=1),
     "Concat": _joining(
         _concat_tops,
@@ -202,6 +248,8 @@ TYPES: dict[str, LayerType] = {
         simplify_param=_simplify_crop,
     ),
     "Flatten": _joining(_flatten_tops, "flatten_param", coords=ends, kind=Kind.RESHAPING),
+    "MergeCrop": _joining(_merge_crop_tops, bottoms=(2, 2), coords=ends, fork="opencl"),
+    "Permute": _joining(_permute_tops, "permute_param", coords=_permute_coords, fork="ssd"),
     "Reshape": _joining(_reshape_tops, "reshape_param", coords=ends, kind=Kind.RESHAPING),
     "SPP": LayerType(_spp_tops, "spp_param", coords=ends, role="pooling"),
     "Slice": _joining(
@@ -211,5 +259,6 @@ TYPES: dict[str, LayerType] = {
         coords=_along_channels("axis", "slice_dim"),
         simplify_param=_simplify_axis("slice_dim"),
     ),
+    "Transpose": _joining(_transpose_tops, coords=ends, fork="ctpn"),
     "Tile": _joining(_tile_tops, "tile_param", coords=_along_channels("axis")),
 }

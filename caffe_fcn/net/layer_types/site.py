@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types.row import LAYER_TYPES
+from caffe_fcn.proto.kept_fields import kept_name, kept_values
+from caffe_fcn.proto.text import read_fields
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -22,12 +24,16 @@ data, one for each top. `caffe_fcn.datasets.source_shapes.read_record_shapes` op
 
 @dataclass(frozen=True)
 class Site:
-    """A layer in its place: its message, the names and shapes of the blobs that it reads, and who knows its files."""
+    """A layer in its place: its message, the names and shapes of the blobs that it reads, and who knows its files.
+
+    ``size`` is the size (H, W) of the images, where the caller gives one.
+    """
 
     layer: LayerParameter
     names: Sequence[str] = ()
     shapes: Sequence[Shape] = ()
     data_shapes: DataShapes | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def param(self) -> Any:
@@ -48,6 +54,17 @@ class Site:
             opener = "caffe_fcn.datasets.source_shapes.read_record_shapes"
             self.fail("has the shape of what its files hold", f"give a `size`, or `data_shapes`, such as {opener}")
         return self.data_shapes(self.layer)
+
+    def setting(self, message: str, name: str) -> list[str]:
+        """The values of a field of a fork's message, whether our schema has the message or it is kept as its text."""
+        found: Any = getattr(self.layer, message, None)
+        if found is not None and name in found.DESCRIPTOR.fields_by_name:
+            value = getattr(found, name)
+            field = found.DESCRIPTOR.fields_by_name[name]
+            return [str(each) for each in value] if not field.has_presence else [str(value)] * found.HasField(name)
+        kept = next((text for text in self.layer.kept_fields if kept_name(text) == message), "{")
+        inner = read_fields(kept.partition("{")[2].rpartition("}")[0])
+        return kept_values(inner, name) + (kept_values(found, name) if found is not None else [])
 
     def four_axes(self) -> Shape:
         """The shape of the first bottom, which must be N x C x H x W."""

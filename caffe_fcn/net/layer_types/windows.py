@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pool_sizes
-from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, Outputs, Rule, weight_and_bias
+from caffe_fcn.net.layer_types.row import ANY, LAYER_TYPES, Kind, LayerType, Outputs, Rule, weight_and_bias
 from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
+from caffe_fcn.proto.copying import copy_message
+from caffe_fcn.proto.kept_fields import kept_values
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -22,7 +25,7 @@ def windows(layer: LayerParameter) -> tuple[Window, ...]:
         "kernel": _per_axis(layer, param, "kernel_size", "kernel_h", "kernel_w", None),
         "stride": _per_axis(layer, param, "stride", "stride_h", "stride_w", 1),
         "pad": _per_axis(layer, param, "pad", "pad_h", "pad_w", 0),
-        "dilation": list(param.dilation) or [1],
+        "dilation": list(param.dilation) or _holes(param),
     }
     axes = max(map(len, columns.values()))
     for name, column in columns.items():
@@ -30,6 +33,13 @@ def windows(layer: LayerParameter) -> tuple[Window, ...]:
             _fail(layer, f"{name} has {len(column)} values for {axes} axes", "give one, or one per axis")
     rows = zip(*(column * axes if len(column) == 1 else column for column in columns.values()), strict=True)
     return tuple(_check_window(layer, Window(*row)) for row in rows)
+
+
+def _holes(param: Any) -> list[int]:
+    """DeepLab v1's spelling of the dilation."""
+    if param.HasField("hole_h") or param.HasField("hole_w"):
+        return [param.hole_h, param.hole_w]
+    return [param.hole]
 
 
 def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
@@ -45,7 +55,9 @@ def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
             (("pad", "pad_h", "pad_w"), 0),
         )
     )
-    result = tuple(_check_window(layer, Window(*row)) for row in zip(kernel, stride, pad, strict=True))
+    dilation = [int(value) for value in kept_values(param, "dilation")] or [1]  # of the fork opencl
+    dilation = dilation * 2 if len(dilation) == 1 else dilation
+    result = tuple(_check_window(layer, Window(*row)) for row in zip(kernel, stride, pad, dilation, strict=True))
     for window in result:
         if window.pad >= window.kernel:
             _fail(layer, f"pad {window.pad} is not smaller than kernel {window.kernel}", "Caffe refuses that")
@@ -145,8 +157,21 @@ def _kernels(first: Callable[[int, int, int], tuple[int, int]]) -> Rule:
     return rule
 
 
+def _depthwise(rule: Rule) -> Rule:
+    """A convolution of each channel alone: the group, where it is not set, is the number of channels."""
+
+    def depthwise(site: Site) -> list[Shape]:
+        if site.layer.convolution_param.HasField("group"):
+            return rule(site)
+        layer = copy_message(site.layer)
+        layer.convolution_param.group = site.shapes[0][site.axis(site.param.axis)]
+        return rule(replace(site, layer=layer))
+
+    return depthwise
+
+
 def _convolution_macs(site: Site, tops: list[Shape]) -> int:
-    weights = math.prod(_convolution_params(site)[0][1:])
+    weights = math.prod(LAYER_TYPES[site.layer.type].params(site)[0][1:])
     return sum(map(math.prod, tops)) * weights
 
 
@@ -182,11 +207,17 @@ def _pooling_tops(site: Site) -> list[Shape]:
     if site.param.global_pooling:
         return [(n, channels, 1, 1)] * len(site.layer.top)
     given = pooling_windows(site.layer)
-    result = pool_sizes(given, sizes, floor=site.param.round_mode == 1)
+    result = pool_sizes(given, sizes, floor=rounds_down(site.param))
     if min(result) < 1:
         kernel = "x".join(str(window.kernel) for window in given)
         site.fail(f"kernel {kernel} is larger than its input {site.blob()}", "use a larger input or a smaller kernel")
     return [(n, channels, *result)] * len(site.layer.top)
+
+
+def rounds_down(param: Any) -> bool:
+    """Whether the last window stays inside: BVLC's round_mode, or the forks' ceil_mode and NVIDIA's torch_pooling."""
+    ceil = param.ceil_mode if param.HasField("ceil_mode") else not param.torch_pooling
+    return bool(param.round_mode == 1 or not ceil)
 
 
 def _pooling_coords(layer: LayerParameter) -> CoordMap | None:
@@ -281,7 +312,19 @@ _windowed = partial(
 )
 
 
+_depthwise_convolution = partial(
+    _windowed,
+    _convolution_tops,
+    params=_depthwise(_convolution_params),
+    macs=_convolution_macs,
+    coords=_convolution_coords,
+    role="convolution",
+)
+
+
 TYPES: dict[str, LayerType] = {
+    "ConvolutionDepthwise": _depthwise_convolution(fork="nvidia"),
+    "DepthwiseConvolution": _depthwise_convolution(fork="mobilenet-yolo"),
     "Convolution": _windowed(
         _convolution_tops,
         params=_convolution_params,

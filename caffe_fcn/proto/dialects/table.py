@@ -59,6 +59,8 @@ FORKS = {
     "yolov2": "gklz1982/caffe-yolov2",
     "yolov5": "Wulingtian/yolov5_caffe",
 }
+# Programs that read many forks' files by a schema of their own; a net comes from these last
+CONVERTERS = ("caffe-onnx", "mace", "mnn", "ncnn", "ppl", "pytorch2caffe", "tengine", "x2paddle")
 ALIASES = {"enet": "segnet", "icnet": "pspnet"}  # projects whose Caffe has another's schema
 
 
