@@ -58,11 +58,10 @@ def _unknown_fields(fields: Sequence[Field], descriptor: Descriptor) -> Iterator
 
 def _name_forks(forks: Iterable[str]) -> str:
     names = [FORKS.get(fork, fork) for fork in forks]
-    return (
-        f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} have it: run it there, or replace it"
-        if names
-        else ""
-    )
+    if not names:
+        return ""
+    more = ", ..." if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} have it: run it there, or let caffe-fcn net upgrade convert it"
 
 
 def find_broken_graphs(form: Form) -> Iterator[Problem]:

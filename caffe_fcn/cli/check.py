@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -70,7 +73,7 @@ def check(
     """Find what will go wrong with NET, its weights, its data set and its solver; exit status 1 if an error is found.
 
     An error means that the run will fail or its result be wrong, a warning that it may have been meant, a hint that
-    it is worth to know.
+    it is worth to know. NET may be a run or a bundle, which brings its weights.
     """
     from caffe_fcn import checks
 
@@ -83,14 +86,21 @@ def check(
         raise click.UsageError("name a NET, or --weights, --data or --solver", click.get_current_context())
     memory = None if gpu_memory is None else gpu_memory * 1e9
 
-    def run() -> list[Finding]:
-        return checks.run(
-            net, weights, data, solver, select=select, ignore=ignore, phase=phase, thorough=thorough, gpu_memory=memory
-        )
+    with _open_place(net, weights) as (path, start):
 
-    found = run()
-    if fix or diff:
-        found = _mend(found, fix, diff, run)
+        def run() -> list[Finding]:
+            given: dict[str, Any] = {
+                "select": select,
+                "ignore": ignore,
+                "phase": phase,
+                "thorough": thorough,
+                "gpu_memory": memory,
+            }
+            return checks.run(path, start, data, solver, workers=os.cpu_count() or 1, **given)
+
+        found = run()
+        if fix or diff:
+            found = _mend(found, fix, diff, run)
     if sarif:
         _write_sarif(found, sarif)
     if as_json:
@@ -98,6 +108,20 @@ def check(
     elif not diff and sarif != "-":
         show_findings(found)
     return 1 if checks.has_errors(found) else 0
+
+
+@contextmanager
+def _open_place(net: str | None, weights: str | None) -> Iterator[tuple[Path | str | None, Path | str | None]]:
+    """Yield the net and the weights: those that were given, or those of the run or the bundle that NET is."""
+    from caffe_fcn.interop.model_folders import is_model_place, open_model
+
+    if net is None or not is_model_place(net):
+        yield net, weights
+        return
+    with open_model(net) as found:
+        for note in found.notes:
+            print_note(found.name_place(note))
+        yield found.net, weights or found.weights
 
 
 def _mend(found: list[Finding], fix: bool, diff: bool, run: Callable[[], list[Finding]]) -> list[Finding]:
