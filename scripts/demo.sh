@@ -109,7 +109,7 @@ choose_weights() {
 train_triangles() {
     net=$out/triangles-net
     run caffe-fcn net build triangles --source "$out/triangles" -o "$net"
-    trained=$net/snapshot/train_iter_$(sed -n 's/^max_iter: //p' "$net/solver.prototxt").caffemodel
+    trained=$net/snapshot/train_iter_$(sed -n 's/^max_iter: \([0-9]*\).*/\1/p' "$net/solver.prototxt").caffemodel
     if [ -f "$trained" ]; then
         echo "$trained is there (reused)"
     else

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from google.protobuf.descriptor import Descriptor
+
+from caffe_fcn.checks.crop_rules import cuts_too_much
 from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise
 from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.loss_rules import compares_labels
@@ -11,30 +14,55 @@ from caffe_fcn.checks.net_file import Failure, Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.errors import nearest
-from caffe_fcn.net.crops import is_crop
 from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 from caffe_fcn.net.shared_parameters import SharingError
+from caffe_fcn.proto.dialects.table import FORKS, PRIVATE, fork_fields, is_bvlcs_type, layer_types
+from caffe_fcn.proto.positions import Field
 
 
 def find_unknown_types(form: Form) -> Iterator[Problem]:
     """Layers of types that BVLC's Caffe does not have."""
     for node in form.nodes:
-        if node.type not in LAYER_TYPES:
-            yield form.report(node, "is of a type that Caffe does not have", nearest(node.type, LAYER_TYPES), "type")
+        if not is_bvlcs_type(node.type):
+            forks = next((row.forks for row in layer_types() if row.name == node.type), ())
+            mend = _name_forks(forks) or nearest(node.type, LAYER_TYPES)
+            yield form.report(node, "is of a type that BVLC's Caffe does not have", mend, "type")
 
 
 def find_unknown_fields(subject: Subject) -> Iterator[Problem]:
-    """Fields that BVLC's Caffe does not have."""
+    """Fields that BVLC's Caffe does not have: those of forks, and those that nobody has."""
     for net in subject.nets:
-        for field in net.unknown_fields:
-            path, line, _ = field.where.rsplit(":", 2)
-            what = str(field).removeprefix(f"{field.where}: ")
-            yield Problem(
-                Place(path, int(line)),
-                f"{what} in BVLC's Caffe, which refuses the net",
-                "remove it, or use the fork that has it",
-            )
+        for message, field in _unknown_fields(net.fields, net.original.DESCRIPTOR):
+            forks = next((row.forks for row in fork_fields() if (row.message, row.name) == (message, field.name)), {})
+            what = f"{message} has no field '{field.name}' in BVLC's Caffe, which refuses the net"
+            yield Problem(Place(net.path, field.line), what, _name_forks(forks) or "remove it, or correct its name")
+        for note in net.unknown_fields:
+            if note.value:
+                path, line, _ = note.where.rsplit(":", 2)
+                what = (
+                    f"{note.message}'s {note.name} has no value '{note.value}' in BVLC's Caffe, which refuses the net"
+                )
+                yield Problem(Place(path, int(line)), what, "remove it")
+
+
+def _unknown_fields(fields: Sequence[Field], descriptor: Descriptor) -> Iterator[tuple[str, Field]]:
+    """The fields of a text that are not BVLC's, each with its message; not those within such a field."""
+    for field in fields:
+        known = descriptor.fields_by_name.get(field.name)
+        if known is None or known.number >= PRIVATE:
+            yield descriptor.name, field
+        elif known.message_type is not None:
+            yield from _unknown_fields(field.fields, known.message_type)
+
+
+def _name_forks(forks: Iterable[str]) -> str:
+    names = [FORKS.get(fork, fork) for fork in forks]
+    return (
+        f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} have it: run it there, or replace it"
+        if names
+        else ""
+    )
 
 
 def find_broken_graphs(form: Form) -> Iterator[Problem]:
@@ -56,7 +84,7 @@ def _is_a_plain_misfit(failure: Failure) -> bool:
     node = failure.node
     if node is None or _has_unknown_type(failure) or isinstance(failure.error, SharingError):
         return False
-    return not (is_crop(node.layer) or compares_labels(node))
+    return not (cuts_too_much(node) or compares_labels(node))
 
 
 def _has_unknown_type(failure: Failure) -> bool:

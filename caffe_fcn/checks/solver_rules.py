@@ -289,7 +289,10 @@ def _writes_snapshots(solver: SolverParameter) -> bool:
     return bool(solver.snapshot) or solver.snapshot_after_train
 
 
-_SOURCE = f'layer {{ name: "data" type: "Data" top: "data" top: "label" data_param {{ source: "{HERE}" batch_size: 1 backend: LMDB }} }}\n'
+_SOURCE = (
+    'layer { name: "data" type: "Data" top: "data" top: "label" '
+    f'data_param {{ source: "{HERE}" batch_size: 1 backend: LMDB }} }}\n'
+)
 _DATA = "classes a b c\ntrain 0,1,2\ntrain 0,1,2\ntrain 0,1,2\nval 0,1\nval 0,1\n"
 
 

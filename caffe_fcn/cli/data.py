@@ -12,7 +12,6 @@ import click
 
 from caffe_fcn.cli import data_look
 from caffe_fcn.cli.commands import Group
-from caffe_fcn.cli.next_steps import follow_data_set
 from caffe_fcn.cli.params import Size
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
@@ -57,6 +56,7 @@ def builds(function: Callable[..., Description]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(output: Path, workers: int | None, resume: bool, statistics: bool, **rest: Any) -> None:
+        from caffe_fcn.cli.next_steps import follow_data_set
         from caffe_fcn.datasets.build.options import BuildOptions
 
         with show_progress() as show:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import subprocess
@@ -16,6 +17,7 @@ from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import caffe_option, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.engines import caffe as engine
+from caffe_fcn.engines.caffe.python_path import LAYER_FOLDERS
 from caffe_fcn.errors import EngineError
 from caffe_fcn.models import cache_folder, list_kept
 
@@ -26,13 +28,17 @@ _PACKAGE = "caffe-fcn"
 @caffe_option
 @json_option
 def doctor(caffe: str | None, as_json: bool) -> None:
-    """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages, models."""
+    """Show what is installed: Caffe (path, version, GPU), pycaffe, torch, required and optional packages, models.
+
+    PYTHONPATH is what caffe itself needs for nets with Python layers; 'caffe-fcn train' sets it.
+    """
     suggestions: list[str] = []
     report: dict[str, Any] = {
         "caffe-fcn": _find_version(_PACKAGE),
         "python": platform.python_version(),
         "gpus": _find_gpus(),
         "caffe": _find_caffe(caffe, suggestions),
+        "python_path": [str(folder) for folder in LAYER_FOLDERS],
         **_find_packages(suggestions),
         "models": {"folder": str(cache_folder()), "kept": [kept.name for kept in list_kept()]},
         "suggestions": suggestions,
@@ -54,6 +60,7 @@ def _format_report(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("GPU", ", ".join(report["gpus"]) or "none seen"),
         ("Caffe", f"{found['version']}, {found['devices']}: {found['path']} ({found['found']})" if found else "none"),
         ("pycaffe", " ".join(found["pycaffe"]) if found and found["pycaffe"] else "none"),
+        ("PYTHONPATH", f"{os.pathsep.join(report['python_path'])}, for a caffe that is run without caffe-fcn"),
     ]
     lines += [(name, version or "not installed") for name, version in report["required"].items()]
     for extra, parts in report["extras"].items():

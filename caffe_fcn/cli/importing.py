@@ -8,7 +8,6 @@ import click
 
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.next_steps import follow_import
 from caffe_fcn.cli.params import allow_unknown_option, report_unknown_fields
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 
@@ -30,6 +29,7 @@ def digits(job: str, output: str, data: str | None, allow_unknown: bool) -> None
     the prototxts with the paths of this machine, the last snapshot as weights.caffemodel, the mean, labels.txt, and
     model.json, by which images are prepared as DIGITS prepared them.
     """
+    from caffe_fcn.cli.next_steps import follow_import
     from caffe_fcn.interop.digits import import_job
 
     found = import_job(job, output, data, allow_unknown)

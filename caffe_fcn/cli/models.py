@@ -11,7 +11,6 @@ import click
 from caffe_fcn import models as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import fetch_model
-from caffe_fcn.cli.next_steps import follow_model
 from caffe_fcn.cli.params import json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import print_table
@@ -60,6 +59,8 @@ def show_list(as_json: bool) -> None:
 @click.option("--from", "mirror", default="", metavar="URL", help="A mirror to ask in place of the published address.")
 def get(name: str, mirror: str) -> None:
     """Download the model NAME, unless it is here, check it, and print its path."""
+    from caffe_fcn.cli.next_steps import follow_model
+
     kept = fetch_model(name, mirror, again=True)
     echo(kept.path)
     follow_model(kept.name)

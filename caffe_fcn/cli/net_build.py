@@ -139,7 +139,8 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     solver say where each value comes from.
 
     With a folder of published sets as they were unpacked (SBDD, PASCAL VOC, NYUDv2, ...), the nets of the reference
-    keep its Python layers, which read them.
+    keep its Python layers, which read them. 'caffe-fcn train' has these layers; caffe itself finds them on the
+    PYTHONPATH that 'caffe-fcn doctor' shows.
 
     Without --source and without an option of the solver (from --epochs to --optimizer), a net of the reference has the
     reference's solver, which does not test. Its rates stay: 1e-14 to 1e-10 where the loss is a sum over the pixels,

@@ -1,4 +1,4 @@
-"""The next command, on stderr: data set, net, weights, training, evaluation.
+"""The next command, on stderr: data set, net, weights, training, evaluation, bundle.
 
     next: caffe-fcn surgery recipe 8s-atonce --weights vgg16 --to-net fcn/deploy.prototxt -o fcn/start.caffemodel
     then: caffe-fcn train fcn/solver.prototxt --weights fcn/start.caffemodel
@@ -46,12 +46,17 @@ def _spell(word: object) -> str:
     return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
+def _name_beside(folder: Path, what: str) -> Path:
+    """The name of a folder beside another: data/roads-fcn for data/roads."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}-{what}")
+
+
 def follow_data_set(output: Path, about: Description) -> None:
     """After a data set: a net for it."""
     net = _choose_net(about)
     if net is not None:
-        folder = output if output.name not in ("", "..") else output.resolve()
-        print_next(("net", "build", net.name, "--source", output, "-o", folder.with_name(f"{folder.name}-fcn")))
+        print_next(("net", "build", net.name, "--source", output, "-o", _name_beside(output, "fcn")))
 
 
 def _choose_net(about: Description) -> NetDesign | None:
@@ -59,7 +64,7 @@ def _choose_net(about: Description) -> NetDesign | None:
 
     None where the data set lacks what the net reads.
     """
-    own = [net for net in catalogue().values() if net.dataset.name == about.name and not _continues_training(net)]
+    own = [net for net in catalogue().values() if net.dataset.name == about.name and not net.continues]
     net = min(own, key=lambda each: each.stride or 0, default=find_design(CHOICES[0].nets[0]))
     try:
         fitted, _ = resolve_design(net, {"dataset": about})
@@ -101,21 +106,13 @@ def _choose_surgery(net: NetDesign, has_usual_classes: bool) -> Words:
     """The surgery that makes the weights to start from; empty where they are not published."""
     from caffe_fcn.surgery.recipes import RECIPES
 
-    recipes = {name: recipe for name, recipe in RECIPES.items() if recipe.net == net.name}
+    recipes = [(name, recipe) for name, recipe in RECIPES.items() if recipe.net == net.name]
     if not recipes:
         return ("surgery", "transplant", "--weights", net.backbone.weights)
-    name, recipe = min(recipes.items(), key=lambda each: each[1].published != net.backbone.weights)
-    if not recipe.published or (_continues_training(net) and not has_usual_classes):
+    name, recipe = recipes[0]
+    if not recipe.published or (net.continues and not has_usual_classes):
         return ()
     return ("surgery", "recipe", name, "--weights", recipe.published)
-
-
-def _continues_training(net: NetDesign) -> bool:
-    """Whether the net starts from the weights of a trained FCN."""
-    from caffe_fcn.surgery.recipes import RECIPES
-
-    recipes = [recipe for recipe in RECIPES.values() if recipe.net == net.name]
-    return bool(net.backbone.weights and recipes) and all(recipe.published in ("", *catalogue()) for recipe in recipes)
 
 
 def follow_weights(to_net: str, weights: str) -> None:
@@ -138,24 +135,28 @@ def find_missing_data(solver: Path) -> CaffeFcnError | None:
 
 
 def follow_training(solver: str, training: Training, weights: Path, engine: Words) -> None:
-    """After a training: the score on the validation part of its data set, or the prediction for an image."""
+    """After a training: the score on the validation part of its data set, and the bundle; or predictions."""
     folder = Path(solver).parent
     model = _read_model(folder)
     if model is None:
         return
     found = _find_data_set(solver, training.folder)
-    splits = found[1] if found else {}
+    if found is None:
+        _print_infer(folder, weights, "IMAGE", engine)
+        return
+    data, splits = found
     labelled = [split for split, (_, labels) in splits.items() if labels is not None]
-    if found and "val" in labelled and model.outputs[0].kind != "grey":
-        print_next(("evaluate", folder / _DEPLOY, weights, "--data", found[0], *engine))
-    elif labelled or not found:  # without labels it is a classifier
-        _print_infer(folder, weights, engine)
+    if "val" in labelled and model.outputs[0].kind != "grey":
+        deliver = ("export", "bundle", folder, "--weights", weights, "-o", _name_beside(folder, "bundle"))
+        print_next(("evaluate", folder / _DEPLOY, weights, "--data", data, *engine), deliver)
+    elif labelled:  # without label images it is a classifier
+        _print_infer(folder, weights, data, engine)
 
 
 def follow_import(folder: Path, weights: Path) -> None:
     """After an imported net: the prediction for an image."""
     if _read_model(folder) is not None:
-        _print_infer(folder, weights)
+        _print_infer(folder, weights, "IMAGE")
 
 
 def follow_model(name: str) -> None:
@@ -182,8 +183,8 @@ def follow_model(name: str) -> None:
         return
 
 
-def _print_infer(folder: Path, weights: Path, engine: Words = ()) -> None:
-    print_next(("infer", folder / _DEPLOY, weights, "IMAGE", "-o", folder / "predicted", *engine))
+def _print_infer(folder: Path, weights: Path, images: object, engine: Words = ()) -> None:
+    print_next(("infer", folder / _DEPLOY, weights, images, "-o", folder / "predicted", *engine))
 
 
 def _read_model(folder: Path) -> Model | None:

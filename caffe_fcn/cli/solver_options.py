@@ -17,11 +17,13 @@ from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.netspec import solver_fitting
 from caffe_fcn.netspec.catalogue import find_design
+from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE
 from caffe_fcn.netspec.dataset_facts import find_splits
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.losses import INFOGAIN, LOSSES
 from caffe_fcn.netspec.options import TRAINING_OPTIONS
 
+_WEIGHED = tuple(name for name in BALANCES if name != NO_BALANCE)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _SOLVER_OPTIONS = (
@@ -70,15 +72,18 @@ def refuse_with_phase(options: Mapping[str, Any]) -> None:
     given = next((name for name in TRAINING_OPTIONS if options[name] is not None), None)
     if given:
         raise click.UsageError(f"--{given.replace('_', '-')} is for the solver: leave out --phase, or the option")
-    weighs = options["balance"] not in (None, "none") or options["loss"] == INFOGAIN
-    if weighs:
+    if _is_weighed(options):
         raise click.UsageError("the weights of the classes are a file beside the nets: leave out --phase")
+
+
+def _is_weighed(options: Mapping[str, Any]) -> bool:
+    """Whether the options ask for a loss that weighs the classes."""
+    return options["loss"] == INFOGAIN or options["balance"] in _WEIGHED
 
 
 def measure_classes(source: str, about: Description | None, options: Mapping[str, Any]) -> None:
     """Measure the frequencies of the classes where the options ask for them and the data set does not say them."""
-    asked = options["balance"] not in (None, "none") or options["loss"] == INFOGAIN
-    if about is None or not asked or not about.splits:
+    if about is None or not about.splits or not _is_weighed(options):
         return
     from caffe_fcn.datasets.inspect import statistics
 

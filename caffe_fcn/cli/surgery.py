@@ -12,7 +12,6 @@ import click
 from caffe_fcn import surgery as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import WeightsParam, fetch_model
-from caffe_fcn.cli.next_steps import follow_weights
 from caffe_fcn.cli.params import (
     CLASSES,
     MEAN,
@@ -68,6 +67,8 @@ def transplant(
     **options: Any,
 ) -> None:
     """Make weights for a net: those of W, by layer name, wherever they fit."""
+    from caffe_fcn.cli.next_steps import follow_weights
+
     report = library.transplant(
         weights,
         read_net(to_net, True) if allow_unknown else to_net,
@@ -234,6 +235,8 @@ def recipe(
     _print_report(library.recipe(name, weights, output, to_net=variant, **options), as_json)
     echo(f"left to training: {found.trains}", err=True)
     if to_net:
+        from caffe_fcn.cli.next_steps import follow_weights
+
         follow_weights(to_net, output)
 
 

@@ -12,7 +12,7 @@ Each step changes prototxt, weights and description together, so that the three 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from caffe_fcn.description.model_json import Input, Model, Output
@@ -23,6 +23,10 @@ from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, replace_layers, with_layers
+from caffe_fcn.proto.dialects.table import PRIVATE, is_bvlcs_type
+from caffe_fcn.proto.kept_fields import NAME as KEPT
+from caffe_fcn.proto.kept_fields import kept_name
+from caffe_fcn.proto.schema import Message
 from caffe_fcn.surgery.channels import fold_mean_layer, has_power, takes_mean
 from caffe_fcn.surgery.folding import fold_layers
 from caffe_fcn.weights.layers import Layer, Weights, locate
@@ -47,7 +51,8 @@ class DeliveredNet:
     def __init__(self, deploy: NetParameter, weights: Weights, model: Model) -> None:
         self.net = strip_net(deploy, [each.blob for each in model.outputs])
         self.model = replace(model, inputs=_find_inputs(self.net, model))
-        self.notes: list[str] = []
+        foreign = _find_fork_parts(self.net)
+        self.notes = [f"{each} is not BVLC's: only the Caffe that has it runs this net" for each in foreign]
         self._weights = replace(weights, layers=tuple(match_weights(self.net, weights)))
 
     @property
@@ -267,6 +272,23 @@ def _clear_training(layer: LayerParameter) -> None:
     row = layer_type(layer.type)
     for filler in row.fillers(layer) if layer.bottom else ():
         getattr(layer, row.param_name).ClearField(filler.field)
+
+
+def _find_fork_parts(net: NetParameter) -> list[str]:
+    """Return the layer types and the fields of a net that BVLC's Caffe does not have."""
+    types = [f"layer type {layer.type}" for layer in net.layer if not is_bvlcs_type(layer.type)]
+    return list(dict.fromkeys([*types, *_find_fork_fields(net)]))
+
+
+def _find_fork_fields(message: Message) -> Iterator[str]:
+    for field, value in message.ListFields():
+        if field.name == KEPT:
+            yield from (f"field {kept_name(text)}" for text in value)
+        elif field.number >= PRIVATE:
+            yield f"field {field.name}"
+        elif field.message_type is not None:
+            for each in [value] if isinstance(value, Message) else value:
+                yield from _find_fork_fields(each)
 
 
 def _find_inputs(net: NetParameter, model: Model) -> list[Input]:

@@ -178,7 +178,8 @@ def _correct_paths(net: NetParameter, job: ModelJob, transform: Transform) -> li
         if where == MEAN_FIELD and transform.mean_file:
             set_path(layer, where, transform.mean_file)
         elif (place := job.locate(path)) is not None:
-            set_path(layer, where, str(place.resolve()))
+            end = "/" if path.endswith("/") else ""  # of a root_folder, to which names are appended
+            set_path(layer, where, f"{place.resolve()}{end}")
         elif where != MEAN_FIELD:
             missing.append(path)
     mend = "name the folder of the data set job with `data`"

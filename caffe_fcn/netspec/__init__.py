@@ -10,7 +10,7 @@ The modules, in the order in which a net comes about:
   and `augmentation`, the layer after them
 - `fcn`, `small`: whole nets, put together from these
 - `design`, `catalogue`, `solver_settings`: what a net is made of, as one row of a table
-- `optimizers`, `learning_rates`, `solver_fitting`: its solver, fitted to a data set and to what is asked for
+- `optimizers`, `learning_rates`, `solver_lengths`, `solver_fitting`: its solver, fitted to data set and options
 - `options`, `prototxts`, `model`, `net_folder`: from a name and options to the prototxts, and what describes them
 - `losses`, `class_weights`: the loss, and the matrix that weighs its classes
 - `convolutionize`, `from_classifier`: nets from the prototxt of a classifier

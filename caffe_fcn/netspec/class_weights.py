@@ -7,8 +7,8 @@
 
 Median-frequency balancing is that of Eigen and Fergus (Predicting Depth, Surface Normals and Semantic Labels with a
 Common Multi-Scale Convolutional Architecture, 2015). The other is inverse frequency, scaled so that the weights of all
-labelled pixels have the mean 1: the loss keeps its size, and a learning rate that fitted before still fits. A class
-that never occurs has the weight 0.
+labelled pixels have the mean 1: the loss keeps its size, and a learning rate that fitted before still fits. With the
+median it becomes smaller where one class has most pixels. A class that never occurs has the weight 0.
 
 Caffe takes the weights as the diagonal of a matrix H, in a file that InfogainLoss reads. The loss of a pixel with label
 y and probabilities p is -sum over k of H[y, k] log p[k], which then is -w[y] log p[y].

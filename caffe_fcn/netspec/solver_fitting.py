@@ -88,7 +88,7 @@ def _fit_iter_size(plan: BuildPlan, usual: Settings) -> Settings:
     most = max(1, images // plan.batch // _LEAST_UPDATES) if images else own
     if own <= most:
         return {}
-    return {"iter_size": Setting(most, f"not {own}, so that a small data set makes {_LEAST_UPDATES} updates an epoch")}
+    return {"iter_size": Setting(most, f"with the usual {own} an epoch has fewer than {_LEAST_UPDATES} updates")}
 
 
 def _take_rates(plan: BuildPlan, kind: str) -> Settings:

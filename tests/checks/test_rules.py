@@ -11,6 +11,7 @@ from command import ROOT
 
 from caffe_fcn import checks, netspec, proto
 from caffe_fcn.checks import Rule
+from caffe_fcn.checks.example_nets import image, label
 from caffe_fcn.checks.pages import format_all
 
 EACH_RULE = pytest.mark.parametrize("rule", checks.RULES, ids=lambda rule: rule.code)
@@ -51,3 +52,41 @@ def test_no_error_fires_on_a_net_of_the_reference(folder: str, file: str, tmp_pa
     proto.write(reference.net(folder, file), tmp_path / f"{file}.prototxt")
     found = checks.run(tmp_path / f"{file}.prototxt")
     assert not checks.has_errors(found), [str(finding) for finding in found]
+
+
+@pytest.mark.parametrize("field", ["interp_param", "bn_param", "reorg_param", "region_param", "deephi_resize_param"])
+def test_fields_of_forks_are_named_with_their_line(field: str, tmp_path: Path) -> None:
+    """Those that people could not parse; docs/mistakes.md has their threads."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(f'layer {{\n  name: "x"\n  type: "ReLU"\n  {field} {{ }}\n}}\n')
+    (found,) = checks.run(path, select=["FCN132"])
+    assert (found.place.line, field in found.what) == (4, True)
+
+
+def test_a_crop_of_2015_has_no_offset(tmp_path: Path) -> None:
+    path = tmp_path / "train.prototxt"
+    net = netspec.build("voc-fcn8s", "train")
+    for layer in net.layer:
+        layer.ClearField("crop_param")
+    proto.write(net, path)
+    assert len(checks.run(path, select=["FCN101"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"),
+    [
+        ('type: "SoftmaxWithLoss" bottom: "data" bottom: "label" top: "loss" softmax_param { axis: 7 }', "FCN121"),
+        ('type: "SoftmaxWithLoss" bottom: "data" top: "loss"', "FCN134"),
+        ('type: "Convolution" top: "conv"', "FCN134"),
+        ('type: "Crop" bottom: "data" top: "cropped"', "FCN134"),
+        ('type: "Eltwise" bottom: "data" top: "sum"', "FCN134"),
+    ],
+)
+def test_a_layer_that_makes_no_sense_is_a_finding_and_no_end_of_the_check(
+    layer: str, code: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "train.prototxt"
+    path.write_text(f'{image()}{label("1 1 64 64")}layer {{ name: "it" {layer} }}\n')
+    data = tmp_path / "data"
+    check_examples.write(checks.find_rule("FCN401").example, tmp_path, mended=True)
+    assert code in [finding.code for finding in checks.run(path, data=data)]

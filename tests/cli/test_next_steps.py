@@ -22,6 +22,9 @@ from file_server import serve_file
 from PIL import Image
 
 from caffe_fcn import models, proto
+from caffe_fcn.cli import next_steps
+from caffe_fcn.cli.printing import Verbosity
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.models import names
 from caffe_fcn.models.table import Checksum, Fact
 from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
@@ -37,6 +40,12 @@ def find_next(ran: Ran) -> list[list[str]]:
     words = [shlex.split(line.partition(": ")[2]) for line in lines]
     assert all(each[0] == "caffe-fcn" for each in words)
     return [each[1:] for each in words]
+
+
+@pytest.fixture(autouse=True)
+def not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier command of this process may have been quiet."""
+    monkeypatch.setattr(Verbosity, "quiet", False)
 
 
 @pytest.fixture
@@ -59,13 +68,13 @@ def draw_photos(folder: Path) -> None:
 
 @pytest.fixture
 def classifiers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A server that has small weights in place of GoogLeNet's, AlexNet's and CaffeNet's."""
+    """A server that has small weights in place of GoogLeNet's and of AlexNet's."""
     file = io.BytesIO()
     np.savez(file, **{"conv1/7x7_s2/0": np.ones((64, 3, 7, 7), "f4"), "conv1/0": np.ones((96, 3, 11, 11), "f4")})
     content = file.getvalue()
     monkeypatch.delenv("CAFFE_FCN_MODELS_URL", raising=False)
     with serve_file(content) as served:
-        for name in ("googlenet", "alexnet", "caffenet"):
+        for name in ("googlenet", "alexnet"):
             checksums = (Fact(Checksum("sha1", hashlib.sha1(content).hexdigest()), "test"),)
             row = replace(models.MODELS[name], addresses=(Fact(f"{served.url}/{name}", "test"),), checksums=checksums)
             monkeypatch.setitem(names._BY_NAME, name, replace(row, size=Fact(len(content), "test")))
@@ -93,10 +102,12 @@ def test_from_photos_to_a_score(place: Path, cli: Cli, classifiers: None, engine
     shorten_training(Path(train[1]))
     ran = cli(*train, "--engine", engine)
     assert ran.status == 0, ran.err
-    (evaluate,) = find_next(ran)
+    evaluate, export = find_next(ran)
     assert evaluate[0] == "evaluate" and evaluate[-4:] == ["--data", "it's a $set", "--engine", engine]
     ran = cli(*evaluate)
     assert ran.status == 0 and "mean IU" in ran.out, ran.err
+    ran = cli(*export)
+    assert ran.status == 0 and Path("it's a $set-fcn-bundle/deploy.prototxt").is_file(), ran.err
 
 
 @pytest.mark.parametrize("name", ["two words", "it's", "$HOME", "a;b&c", "-x", "ü*", 'say "no"'])
@@ -126,15 +137,48 @@ def test_quiet_prints_no_next_command(place: Path, cli: Cli) -> None:
     assert cli("net", "build", "triangles", "--source", "set", "--quiet", "-o", "net").err == ""
 
 
-def test_a_small_net_is_trained_as_it_is_and_tried_on_an_image(place: Path, cli: Cli) -> None:
+def test_a_small_net_is_trained_as_it_is_and_tried_on_its_data(place: Path, cli: Cli) -> None:
     (build,) = find_next(cli("data", "triangles", "--count", 40, "-o", "set"))
     assert build == ["net", "build", "triangles", "--source", "set", "-o", "set-fcn"]
     (train,) = find_next(cli(*build))
     assert train == ["train", "set-fcn/solver.prototxt"]
     shorten_training(Path(train[1]))
     (infer,) = find_next(cli(*train))
-    ran = cli(*["set/grid.png" if word == "IMAGE" else word for word in infer])
-    assert ran.status == 0 and Path("set-fcn/predicted/grid.png").is_file(), ran.err
+    ran = cli(*infer)
+    assert ran.status == 0 and len(list(Path("set-fcn/predicted").glob("*.png"))) == 4, ran.err
+
+
+SETS = {
+    "roads": (("images", "labels"), 3, "voc-fcn32s-googlenet"),
+    "voc": (("images", "labels"), 3, "voc-fcn8s-atonce"),
+    "siftflow": (("images", "labels", "geo"), 3, "siftflow-fcn32s"),
+    "nyud": (("images", "labels"), 3, "nyud-fcn32s-color"),
+    "pascalcontext": (("images", "labels"), 3, "pascalcontext-fcn32s"),
+    "synthia": (("images", "labels"), 3, "synthia-fcn8s"),
+    "mnist": (("images",), 1, "m2nist-cnn"),
+    "m2nist": (("images", "labels"), 1, "m2nist-fcn"),
+    "x-rays": (("images", "labels"), 1, ""),  # no classifier's weights read a single channel
+    "unlabelled": (("images",), 3, ""),
+}
+"""The databases and channels of a set, and the net for it: the finest that needs no FCN that was trained before."""
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_net_for_a_set(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    databases, channels, net = SETS[name]
+    splits = {"train": {"databases": {each: f"train_{each}" for each in databases}}}
+    next_steps.follow_data_set(Path("data") / name, Description(name, splits, channels))
+    line = f"next: caffe-fcn net build {net} --source data/{name} -o data/{name}-fcn\n"
+    assert capsys.readouterr().err == (line if net else "")
+
+
+@pytest.mark.parametrize(
+    ("folder", "beside"), [("set", "set-fcn"), ("a/set", "a/set-fcn"), (".", "{}-fcn"), ("..", "{}-fcn")]
+)
+def test_the_folder_beside_a_set(place: Path, folder: str, beside: str, capsys: pytest.CaptureFixture[str]) -> None:
+    splits = {"train": {"databases": {each: f"train_{each}" for each in ("images", "labels")}}}
+    next_steps.follow_data_set(Path(folder), Description("roads", splits))
+    assert capsys.readouterr().err.split()[-1] == beside.format(Path(folder).resolve())
 
 
 def test_weights_come_before_the_data_are_there(place: Path, cli: Cli, classifiers: None) -> None:
@@ -209,7 +253,7 @@ def test_a_classifiers_weights_lie_beside_it(place: Path, cli: Cli, caffe: Caffe
     shorten_training(Path(train[1]))
     ran = cli(*train, "--engine", "torch")
     assert ran.status == 0, ran.err
-    (evaluate,) = find_next(ran)
+    evaluate, _ = find_next(ran)
     assert cli(*evaluate).status == 0
     Path("mine/best.caffemodel").unlink()
     surgery, _ = find_next(cli("net", "from-classifier", "mine/deploy.prototxt", "--source", "set", "-o", "fcn"))
@@ -233,9 +277,7 @@ def test_the_help_and_the_readme_have_the_table_of_choices(cli: Cli, monkeypatch
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("net", ["voc-fcn32s-googlenet", "voc-fcn-alexnet", "voc-fcn8s-atonce"])
-def test_the_parameters_in_the_table_are_those_of_real_caffes_net(
-    place: Path, cli: Cli, net: str, pycaffe: PyCaffe
-) -> None:
+def test_the_parameters_in_the_table_are_real_caffes(place: Path, cli: Cli, net: str, pycaffe: PyCaffe) -> None:
     assert cli("net", "build", net, "--phase", "deploy", "--size", "64x64", "-o", "deploy.prototxt").status == 0
     source = """
         net = caffe.Net(str(inputs['net']), caffe.TEST)

@@ -54,6 +54,12 @@ def test_a_training_shows_its_losses_and_names_what_it_wrote(place: Path, cli: C
     ElementTree.parse(place / "snapshots/decay.svg")
 
 
+def test_only_the_newest_snapshots_are_kept(place: Path, cli: Cli) -> None:
+    assert cli("train", decay.write(place, snapshot=4), "--keep", 2).status == 0
+    assert {path.stem for path in (place / "snapshots").glob("*.solverstate")} == {"decay_iter_16", "decay_iter_20"}
+    assert {path.stem for path in (place / "snapshots").glob("*.caffemodel")} == {"decay_iter_16", "decay_iter_20"}
+
+
 @pytest.mark.numerics
 def test_the_weights_are_those_of_the_closed_form(place: Path, cli: Cli, pycaffe: PyCaffe) -> None:
     assert cli("train", decay.write(place)).status == 0

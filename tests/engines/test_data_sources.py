@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,11 +73,27 @@ def test_real_caffe_loads_a_net_with_the_references_layers(
         assert net.forward()["loss"].size == 1
 
 
+@pytest.mark.caffe
+def test_caffe_itself_finds_the_layers_on_the_path_that_doctor_shows(place: Path, cli: Cli, caffe_bin: Path) -> None:
+    build_first_example(cli)
+    made.sbdd(place / "data/sbdd/dataset", {"train": NAMES})
+    made.voc(place / "data/pascal/VOC2011", {"seg11valid": ["x"]})
+    shown = json.loads(cli("doctor", "--json", "--caffe", caffe_bin).out)["python_path"]
+    assert os.pathsep.join(shown) in cli("doctor", "--caffe", caffe_bin).out
+    for path, status in ((os.pathsep.join(shown), 0), ("", -6)):  # without it caffe aborts
+        command = [caffe_bin, "train", "-solver", "solver.prototxt"]
+        variables = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(command, cwd=place / "fcn", env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr[-2000:]
+        assert ("No module named 'voc_layers'" in done.stderr) == bool(status)
+
+
 def refused(ran: Ran, place: Path) -> str:
-    """The one line of a training that did not start."""
-    assert (ran.status, ran.out) == (2, "") and len(ran.err.splitlines()) == 1, ran.err
+    """The error of a training that did not start; notes may come before it."""
+    *notes, line = ran.err.splitlines()
+    assert (ran.status, ran.out) == (2, "") and all(each.startswith("note: ") for each in notes), ran.err
     assert not list(place.rglob("*.log"))
-    return ran.err
+    return line
 
 
 def test_the_first_example_names_the_data_that_are_not_there(place: Path, cli: Cli, train: Cli) -> None:

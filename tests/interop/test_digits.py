@@ -77,6 +77,19 @@ def test_paths_of_another_machine_become_those_of_this_one(jobs: Path) -> None:
     assert (solver.net, solver.snapshot_prefix) == ("train_val.prototxt", "snapshot/train")
 
 
+def test_a_folder_of_images_keeps_the_stroke_at_its_end(jobs: Path) -> None:
+    """Caffe appends the names of images to root_folder."""
+    (jobs / DATA_ID / "photos").mkdir()
+    text = (jobs / MODEL_ID / "train_val.prototxt").read_text()
+    layer = f"""layer {{ name: "more" type: "ImageData" top: "more" top: "number"
+        image_data_param {{ source: "{ELSEWHERE}/{DATA_ID}/photos" root_folder: "{ELSEWHERE}/{DATA_ID}/photos/" }} }}
+    """
+    (jobs / MODEL_ID / "train_val.prototxt").write_text(text + layer)
+    import_job(jobs / MODEL_ID, jobs.parent / "net")
+    param = proto.read_net(jobs.parent / "net/train_val.prototxt").layer[-1].image_data_param
+    assert (param.source, param.root_folder) == (f"{jobs}/{DATA_ID}/photos", f"{jobs}/{DATA_ID}/photos/")
+
+
 def test_a_data_set_job_that_lies_elsewhere_is_named(jobs: Path, cli: Cli) -> None:
     moved = (jobs / DATA_ID).rename(jobs.parent / "roads")
     net = jobs.parent / "net"

@@ -122,6 +122,8 @@ def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
     assert refuse(folder).startswith(f"{folder}: has several weights files: a.npz, b.caffemodel (give `net` and ")
     (folder / "deploy.prototxt").unlink()
     assert "has no deploy.prototxt" in refuse(folder)
+    (tmp_path / "deploy.prototxt").write_text(NET)
+    assert f"has no deploy.prototxt (name {tmp_path.resolve()})" in refuse(folder)
     (folder / "dataset.json").write_text("{}")
     assert "is a data set, and has no net" in refuse(folder)
     assert refuse(tmp_path / "none") == f"{tmp_path}/none: no such file or directory (check the path)"

@@ -17,10 +17,11 @@ from PIL import Image
 from small_disks import small_disk_in
 from tiny_photos import write_photos
 
-from caffe_fcn import journey
+from caffe_fcn import journey, models
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.journey import Observer, Step, fitting
+from caffe_fcn.journey.steps.weights import find_origin
 
 Cli = Callable[..., Ran]
 TINY = ["--net", "m2nist-fcn", "--weights", "none", "--engine", "torch", "--epochs", "1"]
@@ -115,6 +116,8 @@ GIVEN: dict[str, tuple[list[str], str]] = {
     "a classifier": (["photos", "labels", "--net", "m2nist-cnn"], "classifies whole images (did you mean m2nist-fcn?)"),
     "a net of two images": (["photos", "labels", "--net", "nyud-fcn32s-color-hha"], "reads color and hha and label"),
     "misspelt weights": (["photos", "labels", "--weights", "vgg61"], "vgg61: is neither a file nor a model (did you"),
+    "an unknown engine": (["photos", "labels", "--engine", "coffee"], "--engine coffee: no such engine"),
+    "no list of GPUs": (["photos", "labels", "--gpu", "one"], "--gpu: 'one' is not a list of GPUs"),
     "a data set that is not there": (["--data", "none"], "none: no such folder"),
     "no data set": (["--data", "photos"], "photos: holds no data set"),
 }
@@ -272,7 +275,7 @@ def test_an_interrupted_build_goes_on_only_with_the_same_photos(place: Path, mon
         journey.fit("photos", "labels", output="run", net="m2nist-fcn", weights="none", observer=Cut())
     assert Path("run/data/.building").is_dir()
     shutil.copytree("run", "other")
-    assert go("net").begun["data"] == "goes on where it was interrupted"
+    assert go("net").begun["data"] == "goes on where it stopped"
 
     Image.fromarray(np.array(Image.open("photos/00.png")) // 2).save("photos/00.png")
     assert go("net", output="other").begun["data"] == "changed: photos"
@@ -308,9 +311,6 @@ def test_layers_of_other_classes_are_left_out(place: Path) -> None:
     assert ledger["surgery"] == repr(("m2nist", ("score_fr", "upscore2", "score")))
 
 
-def test_the_default_net_is_in_the_catalogue_and_starts_from_a_published_model() -> None:
-    from caffe_fcn.journey import defaults
-    from caffe_fcn.journey.steps.weights import find_origin
-
-    assert find_origin(fitting.find_net("").name).model == "googlenet"
-    assert fitting.find_net("").name == defaults.NET
+def test_the_usual_net_starts_from_a_published_model() -> None:
+    model = models.find_model(find_origin(fitting.find_net("").name).model)
+    assert model and model.file == "bvlc_googlenet.caffemodel"

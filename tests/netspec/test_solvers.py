@@ -166,6 +166,18 @@ def test_the_published_data_set_of_a_net_has_known_counts() -> None:
         netspec.solver("voc-fcn32s", epochs=1, source="roads", data="lmdb")
 
 
+def test_an_fcn_of_a_classifier_has_no_data_set_of_its_own() -> None:
+    """Its usual solver is that of voc-fcn-alexnet, whose counts say nothing of its data."""
+    classifier = proto.NetParameter()
+    proto.parse(CLASSIFIER, classifier)
+    design = netspec.from_classifier(classifier, 2)
+    with pytest.raises(NetError, match="`epochs`: nothing says how many images"):
+        netspec.solver(design, epochs=3)
+    solver = netspec.solver(design, base_lr=1e-3)
+    assert (solver.base_lr, solver.max_iter, solver.iter_size) == (pytest.approx(1e-3), 100_000, 20)
+    assert netspec.solver(design, dataset=about(), epochs=3).max_iter == 3 * 56  # of 20 images
+
+
 def test_without_validation_part_only_the_length_is_fitted() -> None:
     solver = netspec.solver("voc-fcn32s", dataset=about(val=None), epochs=2)
     assert solver.max_iter == 2224 and not solver.test_interval and not solver.test_iter

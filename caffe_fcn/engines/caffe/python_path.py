@@ -8,7 +8,8 @@ from pathlib import Path
 from caffe_fcn import augmentation
 from caffe_fcn.datasets import reference_layers
 
-_FOLDERS = (Path(reference_layers.__file__).parent, augmentation.FILE.parent)
+LAYER_FOLDERS = (Path(reference_layers.__file__).parent, augmentation.FILE.parent)
+"""The folders of this package that have Python layers for real Caffe."""
 
 
 def make_python_path() -> str:
@@ -17,4 +18,4 @@ def make_python_path() -> str:
     The user's folders become absolute, because Caffe may run in another folder.
     """
     own = [str(Path(each).absolute()) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    return os.pathsep.join([*own, *map(str, _FOLDERS)])
+    return os.pathsep.join([*own, *map(str, LAYER_FOLDERS)])

@@ -47,9 +47,7 @@ class BuildNet(Step):
         if about is not None:
             for note in list_notes(self.net, about):
                 observer.note(note)
-        written = netspec.write(self.net, self.folder, source=self._find_source(), dataset=about, **self.options)
-        for other in set(self.folder.glob("*.prototxt")) - set(written):  # of the net that was here before
-            other.unlink()
+        netspec.write(self.net, self.folder, source=self._find_source(), dataset=about, **self.options)
 
     @property
     def has_data_inside(self) -> bool:

@@ -218,6 +218,25 @@ def test_losses_take_what_caffe_takes_with_its_gradients(
     assert len(CASES) // 5 < taken < len(CASES) * 4 // 5  # both kinds are here
 
 
+def test_a_matrix_in_a_file_for_other_classes(tmp_path: Path) -> None:
+    path = tmp_path / "infogain.binaryproto"
+    path.write_bytes(proto.BlobProto(num=1, channels=1, height=2, width=2, data=[1, 0, 0, 1]).SerializeToString())
+    inside = f'infogain_loss_param {{ source: "{path}" }}'
+    net = proto.NetParameter()
+    proto.parse(
+        input_layer("x", 1, 3, 2, 2)
+        + input_layer("label", 1, 1, 2, 2)
+        + layer("InfogainLoss", "x label", "loss", inside),
+        net,
+    )
+    engine = Net(net, "train")
+    with pytest.raises(CaffeFcnError, match=r"infogain.binaryproto with 4 values \(it needs 3 x 3 of them\)"):
+        engine.forward(x=torch.zeros(1, 3, 2, 2), label=torch.zeros(1, 1, 2, 2))
+    path.unlink()
+    with pytest.raises(CaffeFcnError, match=r"infogain\.binaryproto: no such file"):
+        engine.forward(x=torch.zeros(1, 3, 2, 2), label=torch.zeros(1, 1, 2, 2))
+
+
 def test_the_l1_loss_of_nvidias_caffe() -> None:
     a, b = np.random.RandomState(0).normal(size=(2, 4, 3, 5, 6))
     loss, gradient = compute_paired_loss("L1Loss", a, b)
