@@ -148,6 +148,9 @@ class _Totals:
             raise DatasetError(where, what, "take a net whose output is as large as its input")
         if self._holds_classes:
             numbers = np.arange(len(self._model_names or self._names), dtype=np.float32)
+            if not numbers.size:
+                what = "has the numbers of classes, and neither model.json nor the data set says how many there are"
+                raise EngineError("net", what, "give a `blob` that has scores")
             score = (score[0] == numbers[:, None, None]).astype(np.float32)
         classes = 2 if self._grey else len(score)
         if classes == 1 or (self._grey and len(score) > 2):

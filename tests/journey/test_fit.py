@@ -81,7 +81,7 @@ def test_a_journey_is_passed_over_and_goes_on(place: Path, engine: str, cli: Cli
 
     shutil.move("run", "moved")
     longer = cli("fit", "photos", "labels", *TINY, "--engine", engine, "-o", "moved", "--epochs", 4)
-    assert done(longer) == ["net", "train", "evaluate", "bundle"]
+    assert done(longer) == ["net", "check", "train", "evaluate", "bundle"]
     assert steps(longer)["net"] == "changed: settings of the net"
     assert first_iteration(longer) >= 10  # 18 images in batches of 4, twice
 
