@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import json_option, phase_option
 from caffe_fcn.cli.printing import Verbosity, echo, print_note, printable
+from caffe_fcn.errors import CaffeFcnError
 
 if TYPE_CHECKING:
     from caffe_fcn.checks import Finding
@@ -73,7 +74,8 @@ def check(
     """Find what will go wrong with NET, its weights, its data set and its solver; exit status 1 if an error is found.
 
     An error means that the run will fail or its result be wrong, a warning that it may have been meant, a hint that
-    it is worth to know. NET may be a run or a bundle, which brings its weights.
+    it is worth to know. NET may be a net folder, a run or a bundle, which brings its
+    weights.
     """
     from caffe_fcn import checks
 
@@ -112,13 +114,24 @@ def check(
 
 @contextmanager
 def _open_place(net: str | None, weights: str | None) -> Iterator[tuple[Path | str | None, Path | str | None]]:
-    """Yield the net and the weights: those that were given, or those of the run or the bundle that NET is."""
+    """Yield the net and the weights: those that were given, or those of the place that NET is.
+
+    A net folder that has no weights yet is its deploy.prototxt.
+    """
     from caffe_fcn.interop.model_folders import is_model_place, open_model
 
     if net is None or not is_model_place(net):
         yield net, weights
         return
-    with open_model(net) as found:
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(open_model(net))
+        except CaffeFcnError:
+            deploy = Path(net) / "deploy.prototxt"
+            if not deploy.is_file():
+                raise
+            yield deploy, weights
+            return
         for note in found.notes:
             print_note(found.name_place(note))
         yield found.net, weights or found.weights
@@ -131,7 +144,7 @@ def _mend(found: list[Finding], fix: bool, diff: bool, run: Callable[[], list[Fi
     changes = apply_edits(found)
     if diff:
         echo(format_diff(changes), nl=False)
-    if not fix:
+    if not fix or not changes:
         return found
     write_changes(changes)
     for path in changes:

@@ -119,3 +119,10 @@ def test_a_run_brings_its_weights(cli: Cli, tmp_path: Path) -> None:
     ran = cli("check", tmp_path, "--select", "FCN205")
     assert ran.status == 1
     assert "layer 'score' (Convolution) is not in the weights" in ran.out
+
+
+def test_a_net_folder_without_weights_is_its_deploy_net(cli: Cli, tmp_path: Path) -> None:
+    netspec.write("voc-fcn-alexnet", tmp_path)
+    assert cli("check", tmp_path, "--fix").status == 0
+    (tmp_path / "model.json").write_text((tmp_path / "model.json").read_text().replace('"scores"', '"probabilities"'))
+    assert "FCN144" in cli("check", tmp_path).out
