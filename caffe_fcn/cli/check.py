@@ -17,7 +17,7 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import json_option, phase_option
-from caffe_fcn.cli.printing import Verbosity, echo, print_note, printable
+from caffe_fcn.cli.printing import Verbosity, echo, echo_styled, print_note, printable
 from caffe_fcn.errors import CaffeFcnError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def show_findings(found: Sequence[Finding], err: bool = False) -> None:
             code = click.style(finding.code, fg=_COLOURS[level], bold=True)
             mend = f" ({replace_parameters(finding.mend, params)})" if finding.mend else ""
             text = printable(replace_parameters(finding.what, params) + mend)
-            click.echo(f"{printable(finding.place)}: {code} {level}: {text}", err=err)
+            echo_styled(f"{printable(finding.place)}: {code} {level}: {text}", err=err)
     counts = Counter(finding.level.value for finding in found)
     if found or not Verbosity.quiet:
         summary = ", ".join(

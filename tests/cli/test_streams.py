@@ -100,7 +100,8 @@ def test_memory_that_does_not_suffice_is_a_line(tmp_path: Path) -> None:
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(1 << 40)  # a file with a hole, larger than any memory
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))"
-    done = run("infer", "net", "w", str(tmp_path / "large.png"), "-o", str(tmp_path / "out"), before=limit)
+    net = str(ROOT / "prototxt" / "voc-fcn-alexnet" / "deploy.prototxt")
+    done = run("infer", net, "w", str(tmp_path / "large.png"), "-o", str(tmp_path / "out"), before=limit)
     assert done.returncode == 2 and done.stderr.decode().startswith(f"error: {tmp_path}/large.png: does not fit")
 
 
