@@ -69,7 +69,12 @@ def find_crops_without_offset(form: Form) -> Iterator[Problem]:
 
 def find_crops_outside(form: Form) -> Iterator[Problem]:
     """Crops of more than there is."""
-    return claim_failures(form, lambda failure: failure.node is not None and is_crop(failure.node.layer))
+    return claim_failures(form, lambda failure: failure.node is not None and cuts_too_much(failure.node))
+
+
+def cuts_too_much(node: Node) -> bool:
+    """Whether a layer that does not fit is a Crop with both of its bottoms."""
+    return is_crop(node.layer) and len(node.bottoms) == 2
 
 
 def find_misaligned_joins(form: Form) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ _MOST_OF_ALL = 0.99  # of the labelled pixels
 _FAR = 25.0  # of 255, between a mean and that of the data
 _NEAR = 3.0  # of 255, between two figures for one mean
 _RAMP = 0.25  # of the pixels at borders, whose value is between those beside them
+_APART = 4  # classes, so that no thin object has the class between by chance
 _FEWEST = 20  # borders
 _MANY_VALUES = 8
 
@@ -190,12 +191,12 @@ def find_interpolated_labels(subject: Subject) -> Iterator[Problem]:
 
 
 def _count_ramps(values: NDArray[Any], ignore: int | None) -> tuple[int, int]:
-    """How often a pixel's value is strictly between those to its left and right, and how often these differ."""
+    """How often a pixel's value is strictly between those to its left and right, and how often these lie far apart."""
     import numpy as np
 
     row = values.astype(np.int16)
     left, here, right = row[:, :-2], row[:, 1:-1], row[:, 2:]
-    counted = left != right
+    counted = np.abs(left - right) >= _APART
     if ignore is not None:
         counted &= (left != ignore) & (here != ignore) & (right != ignore)
     between = (here > np.minimum(left, right)) & (here < np.maximum(left, right))

@@ -9,7 +9,7 @@ from caffe_fcn.checks.forms import on_forms
 from caffe_fcn.checks.net_file import Form, is_training_loss
 from caffe_fcn.checks.rule import HERE, Example, Level, Problem, Rule
 from caffe_fcn.net.graph import Blob, Node
-from caffe_fcn.net.layer_types import LAYER_TYPES, Kind, Origin, layer_type, origin_of
+from caffe_fcn.net.layer_types import Kind, Origin, layer_type, origin_of
 
 
 def find_training_layers(form: Form) -> Iterator[Problem]:
@@ -75,11 +75,16 @@ def find_unknown_outputs(form: Form) -> Iterator[Problem]:
 
 
 def _are_scores(blob: Blob) -> bool:
-    """Whether a layer that multiplies and adds makes the blob, and nothing bounds its values."""
+    """Whether a layer that multiplies and adds makes the blob, and nothing but what enlarges, cuts or sums follows."""
     node: Node = blob.maker
-    while layer_type(node.type).kind in (Kind.CROP, Kind.RESHAPING) and node.bottoms:
+    while node.bottoms and _keeps_range(node):
         node = node.bottoms[0].maker
-    return layer_type(node.type).kind in (Kind.CONVOLUTION, Kind.INNER_PRODUCT) and node.type in LAYER_TYPES
+    return layer_type(node.type).kind in (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
+
+
+def _keeps_range(node: Node) -> bool:
+    row = layer_type(node.type)
+    return row.kind in (Kind.CROP, Kind.RESHAPING, Kind.DECONVOLUTION) or row.role == "joining"
 
 
 _NORMALIZED = conv("features", "data", "num_output: 4 kernel_size: 1")

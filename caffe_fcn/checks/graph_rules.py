@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from google.protobuf.descriptor import Descriptor
 
+from caffe_fcn.checks.crop_rules import cuts_too_much
 from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise
 from caffe_fcn.checks.forms import claim_failures, on_forms
 from caffe_fcn.checks.loss_rules import compares_labels
@@ -13,7 +14,6 @@ from caffe_fcn.checks.net_file import Failure, Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.errors import nearest
-from caffe_fcn.net.crops import is_crop
 from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 from caffe_fcn.net.shared_parameters import SharingError
@@ -58,11 +58,10 @@ def _unknown_fields(fields: Sequence[Field], descriptor: Descriptor) -> Iterator
 
 def _name_forks(forks: Iterable[str]) -> str:
     names = [FORKS.get(fork, fork) for fork in forks]
-    return (
-        f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} have it: run it there, or replace it"
-        if names
-        else ""
-    )
+    if not names:
+        return ""
+    more = ", ..." if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} have it: run it there, or let caffe-fcn net upgrade convert it"
 
 
 def find_broken_graphs(form: Form) -> Iterator[Problem]:
@@ -84,7 +83,7 @@ def _is_a_plain_misfit(failure: Failure) -> bool:
     node = failure.node
     if node is None or _has_unknown_type(failure) or isinstance(failure.error, SharingError):
         return False
-    return not (is_crop(node.layer) or compares_labels(node))
+    return not (cuts_too_much(node) or compares_labels(node))
 
 
 def _has_unknown_type(failure: Failure) -> bool:

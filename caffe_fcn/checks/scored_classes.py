@@ -14,6 +14,8 @@ def scored_classes(form: Form) -> Iterator[tuple[Node, int]]:
     if form.shapes is None:
         return
     for node in form.nodes:
+        if node.name not in form.shapes.params:  # it does not fit
+            continue
         shape = form.shapes.blobs.get(node.bottoms[0].name, ()) if node.bottoms else ()
         if layer_type(node.type).loss and layer_type(node.type).param_name in _CLASS_LOSSES and len(shape) > 1:
             yield node, _classes(node, shape)

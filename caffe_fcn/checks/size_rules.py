@@ -34,9 +34,9 @@ def find_images_that_do_not_fit(subject: Subject) -> Iterator[Problem]:
 def find_small_fields(subject: Subject) -> Iterator[Problem]:
     """Scores that see a small part of the images of the data set."""
     for form in subject.forms:
-        if not subject.sizes or form.graph is None or not any(unread_sources(form)):
+        if not subject.sizes or form.graph is None or form.shapes is None or not any(unread_sources(form)):
             continue
-        fields = receptive_fields(form.graph)
+        fields = receptive_fields(form.shapes.graph)
         height, width = subject.sizes[0]
         for node, _ in scored_classes(form):
             seen = fields.get(node.bottoms[0].name)

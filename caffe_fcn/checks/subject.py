@@ -26,11 +26,11 @@ from caffe_fcn.weights.layers import Layer, Weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from caffe_fcn.datasets.inspect.overview import Overview
+    from caffe_fcn.datasets.inspect.overview import Overview, SplitOverview
     from caffe_fcn.datasets.inspect.record_checks import Findings
     from caffe_fcn.datasets.records.faults import Rules
 
-_SAMPLE = 8  # records of a split that are decoded
+_SAMPLE, _FEW = 8, 2  # records of a split that are decoded: without statistics, and with them
 
 
 class SolverFile:
@@ -156,12 +156,15 @@ class Subject:
         from caffe_fcn.datasets.records.faults import Rules
 
         rules = self.label_rules or Rules()
-        sample = None if self.thorough else _SAMPLE
         return {
-            name: check_records(split.pairs, rules, self.workers, sample=sample)[1]
+            name: check_records(split.pairs, rules, self.workers, sample=self._choose_sample(split))[1]
             for name, split in self.dataset.splits.items()
             if len(split.pairs)
         }
+
+    def _choose_sample(self, split: SplitOverview) -> int | None:
+        """How many records to decode; None for all."""
+        return None if self.thorough else _FEW if split.statistics else _SAMPLE
 
     def sample_labels(self) -> Iterator[tuple[Place, NDArray[Any]]]:
         """The labels of some records, H x W; without those that cannot be read."""
@@ -170,7 +173,7 @@ class Subject:
             if pairs.labels is None:
                 continue
             count = min(len(pairs), len(pairs.labels))
-            for index in range(0, count, max(count // _SAMPLE, 1)):
+            for index in range(0, count, max(count // (self._choose_sample(split) or _SAMPLE), 1)):
                 with suppress(DatasetError):
                     label = pairs.label(index)
                     if label.ndim == 3 and label.shape[0] == 1:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +17,8 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import json_option, phase_option
-from caffe_fcn.cli.printing import Verbosity, echo, print_note, printable
+from caffe_fcn.cli.printing import Verbosity, echo, echo_styled, print_note, printable
+from caffe_fcn.errors import CaffeFcnError
 
 if TYPE_CHECKING:
     from caffe_fcn.checks import Finding
@@ -70,7 +74,8 @@ def check(
     """Find what will go wrong with NET, its weights, its data set and its solver; exit status 1 if an error is found.
 
     An error means that the run will fail or its result be wrong, a warning that it may have been meant, a hint that
-    it is worth to know.
+    it is worth to know. NET may be a net folder, a run or a bundle, which brings its
+    weights.
     """
     from caffe_fcn import checks
 
@@ -83,14 +88,21 @@ def check(
         raise click.UsageError("name a NET, or --weights, --data or --solver", click.get_current_context())
     memory = None if gpu_memory is None else gpu_memory * 1e9
 
-    def run() -> list[Finding]:
-        return checks.run(
-            net, weights, data, solver, select=select, ignore=ignore, phase=phase, thorough=thorough, gpu_memory=memory
-        )
+    with _open_place(net, weights) as (path, start):
 
-    found = run()
-    if fix or diff:
-        found = _mend(found, fix, diff, run)
+        def run() -> list[Finding]:
+            given: dict[str, Any] = {
+                "select": select,
+                "ignore": ignore,
+                "phase": phase,
+                "thorough": thorough,
+                "gpu_memory": memory,
+            }
+            return checks.run(path, start, data, solver, workers=os.cpu_count() or 1, **given)
+
+        found = run()
+        if fix or diff:
+            found = _mend(found, fix, diff, run)
     if sarif:
         _write_sarif(found, sarif)
     if as_json:
@@ -100,6 +112,31 @@ def check(
     return 1 if checks.has_errors(found) else 0
 
 
+@contextmanager
+def _open_place(net: str | None, weights: str | None) -> Iterator[tuple[Path | str | None, Path | str | None]]:
+    """Yield the net and the weights: those that were given, or those of the place that NET is.
+
+    A net folder that has no weights yet is its deploy.prototxt.
+    """
+    from caffe_fcn.interop.model_folders import is_model_place, open_model
+
+    if net is None or not is_model_place(net):
+        yield net, weights
+        return
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(open_model(net))
+        except CaffeFcnError:
+            deploy = Path(net) / "deploy.prototxt"
+            if not deploy.is_file():
+                raise
+            yield deploy, weights
+            return
+        for note in found.notes:
+            print_note(found.name_place(note))
+        yield found.net, weights or found.weights
+
+
 def _mend(found: list[Finding], fix: bool, diff: bool, run: Callable[[], list[Finding]]) -> list[Finding]:
     """Show and write the edits; return what is then found."""
     from caffe_fcn.checks.fixing import apply_edits, format_diff, write_changes
@@ -107,7 +144,7 @@ def _mend(found: list[Finding], fix: bool, diff: bool, run: Callable[[], list[Fi
     changes = apply_edits(found)
     if diff:
         echo(format_diff(changes), nl=False)
-    if not fix:
+    if not fix or not changes:
         return found
     write_changes(changes)
     for path in changes:
@@ -135,7 +172,7 @@ def show_findings(found: Sequence[Finding], err: bool = False) -> None:
             code = click.style(finding.code, fg=_COLOURS[level], bold=True)
             mend = f" ({replace_parameters(finding.mend, params)})" if finding.mend else ""
             text = printable(replace_parameters(finding.what, params) + mend)
-            click.echo(f"{printable(finding.place)}: {code} {level}: {text}", err=err)
+            echo_styled(f"{printable(finding.place)}: {code} {level}: {text}", err=err)
     counts = Counter(finding.level.value for finding in found)
     if found or not Verbosity.quiet:
         summary = ", ".join(

@@ -66,6 +66,7 @@ def evaluate(
 
     NET is a deploy net, or a net with data layers. Mean, scale and the names of the classes are taken from model.json
     beside it; where there is none, mean and scale are those of its data layer's transform_param.
+    A net with several inputs reads further databases of the data set, such as depth.
     --above adds the measure that was published for M2NIST: the mask of a class is where its probability is above P,
     and intersection over union is summed over four images at a time, for every class but the background.
     """

@@ -13,6 +13,8 @@ from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.next_steps import print_next
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
 from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.progress import show_progress
+from caffe_fcn.progress import name_task
 
 
 @click.group(cls=Group)
@@ -48,7 +50,9 @@ def export() -> None:
 @click.option("--mean", type=MEAN_OF_IMAGES, help="The mean to subtract (default: as model.json in RUN says).")
 @click.option("--name", default="", metavar="NAME", help="What the net is called (default: as it calls itself).")
 @click.option("--licence", default="", metavar="TEXT", help="The licence, for the card.")
+@click.pass_context
 def bundle(
+    ctx: click.Context,
     run: str,
     weights: str | None,
     output: str,
@@ -69,10 +73,13 @@ def bundle(
     same bytes each time.
     """
     from caffe_fcn.interop.bundle import Facts, write_bundle
-    from caffe_fcn.interop.model_folders import open_model
+    from caffe_fcn.interop.model_folders import is_model_place, open_model
 
+    has_own_weights = weights is None
     with ExitStack() as opened:
         if weights is None:
+            if not is_model_place(run):
+                raise click.UsageError("needs --weights W for a net that is not in a folder with its weights", ctx)
             model = opened.enter_context(open_model(run))
             net, weights, notes = model.net, str(model.weights), model.notes
         else:
@@ -89,6 +96,7 @@ def bundle(
             half=half,
             size=size,
             mean=mean,
+            progress=name_task(opened.enter_context(show_progress("MB")), "packing"),
             facts=Facts(name, others=_describe_origin(weights) | ({"Licence": licence} if licence else {})),
         )
     for note in (*notes, *made.notes):
@@ -96,7 +104,8 @@ def bundle(
     for path in [made.path / name for name in made.checksums] if made.path.is_dir() else [made.path]:
         echo(path)
     labels = Path(f"{made.path.name.partition('.')[0]}-labels")
-    print_next(("surgery", "verify", made.path, Path(run)), ("infer", made.path, "IMAGE", "-o", labels))
+    verify = [("surgery", "verify", made.path, Path(run))] if has_own_weights else []
+    print_next(*verify, ("infer", made.path, "IMAGE", "-o", labels))
 
 
 def _describe_origin(weights: str) -> dict[str, str]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from caffe_fcn.journey import Fit, Step
 
 
+_UNITS = {"fetching": "MB", "scoring": "images", "measuring": "images"}
+"""What a task counts, by the first word of its name; files, where nothing else is said."""
+
+
 @click.command(cls=Command)
 @click.argument("photos", required=False, type=click.Path(path_type=Path))
 @click.argument("labels", required=False, type=click.Path(path_type=Path))
@@ -102,6 +106,7 @@ class _Shown(Observer):
     def __init__(self, commands: StepCommands, stack: ExitStack) -> None:
         self._commands, self._stack = commands, stack
         self._progress: Any = None
+        self._unit = ""
 
     def begin(self, step: Step, why: str) -> None:
         self._print(step, why)
@@ -114,8 +119,10 @@ class _Shown(Observer):
         print_note(replace_parameters(text, fit.params))
 
     def progress(self, task: str, done: int, total: int) -> None:
-        if self._progress is None:
-            self._progress = self._stack.enter_context(show_progress())
+        unit = _UNITS.get(task.split()[0], "files")
+        if unit != self._unit:
+            self._close_bars()
+            self._unit, self._progress = unit, self._stack.enter_context(show_progress(unit))
         if self._progress:
             self._progress(task, done, total)
 
@@ -137,7 +144,7 @@ class _Shown(Observer):
 
     def _close_bars(self) -> None:
         self._stack.close()
-        self._progress = None
+        self._unit, self._progress = "", None
 
 
 def _print_summary(done: Fit) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from caffe_fcn.datasets.records.palette import Colour
+    from caffe_fcn.description.dataset_json import Description
     from caffe_fcn.description.model_json import Output
     from caffe_fcn.evaluation import Prediction
     from caffe_fcn.evaluation.pictures import Picture
@@ -87,8 +88,8 @@ def infer(
     from caffe_fcn.datasets.records import palette as palettes
     from caffe_fcn.evaluation import find_image_inputs, predict, read_model
     from caffe_fcn.evaluation.output_size import match_sizes
-    from caffe_fcn.evaluation.outputs import choose_blob, find_output
-    from caffe_fcn.evaluation.pictures import add_inputs, find_pictures, read_all
+    from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
+    from caffe_fcn.evaluation.pictures import add_inputs, find_data_set, find_pictures, read_all
 
     of_values, names = palettes.read(palette) if palette else ({}, None)
     pictures = find_pictures(images, without=output)
@@ -96,8 +97,9 @@ def infer(
     broken = 0
     with open_net(net, weights) as model:
         description, message = read_model(model.net), _read_net(model.net)
-        legend = _make_legend(of_values, names, find_output(description, blob))
         blob = blob or choose_blob(description, message)
+        legend = _make_legend(of_values, names, find_output(description, blob), find_data_set(pictures))
+        kind = find_kind(description, blob)
         blobs = [blob] if blob else []
         with engines.load(
             model.net, model.weights, engine,
@@ -117,7 +119,7 @@ def infer(
                     echo(f"error: {error}", err=True)
                     broken += 1
                     continue
-                prediction = predict(loaded, pixels, taken, blob)
+                prediction = predict(loaded, pixels, taken, blob, kind)
                 found, remark = match_sizes(prediction, loaded, model.net, taken[0].blob, blob)
                 print_note(note)
                 print_note(f"{picture.where}: {remark}" if remark else "")
@@ -137,13 +139,16 @@ class _Legend(NamedTuple):
     names: list[str] | None
 
 
-def _make_legend(of_values: dict[int, Colour], names: list[str] | None, output: Output | None) -> _Legend:
-    """The colours and names of --palette, or else what ``model.json`` says of an output, or else VOC's colours."""
+def _make_legend(
+    of_values: dict[int, Colour], names: list[str] | None, output: Output | None, about: Description | None
+) -> _Legend:
+    """The colours and names of --palette, or else of the output, of the data set at hand, or else VOC's colours."""
     from caffe_fcn.datasets.records import palette as palettes
 
-    if not of_values and output:
-        of_values = {value: (r, g, b) for value, (r, g, b) in enumerate(output.palette or [])}
-    names = names or (output.classes if output else None)
+    described = [each for each in (output, about) if each is not None]
+    for each in described:
+        of_values = of_values or {value: (r, g, b) for value, (r, g, b) in enumerate(each.palette or [])}
+        names = names or each.classes
     return _Legend(palettes.fill_gaps(of_values) or palettes.make_voc_palette(), names)
 
 
@@ -185,7 +190,7 @@ def _write_images(found: Prediction, target: Path, legend: _Legend) -> str:
     from caffe_fcn.viz.labels import make_label_image, overlay_colours
 
     colours, names = legend
-    if found.classes == 1:
+    if found.is_grey:
         _save(Image.fromarray(found.pixels), target)
         return f"grey {found.pixels.min()} to {found.pixels.max()}"
     _save(make_label_image(found.pixels, colours), target)

@@ -38,7 +38,8 @@ def find_weights(text: str) -> str:
 
     if models.is_known(text):
         return str(fetch_model(text).path)
-    suggestion = "" if text.endswith(WEIGHTS_SUFFIXES) else models.suggest_name(text)
+    is_place = Path(text).is_dir() or text.endswith(WEIGHTS_SUFFIXES)
+    suggestion = "" if is_place else models.suggest_name(text)
     if suggestion:
         raise FileError(text, "is neither a file nor a model", suggestion)
     return text

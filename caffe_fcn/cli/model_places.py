@@ -77,6 +77,30 @@ def open_net(net: str, weights: str | None) -> Iterator[ModelFolder]:
         yield found
 
 
+@contextmanager
+def open_net_file(net: str) -> Iterator[str]:
+    """Yield the path of a prototxt: ``net``, or the deploy net of a place."""
+    from caffe_fcn.interop.model_folders import is_model_place, open_deploy_net
+
+    if not is_model_place(net):
+        yield net
+        return
+    with open_deploy_net(net) as found:
+        yield str(found)
+
+
+@contextmanager
+def open_weights_file(weights: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of a weights file, and how it is called: ``weights``, or those of a place."""
+    from caffe_fcn.interop.model_folders import is_model_place
+
+    if not is_model_place(weights):
+        yield weights, weights
+        return
+    with open_net(weights, None) as found:
+        yield str(found.weights), found.name_place(str(found.weights))
+
+
 def _refuse_weights(ctx: click.Context, place: str, following: list[str], takes_more: bool) -> None:
     """Raise `click.UsageError` for weights behind a place, which has its own."""
     if following and (not takes_more or following[0].endswith(WEIGHTS_SUFFIXES)):

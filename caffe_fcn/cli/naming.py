@@ -35,4 +35,4 @@ def _describe(param: click.Parameter) -> str:
     """``--size`` for an option, ``NET`` for an argument."""
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
-    return param.human_readable_name
+    return param.human_readable_name.strip("[]")  # of one that may be left out

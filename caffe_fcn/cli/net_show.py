@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.model_places import open_net_file
 from caffe_fcn.cli.params import (
     allow_unknown_option,
     dialect_option,
@@ -46,13 +47,17 @@ def show(
     allow_unknown: bool,
     as_json: bool,
 ) -> None:
-    """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields."""
-    definition = read_net(net, allow_unknown, dialect)
-    if shape:
-        definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
-    find_shapes = find_record_shapes(net)
-    size = size or assume_size(definition, phase, stages, find_shapes)
-    shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)
+    """Show the layers of NET: shapes, parameters, multiply-accumulates and receptive fields.
+
+    NET is a prototxt; of a net folder, a run, a bundle, or a job or an archive of DIGITS it is the deploy net.
+    """
+    with open_net_file(net) as path:
+        definition = read_net(path, allow_unknown, dialect)
+        if shape:
+            definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
+        find_shapes = find_record_shapes(path)
+        size = size or assume_size(definition, phase, stages, find_shapes)
+        shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)
     for node in find_shapeless_inputs(shapes.graph):
         name = node.layer.top[0]
         print_note(f"'{name}' is taken to be {dims(shapes.blobs[name])}, for the net says no shape of it (--size HxW)")

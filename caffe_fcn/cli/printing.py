@@ -31,6 +31,11 @@ def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
     click.echo(_IN_TEXT.sub(_escape, str(text)), err=err, nl=nl)
 
 
+def echo_styled(line: str, err: bool = False) -> None:
+    """Print a line with the colours that `click.style` put in; names in it must have gone through `printable`."""
+    click.echo(line, err=err)
+
+
 def print_note(note: str) -> None:
     """Print a note to stderr, unless it is empty or ``--quiet`` was given."""
     if note and not Verbosity.quiet:

@@ -10,7 +10,9 @@ import click
 
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import print_table
+from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +46,17 @@ def verify_bundle(
         print_note(f"{bundle} has no checksums")
     compared = None
     if run is not None:
-        compared = bundle_verification.verify_bundle(
-            bundle, run, load, images, tolerance=tolerance, mean=mean, seed=seed
-        )
+        with show_progress("images") as show:
+            compared = bundle_verification.verify_bundle(
+                bundle,
+                run,
+                load,
+                images,
+                tolerance=tolerance,
+                mean=mean,
+                seed=seed,
+                progress=name_task(show, "comparing"),
+            )
     ok = not any(each.fault for each in checked) and (compared is None or compared.ok)
     if as_json:
         echo(json.dumps({**_describe(checked, compared), "ok": ok}, indent=2))

@@ -58,9 +58,9 @@ def train(
     """Train the net of SOLVER with real Caffe or with torch.
 
     Ctrl-C (or SIGTERM) writes a snapshot and stops the training, with exit status 130; a second one kills it. SIGHUP
-    writes a snapshot, and the training goes on. All figures are in a file of JSON lines, the snapshot_prefix with .jsonl,
-    which caffe-fcn log reads. Paths in SOLVER are relative to the working directory, or to SOLVER's
-    own folder if its net is found only from there. Mistakes that would make the result wrong stop it before it starts.
+    writes a snapshot, and the training goes on. All figures are in a file of JSON lines, the snapshot_prefix with
+    .jsonl, which caffe-fcn log reads. Paths in SOLVER are relative to the working directory, or to SOLVER's own folder
+    if its net is found only from there. Mistakes that would make the result wrong stop it before it starts.
     """
     start = [find_weights(each) for each in weights.split(",")] if weights else []
     if not no_check:

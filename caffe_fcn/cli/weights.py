@@ -12,6 +12,7 @@ import click
 from caffe_fcn import weights as library
 from caffe_fcn.cli.commands import Group
 from caffe_fcn.cli.model_names import WeightsParam
+from caffe_fcn.cli.model_places import open_weights_file
 from caffe_fcn.cli.params import MEAN, Size, json_option
 from caffe_fcn.cli.printing import echo
 from caffe_fcn.cli.tables import format_count, print_table
@@ -28,11 +29,15 @@ def weights() -> None:
 @click.option("--check", is_flag=True, help="Look at every number; exit status 1 if one is NaN or infinite.")
 @json_option
 def info(file: str, check: bool, as_json: bool) -> int:
-    """Show layers, parameters, shapes and types of W; without --check only headers are read."""
-    with library.open_weights(file) as opened:
+    """Show layers, parameters, shapes and types of W; without --check only headers are read.
+
+    W is a weights file, the name of a model, or what has one: a net folder, a run, a bundle, or a job or an archive of
+    DIGITS.
+    """
+    with open_weights_file(file) as (path, name), library.open_weights(path) as opened:
         bad = list(library.find_non_finite(opened)) if check else []
         if as_json:
-            echo(json.dumps(_make_document(opened, bad if check else None), indent=2))
+            echo(json.dumps(_make_document(opened, name, bad if check else None), indent=2))
             return int(bool(bad))
         rows = [
             (layer.name, layer.type, index, dims(tensor.shape), tensor.dtype, format_count(tensor.count))
@@ -40,7 +45,7 @@ def info(file: str, check: bool, as_json: bool) -> int:
             for index, tensor in enumerate(layer.tensors)
         ]
         print_table(("layer", "type", "parameter", "shape", "values", "count"), rows, right=(2, 5))
-        echo(f"{file}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
+        echo(f"{name}: {opened.format}, {len(opened.layers)} layers, {opened.count} values", err=True)
     for each in bad:
         echo(f"layer '{each.layer}', parameter {each.index}: {each.nan} NaN, {each.inf} infinite")
     if check and not bad:
@@ -48,9 +53,9 @@ def info(file: str, check: bool, as_json: bool) -> int:
     return int(bool(bad))
 
 
-def _make_document(opened: library.Weights, bad: list[library.NonFinite] | None) -> dict[str, Any]:
+def _make_document(opened: library.Weights, name: str, bad: list[library.NonFinite] | None) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "file": str(opened.path),
+        "file": name,
         "format": opened.format,
         "bytes": len(opened.file),
         "params": opened.count,

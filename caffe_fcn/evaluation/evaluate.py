@@ -17,7 +17,7 @@ from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.errors import DatasetError, EngineError
 from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs
-from caffe_fcn.evaluation.outputs import choose_blob, find_output
+from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.pictures import check_sizes
 from caffe_fcn.evaluation.predict import classify_pixels, compute_scores
@@ -133,6 +133,7 @@ class _Totals:
         self._grey = about is not None and about.labels == "grey"
         self._names = (about.classes if about else None) or []
         self._model_names = (output.classes if output else None) or []
+        self._holds_classes = find_kind(model, blob) == "classes"
         described = output.ignore_label if output else _UNLABELLED
         default = None if self._grey else about.ignore_label if about else described
         self._ignore = default if settings.ignore is None else settings.ignore
@@ -145,6 +146,12 @@ class _Totals:
         if score.shape[1:] != label.shape:
             what = f"is {dims(label.shape)}, and the scores are {dims(score.shape[1:])}"
             raise DatasetError(where, what, "take a net whose output is as large as its input")
+        if self._holds_classes:
+            numbers = np.arange(len(self._model_names or self._names), dtype=np.float32)
+            if not numbers.size:
+                what = "has the numbers of classes, and neither model.json nor the data set says how many there are"
+                raise EngineError("net", what, "give a `blob` that has scores")
+            score = (score[0] == numbers[:, None, None]).astype(np.float32)
         classes = 2 if self._grey else len(score)
         if classes == 1 or (self._grey and len(score) > 2):
             kind = "grey values" if self._grey else "classes"

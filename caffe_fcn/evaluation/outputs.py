@@ -13,6 +13,12 @@ def choose_blob(model: Model | None, net: NetParameter) -> str:
     return next((each.blob for each in model.outputs if each.blob in tops), "") if model else ""
 
 
+def find_kind(model: Model | None, blob: str) -> str:
+    """Return what ``model`` says that ``blob`` holds; scores where it says nothing."""
+    output = find_output(model, blob)
+    return output.kind if output and output.blob == blob else "scores"
+
+
 def find_output(model: Model | None, blob: str) -> Output | None:
     """Return what ``model`` says of ``blob``, or else of its first output, whose scores another blob may have."""
     if model is None:

@@ -24,10 +24,12 @@ from caffe_fcn import files
 from caffe_fcn.datasets.records import images, opening
 from caffe_fcn.datasets.records.listed_files import ListedFiles
 from caffe_fcn.datasets.records.opening import Pairs
-from caffe_fcn.errors import DatasetError, EngineError, FileError, nearest
+from caffe_fcn.description.dataset_json import Description
+from caffe_fcn.errors import DatasetError, EngineError, FileError, WeightsError, nearest
 from caffe_fcn.evaluation.net_inputs import ImageInput
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.weights.means import read_array
 
 Array = NDArray[Any]
 
@@ -123,6 +125,11 @@ def add_inputs(
     return [replace(each, further={blob: of.find(each) for blob, of in folders.items()}) for each in pictures]
 
 
+def find_data_set(pictures: Sequence[Picture]) -> Description | None:
+    """Return the description of the data set that the pictures are from; None for files."""
+    return next((each.pairs.about for each in pictures if isinstance(each, PictureRecord)), None)
+
+
 def read_all(picture: Picture, inputs: Sequence[ImageInput]) -> dict[str, Array]:
     """Return what each input takes of a picture; raises `DatasetError` where their sizes differ."""
     found = {each.blob: picture.read(each) for each in inputs}
@@ -142,7 +149,8 @@ def check_sizes(found: Mapping[str, Array], where: str) -> None:
 def read_image(path: PathLike, channels: int, order: str = "BGR", logarithm: bool = False) -> Array:
     """Read an image file as a record has it, C x H x W: grey, three channels (blue first), or planes in their order.
 
-    Planes also come from an .npy of H x W or C x H x W. Raises `DatasetError` for what is not such an image.
+    Planes also come from an .npy with H x W or C x H x W floats. Raises `DatasetError` for what is not such
+    an image.
     """
     where = str(path)
     if order != "planes":
@@ -169,18 +177,17 @@ def _read_planes(path: PathLike, channels: int) -> Array:
 
 
 def _read_array(path: PathLike) -> Array:
-    where, mend = str(path), "write H x W or C x H x W numbers by numpy.save"
     try:
-        with files.naming_errors(path):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        raise DatasetError(where, f"is not an .npy of numbers: {error}", mend) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "uif" or array.ndim not in (2, 3) or not array.size:
-        raise DatasetError(where, "is not an .npy of planes", mend)
-    if array.shape[-1] * array.shape[-2] > images.MOST_PIXELS:
-        raise DatasetError(where, f"is too large: {dims(array.shape)}", f"at most {images.MOST_PIXELS} pixels")
-    planes = np.array(array if array.ndim == 3 else array[None])
-    return planes if planes.dtype == np.uint8 else planes.astype(np.float32)
+        tensor = read_array(path)
+    except WeightsError as error:
+        raise DatasetError(error.where, error.what, "write float32 by numpy.save") from error
+    if len(tensor.shape) not in (2, 3) or not tensor.count:
+        what = f"holds {dims(tensor.shape)} numbers"
+        raise DatasetError(str(path), what, "write H x W or C x H x W numbers by numpy.save")
+    if tensor.shape[-1] * tensor.shape[-2] > images.MOST_PIXELS:
+        raise DatasetError(str(path), f"is too large: {dims(tensor.shape)}", f"at most {images.MOST_PIXELS} pixels")
+    values: Array = tensor.cast("float32", str(path)).load()
+    return values.reshape((-1, *tensor.shape[-2:]))
 
 
 def _find_at(place: str, without: Path | None) -> list[Picture]:

@@ -16,25 +16,31 @@ from caffe_fcn.evaluation.net_inputs import ImageInput
 
 @dataclass(frozen=True)
 class Prediction:
-    """A net's prediction for an image: ``pixels`` are H x W classes, or grey values 0 to 255."""
+    """A net's prediction for an image: ``pixels`` are H x W classes, or grey values 0 to 255 where it ``is_grey``."""
 
     image: NDArray[np.uint8]  # C x H x W, blue first
     pixels: NDArray[np.uint8 | np.uint16]
-    classes: int  # the channels of the score; a net with 1 predicts grey values
+    is_grey: bool
 
 
 def predict(
-    engine: Engine, images: Mapping[str, NDArray[Any]], inputs: Sequence[ImageInput], blob: str = ""
+    engine: Engine,
+    images: Mapping[str, NDArray[Any]],
+    inputs: Sequence[ImageInput],
+    blob: str = "",
+    kind: str = "scores",
 ) -> Prediction:
     """Run the net on an image, at the image's own size; ``images`` has what each of the net's ``inputs`` takes.
 
     The score is the net's last output, or ``blob``, for which the engine must have been loaded. Several channels are
-    the scores of the classes, of which the best is taken; one channel is a grey value.
+    the scores of the classes, of which the best is taken; one channel is a grey value, or the class itself where the
+    output is of the ``kind`` "classes".
 
     Raises `EngineError` if the net does not score an image.
     """
     score = compute_scores(engine, images, inputs, blob)
-    return Prediction(make_photo(images[inputs[0].blob], inputs[0].order), classify_pixels(score), len(score))
+    photo = make_photo(images[inputs[0].blob], inputs[0].order)
+    return Prediction(photo, classify_pixels(score), is_grey=len(score) == 1 and kind != "classes")
 
 
 def compute_scores(

@@ -23,29 +23,27 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from caffe_fcn import files, proto, strict_json
+from caffe_fcn import files, proto
 from caffe_fcn.description import model_json
-from caffe_fcn.description.dataset_fields import file_name
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.engines.deploy_form import make_deploy_form
-from caffe_fcn.errors import FileError, WeightsError, nearest
+from caffe_fcn.errors import WeightsError, nearest
 from caffe_fcn.evaluation.score_files import read_scores
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_card import Card
 from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet, find_outputs
-from caffe_fcn.interop.bundle_output import gather_files, hash_file, is_archive
+from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, gather_files, hash_file, require_place
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, LABELS_FILE, MEAN_FILE
 from caffe_fcn.interop.digits_model import Transform, describe_net
 from caffe_fcn.net.graph import Graph
+from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.net.shapes import infer
+from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import NetParameter, to_text
 from caffe_fcn.weights import make_mean, open_weights, read_mean, save_weights, write_mean
 
-INFO_FILE, CARD_FILE = "info.json", "README.md"
-CHECKSUMS = "sha256"
-"""The entry of info.json that has the checksums of all other files."""
+CARD_FILE = "README.md"
 
 _ITERATION = re.compile(r"_iter_(?P<iteration>[0-9]{1,18})\.caffemodel")
 
@@ -90,6 +88,7 @@ def write_bundle(
     size: tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     facts: Facts = Facts(),
+    progress: TaskProgress | None = None,
 ) -> Bundle:
     """Write the bundle of a deploy net and its weights; ``model.json`` beside the net is read.
 
@@ -97,7 +96,7 @@ def write_bundle(
     all scores. ``fold_normalization`` folds BatchNorm and Scale layers, ``fold_mean`` makes the net take raw pixels.
     ``half`` makes weights that float16 can hold: "rounded" keeps them as float32, for every Caffe; "stored" as
     float16, for NVIDIA's Caffe, OpenCV and this package, and not for BVLC's. ``size`` (H, W) is that of all images.
-    ``mean`` takes the place of what ``model.json`` says.
+    ``mean`` takes the place of what ``model.json`` says. ``progress`` is told of the megabytes in an archive.
 
     The bundle appears whole or not at all. Raises `FileError` for a folder that has other files,
     `WeightsError` for weights that are not this net's, `NetError` for a net that is no deploy net.
@@ -105,11 +104,11 @@ def write_bundle(
     target = Path(output)
     if half and half not in HALVES:
         raise WeightsError(f"`half` {half}", "no such form", nearest(half, HALVES) or f"one of {', '.join(HALVES)}")
-    _require_place(target)
+    require_place(target)
     source = Path(net)
     deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
     model, notes = _describe(source, deploy, mean)
-    with open_weights(weights) as opened, gather_files(target) as folder:
+    with open_weights(weights) as opened, gather_files(target, progress) as folder:
         made = DeliveredNet(deploy, opened, model)
         made.notes += notes
         scored = model.outputs
@@ -133,50 +132,9 @@ def write_bundle(
             facts.scores or read_scores(source.parent, Path(weights)),
             facts.others,
         )
-        checksums = _write_files(folder, source.parent, made, name, named, fixed=size is not None, half=half)
+        fixed = size is not None or _has_dense_layer(made.net)
+        checksums = _write_files(folder, source.parent, made, name, named, fixed, half)
     return Bundle(target, DEPLOY_FILE, name, checksums, tuple(made.notes))
-
-
-def read_info(content: bytes, where: object) -> dict[str, Any]:
-    """Return the content of an info.json; raises `FileError` at ``where`` unless it is one."""
-    try:
-        info = strict_json.parse(content)
-        _INFO(info, "")
-    except ValueError as error:
-        raise FileError(where, f"is not the {INFO_FILE} of a net: {error}", "fetch it again") from error
-    return dict(info)
-
-
-_INFO = strict_json.object_of(
-    {
-        CHECKSUMS: strict_json.map_of(file_name, strict_json.text),
-        "deploy file": strict_json.text,
-        "snapshot file": strict_json.text,
-    },
-    required=("deploy file", "snapshot file"),
-)
-
-
-def _require_place(output: Path) -> None:
-    """Raise `FileError` unless a bundle can be written there: nothing is, an empty folder, or another bundle."""
-    if is_archive(output):
-        if output.is_dir():
-            raise FileError(output, "is a folder", "name a folder without that ending, or another file")
-        return
-    with files.naming_errors(output):
-        if not output.exists():
-            return
-        if not output.is_dir():
-            raise FileError(output, "is a file", "name a folder, or FILE.tar.gz")
-        names = {each.name for each in output.iterdir()}
-    if not names:
-        return
-    known: set[str] = set()
-    if INFO_FILE in names:
-        known = {INFO_FILE, *read_info(files.read_bytes(output / INFO_FILE), output / INFO_FILE).get(CHECKSUMS, {})}
-    if others := sorted(names - known):
-        what = f"has other files, such as {others[0]}"
-        raise FileError(output, what, "name a folder that is new, empty or a bundle")
 
 
 def _describe(net: Path, deploy: NetParameter, mean: Sequence[float] | None) -> tuple[Model, list[str]]:
@@ -200,6 +158,11 @@ def _describe(net: Path, deploy: NetParameter, mean: Sequence[float] | None) -> 
     return replace(model, outputs=outputs), notes
 
 
+def _has_dense_layer(net: NetParameter) -> bool:
+    """Whether a layer is fully connected, so that the net takes images of one size alone."""
+    return any(layer_type(layer.type).kind is Kind.INNER_PRODUCT for layer in net.layer)
+
+
 def _write_files(
     folder: Path, source: Path, made: DeliveredNet, weights: str, facts: Facts, fixed: bool, half: str
 ) -> dict[str, str]:
@@ -212,7 +175,7 @@ def _write_files(
     made.model.write(folder)
     names = made.model.outputs[0].classes
     if names:
-        files.write_text(folder / LABELS_FILE, "".join(f"{name}\n" for name in names))
+        files.write_text(folder / LABELS_FILE, "".join(f"{' '.join(name.split())}\n" for name in names))
     checksums = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
     outputs = [blob.name for blob in Graph(made.net).outputs()]
     card = Card(
@@ -245,7 +208,7 @@ def _write_files(
 def _write_means(folder: Path, source: Path, model: Model, sizes: Mapping[str, Sequence[int]]) -> str | None:
     """Write the means that images are subtracted by; returns the name of the main input's."""
     for index, each in enumerate(model.inputs):
-        name = MEAN_FILE if index == 0 else f"{Path(MEAN_FILE).stem}_{each.blob}{Path(MEAN_FILE).suffix}"
+        name = MEAN_FILE if index == 0 else MEAN_FILE.replace(".", f"_{index + 1}.")
         if each.mean_file is not None:
             image = read_mean(source / each.mean_file)
             write_mean(folder / name, image)

@@ -6,6 +6,8 @@ that pycaffe needs to run the net; it does what `evaluation.preprocessing` does,
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -100,14 +102,14 @@ def write_program(card: Card) -> list[str]:
     for each in card.model.inputs:
         lines += _write_input(card, each)
     shown = next((each for each in card.model.outputs if each.blob in card.outputs), card.model.outputs[0])
-    lines.append(f'{shown.kind} = net.forward()["{shown.blob}"][0]')
+    lines.append(f"{shown.kind} = net.forward()[{json.dumps(shown.blob)}][0]")
     return lines
 
 
 def _write_input(card: Card, taken: Input) -> list[str]:
     """The lines that read an image into a blob."""
     single = len(card.model.inputs) == 1
-    name = "image" if single else taken.blob
+    name = "image" if single else re.sub(r"\W", "_", taken.blob)
     height, width = card.sizes[taken.blob][-2:]
     size = f".resize(({width}, {height}))" if card.fixed else ""
     opened = f'Image.open("{name}.png")'
@@ -139,8 +141,8 @@ def _write_input(card: Card, taken: Input) -> list[str]:
         )
     return [
         *lines,
-        f'net.blobs["{taken.blob}"].reshape(1, *image.shape)',
-        f'net.blobs["{taken.blob}"].data[0] = {changed}',
+        f"net.blobs[{json.dumps(taken.blob)}].reshape(1, *image.shape)",
+        f"net.blobs[{json.dumps(taken.blob)}].data[0] = {changed}",
     ]
 
 

@@ -79,10 +79,11 @@ def import_job(
 def unpack_job(source: JobFiles, folder: Path) -> ImportedJob:
     """Write what runs the net of a job into ``folder``: deploy.prototxt, the mean, labels.txt and ``model.json``.
 
-    The weights of an archive are written there, too; those of a folder stay where they are.
+    The weights of an archive are written there, too; those of a folder stay where they are. Fields that the schema
+    does not have are kept in the deploy net, for the engine that runs it to judge; elsewhere they do not matter.
     Raises what `import_job` raises.
     """
-    job = ModelJob(source, data=None, allow_unknown=False)
+    job = ModelJob(source, data=None, allow_unknown=True)
     found = _make_result(folder, job)
     _write_description(folder, job, found)
     if source.folder is None:

@@ -65,7 +65,7 @@ class ModelFolder:
 
 def is_model_place(path: PathLike) -> bool:
     """Whether a path is a folder, or has the name of an archive: what `open_model` takes, and is no prototxt."""
-    return Path(path).is_dir() or str(path).endswith(ARCHIVE_SUFFIXES)
+    return Path(path).is_dir() or str(path).lower().endswith(ARCHIVE_SUFFIXES)
 
 
 @contextmanager
@@ -92,6 +92,17 @@ def open_model(path: PathLike) -> Iterator[ModelFolder]:
             raise
 
 
+@contextmanager
+def open_deploy_net(path: PathLike) -> Iterator[Path]:
+    """Find the deploy net at ``path``, as `open_model` does; the folder of a net that is not trained yet will do."""
+    net = Path(path) / DEPLOY_FILE
+    if net.is_file():
+        yield net
+        return
+    with open_model(path) as model:
+        yield model.net
+
+
 def find_weights(folder: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the weights in the folder of a net or a run, and notes on the choice; raises `FileError`."""
     notes: list[str] = []
@@ -116,7 +127,9 @@ def _open_folder(folder: Path, place: Path) -> ModelFolder:
     if not net.is_file():
         if (folder / dataset_json.FILE).exists():
             raise FileError(folder, "is a data set, and has no net", "name the folder of a net, a run or a bundle")
-        raise FileError(folder, f"has no {DEPLOY_FILE}", "name the folder of a net, a run or a bundle")
+        above = (folder / "..").resolve()
+        mend = f"name {above}" if (above / DEPLOY_FILE).is_file() else "name the folder of a net, a run or a bundle"
+        raise FileError(folder, f"has no {DEPLOY_FILE}", mend)
     return ModelFolder(net, *find_weights(folder), place)
 
 

@@ -7,7 +7,7 @@ The folder of the run gets the data set (``data/``), the prototxts and ``model.j
 (``start.caffemodel``), its snapshots (``snapshot/``), the scores (``scores.json``) and the bundle (``bundle/``).
 
 What a step needs are files and settings, known by their fingerprints (`fingerprints`); what is done with the same ones
-is passed over (`ledger`). So a journey goes on where it was interrupted, and after a change it does again what depends
+is passed over (`ledger`). So a journey goes on where it stopped, and after a change it does again what depends
 on it. What nobody says is chosen from the data set (`defaults`).
 """
 
@@ -25,6 +25,8 @@ from caffe_fcn import files, models
 from caffe_fcn.datasets.records import opening
 from caffe_fcn.datasets.records.palette import Colour
 from caffe_fcn.description import dataset_json
+from caffe_fcn.engines.arguments import check_gpus
+from caffe_fcn.engines.choice import check_precision, choose_engine
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError, nearest
 from caffe_fcn.files import PathLike
@@ -42,7 +44,6 @@ from caffe_fcn.journey.steps.train import TrainNet
 from caffe_fcn.journey.steps.weights import SCRATCH, MakeStart, Origin, find_origin, find_other_classes
 from caffe_fcn.netspec.catalogue import catalogue, find_design
 from caffe_fcn.netspec.design import NetDesign
-from caffe_fcn.progress import name_task
 
 FROM_SCRATCH = "none"
 """In place of weights: the training starts from random values."""
@@ -51,6 +52,7 @@ STEPS = ("data", "net", "weights", "check", "train", "evaluate", "bundle")
 """The names of all steps in their order."""
 
 _DATA = "data"
+_MEGABYTE = 1_000_000
 _HASHES = "hashes"
 
 
@@ -104,6 +106,7 @@ def fit(
     if (photos is None) != (labels is None) or (photos is None) == (data is None):
         raise CaffeFcnError("fit", "needs photos and their labels, or a data set", "`photos` and `labels`, or `data`")
     design = find_net(net)
+    _check_device(device)
     with _open_run(run) as ledger:
         journey = _Journey(run, ledger, observer or Observer(), device)
         place = _locate_data(Path(data)) if data is not None else run / _DATA
@@ -200,8 +203,12 @@ class _Journey:
         if self._has_begun_without(wanted):
             self._observer.note(f"the training was begun without {wanted}, which could not be fetched, and goes on so")
             return None
+
+        def report(have: int, total: int) -> None:
+            self._observer.progress(f"fetching {wanted}", have // _MEGABYTE, total // _MEGABYTE)
+
         try:
-            kept = models.fetch(wanted, progress=name_task(self._observer.progress, f"fetching {wanted}"))
+            kept = models.fetch(wanted, progress=report)
         except FileError as error:
             self._observer.note(f"{error}. {_WITHOUT_WEIGHTS}")
             return None
@@ -237,6 +244,13 @@ def _open_run(run: Path) -> Iterator[Ledger]:
         yield Ledger.read(run)
 
 
+def _check_device(device: Device) -> None:
+    """Raise `EngineError` for what cannot train, before a data set is built for it."""
+    check_gpus(device.gpu)
+    found, _ = choose_engine(device.engine, device.caffe, bool(device.gpu), device.nproc is not None)
+    check_precision(device.precision, found)
+
+
 def _locate_data(path: Path) -> Path:
     """Return the folder of a data set: that which a model job of DIGITS was trained on, or the folder itself."""
     with files.naming_errors(path):
@@ -261,7 +275,7 @@ def find_net(name: str) -> NetDesign:
 def _explain(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Say which inputs changed since a step was begun."""
     changed = [name for name in now if before.get(name) != now[name]]
-    return f"changed: {', '.join(changed)}" if changed else "goes on where it was interrupted"
+    return f"changed: {', '.join(changed)}" if changed else "goes on where it stopped"
 
 
 def _count_classes(data: Path, names: Sequence[str] | None, observer: Observer) -> int | None:

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.net.geometry import AxisMap, AxisMismatchError, CoordMap, Window
 from caffe_fcn.net.graph import Blob, Graph
-from caffe_fcn.net.layer_types import LayerType
+from caffe_fcn.net.layer_types import LayerType, layer_type
 from caffe_fcn.net.layer_types.shaping import FIRST_COORDINATE
-from caffe_fcn.net.shapes import row_of
 
 
 class ReceptiveField(NamedTuple):
@@ -40,7 +39,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[ReceptiveField, ...]]:
     fields: dict[Blob, tuple[ReceptiveField, ...]] = {}
     first: dict[Blob, int] = {}  # the axis that a blob's fields begin at, where a layer before it has said so
     for node in graph.nodes:
-        row = row_of(node)
+        row = layer_type(node.type)
         if not node.bottoms or is_augmentation(node.layer):  # its tops are the images that the net sees
             fields.update((top, (_PIXEL,)) for top in node.tops)
             continue

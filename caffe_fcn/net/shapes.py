@@ -209,6 +209,8 @@ def infer_graph(
 def row_of(node: Node) -> LayerType:
     """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
     row = LAYER_TYPES.get(node.type)
+    if row is None and node.layer.custom_param.shape:
+        return layer_type(node.type)
     if row is None:
         mend = nearest(node.type, LAYER_TYPES) or "tell what it makes: `shape` BLOB=NxCxHxW"
         raise NetError(node, "no known Caffe has such a layer type", mend)

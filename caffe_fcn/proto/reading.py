@@ -24,9 +24,6 @@ from caffe_fcn import files
 from caffe_fcn.errors import FileError, PrototxtError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
-from caffe_fcn.proto.dialects.numbering import to_ours
-from caffe_fcn.proto.dialects.recognition import recognize
-from caffe_fcn.proto.dialects.table import ALIASES, FORKS
 from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
@@ -249,6 +246,11 @@ def _parse_binary(
 
 def _translate(net: bytes, source: str, dialect: str, recognized: list[str]) -> bytes:
     """A serialized net in our numbers: of the fork ``dialect``, or of that which it can only come from."""
+    # a text does without these
+    from caffe_fcn.proto.dialects.numbering import to_ours
+    from caffe_fcn.proto.dialects.recognition import recognize
+    from caffe_fcn.proto.dialects.table import ALIASES, FORKS
+
     if dialect and dialect not in {*FORKS, *ALIASES, "bvlc"}:
         mend = nearest(dialect, [*FORKS, *ALIASES]) or f"one of {', '.join(FORKS)}"
         raise PrototxtError(source, f"no fork of Caffe is known as {dialect!r}", mend)

@@ -3,7 +3,8 @@
     fill("fcn8s/deploy.prototxt", "start.caffemodel")
 
 The nets of the reference expect a classifier's weights and have no fillers for its layers: in Caffe these would start
-at zero, and a net of zeros learns nothing.
+at zero, and a net of zeros learns nothing. Its score layers do start at zero, as in the reference: so the first loss is
+that of a guess, however large the features are.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from caffe_fcn.weights.formats import save_weights
 FILLER = "msra"
 """The filler of layers that have none: made for ReLUs, which all of these nets have (He et al., 2015)."""
 
+_SCORE = "score"  # what the names of the heads' layers begin with (see `netspec.heads`)
+
 
 def fill(net: NetParameter | PathLike, output: PathLike, *, filler: str = FILLER, seed: int = 0) -> Report:
     """Write weights for ``net`` that nothing was learned in; ``filler`` is that of layers without one.
 
-    A Deconvolution without a filler interpolates. Raises `NetError` for a net whose shapes cannot be inferred.
+    Without a filler, a Deconvolution interpolates, and a layer whose name begins with "score" is zero.
+    Raises `NetError` for a net whose shapes cannot be inferred.
 
     >>> from caffe_fcn import NetSpec, layers as L
     >>> n = NetSpec()
@@ -36,6 +40,8 @@ def fill(net: NetParameter | PathLike, output: PathLike, *, filler: str = FILLER
     filled = NetParameter()
     filled.CopyFrom(loaded)
     for layer in filled.layer:
+        if layer.name.startswith(_SCORE):
+            continue
         kind = layer_type(layer.type).kind
         if kind is Kind.CONVOLUTION and not layer.convolution_param.HasField("weight_filler"):
             layer.convolution_param.weight_filler.type = filler

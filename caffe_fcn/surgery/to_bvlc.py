@@ -210,8 +210,8 @@ def _batch_norm(layer: LayerParameter, places: _Places) -> Form:
             first.batch_norm_param.ClearField(name)
         return Form([first])
     scale = _scale_behind(layer, first.param[3:], (first.batch_norm_param, "scale_filler", "bias_filler"))
-    for name in ("scale_bias", "use_weight_bias", "bias_term"):
-        first.batch_norm_param.ClearField(name)
+    for own in ("scale_bias", "use_weight_bias", "bias_term"):
+        first.batch_norm_param.ClearField(own)
     del first.param[3:]
     return Form([first, scale], lambda arrays: [list(arrays[:3]), [array.ravel() for array in arrays[3:]]])
 

@@ -86,6 +86,12 @@ def average_channels(mean: Mean) -> list[float]:
     return [float(value) for value in mean.reshape(len(mean), -1).mean(axis=1, dtype=np.float64)]
 
 
+def read_array(path: PathLike) -> Tensor:
+    """The array in an ``.npy`` file of floats; raises `WeightsError` where the file holds anything else."""
+    file = InputFile(path)
+    return _read_npy(file, file.read(0, min(npz.LONGEST_HEADER, len(file))))
+
+
 def _read_npy(file: InputFile, head: bytes) -> Tensor:
     shape, dtype, begin = npz.parse_header(head, str(file.path))
     tensor = Tensor(shape, dtype, (FileSegment(file, begin, len(file) - begin),))

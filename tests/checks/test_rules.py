@@ -11,6 +11,7 @@ from command import ROOT
 
 from caffe_fcn import checks, netspec, proto
 from caffe_fcn.checks import Rule
+from caffe_fcn.checks.example_nets import image, label
 from caffe_fcn.checks.pages import format_all
 
 EACH_RULE = pytest.mark.parametrize("rule", checks.RULES, ids=lambda rule: rule.code)
@@ -69,3 +70,23 @@ def test_a_crop_of_2015_has_no_offset(tmp_path: Path) -> None:
         layer.ClearField("crop_param")
     proto.write(net, path)
     assert len(checks.run(path, select=["FCN101"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"),
+    [
+        ('type: "SoftmaxWithLoss" bottom: "data" bottom: "label" top: "loss" softmax_param { axis: 7 }', "FCN121"),
+        ('type: "SoftmaxWithLoss" bottom: "data" top: "loss"', "FCN134"),
+        ('type: "Convolution" top: "conv"', "FCN134"),
+        ('type: "Crop" bottom: "data" top: "cropped"', "FCN134"),
+        ('type: "Eltwise" bottom: "data" top: "sum"', "FCN134"),
+    ],
+)
+def test_a_layer_that_makes_no_sense_is_a_finding_and_no_end_of_the_check(
+    layer: str, code: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "train.prototxt"
+    path.write_text(f'{image()}{label("1 1 64 64")}layer {{ name: "it" {layer} }}\n')
+    data = tmp_path / "data"
+    check_examples.write(checks.find_rule("FCN401").example, tmp_path, mended=True)
+    assert code in [finding.code for finding in checks.run(path, data=data)]

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import Ran
+from saved_weights import save
 
 from caffe_fcn import netspec, proto
-from caffe_fcn.checks.example_nets import SCORE, UPSCORE, crop, image, label, loss, upscore
+from caffe_fcn.checks.example_nets import SCORE, UPSCORE, conv, crop, image, label, loss, upscore
 
 Cli = Callable[..., Ran]
 
@@ -102,3 +104,25 @@ def test_a_training_stops_at_an_error_before_it_starts(
     assert not list(tmp_path.glob("*.caffemodel"))
     assert cli("train", solver, "--caffe", caffe_bin, "--no-check").status == 0
     assert cli("train", write_training(tmp_path, offset=6), "--caffe", caffe_bin).status == 0
+
+
+def test_a_run_brings_its_weights(cli: Cli, tmp_path: Path) -> None:
+    """A run whose snapshot lacks the score layer."""
+    net = proto.NetParameter()
+    proto.parse(
+        image() + conv("first", "data", "num_output: 4 kernel_size: 1") + SCORE.replace('"data"', '"first"'), net
+    )
+    proto.write(net, tmp_path / "deploy.prototxt")
+    (tmp_path / "snapshot").mkdir()
+    first = {"first": [np.ones((4, 3, 1, 1)), np.zeros(4)]}
+    save(tmp_path / "snapshot" / "train_iter_10.caffemodel", net, first)
+    ran = cli("check", tmp_path, "--select", "FCN205")
+    assert ran.status == 1
+    assert "layer 'score' (Convolution) is not in the weights" in ran.out
+
+
+def test_a_net_folder_without_weights_is_its_deploy_net(cli: Cli, tmp_path: Path) -> None:
+    netspec.write("voc-fcn-alexnet", tmp_path)
+    assert cli("check", tmp_path, "--fix").status == 0
+    (tmp_path / "model.json").write_text((tmp_path / "model.json").read_text().replace('"scores"', '"probabilities"'))
+    assert "FCN144" in cli("check", tmp_path).out

@@ -120,12 +120,15 @@ def test_the_records_of_a_data_set(infer: Cli, cli: Cli, here: Path) -> None:
     for number in range(4):
         draw(here / f"images/{number}.png", number)
         Image.fromarray(np.full((6, 5), number % 2, np.uint8)).save(here / f"labels/{number}.png")
+    (here / "classes.txt").write_text("class0\nclass1\n")
     for percent, count in ((50, 2), (0, 4)):
         command = ["data", "folder", "--images", "images", "--labels", "labels", "--allow", "one-class"]
+        command += ["--classes", "classes.txt"]
         assert cli(*command, "--val-percent", percent, "-o", f"set{percent}").status == 0
         done = infer(f"set{percent}", "-o", f"out{percent}")
         assert done.status == 0, done.err
         assert outputs(f"out{percent}") == [f"{number:08d}.png" for number in range(count)]
+    assert "class1" in done.out
     names = (here / "set50/val.txt").read_text().split()
     for number, name in enumerate(names):
         check(f"out50/{number:08d}.png", f"images/{Path(name).stem}.png")

@@ -96,12 +96,18 @@ def run(request: pytest.FixtureRequest, cli: Cli, caffe_bin: Path, monkeypatch: 
     return lambda *arguments: cli(*arguments, "--engine", request.param)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("engine", "place"), [*(("torch", place) for place in PLACES), ("caffe", PLACES[2])])
 def test_no_w_follows_a_folder_or_an_archive(
-    run: Cli, folder: Path, data: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    cli: Cli, folder: Path, data: Path, engine: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caffe_bin: Path,
+) -> None:  # fmt: skip
     """Mean, colours and names travel with the net, whatever folder is worked in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
+
+    def run(*arguments: object) -> Ran:
+        return cli(*arguments, "--engine", engine)
+
     done = run("infer", folder / place, folder / "photos/0.png", folder / "photos/2.png", "-o", "out")
     assert done.status == 0, done.err
     for name in ("0.png", "2.png"):
@@ -189,3 +195,60 @@ def test_a_net_of_digits_runs_as_it_is(
     assert (kind == "archive") == any(name in done.out for name in CLASSES)
     assert "assumed" not in done.err
     assert run("evaluate", place, "--data", data).status == 0
+
+
+def test_commands_that_look_take_places_too(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    """Also the folder of a net that is not trained yet, of which there is only a prototxt."""
+    expected = cli("net", "show", folder / "net folder/deploy.prototxt", "--json").out
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/deploy.prototxt").write_text(NET)
+    for place in (folder / "run", folder / "bundle.tgz", tmp_path / "bare"):
+        assert cli("net", "show", place, "--json").out == expected
+    assert "bare: has no weights" in cli("weights", "info", tmp_path / "bare").err
+    for place, name in (("run", "run/snapshot/train_iter_10.caffemodel"), ("bundle.zip", "bundle.zip:fcn.caffemodel")):
+        shown = cli("weights", "info", folder / place, "--json")
+        assert json.loads(shown.out)["file"] == str(folder / name)
+        assert json.loads(shown.out)["params"] == 6
+
+
+def test_infer_without_a_mean_gave_grey_255_to_255(cli: Cli, tmp_path: Path) -> None:
+    """A net of grey values was trained on pixels minus 200: without that all of its answers are white."""
+    net = NET.replace("dim: 3", "dim: 1").replace("num_output: 2", "num_output: 1").replace("bias_term: false", "")
+    values = [np.ones((1, 1, 1, 1), np.float32), np.full(1, 128, np.float32)]
+    pixels = np.random.default_rng(0).integers(150, 250, (8, 8)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    said = {}
+    for name, mean in (("unknown", None), ("known", [200.0])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "deploy.prototxt").write_text(net)
+        message = text_format.Parse(net, NetParameter())
+        saved_weights.save(tmp_path / name / "net.caffemodel", message, {"score": values})
+        inputs = [{"blob": "data", "channels": 1, "order": "grey", "mean": mean}]
+        model = {"inputs": inputs, "outputs": [{"blob": "score", "kind": "grey"}]}
+        (tmp_path / name / "model.json").write_text(json.dumps(model))
+        command = ["infer", tmp_path / name, tmp_path / "photo.png", "-o", tmp_path / f"{name}_out"]
+        said[name] = cli(*command, "--engine", "torch")
+    assert "grey 255 to 255" in said["unknown"].out
+    assert "nothing says which mean to subtract, 0 is assumed" in said["unknown"].err
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "known_out/photo.png")), pixels - 72)
+    assert "assumed" not in said["known"].err
+
+
+@pytest.mark.parametrize("blob", ["classes", ""])
+def test_an_output_that_holds_classes_is_no_grey_image(
+    cli: Cli, folder: Path, data: Path, blob: str, tmp_path: Path
+) -> None:
+    """As that of a bundle with --argmax; a net may have no other output."""
+    argmax = 'layer { name: "best" type: "ArgMax" bottom: "score" top: "classes" argmax_param { axis: 1 } }'
+    net = shutil.copytree(folder / "net folder", tmp_path / "net")
+    (net / "deploy.prototxt").write_text(NET + argmax)
+    outputs = [{**MODEL["outputs"][0], "blob": "classes", "kind": "classes"}]
+    outputs += MODEL["outputs"] if blob else []
+    (net / "model.json").write_text(json.dumps({**MODEL, "outputs": outputs[::-1]}))
+    options = ["--engine", "torch", *(["--blob", blob] if blob else [])]
+    done = cli("infer", net, folder / "photos/0.png", "-o", tmp_path, *options)
+    assert "bright" in done.out
+    expected = np.asarray(Image.open(folder / "labels/0.png"))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "0.png")), expected)
+    scored = cli("evaluate", net, "--data", data, "--json", *options)
+    assert json.loads(scored.out)["mean_iu"] == 1.0

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from command import ROOT, Ran
 
+from caffe_fcn import netspec, surgery
+
 NET = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
 layer { name: "a\\033[2J\\n\\233" type: "ReLU" bottom: "data" top: "b" }
@@ -100,7 +102,9 @@ def test_memory_that_does_not_suffice_is_a_line(tmp_path: Path) -> None:
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(1 << 40)  # a file with a hole, larger than any memory
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))"
-    done = run("infer", "net", "w", str(tmp_path / "large.png"), "-o", str(tmp_path / "out"), before=limit)
+    netspec.write("triangles", tmp_path / "net")
+    surgery.fill(tmp_path / "net" / "deploy.prototxt", tmp_path / "net" / "filled.caffemodel")
+    done = run("infer", str(tmp_path / "net"), str(tmp_path / "large.png"), "-o", str(tmp_path / "out"), before=limit)
     assert done.returncode == 2 and done.stderr.decode().startswith(f"error: {tmp_path}/large.png: does not fit")
 
 

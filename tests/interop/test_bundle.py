@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from PIL import Image
 from roads import CLASSES, MEAN, make_run, pixels, write
 from saved_weights import load
 
-from caffe_fcn import proto, weights
+from caffe_fcn import files, proto, weights
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import CaffeFcnError, FileError, NetError, WeightsError
@@ -148,6 +149,8 @@ def test_half_is_rounded_for_every_caffe_or_stored_for_nvidias(run: Path, caffe:
     fed = feed(pixels())
     expected = score(caffe, run, fed)
     assert np.abs(score(caffe, rounded, fed) - expected).max() < 1e-2 * np.abs(expected).max()
+    net = (stored / "deploy.prototxt").read_text()
+    assert caffe.run(net, {"data": fed[None]}, weights=stored / name) is None  # BVLC's Caffe stops at it, as is said
     readme = (stored / "README.md").read_text()
     assert "BVLC's Caffe does not" in readme
     assert "BVLC" not in (rounded / "README.md").read_text()
@@ -219,9 +222,9 @@ def test_an_archive_has_the_same_bytes_each_time(run: Path, tmp_path: Path, cli:
 def test_checksums_are_those_of_the_files(run: Path) -> None:
     bundle = write(run, run / "bundle")
     listed = json.loads((bundle / "info.json").read_text())["sha256"]
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
-    assert files.pop("info.json")
-    assert listed == files
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
+    assert found.pop("info.json")
+    assert listed == found
     done = subprocess.run(["sha256sum", "-c", "README.md"], cwd=bundle, capture_output=True, text=True)
     assert (done.returncode, done.stdout.count("OK")) == (0, 5)
 
@@ -365,7 +368,7 @@ def test_a_net_of_two_images_and_two_labellings(tmp_path: Path, caffe: CaffeWork
     inputs = [Input("color", 3, "BGR", MEAN), Input("depth", 1, "grey", [90.5])]
     Model(inputs, [Output("score", classes=CLASSES), Output("geo", classes=["flat", "steep"])]).write(run)
     bundle = write(run, tmp_path / "bundle")
-    assert (bundle / "mean_depth.binaryproto").exists()
+    assert (bundle / "mean_2.binaryproto").exists()
     Image.fromarray(raw["color"][::-1].transpose(1, 2, 0).astype(np.uint8)).save(bundle / "color.png")
     Image.fromarray(raw["depth"][0].astype(np.uint8)).save(bundle / "depth.png")
     made = pycaffe(get_program(bundle) + "outputs['scores'] = scores\n", cwd=bundle)
@@ -389,3 +392,58 @@ def test_what_only_a_fork_runs_is_said(run: Path) -> None:
     deploy.write_text(deploy.read_text().replace("kernel_size: 4", 'kernel_size: 4 conv_algorithm: "winograd"'))
     made = write_bundle(deploy, run / "snapshot/train_iter_40.caffemodel", run / "bundle")
     assert made.notes == ("field conv_algorithm is not BVLC's: only the Caffe that has it runs this net",)
+
+
+def test_a_folder_that_is_there_stays_and_gets_the_files(run: Path, tmp_path: Path) -> None:
+    """It may be where a disk is mounted."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    own = files.temporary_name(folder / "bundle-files")
+    own.with_name(f"{own.name.rpartition('-')[0]}-999999999").mkdir()  # of a run that was killed
+    number = folder.stat().st_ino
+    write(run, folder)
+    (run / "snapshot/train_iter_40.caffemodel").rename(run / "snapshot/train_iter_80.caffemodel")
+    write_bundle(run / "deploy.prototxt", run / "snapshot/train_iter_80.caffemodel", folder)
+    assert folder.stat().st_ino == number
+    assert {path.name for path in folder.iterdir()} == {
+        *("deploy.prototxt", "snapshot_iter_80.caffemodel", "model.json", "labels.txt"),
+        *("mean.binaryproto", "README.md", "info.json"),
+    }
+
+
+def test_a_classifier_is_run_at_its_own_size(tmp_path: Path, caffe: CaffeWorker, pycaffe: PyCaffe) -> None:
+    text = """layer { name: "input" type: "Input" top: "x/1" input_param { shape { dim: 4 dim: 3 dim: 8 dim: 9 } } }
+        layer { name: "fc" type: "InnerProduct" bottom: "x/1" top: "fc" inner_product_param { num_output: 5 } }
+        layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }"""
+    (tmp_path / "deploy.prototxt").write_text(text)
+    image = np.asarray(Image.fromarray(pixels((20, 30))).resize((9, 8)))
+    expected = caffe.run(text, {"x/1": feed(image)[None]}, save=tmp_path / "w.caffemodel")
+    Model([Input("x/1", 3, mean=MEAN)], [Output("prob", "probabilities")]).write(tmp_path)
+    bundle = write_bundle(tmp_path / "deploy.prototxt", tmp_path / "w.caffemodel", tmp_path / "bundle").path
+    Image.fromarray(pixels((20, 30))).save(bundle / "image.png")
+    made = pycaffe(get_program(bundle) + "outputs['p'] = probabilities\n", cwd=bundle)
+    assert expected is not None
+    np.testing.assert_array_equal(made["p"], expected["blob/prob"][0])
+
+
+def test_a_net_alone_needs_its_weights(run: Path, tmp_path: Path, cli: Cli) -> None:
+    refused = cli("export", "bundle", run / "deploy.prototxt", "-o", tmp_path / "bundle")
+    assert (refused.status, "needs --weights W" in refused.err) == (2, True)
+    weights = run / "snapshot/train_iter_40.caffemodel"
+    done = cli("export", "bundle", run / "deploy.prototxt", "--weights", weights, "-o", tmp_path / "bundle.tar.gz")
+    assert (done.status, done.out) == (0, f"{tmp_path / 'bundle.tar.gz'}\n")
+    assert "next: caffe-fcn infer" in done.err
+
+
+def test_the_next_commands_run_as_they_are_printed(
+    run: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels()).save("photo.png")
+    done = cli("export", "bundle", "run", "-o", "roads.tar.gz")
+    printed = [shlex.split(line)[2:] for line in done.err.splitlines() if line.startswith(("next: ", "then: "))]
+    assert [each[0] for each in printed] == ["surgery", "infer"]
+    for words in printed:
+        ran = cli(*("photo.png" if word == "IMAGE" else word for word in words), "--engine", "torch")
+        assert ran.status == 0, ran.err
+    assert (tmp_path / "roads-labels/photo.png").is_file()

@@ -38,9 +38,8 @@ def verify(cli: Cli, *arguments: object) -> dict:
 
 OPTIONS = {
     "nothing": {},
-    "raw pixels": {"fold_mean": True, "fold_normalization": True},
+    "raw pixels": {"fold_mean": True, "fold_normalization": True, "argmax": True},
     "answers": {"softmax": True, "argmax": True},
-    "classes": {"argmax": True, "fold_mean": True},
     "half": {"half": "rounded", "softmax": True},
 }
 

@@ -18,6 +18,7 @@ from google.protobuf import text_format
 
 from caffe_fcn import weights
 from caffe_fcn.description import model_json
+from caffe_fcn.engines import load
 from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.interop.model_folders import is_model_place, open_model
 from caffe_fcn.proto import NetParameter
@@ -122,6 +123,8 @@ def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
     assert refuse(folder).startswith(f"{folder}: has several weights files: a.npz, b.caffemodel (give `net` and ")
     (folder / "deploy.prototxt").unlink()
     assert "has no deploy.prototxt" in refuse(folder)
+    (tmp_path / "deploy.prototxt").write_text(NET)
+    assert f"has no deploy.prototxt (name {tmp_path.resolve()})" in refuse(folder)
     (folder / "dataset.json").write_text("{}")
     assert "is a data set, and has no net" in refuse(folder)
     assert refuse(tmp_path / "none") == f"{tmp_path}/none: no such file or directory (check the path)"
@@ -244,6 +247,17 @@ def test_an_unknown_mean_of_a_job_is_noted(jobs: Path) -> None:
     with open_model(jobs / MODEL_ID) as model:
         (note,) = model.notes
         assert "mean that the net was trained with is unknown" in note
+
+
+def test_a_field_that_nobody_knows_is_left_to_the_engine(jobs: Path) -> None:
+    """In the net that was trained it does not matter; in the deploy net it is still there."""
+    for name in ("train_val.prototxt", "deploy.prototxt"):
+        text = (jobs / MODEL_ID / name).read_text()
+        (jobs / MODEL_ID / name).write_text(text.replace('type: "ReLU"', 'type: "ReLU" own_param { x: 1 }'))
+    with open_model(jobs / MODEL_ID) as model:
+        assert "own_param" in model.net.read_text()
+        with pytest.raises(CaffeFcnError, match="no field 'own_param'"):
+            load(model.net, model.weights, engine="torch")
 
 
 def test_a_damaged_snapshot_of_a_job_is_named(jobs: Path) -> None:

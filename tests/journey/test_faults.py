@@ -116,6 +116,8 @@ GIVEN: dict[str, tuple[list[str], str]] = {
     "a classifier": (["photos", "labels", "--net", "m2nist-cnn"], "classifies whole images (did you mean m2nist-fcn?)"),
     "a net of two images": (["photos", "labels", "--net", "nyud-fcn32s-color-hha"], "reads color and hha and label"),
     "misspelt weights": (["photos", "labels", "--weights", "vgg61"], "vgg61: is neither a file nor a model (did you"),
+    "an unknown engine": (["photos", "labels", "--engine", "coffee"], "--engine coffee: no such engine"),
+    "no list of GPUs": (["photos", "labels", "--gpu", "one"], "--gpu: 'one' is not a list of GPUs"),
     "a data set that is not there": (["--data", "none"], "none: no such folder"),
     "no data set": (["--data", "photos"], "photos: holds no data set"),
 }
@@ -273,7 +275,7 @@ def test_an_interrupted_build_goes_on_only_with_the_same_photos(place: Path, mon
         journey.fit("photos", "labels", output="run", net="m2nist-fcn", weights="none", observer=Cut())
     assert Path("run/data/.building").is_dir()
     shutil.copytree("run", "other")
-    assert go("net").begun["data"] == "goes on where it was interrupted"
+    assert go("net").begun["data"] == "goes on where it stopped"
 
     Image.fromarray(np.array(Image.open("photos/00.png")) // 2).save("photos/00.png")
     assert go("net", output="other").begun["data"] == "changed: photos"

@@ -81,11 +81,12 @@ def test_a_journey_is_passed_over_and_goes_on(place: Path, engine: str, cli: Cli
 
     shutil.move("run", "moved")
     longer = cli("fit", "photos", "labels", *TINY, "--engine", engine, "-o", "moved", "--epochs", 4)
-    assert done(longer) == ["net", "train", "evaluate", "bundle"]
+    assert done(longer) == ["net", "check", "train", "evaluate", "bundle"]
     assert steps(longer)["net"] == "changed: settings of the net"
     assert first_iteration(longer) >= 10  # 18 images in batches of 4, twice
 
 
+@pytest.mark.parametrize("engine", ["caffe"], indirect=True)
 def test_each_step_shows_the_command_that_does_it_alone(place: Path, engine: str, cli: Cli) -> None:
     """Run in another folder, the commands write the same files."""
     Path("names of classes.txt").write_text("back ground\ndark\nbright\n")
@@ -153,9 +154,18 @@ LONG = {"caffe": 2000, "torch": 60}
 """Epochs that an engine is not done with while its first snapshots appear."""
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_training_that_was_stopped_goes_on(
-    place: Path, engine: str, cli: Cli, start: Callable[..., subprocess.Popen[str]], how: signal.Signals
+STOPPED = [("caffe", signal.SIGINT), ("torch", signal.SIGKILL)]
+
+
+@pytest.mark.parametrize(("engine", "how"), STOPPED, indirect=["engine"], ids=str)
+def test_a_training_that_was_stopped_goes_on_and_its_bundle_scores_alike_everywhere(
+    place: Path,
+    engine: str,
+    cli: Cli,
+    start: Callable[..., subprocess.Popen[str]],
+    how: signal.Signals,
+    caffe_bin: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = ["photos", "labels", *TINY, "--engine", engine, "-o", "run"]
     process = start(*given, "--epochs", LONG[engine])
@@ -170,3 +180,12 @@ def test_a_training_that_was_stopped_goes_on(
     ran = cli("fit", *given, "--epochs", max(kept) // 4)
     assert steps(ran)["data"] == "unchanged, passed over"
     assert first_iteration(ran) >= min(kept)
+
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
+    scores = json.loads((place / "run/scores.json").read_text())["mean_iu"]
+    for other in ("caffe", "torch"):
+        scored = cli("evaluate", place / "run/bundle", "--data", place / "run/data", "--json", "--engine", other)
+        assert json.loads(scored.out)["mean_iu"] == pytest.approx(scores, abs=1e-4)
+        assert "assumed" not in scored.err

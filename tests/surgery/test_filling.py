@@ -19,6 +19,8 @@ layer { name: "bare" type: "Convolution" bottom: "data" top: "bare"
   convolution_param { num_output: 400 kernel_size: 5 } }
 layer { name: "filled" type: "Convolution" bottom: "bare" top: "filled"
   convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "score_pool" type: "Convolution" bottom: "bare" top: "score_pool"
+  convolution_param { num_output: 3 kernel_size: 1 } }
 layer { name: "upscore" type: "Deconvolution" bottom: "filled" top: "upscore"
   convolution_param { num_output: 3 kernel_size: 4 stride: 2 bias_term: false } }
 """
@@ -43,6 +45,7 @@ def test_a_layer_without_a_filler_gets_that_of_he_et_al(start: Path) -> None:
     assert abs(bare.mean()) < 5 * expected / math.sqrt(bare.size)
     assert not bias.any()
     np.testing.assert_array_equal(values["filled"][0], 0.5)
+    assert not values["score_pool"][0].any()
     line = np.array([0.25, 0.75, 0.75, 0.25])
     for row in range(3):
         for column in range(3):

@@ -24,9 +24,9 @@ from caffe_fcn.journey.steps.weights import START_FILE
 from caffe_fcn.proto import read_solver
 from caffe_fcn.surgery.donors import infer_shapes
 
-IGNORED = ("FCN304", "FCN314", "FCN316")
-"""Rules that do not apply: few snapshots stay on the disk, a seed is not needed, and a GPU is taken where there is one.
-"""
+IGNORED = ("FCN209", "FCN304", "FCN314", "FCN316")
+"""Rules that do not apply: the score layers of a start are zero, few snapshots stay on the disk, a training needs no
+seed, and it takes a GPU where there is one."""
 
 _HISTORIES = {"Adam": 2, "AdaDelta": 2}
 """Arrays in the solver state for each parameter, by the type of the solver; one for all others."""

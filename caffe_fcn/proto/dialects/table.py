@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -159,5 +158,7 @@ def _split_pair(text: str) -> tuple[str, str]:
 
 
 def _read(name: str) -> list[dict[str, str]]:
+    import csv  # most nets need none of the tables
+
     with Path(__file__).with_name(name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
