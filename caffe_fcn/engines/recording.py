@@ -10,6 +10,7 @@ then, the file stays as it is.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -41,21 +42,26 @@ class Recorder:
         self._last: tuple[int, float] | None = None  # the iteration and the time of the last step
         if not resumes:
             with files.naming_errors(path):
-                path.write_bytes(b"")
+                if path.exists():  # of an earlier training; a training without figures leaves no file
+                    path.write_bytes(b"")
         self._file: int | None = None
         self._snapshots: set[str] = set()
 
     def add(self, event: Event, processes: Iterable[int] = ()) -> None:
         """Write the figures of an event; ``processes`` are those whose memory is measured."""
-        record = self._describe_snapshot(event) if isinstance(event, Snapshot) else figures.to_record(event)
+        record = _describe_snapshot(event) if isinstance(event, Snapshot) else figures.to_record(event)
         if not record:
             return
-        if isinstance(event, Step):
-            record.update(self._measure_speed(event))
-        if not isinstance(event, Snapshot):
-            record["memory"] = sum(map(_measure_memory, processes)) or None  # None where they have just ended
         if self._file is None:
             self._file = self._open(record["iteration"])
+        if isinstance(event, Snapshot):
+            if event.path in self._snapshots:
+                return
+            self._snapshots.add(event.path)
+        else:
+            if isinstance(event, Step):
+                record.update(self._measure_speed(event))
+            record["memory"] = sum(map(_measure_memory, processes)) or None  # None where they have just ended
         with files.naming_errors(self._path):
             os.write(self._file, figures.write_line(record))
 
@@ -65,14 +71,6 @@ class Recorder:
             with suppress(OSError):
                 os.close(self._file)
             self._file = None
-
-    def _describe_snapshot(self, event: Snapshot) -> dict[str, Any]:
-        """Return the record of a solver state that is not in the file yet; {} for weights, which come before it."""
-        found = _STATE.search(event.path)
-        if not found or event.path in self._snapshots:
-            return {}
-        self._snapshots.add(event.path)
-        return {"iteration": int(found[1]), figures.SNAPSHOT: event.path}
 
     def _open(self, iteration: int) -> int:
         """Drop what the training is about to repeat, and open the file."""
@@ -91,10 +89,16 @@ class Recorder:
         speed = step.speed
         if speed is None and last and now > last[1]:
             speed = (step.iteration - last[0]) / (now - last[1])
-        if not speed:
+        if not speed or not math.isfinite(speed):
             return {figures.SPEED: None, "images_per_second": None}
         images = None if self._images is None else speed * self._images
         return {figures.SPEED: speed, "images_per_second": images}
+
+
+def _describe_snapshot(event: Snapshot) -> dict[str, Any]:
+    """Return the record of a solver state; {} for weights, which come before it."""
+    found = _STATE.search(event.path)
+    return {"iteration": int(found[1]), figures.SNAPSHOT: event.path} if found else {}
 
 
 def list_recorded_snapshots(path: Path, latest: int = figures.LATEST) -> list[str]:
