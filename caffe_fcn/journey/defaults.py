@@ -22,13 +22,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from caffe_fcn.netspec.catalogue import CHOICES
 from caffe_fcn.netspec.design import NetDesign
 
-NET = "voc-fcn32s-googlenet"
+NET = CHOICES[0].nets[0]
 """The net for photos where none is named.
 
 A model for a camera has to be small and quick, and a user without a GPU has to be able to train it. FCN-GoogLeNet has
-6 million parameters and 7.8 billion multiply-accumulates for 500 x 500 pixels; FCN-AlexNet has 57 million and 21
+6 million parameters and 7.8 billion multiply-accumulates for 500 x 500 pixels; FCN-AlexNet has 59 million and 21
 billion, FCN-8s 134 million and 181 billion. On PASCAL VOC it is better than FCN-AlexNet (mean IU 42.5 to 39.8; FCN-32s
 on VGG-16: 56.0; Long, Shelhamer and Darrell 2015, table 1). Its layers have fillers, so that it can also be trained
 without a classifier's weights. With a GPU and room for 540 MB, voc-fcn8s-atonce segments finer.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,9 +30,9 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
     is written, too, and comes last. The Python layer of nets that augment what they are trained on is copied beside
     them.
 
-    Returns the paths of the files. All of them appear, or none where one fails to build or to be written. Prototxts of
-    an earlier net that this one does not have are removed: those that the earlier solver names, and a net for all
-    phases. Snapshots stay. Raises `FileError`, and what `build` raises.
+    Returns the paths of the files. All of them appear, or none where one fails to build or to be written. Files of an
+    earlier net that this one does not have are removed: the prototxts that the earlier solver names, a net for all
+    phases, the matrix, the Python layer. Snapshots stay. Raises `FileError`, and what `build` raises.
     """
     messages = files(name, **options)
     comments = {_SOLVER_FILE: explain_solver(name, **options)}
@@ -39,7 +40,10 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
     weights = weigh_classes(name, **options)
     into = Path(folder)
     prefix = into / cast(SolverParameter, messages[_SOLVER_FILE]).snapshot_prefix
-    left = [path for path in _find_earlier_nets(into) if path.name not in messages]
+    augments = options.get("augment") is not None
+    beside = {MATRIX_FILE: bool(weights), augmentation.FILE.name: augments}
+    kept = {*messages, *(file for file, is_written in beside.items() if is_written)}
+    left = [path for path in _find_earlier_files(into, list(beside)) if path.name not in kept]
     with disk.make_folder(into), disk.make_folder(prefix.parent), disk.write_together():
         for file, message in messages.items():
             disk.write_text(into / file, proto.to_text(message, comments.get(file)))
@@ -47,7 +51,7 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
         if weights:
             with disk.atomic_write(into / MATRIX_FILE) as matrix:
                 matrix.write(make_matrix(weights).SerializeToString())
-        if options.get("augment") is not None:
+        if augments:
             disk.write_text(into / augmentation.FILE.name, augmentation.FILE.read_text(encoding="utf-8"))
     for path in left:
         with disk.naming_errors(path):
@@ -55,8 +59,11 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
     return [into / file for file in [*messages, *([MATRIX_FILE] if weights else [])]]
 
 
-def _find_earlier_nets(folder: Path) -> list[Path]:
-    """The nets that an earlier `write` left in ``folder``, as far as ``model.json`` and the solver there show it."""
+def _find_earlier_files(folder: Path, beside: Sequence[str]) -> list[Path]:
+    """The nets that an earlier `write` left in ``folder``, as far as ``model.json`` and the solver there show it.
+
+    The files ``beside`` such nets, which these read, follow.
+    """
     if not (folder / model_json.FILE).is_file():
         return []
     try:
@@ -65,9 +72,11 @@ def _find_earlier_nets(folder: Path) -> list[Path]:
         return []
     named = {solver.net, solver.train_net, *solver.test_net}
     if _ALL_IN_ONE_FILE in named:  # the form of DIGITS, whose other nets no solver names
-        return [folder / name for name in _PHASE_FILES]
-    whole = [folder / _ALL_IN_ONE_FILE] if _is_all_in_one_file(folder / _ALL_IN_ONE_FILE) else []
-    return [*(folder / name for name in _PHASE_FILES if name in named), *whole]
+        return [folder / name for name in (*_PHASE_FILES, *beside)]
+    nets = [name for name in _PHASE_FILES if name in named]
+    if _is_all_in_one_file(folder / _ALL_IN_ONE_FILE):
+        nets.append(_ALL_IN_ONE_FILE)
+    return [folder / name for name in (*nets, *(beside if nets else ()))]
 
 
 def _is_all_in_one_file(path: Path) -> bool:

@@ -54,6 +54,24 @@ def test_a_set_without_validation_part_leaves_no_earlier_net_to_validate(
     assert "removed" not in ran.err and "val" in prototxts(net)
 
 
+def test_files_that_only_the_earlier_net_read_are_removed(cli: Cli, whole: Path, tmp_path: Path) -> None:
+    net = tmp_path / "net"
+    beside = [net / "joint_augmentation.py", net / "infogain.binaryproto"]
+    assert cli("net", "build", "voc-fcn32s", "--source", whole, "--augment", "flip", "-o", net).status == 0
+    assert beside[0].is_file()
+    beside[1].write_bytes(b"the matrix of an earlier net")
+    assert cli("net", "build", "voc-fcn32s", "--source", whole, "-o", net).status == 0
+    assert not any(path.exists() for path in beside)
+
+
+def test_files_of_those_names_beside_no_net_stay(cli: Cli, whole: Path, tmp_path: Path) -> None:
+    net = tmp_path / "net"
+    net.mkdir()
+    (net / "infogain.binaryproto").write_bytes(b"mine")
+    assert cli("net", "build", "voc-fcn32s", "--source", whole, "-o", net).status == 0
+    assert (net / "infogain.binaryproto").read_bytes() == b"mine"
+
+
 def _read(folder: Path) -> Description:
     about = dataset_json.read(folder)
     assert about is not None
