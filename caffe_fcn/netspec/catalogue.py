@@ -114,7 +114,7 @@ CHOICES = (
     Choice(
         "photos of your own; a camera SDK; training without a GPU",
         ("voc-fcn32s-googlenet",),
-        "6 M parameters, 8 G multiply-accumulates; it also trains without a classifier's weights",
+        "6 M parameters, 8 G multiply-accumulates: the smallest of the nets for photos",
     ),
     Choice(
         "the plainest layers, for old SDKs and for DIGITS",
