@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up and runs all checks: lint, types, and the tests, against real Caffe where that can be had (or must be:
-# CAFFE_FCN_REQUIRE_CAFFE=1). Arguments go to pytest.
+# CAFFE_FCN_REQUIRE_CAFFE=1). Arguments go to pytest. test_long.sh runs what takes too long for every time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
@@ -27,4 +27,4 @@ PYTHONPATH=$oldest python -m pytest -p no:cacheprovider -k "not time_and_memory"
 ./scripts/test_numerics.sh --short
 
 say "all tests"
-python -m pytest -p no:cacheprovider -n 2 -rs "$@" # -rs: what was skipped, and why
+python -m pytest -p no:cacheprovider -n 2 -m "not long" -rs "$@" # -rs: what was skipped, and why
