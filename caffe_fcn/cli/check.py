@@ -118,11 +118,13 @@ def _open_place(net: str | None, weights: str | None) -> Iterator[tuple[Path | s
 
     A net folder that has no weights yet is its deploy.prototxt.
     """
-    from caffe_fcn.interop.model_folders import is_model_place, open_model
+    from caffe_fcn.interop.place_names import is_model_place
 
     if net is None or not is_model_place(net):
         yield net, weights
         return
+    from caffe_fcn.interop.model_folders import open_model
+
     with ExitStack() as stack:
         try:
             found = stack.enter_context(open_model(net))

@@ -73,7 +73,8 @@ def bundle(
     same bytes each time.
     """
     from caffe_fcn.interop.bundle import Facts, write_bundle
-    from caffe_fcn.interop.model_folders import is_model_place, open_model
+    from caffe_fcn.interop.model_folders import open_model
+    from caffe_fcn.interop.place_names import is_model_place
 
     has_own_weights = weights is None
     with ExitStack() as opened:

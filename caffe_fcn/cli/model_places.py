@@ -47,7 +47,7 @@ class ModelCommand(Command):
         left = super().parse_args(ctx, args)
         if ctx.resilient_parsing:
             return left
-        from caffe_fcn.interop.model_folders import is_model_place
+        from caffe_fcn.interop.place_names import is_model_place
 
         arguments = [param for param in self.params if isinstance(param, click.Argument)]
         net, weights, *more = (str(param.name) for param in arguments)
@@ -80,11 +80,13 @@ def open_net(net: str, weights: str | None) -> Iterator[ModelFolder]:
 @contextmanager
 def open_net_file(net: str) -> Iterator[str]:
     """Yield the path of a prototxt: ``net``, or the deploy net of a place."""
-    from caffe_fcn.interop.model_folders import is_model_place, open_deploy_net
+    from caffe_fcn.interop.place_names import is_model_place
 
     if not is_model_place(net):
         yield net
         return
+    from caffe_fcn.interop.model_folders import open_deploy_net
+
     with open_deploy_net(net) as found:
         yield str(found)
 
@@ -92,7 +94,7 @@ def open_net_file(net: str) -> Iterator[str]:
 @contextmanager
 def open_weights_file(weights: str) -> Iterator[tuple[str, str]]:
     """Yield the path of a weights file, and how it is called: ``weights``, or those of a place."""
-    from caffe_fcn.interop.model_folders import is_model_place
+    from caffe_fcn.interop.place_names import is_model_place
 
     if not is_model_place(weights):
         yield weights, weights

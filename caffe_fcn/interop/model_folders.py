@@ -37,8 +37,6 @@ SNAPSHOT_FOLDER = "snapshot"
 CHOSEN_FILE = "chosen.caffemodel"
 """The snapshot, in that folder, that counts in place of the newest one."""
 
-ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar", ".zip")
-
 _WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
 _SNAPSHOT = re.compile(r".+_iter_(?P<iteration>[0-9]{1,18})\.caffemodel(\.h5)?")
 _OF_DIGITS = re.compile(r"info\.json|status\.pickle|snapshot_iter_[0-9]+\.caffemodel(\.h5)?")
@@ -61,11 +59,6 @@ class ModelFolder:
     def name_place(self, text: str) -> str:
         """Return a message about the net with the place in it that the user knows, not the temporary folder."""
         return _rename(text, self.net.parent, self.place)
-
-
-def is_model_place(path: PathLike) -> bool:
-    """Whether a path is a folder, or has the name of an archive: what `open_model` takes, and is no prototxt."""
-    return Path(path).is_dir() or str(path).lower().endswith(ARCHIVE_SUFFIXES)
 
 
 @contextmanager

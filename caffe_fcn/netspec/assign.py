@@ -8,7 +8,7 @@ the message of a type that shares it with another type, such as Deconvolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.layer_types import LAYER_TYPES
 from caffe_fcn.proto import LayerParameter
+from caffe_fcn.proto.dialects.table import PRIVATE
 from caffe_fcn.proto.schema import Message
 from caffe_fcn.proto.text import message_fields
 
@@ -52,11 +53,12 @@ def is_foreign(type_name: str, name: str) -> bool:
     return name.endswith("_param") and name != LAYER_TYPES[type_name].param_name and name not in _SHARED_MESSAGES
 
 
-def _suggest_parameter(layer: LayerParameter, name: str, own_fields: Iterable[str]) -> str:
+def _suggest_parameter(layer: LayerParameter, name: str, own_fields: Mapping[str, FieldDescriptor]) -> str:
     message = LAYER_TYPES[layer.type].param_name
     general = [each for each in _LAYER_FIELDS if not each.endswith("_param")]
     known = [*own_fields, *([message] if message else []), *_SHARED_MESSAGES, *general]
-    return nearest(name, known) or f"it has {', '.join([*own_fields] or [message or 'none'])}"
+    bvlcs = [each for each, field in own_fields.items() if field.number < PRIVATE]
+    return nearest(name, known) or f"it has {', '.join(bvlcs or [message or 'none'])}"
 
 
 def _assign(target: Message, field: FieldDescriptor, value: Any, where: str) -> None:

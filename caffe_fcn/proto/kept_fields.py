@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from caffe_fcn.proto.schema import Message
@@ -43,23 +44,25 @@ def kept_values(message: Message, name: str) -> list[str]:
     return [value.strip(" \"'") for values in found for value in values.split(",") if value.strip()]
 
 
-def write_out(prototxt: str) -> str:
+def write_out(prototxt: str, is_field: Callable[[str], bool]) -> str:
     """A prototxt as protobuf writes it, with each kept field in place of the string that holds it.
 
-    >>> print(write_out('layer {\\n  kept_fields: "style {\\\\n  bold: true\\\\n}"\\n}'))
+    A string that is not a field, as ``is_field`` says, stays a string.
+
+    >>> print(write_out('layer {\\n  kept_fields: "style {\\\\n  bold: true\\\\n}"\\n}', bool))
     layer {
       style {
         bold: true
       }
     }
     """
-    return _LINE.sub(_write_field, prototxt) if NAME in prototxt else prototxt
+    from google.protobuf import text_encoding
+
+    def write_field(match: re.Match[str]) -> str:
+        text = text_encoding.CUnescape(match[2]).decode(errors="replace")
+        return textwrap.indent(text, match[1]) if is_field(text) else match[0]
+
+    return _LINE.sub(write_field, prototxt) if NAME in prototxt else prototxt
 
 
 _LINE = re.compile(rf'^( *){NAME}: "((?:[^"\\\n]|\\.)*)"$', re.MULTILINE)
-
-
-def _write_field(match: re.Match[str]) -> str:
-    from google.protobuf import text_encoding
-
-    return textwrap.indent(text_encoding.CUnescape(match[2]).decode(), match[1])

@@ -27,6 +27,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from caffe_fcn.errors import PrototxtError, nearest
 from caffe_fcn.proto.comments import add_comments
 from caffe_fcn.proto.dialects.table import PRIVATE, current_type, is_bvlcs_type, is_known, v1_type
+from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kept_fields import keep_field, kept_name, write_out
 from caffe_fcn.proto.schema import BlobProtoVector, Message
 from caffe_fcn.proto.tokens import Tokens
@@ -112,7 +113,7 @@ def to_text(message: Message, comments: Mapping[str, str] | None = None) -> str:
     """
     from google.protobuf import text_format
 
-    text = write_out(str(text_format.MessageToString(message)))
+    text = write_out(str(text_format.MessageToString(message)), _is_field)
     return add_comments(text, comments) if comments else text
 
 
@@ -138,11 +139,26 @@ _NESTING = {"{": 1, "<": 1, "[": 1, "}": -1, ">": -1, "]": -1}
 def message_fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     """The fields of a message by name."""
     if descriptor.full_name not in _FIELDS:
-        _FIELDS[descriptor.full_name] = dict(descriptor.fields_by_name.items())
+        fields = dict(descriptor.fields_by_name.items())
+        fields.pop(KEPT, None)  # which no text may set
+        _FIELDS[descriptor.full_name] = fields
     return _FIELDS[descriptor.full_name]
 
 
 _FIELDS: dict[str, dict[str, FieldDescriptor]] = {}
+
+
+def _is_field(text: str) -> bool:
+    """Whether a text is one whole field; a kept field of a binary file may be anything."""
+    try:
+        parser = _Parser(text, "", allow_unknown=True)
+        if parser.kind != "name":
+            return False
+        parser.advance()
+        parser.skip_field(0)
+        return not parser.kind
+    except PrototxtError:
+        return False
 
 
 def _is_expected(descriptor: Descriptor, name: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 from fuzz.mutations import NUMBERS, number_near
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe_fcn.proto.dialects.table import PRIVATE
+
 _RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
@@ -35,7 +37,7 @@ def change_message(random: Random, message: Any) -> None:
         return
     set_fields = [field for field, _ in target.ListFields()]
     if not set_fields or draw < 0.25:
-        _set(random, target, random.choice(target.DESCRIPTOR.fields))
+        _set(random, target, random.choice([field for field in target.DESCRIPTOR.fields if field.number < PRIVATE]))
     elif draw < 0.35:
         target.ClearField(random.choice(set_fields).name)
     else:

@@ -223,3 +223,20 @@ def test_no_fork_gives_one_number_to_two_fields_of_a_message() -> None:
         (row.message, fork, number) for row in table.fork_fields() for fork, number in row.forks.items() if number
     )
     assert [place for place, count in numbers.items() if count > 1] == []
+
+
+def test_no_text_sets_the_field_that_keeps_others() -> None:
+    with pytest.raises(PrototxtError, match="NetParameter has no field 'kept_fields'"):
+        proto.parse('kept_fields: "colour: 3"', proto.NetParameter())
+
+
+@pytest.mark.parametrize(
+    "text", ['colour: 3 layer { name: "a" }', "colour: 3 }", "colour", "", "{", "# colour: 3", "\x00: 1"]
+)
+def test_what_a_binary_net_keeps_is_written_as_a_field_or_not_at_all(text: str) -> None:
+    """A binary file of anybody may hold any text there; it must not become other fields of the net."""
+    net = proto.NetParameter(name="n", kept_fields=[text])
+    written = proto.to_text(net)
+    assert len([line for line in written.splitlines() if line.startswith("kept_fields: ")]) == 1
+    with pytest.raises(PrototxtError, match="has no field 'kept_fields'"):
+        proto.parse(written, proto.NetParameter())

@@ -237,7 +237,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path, large, suffix):
     ("arguments", "told"),
     [
         (["weights", "info", "nowhere.caffemodel"], "no such file"),
-        (["weights", "info", "."], "is not a regular file"),
+        (["weights", "info", "."], "has no deploy.prototxt"),
         (["weights", "info", "empty.caffemodel"], "is empty"),
         (["weights", "info", "net.prototxt"], "is text"),
         (["weights", "convert", "w.caffemodel", "out.txt"], "no weights format"),
