@@ -87,7 +87,7 @@ def shorten_training(solver: Path) -> None:
     proto.write(param, solver)
 
 
-@pytest.mark.parametrize("engine", ["caffe", "torch"])
+@pytest.mark.parametrize("engine", ["caffe", pytest.param("torch", marks=pytest.mark.long)])
 def test_from_photos_to_a_score(place: Path, cli: Cli, classifiers: None, engine: str) -> None:
     """Only the first command is typed, and the engine."""
     draw_photos(place / "my photos")

@@ -184,6 +184,7 @@ def test_a_resumed_training_sees_what_an_unbroken_one_sees(build: Callable[..., 
 
 
 @pytest.mark.caffe
+@pytest.mark.long
 def test_torch_goes_on_from_caffes_snapshot(build: Callable[..., Path]) -> None:
     folder = build("net", "--augment", ALL)
     write_solver(folder)
@@ -206,6 +207,7 @@ def test_a_training_with_augmentation_differs_from_one_without(build: Callable[.
     assert without.keys() == with_flips.keys() and without != with_flips
 
 
+@pytest.mark.long
 def test_processes_that_share_a_training_augment_as_one_does(build: Callable[..., Path]) -> None:
     """Two with iter_size 1 see what one sees with iter_size 2."""
     one, two = build("one", "--augment", ALL), build("two", "--augment", ALL)

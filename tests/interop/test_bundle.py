@@ -171,7 +171,9 @@ def get_program(bundle: Path) -> str:
     return (bundle / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
 
 
-@pytest.mark.parametrize("kind", ["numbers", "image", "grey", "raw", "RGB"])
+@pytest.mark.parametrize(
+    "kind", ["numbers", "image", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("grey", "raw", "RGB"))]
+)
 def test_the_program_on_the_card_runs_in_pycaffe(
     kind: str, tmp_path: Path, caffe: CaffeWorker, pycaffe: PyCaffe
 ) -> None:

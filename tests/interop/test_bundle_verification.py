@@ -45,7 +45,9 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    "options", [*list(OPTIONS)[:2], *(pytest.param(each, marks=pytest.mark.long) for each in list(OPTIONS)[2:])]
+)
 def test_what_is_delivered_computes_what_was_trained(
     options: str, engine: str, run: Path, tmp_path: Path, cli: Cli
 ) -> None:

@@ -20,7 +20,8 @@ from caffe_fcn import weights
 from caffe_fcn.description import model_json
 from caffe_fcn.engines import load
 from caffe_fcn.errors import CaffeFcnError, FileError
-from caffe_fcn.interop.model_folders import is_model_place, open_model
+from caffe_fcn.interop.model_folders import open_model
+from caffe_fcn.interop.place_names import is_model_place
 from caffe_fcn.proto import NetParameter
 
 NET = """

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["caffe", "torch"])
+@pytest.fixture(params=["caffe", pytest.param("torch", marks=pytest.mark.long)])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "caffe":
         monkeypatch.setenv("CAFFE_BIN", str(request.getfixturevalue("caffe_bin")))

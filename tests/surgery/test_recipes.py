@@ -270,8 +270,10 @@ SCORE = """
 FC = 'layer { name: "fc" type: "InnerProduct" bottom: "bn" top: "fc" inner_product_param { num_output: 5 } }'
 ENDS = [  # the classifier's last layers, options, why there are no windows
     (FC, [], "layer 'fc' (InnerProduct) takes in the whole image"),
-    (SCORE, ["--blob", "pool"], "layer 'pool' (Pooling) takes in the whole image"),
-    (SCORE, [], "blob 'score' has 5x5 places in the classifier, too"),
+    pytest.param(
+        *(SCORE, ["--blob", "pool"], "layer 'pool' (Pooling) takes in the whole image"), marks=pytest.mark.long
+    ),
+    pytest.param(*(SCORE, [], "blob 'score' has 5x5 places in the classifier, too"), marks=pytest.mark.long),
 ]
 
 

@@ -55,7 +55,7 @@ def alexnet(pycaffe, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.mark.caffe
-@pytest.mark.parametrize("size", [227, 454])
+@pytest.mark.parametrize("size", [227, pytest.param(454, marks=pytest.mark.long)])
 def test_real_caffe_runs_the_transplanted_alexnet_as_the_surgery_inside_pycaffe_does(pycaffe, alexnet, tmp_path, size):
     net = convolutional(read_net(alexnet["net"]), size)
     write(net, tmp_path / "conv.prototxt")

@@ -109,7 +109,7 @@ def test_the_readme_trains_on_two_machines(place: Path) -> None:
     assert_same_weights(place / "four_iter_4.caffemodel", place / "one_iter_4.caffemodel")
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_a_rank_that_is_killed_is_reported_and_the_others_end(
     place: Path, running: Callable[..., Running], rank: int
 ) -> None:

@@ -213,7 +213,7 @@ def iteration_of(state: str) -> int:
     return int(re.findall(r"\d+", state)[0])
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("wait", [0.0, 0.5, pytest.param(1.0, marks=pytest.mark.long)])
 def test_a_training_that_is_stopped_before_it_begins(place: Path, running: Callable[..., Running], wait: float) -> None:
     outlines.solver(place, max_iter=FOREVER)
     run = running("solver.prototxt", "--engine", "torch")
