@@ -16,6 +16,7 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WEIGHTS_SUFFIXES
 from caffe_fcn.cli.printing import print_note
+from caffe_fcn.errors import FileError
 
 if TYPE_CHECKING:
     from caffe_fcn.interop.model_folders import ModelFolder
@@ -59,6 +60,8 @@ class ModelCommand(Command):
                 ctx.params[name] = (*following, *ctx.params[name])
         for param in arguments:
             if not ctx.params[str(param.name)] and not (param.name == weights and is_model_place(ctx.params[net])):
+                if ctx.params[net] not in (None, "-") and not Path(ctx.params[net]).exists():
+                    raise FileError(ctx.params[net], "no such file or folder", "check the path")
                 raise click.MissingParameter(ctx=ctx, param=param)
         return left
 

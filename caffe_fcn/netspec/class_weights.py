@@ -54,7 +54,7 @@ def weigh_classes(net: NetDesign, balance: str, classes: int) -> tuple[float, ..
     weights = tuple(_BALANCES[balance](dataset))
     if not any(weights):
         where = f"{dataset.name} does not say" if dataset.databases is not None else "nothing says"
-        mend = "give `source` a data set that 'caffe-fcn data statistics' has measured"
+        mend = "give `source` a data set that says its classes and that 'caffe-fcn data statistics' has measured"
         raise NetError("`balance`", f"{where} how frequent the classes are", mend)
     if len(weights) != classes:
         what = f"{dataset.name} has the frequencies of {len(weights)} classes, and the net has {classes}"

@@ -108,6 +108,8 @@ def _read(
     recognized: list[str] | None = None,
 ) -> Message:
     """A message of whichever of ``kinds`` the content is."""
+    if dialect:
+        _require_dialect(dialect)
     source = "<stdin>" if str(path) == "-" else str(path)
     with files.naming_errors(source), _open(path) as file:
         head = file.read(_HEAD)
@@ -244,16 +246,21 @@ def _parse_binary(
     return message
 
 
+def _require_dialect(dialect: str) -> None:
+    """Raise `PrototxtError` for the name of a fork that does not exist."""
+    from caffe_fcn.proto.dialects.table import ALIASES, FORKS
+
+    if dialect not in {*FORKS, *ALIASES, "bvlc"}:
+        mend = nearest(dialect, [*FORKS, *ALIASES]) or f"one of {', '.join(FORKS)}"
+        raise PrototxtError("`dialect`", f"no fork of Caffe is known as {dialect!r}", mend)
+
+
 def _translate(net: bytes, source: str, dialect: str, recognized: list[str]) -> bytes:
     """A serialized net in our numbers: of the fork ``dialect``, or of that which it can only come from."""
     # a text does without these
     from caffe_fcn.proto.dialects.numbering import to_ours
     from caffe_fcn.proto.dialects.recognition import recognize
-    from caffe_fcn.proto.dialects.table import ALIASES, FORKS
 
-    if dialect and dialect not in {*FORKS, *ALIASES, "bvlc"}:
-        mend = nearest(dialect, [*FORKS, *ALIASES]) or f"one of {', '.join(FORKS)}"
-        raise PrototxtError(source, f"no fork of Caffe is known as {dialect!r}", mend)
     if dialect == "bvlc":
         return net
     forks, agree = ((dialect,), True) if dialect else recognize(net, NetParameter.DESCRIPTOR)

@@ -141,6 +141,7 @@ def test_options_overrule_what_a_bundle_says(cli: Cli, folder: Path, data: Path,
 
 
 BAD = {
+    "a typo": (["infer", "bundel", "photos/0.png", "-o", "out"], "bundel: no such file or folder"),
     "no image": (["infer", "bundle.zip", "-o", "out"], "Missing argument 'IMAGE...'"),
     "no W": (["infer", "net folder/deploy.prototxt", "-o", "out"], "Missing argument 'W'"),
     "W after a folder": (

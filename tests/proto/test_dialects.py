@@ -240,3 +240,11 @@ def test_what_a_binary_net_keeps_is_written_as_a_field_or_not_at_all(text: str) 
     assert len([line for line in written.splitlines() if line.startswith("kept_fields: ")]) == 1
     with pytest.raises(PrototxtError, match="has no field 'kept_fields'"):
         proto.parse(written, proto.NetParameter())
+
+
+@pytest.mark.parametrize("content", [b'name: "a text"', proto.NetParameter(name="binary").SerializeToString()])
+def test_a_fork_that_does_not_exist_is_refused_for_any_net(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "net"
+    path.write_bytes(content)
+    with pytest.raises(PrototxtError, match="no fork of Caffe is known as 'segnett' \\(did you mean segnet"):
+        proto.read_net(path, dialect="segnett")
