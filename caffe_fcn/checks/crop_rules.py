@@ -55,14 +55,14 @@ def find_wrong_axes(form: Form) -> Iterator[Problem]:
 
 def find_misaligned_crops(form: Form) -> Iterator[Problem]:
     """Crops whose two bottoms have different strides, or between which two paths disagree."""
-    error = form.misaligned
+    error = form.alignment_error
     if error and not _has_offset(form, error):
         yield _report_error(form, error)
 
 
 def find_crops_without_offset(form: Form) -> Iterator[Problem]:
     """Crops that would have to begin between two pixels, or before the first one."""
-    error = form.misaligned
+    error = form.alignment_error
     if error and _has_offset(form, error):
         yield _report_error(form, error)
 

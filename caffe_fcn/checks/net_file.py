@@ -189,7 +189,7 @@ class Form:
         return self._alignment[0]
 
     @property
-    def misaligned(self) -> OffsetError | None:
+    def alignment_error(self) -> OffsetError | None:
         """Why a Crop cannot be aligned, where one cannot."""
         return self._alignment[1]
 

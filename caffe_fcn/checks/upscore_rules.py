@@ -53,7 +53,7 @@ def _upscores(form: Form) -> Iterator[Node]:
 _FILLED = "num_output: 5 group: 5 kernel_size: 5 stride: 2 bias_term: false"
 
 
-def _trained(param: str, more: str = "param { lr_mult: 0 }") -> dict[str, str]:
+def _make_trained_net(param: str, more: str = "param { lr_mult: 0 }") -> dict[str, str]:
     layers = image() + label() + SCORE + upscore(param, more=more) + crop("axis: 2 offset: 6") + loss("cropped")
     return {"train.prototxt": layers}
 
@@ -69,7 +69,7 @@ RULES = (
         "the best-known way to fail with an FCN. The reference's nets are so, because their surgery writes the "
         "interpolation into the weights; a training that starts without such weights learns nothing.",
         find_zero_upscores,
-        Example(_trained(f"{_FILLED} {HERE}"), "", 'weight_filler { type: "bilinear" }'),
+        Example(_make_trained_net(f"{_FILLED} {HERE}"), "", 'weight_filler { type: "bilinear" }'),
     ),
     Rule(
         "FCN112",
@@ -78,7 +78,7 @@ RULES = (
         "a Deconvolution is filled at random and does not learn",
         "An upscore interpolates, or learns to. One that starts at random with lr_mult 0 scatters the scores for ever.",
         on_forms(find_random_upscores, lambda form: form.trains),
-        Example(_trained(f'{_FILLED} weight_filler {{ type: "{HERE}" }}'), "gaussian", "bilinear"),
+        Example(_make_trained_net(f'{_FILLED} weight_filler {{ type: "{HERE}" }}'), "gaussian", "bilinear"),
     ),
     Rule(
         "FCN113",
@@ -90,7 +90,7 @@ RULES = (
         "groups as classes keep them apart.",
         on_forms(find_mixing_upscores, lambda form: form.trains or form.has_loss),
         Example(
-            _trained(f'num_output: 5 {HERE} kernel_size: 5 stride: 2 weight_filler {{ type: "bilinear" }}'),
+            _make_trained_net(f'num_output: 5 {HERE} kernel_size: 5 stride: 2 weight_filler {{ type: "bilinear" }}'),
             "",
             "group: 5",
         ),

@@ -143,7 +143,7 @@ class TrainingOptions:
     optimizer: str | None = None
 
     @property
-    def given(self) -> bool:
+    def has_any(self) -> bool:
         """Whether anything is asked for."""
         return any(value is not None for value in astuple(self))
 

@@ -31,7 +31,7 @@ def make_settings(plan: BuildPlan) -> Settings:
     usual = plan.variant.solver
     origin = usual.origin.format(plan.net.name)
     settings = {name: Setting(value, origin) for name, value in usual.fields.items()}
-    if plan.net.dataset.databases is not None or plan.options.given:
+    if plan.net.dataset.databases is not None or plan.options.has_any:
         settings = _fit_update(plan, settings)
         settings |= _fit_tests(plan)
         settings |= _fit_length(plan, settings)

@@ -16,7 +16,7 @@ _FOUR = 4  # numbers of a box
 _FOUND = 7  # of a detection: image, class, score, box
 
 
-def _pooled(param_name: str) -> Any:
+def _pool_regions(param_name: str) -> Any:
     """Each region of the second bottom, pooled to pooled_h x pooled_w (Fast R-CNN's roi_pooling_layer.cpp)."""
 
     def rule(site: Site) -> list[Shape]:
@@ -132,9 +132,9 @@ TYPES: dict[str, LayerType] = {
     "PriorBox": _output(_prior_tops, "prior_box_param", bottoms=(2, 2), fork="ssd"),
     "PriorBoxClustered": _output(_clustered_tops, "prior_box_param", bottoms=(2, 2), fork="open_model_zoo"),
     "Proposal": _output(_proposals, bottoms=(2, 4), makes=(1, 2), fork="faster-rcnn"),
-    "ROIAlign": _region(_pooled("roi_align_param"), fork="ncnn"),
-    "ROIPooling": _region(_pooled("roi_pooling_param"), fork="faster-rcnn"),
-    "ROIWarping": _region(_pooled("roi_warping_param"), fork="MNC"),
+    "ROIAlign": _region(_pool_regions("roi_align_param"), fork="ncnn"),
+    "ROIPooling": _region(_pool_regions("roi_pooling_param"), fork="faster-rcnn"),
+    "ROIWarping": _region(_pool_regions("roi_warping_param"), fork="MNC"),
     "RegionLoss": _loss(_losses, fork="yolov2"),
     "YoloDetectionOutput": _output(_detections, fork="mobilenet-yolo"),
     "YoloSeg": _loss(_losses, fork="mobilenet-yolo"),
