@@ -79,7 +79,7 @@ class StepCommands:
     @make_words.register
     def _(self, step: TrainNet) -> tuple[list[object], object]:
         newest = step.find_snapshot()
-        start = ["--snapshot", newest.state] if newest and newest.weights != step.trained else ["--weights", step.start]
+        start = ["--snapshot", newest.state] if newest and newest.weights != step.weights else ["--weights", step.start]
         return [*_start("train"), step.solver, *start, "--keep", KEEP, *_list(_device_options(step.device))], None
 
     @make_words.register

@@ -181,9 +181,9 @@ class _Journey:
         self.perform(CheckRun(run, data, records=not built, keep=defaults.KEEP))
         training = TrainNet(run, data, device, defaults.KEEP)
         self.perform(training)
-        scoring = EvaluateNet(run, training.trained, data, find_splits(data)[1], device)
+        scoring = EvaluateNet(run, training.weights, data, find_splits(data)[1], device)
         self.perform(scoring)
-        bundle = WriteBundle(run, training.trained)
+        bundle = WriteBundle(run, training.weights)
         self.perform(bundle)
         return Fit(run, json.loads(files.read_bytes(scoring.output)), bundle.output)
 

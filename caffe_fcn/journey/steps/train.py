@@ -63,7 +63,7 @@ class TrainNet(Step):
         return self.folder / read_solver(self.solver).snapshot_prefix
 
     @property
-    def trained(self) -> Path:
+    def weights(self) -> Path:
         """The weights at the end of the training."""
         return self.prefix.with_name(f"{self.prefix.name}_iter_{read_solver(self.solver).max_iter}.caffemodel")
 
@@ -86,7 +86,7 @@ class TrainNet(Step):
         }
 
     def list_outputs(self) -> list[Path]:
-        return [self.trained]
+        return [self.weights]
 
     def can_resume(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
         return {**before, ITERATIONS: ""} == {**now, ITERATIONS: ""}
@@ -130,8 +130,8 @@ class TrainNet(Step):
         if training.interrupted:
             raise KeyboardInterrupt
         self._draw_losses(training.log)
-        if not self.trained.is_file():
-            raise EngineError(self.solver, f"the training ended without {self.trained.name}", f"see {training.log}")
+        if not self.weights.is_file():
+            raise EngineError(self.solver, f"the training ended without {self.weights.name}", f"see {training.log}")
 
     def _draw_losses(self, log: Path) -> None:
         history = read_log(log)
