@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from caffe_fcn.checks.rule import Finding, Level
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.checks.table import choose_rules
+from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
 
 
@@ -48,6 +49,17 @@ def run(
             for problem in rule.check(subject)
         ]
     return list(dict.fromkeys(found))
+
+
+def raise_first_error(findings: Sequence[Finding]) -> None:
+    """Raise `CaffeFcnError` for the first of the errors among the findings, if there are any."""
+    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    if errors:
+        others = sorted({f"{finding.code} {finding.rule.name}" for finding in errors[1:]})
+        more = f"; and {len(errors) - 1} more errors: {', '.join(others)}" if others else ""
+        first = errors[0]
+        mend = "; ".join(filter(None, (first.mend, "`no_check` trains nevertheless")))
+        raise CaffeFcnError(first.place, f"{first.code} {first.what}{more}", mend)
 
 
 def has_errors(findings: Sequence[Finding]) -> bool:

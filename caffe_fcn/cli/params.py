@@ -171,6 +171,9 @@ shape_option = click.option(
     help="The shape of a blob that only code or data know, such as what a Python layer makes; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+no_check_option = click.option(
+    "--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check)."
+)
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from caffe_fcn import checks, proto
-from caffe_fcn.checks import Finding, Level
-from caffe_fcn.errors import CaffeFcnError, FileError
+from caffe_fcn.checks import Level
+from caffe_fcn.errors import FileError
 from caffe_fcn.journey.fingerprints import FileHashes
-from caffe_fcn.journey.step import Observer, Step
+from caffe_fcn.journey.step import Observer
 from caffe_fcn.journey.steps.data import find_splits, fingerprint_dataset
-from caffe_fcn.journey.steps.net import DEPLOY_FILE, SOLVER_FILE
-from caffe_fcn.journey.steps.weights import START_FILE
+from caffe_fcn.journey.steps.net import DEPLOY_FILE
+from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.proto import read_solver
 from caffe_fcn.surgery.donors import infer_shapes
 
@@ -35,7 +35,7 @@ _SINGLE = 4  # bytes
 
 
 @dataclass(frozen=True)
-class CheckRun(Step):
+class CheckRun(RunStep):
     """Check the run in ``folder`` on ``data``; ``keep`` snapshots will be on the disk, and for a moment two more.
 
     With ``records`` all records of the data set are decoded: those of a data set that was not built on this way.
@@ -43,8 +43,6 @@ class CheckRun(Step):
 
     name: ClassVar[str] = "check"
 
-    folder: Path
-    data: Path
     records: bool
     keep: int
 
@@ -52,16 +50,6 @@ class CheckRun(Step):
     def net(self) -> Path:
         """The deploy net."""
         return self.folder / DEPLOY_FILE
-
-    @property
-    def solver(self) -> Path:
-        """The solver, by which the other nets are found."""
-        return self.folder / SOLVER_FILE
-
-    @property
-    def start(self) -> Path:
-        """The weights that the training starts from."""
-        return self.folder / START_FILE
 
     def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
         return {
@@ -82,11 +70,7 @@ class CheckRun(Step):
         found = checks.run(
             *(self.net, self.start, self.data, self.solver), ignore=IGNORED, thorough=self.records, workers=workers
         )
-        errors = [finding for finding in found if finding.level is Level.ERROR]
-        if errors:
-            first = errors[0]
-            more = f"; and {len(errors) - 1} more errors: {', '.join(_name(errors[1:]))}" if errors[1:] else ""
-            raise CaffeFcnError(first.place, f"{first.code}, {first.what}{more}", first.mend)
+        checks.raise_first_error(found)
         for finding in found:
             if finding.level is Level.WARNING:
                 observer.note(f"{finding.place}: {finding.code}, {finding.what} ({finding.mend})")
@@ -100,7 +84,3 @@ class CheckRun(Step):
         if need > free:
             what = f"has {free / 1e6:.1f} MB free, and the snapshots take {need / 1e6:.1f} MB"
             raise FileError(self.folder, what, "free some space, or name another `output`")
-
-
-def _name(findings: list[Finding]) -> list[str]:
-    return sorted({f"{finding.code} {finding.rule.name}" for finding in findings})
