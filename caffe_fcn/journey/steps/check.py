@@ -5,7 +5,6 @@ An error ends the journey, a warning is a note.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import ClassVar
 
 from caffe_fcn import checks, proto
 from caffe_fcn.checks import Level
+from caffe_fcn.checks.memory import state_bytes
 from caffe_fcn.errors import FileError
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer
@@ -27,11 +27,6 @@ from caffe_fcn.surgery.donors import infer_shapes
 IGNORED = ("FCN209", "FCN304", "FCN314", "FCN316")
 """Rules that do not apply: the score layers of a start are zero, few snapshots stay on the disk, a training needs no
 seed, and it takes a GPU where there is one."""
-
-_HISTORIES = {"Adam": 2, "AdaDelta": 2}
-"""Arrays in the solver state for each parameter, by the type of the solver; one for all others."""
-
-_SINGLE = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -78,8 +73,8 @@ class CheckRun(RunStep):
 
     def _check_space(self) -> None:
         shapes = infer_shapes(proto.read_net(self.net), None, None, self.net)
-        count = sum(math.prod(shape) for params in shapes.params.values() for shape in params)
-        need = (self.keep + 2) * _SINGLE * count * (1 + _HISTORIES.get(read_solver(self.solver).type, 1))
+        solver = read_solver(self.solver)
+        need = (self.keep + 2) * (shapes.parameter_bytes + state_bytes(shapes, solver))
         free = shutil.disk_usage(self.folder).free
         if need > free:
             what = f"has {free / 1e6:.1f} MB free, and the snapshots take {need / 1e6:.1f} MB"
