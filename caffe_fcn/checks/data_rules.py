@@ -302,7 +302,8 @@ RULES = (
         "Labels go from 0 to num_output - 1; the one of the loss's ignore_label is left out. Caffe does "
         "not look whether a label is one of them, and reads and writes beyond the scores: a label that is a little too "
         "large trains on whatever lies there, without a word; a larger one, such as 255, ends in a segmentation fault "
-        "or a bus error on a processor, and in nonsense or CUBLAS_STATUS_MAPPING_ERROR on a GPU. Often an ignore_label: 255 is missing, or labels count from 1.",
+        "or a bus error on a processor, and in nonsense or CUBLAS_STATUS_MAPPING_ERROR on a GPU. Often an "
+        "ignore_label: 255 is missing, or labels count from 1.",
         find_labels_outside,
         Example(
             {

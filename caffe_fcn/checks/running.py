@@ -26,6 +26,7 @@ def run(
     workers: int = 1,
     free_space: float | None = None,
     has_gpu: bool | None = None,
+    target: str | None = None,
 ) -> list[Finding]:
     """What the rules find in a net (a path), its weights, its data set (a folder) and its solver, whichever are given.
 
@@ -38,11 +39,13 @@ def run(
     or names of rules. ``phase`` says what the net is for, where neither its layers nor its name do. With ``thorough``
     all records are decoded and all weights are read, with ``workers`` threads; with ``cheap`` only the rules run that
     look at headers. ``gpu_memory`` (of the GPU) and ``free_space`` (of the disk) are in bytes; they and ``has_gpu`` are
-    those of this machine where they are not given.
+    those of this machine where they are not given. ``target`` is a program or device that is to take the net
+    (see `caffe_fcn.interop.targets`).
     Raises `CaffeFcnError` types for files that cannot be read and codes that do not exist.
     """
     rules = choose_rules(select, ignore, cheap)
-    with Subject(net, weights, data, solver, phase, thorough, gpu_memory, workers, free_space, has_gpu) as subject:
+    settings = (phase, thorough, gpu_memory, workers, free_space, has_gpu, target)
+    with Subject(net, weights, data, solver, *settings) as subject:
         found = [
             Finding(rule, problem.place, problem.what, problem.mend, problem.edits)
             for rule in rules

@@ -14,7 +14,7 @@ then a 1x1 Convolution of stride q, which takes every q-th value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -65,20 +65,24 @@ class Converted:
     def write_weights(self, source: PathLike, target: PathLike) -> None:
         """Write the weights of the net before, in the form of this net. Raises `WeightsError`."""
         with open_weights(source) as weights:
-            had = {layer.name: layer.tensors for layer in weights.layers}
-            layers = []
-            for name, form in self._forms:
-                tensors = had.get(name, ())
-                made = [tensors]
-                if form.parameters is not None and (tensors or _needs_none(form)):
-                    arrays = form.parameters([tensor.load() for tensor in tensors])
-                    made = [tuple(map(from_array, each)) for each in arrays]
-                made += [()] * (len(form.layers) - len(made))
-                layers += [
-                    Layer(layer.name, own, layer.type, layer.SerializeToString())
-                    for layer, own in zip(form.layers, made, strict=True)
-                ]
-            save_weights(target, layers, with_layers(self.net, []).SerializeToString())
+            save_weights(target, self.convert(weights.layers), with_layers(self.net, []).SerializeToString())
+
+    def convert(self, before: Iterable[Layer]) -> list[Layer]:
+        """The layers of this net with parameters, out of those of the net before. Raises `WeightsError`."""
+        had = {layer.name: layer.tensors for layer in before}
+        layers = []
+        for name, form in self._forms:
+            tensors = had.get(name, ())
+            made = [tensors]
+            if form.parameters is not None and (tensors or _needs_none(form)):
+                arrays = form.parameters([tensor.load() for tensor in tensors])
+                made = [tuple(map(from_array, each)) for each in arrays]
+            made += [()] * (len(form.layers) - len(made))
+            layers += [
+                Layer(layer.name, own, layer.type, layer.SerializeToString())
+                for layer, own in zip(form.layers, made, strict=True)
+            ]
+        return layers
 
 
 def _needs_none(form: Form) -> bool:
@@ -428,6 +432,8 @@ _RULES: dict[str, Callable[[LayerParameter, _Places], Form]] = {
     "ReLU6": _relu6,
     "Upsample": _upsample,
 }
+CONVERTED_TYPES = frozenset(_RULES)
+"""The layer types that may become others; `to_bvlc` says whether a layer does."""
 
 
 # Fields
