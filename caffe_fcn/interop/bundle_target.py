@@ -82,19 +82,18 @@ def _find_types(net: DeliveredNet, types: Sequence[str]) -> list[Node]:
 
 
 def _convert_forks(net: DeliveredNet, target: Target) -> None:
-    """Give the whole net BVLC's types where a type of a fork's is not taken."""
-    if target.custom or all(is_taken(target, node) for node in infer(net.net).graph.nodes):
+    """Write the layers of types that are not taken in BVLC's types, where these compute the same."""
+    lacking = {node.type for node in infer(net.net).graph.nodes if not is_taken(target, node)} & CONVERTED_TYPES
+    if target.custom or not lacking:
         return
     try:
-        converted = to_bvlc(net.net)
+        converted = to_bvlc(net.net, types=lacking)
     except NetError as error:
-        net.notes.append(f"cannot be written in BVLC's layers: {error}")
+        net.notes.append(f"cannot be written in layers of BVLC's Caffe: {error}")
         return
-    if [layer.type for layer in converted.net.layer] == [layer.type for layer in net.net.layer]:
-        return
+    names = ", ".join(f"'{layer.name}'" for layer in net.net.layer if layer.type in lacking)
     net.replace(converted.net, {layer.name: layer.tensors for layer in converted.convert(net.layers)})
-    net.notes += converted.notes
-    net.notes.append("the layers of forks are BVLC's layers that compute the same")
+    net.notes += [*converted.notes, f"layers of BVLC's Caffe compute what {names} did"]
 
 
 def _set_global_statistics(net: DeliveredNet, target: Target) -> None:

@@ -14,7 +14,7 @@ then a 1x1 Convolution of stride q, which takes every q-th value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -89,8 +89,10 @@ def _needs_none(form: Form) -> bool:
     return form.layers[0].type == "Deconvolution"
 
 
-def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted:
+def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None, types: Container[str] | None = None) -> Converted:
     """Convert ``net``, all its phases; ``size`` is the image's, where the net does not say it.
+
+    With ``types``, only the layers of these types are converted, and all others stay.
 
     Raises `NetError` that names the first layer, type and field that BVLC's Caffe cannot express, and how many more.
     """
@@ -99,6 +101,10 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
     refused: list[NetError] = []
     used = {layer.name for layer in net.layer}
     for layer in net.layer:
+        if types is not None and layer.type not in types:
+            result.net.layer.append(layer)
+            result._forms.append((layer.name, Form([layer])))
+            continue
         try:
             form = _convert(layer, places)
             for made in form.layers:
@@ -113,7 +119,7 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
         result.net.layer.extend(form.layers)
         result._forms.append((layer.name, form))
     try:
-        result.notes += _drop_harmless(result.net, "net")
+        result.notes += _drop_harmless(result.net, "net") if types is None else []
     except NetError as error:
         refused.append(error)
     if refused:

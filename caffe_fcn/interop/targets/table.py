@@ -144,8 +144,8 @@ def find_target(name: str) -> Target:
     known = {each.name: each for each in list_targets()}
     if name.lower() not in known:
         guess = nearest(name.lower(), known)
-        mend = f"{guess}; " if guess else ""
-        raise CaffeFcnError(f"`target` {name}", "is not known", f"{mend}the targets are {', '.join(known)}")
+        mend = " ".join(filter(None, (guess, f"there are {', '.join(known)}")))
+        raise CaffeFcnError(f"`target` {name}", "is not known", mend)
     return known[name.lower()]
 
 
