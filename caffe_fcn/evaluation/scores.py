@@ -59,7 +59,7 @@ class ConfusionMatrix:
         known = label[counted].astype(np.int64)
         if known.size and known.max() >= classes:
             mend = f"`ignore` {known.max()} passes over it"
-            raise DatasetError(where, f"label {known.max()} is none of the net's classes 0 to {classes - 1}", mend)
+            raise DatasetError(where, f"label {known.max()} is none of the classes 0 to {classes - 1}", mend)
         pairs = known * classes + prediction[counted]
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 

@@ -1,6 +1,6 @@
 """Several processes that share the images: on this machine, or those that torchrun started.
 
-    for message in run_shares(count_share, task, nproc=2, total=500, progress=None): ...
+    first, second = run_shares(count_share, task, nproc=2, total=500)
 
 Image number i belongs to process i mod N. On this machine each process is ``python -m caffe_fcn.evaluation.worker``,
 which gets its task as JSON and answers in lines of JSON; under torchrun each process does its own share and the results
@@ -14,11 +14,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any
 
 from caffe_fcn.engines.processes import find_python_path, started_by_torchrun
 from caffe_fcn.errors import CaffeFcnError, EngineError
@@ -28,7 +29,8 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WORKER = "caffe_fcn.evaluation.worker"
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """The images of process number ``rank`` of ``count``."""
 
     rank: int
@@ -50,13 +52,15 @@ ShareTask = Callable[[Mapping[str, Any], Share, Any], Any]
 """A function of a task (JSON), a share, and a callback for what is to be reported; it returns JSON."""
 
 
-class Group(Protocol):
-    """The processes that torchrun started, as one of them sees it."""
+@dataclass(frozen=True)
+class Group:
+    """The processes that torchrun started, as one of them sees it.
+
+    ``gather`` returns what all processes gave it, by their numbers; all must call it.
+    """
 
     share: Share
-
-    def gather(self, content: Any) -> list[Any]:
-        """Return what all processes gave, by their numbers; all must call this."""
+    gather: Callable[[Any], list[Any]]
 
 
 def find_count(nproc: int | None) -> int:
@@ -66,18 +70,18 @@ def find_count(nproc: int | None) -> int:
     return int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else nproc or 1
 
 
+def find_rank() -> int:
+    """Return the number of this process among those that torchrun started; 0 where it started none."""
+    return int(os.environ["RANK"]) if started_by_torchrun() else 0
+
+
 @contextmanager
 def join_torchrun() -> Iterator[Group]:
     """Connect to the other processes that torchrun started; raises `EngineError` where one is gone."""
     from caffe_fcn.engines.torch.training.distributed import exchange_results
 
     with exchange_results() as (rank, count, gather):
-        yield _TorchrunGroup(Share(rank, count), gather)
-
-
-class _TorchrunGroup(NamedTuple):
-    share: Share
-    gather: Callable[[Any], list[Any]]
+        yield Group(Share(rank, count), gather)
 
 
 def run_shares(
@@ -110,15 +114,18 @@ def follow_shares(function: ShareTask, task: Mapping[str, Any], nproc: int) -> I
         processes = [stack.enter_context(_start_worker(function, task, Share(rank, nproc))) for rank in range(nproc)]
         for rank, (process, _) in enumerate(processes):
             Thread(target=_listen, args=(rank, process.stdout, said), daemon=True).start()
-        running = nproc
+        running = {*range(nproc)}
         while running:
             rank, line = said.get()
             if not line:
-                raise _explain_death(rank, *processes[rank])
+                if rank in running:
+                    raise _explain_death(rank, *processes[rank])
+                continue
             message = json.loads(line)
             if message["kind"] == "error":
                 raise CaffeFcnError(*message["content"])
-            running -= message["kind"] == "result"
+            if message["kind"] == "result":
+                running.remove(rank)
             yield rank, message["kind"], message["content"]
 
 
@@ -136,7 +143,7 @@ def _start_worker(
     name = f"{function.__module__}:{function.__name__}"
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER, name, *map(str, share)],
+            [sys.executable, "-m", _WORKER, name, str(share.rank), str(share.count)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -180,8 +187,3 @@ def import_task(name: str) -> ShareTask:
     module, _, function = name.partition(":")
     found: ShareTask = getattr(import_module(module), function)
     return found
-
-
-__all__: Sequence[str] = (
-    "ALONE", "Group", "Share", "find_count", "follow_shares", "import_task", "join_torchrun", "run_shares",
-)  # fmt: skip

@@ -68,7 +68,7 @@ def test_the_measures_are_their_definitions(case: tuple[int, list[np.ndarray], l
 
 
 def test_a_label_that_the_net_does_not_have_is_refused_with_its_place() -> None:
-    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the net's classes 0 to 2 \(`ignore` 7"):
+    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the classes 0 to 2 \(`ignore` 7"):
         ConfusionMatrix(3).add(np.array([[0, 7]], np.uint8), np.zeros((1, 2), int), IGNORED, "image 3")
 
 
