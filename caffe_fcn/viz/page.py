@@ -6,12 +6,12 @@ as data (JSON in a script element of type application/json), and into the docume
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from caffe_fcn.pages import skeleton
+from caffe_fcn.pages.skeleton import embed_json, read_fragment
 from caffe_fcn.viz.layered import Point, layout
 from caffe_fcn.viz.topology import ROLES, Box, Topology
 
@@ -44,13 +44,8 @@ def render_page(picture: Topology) -> str:
         ],
         "longest": _LONGEST,
     }
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    return template.replace("{{data}}", _embed_json(document))
-
-
-def _embed_json(document: Any) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    fragment = read_fragment(Path(__file__).with_name("page.html"))
+    return skeleton.render_page(picture.name or "Net", fragment, data=embed_json(document))
 
 
 def _measure(box: Box) -> tuple[float, float]:

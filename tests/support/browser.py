@@ -87,9 +87,16 @@ class Browser:
         self._ask("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self._ask("Input.dispatchKeyEvent", type="keyUp", key=key)
 
-    def screenshot(self, target: Path) -> None:
-        """The page as a PNG."""
-        target.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
+    def view(self, width: int, height: int, dark: bool = False) -> None:
+        """Show pages in a window of this size, to someone who prefers light or dark."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self, target: Path, whole: bool = False) -> None:
+        """The page as a PNG: what the window shows, or the whole page."""
+        answer = self._ask("Page.captureScreenshot", captureBeyondViewport=whole, **self._clip(whole))
+        target.write_bytes(base64.b64decode(answer["data"]))
 
     def close(self) -> None:
         """End the browser."""
@@ -97,6 +104,12 @@ class Browser:
         self._process.wait()
         self._out.close()
         self._in.close()
+
+    def _clip(self, whole: bool) -> dict[str, Any]:
+        if not whole:
+            return {}
+        size = self._ask("Page.getLayoutMetrics")["cssContentSize"]
+        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
 
     def _mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
@@ -126,4 +139,6 @@ class Browser:
             self.errors.append(params["exceptionDetails"]["text"])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(params["entry"]["text"])
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.errors.append(str(params["args"]))
         return message
