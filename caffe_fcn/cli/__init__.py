@@ -32,6 +32,7 @@ _COMMANDS = {
     "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
     "log": ("log", "log", "Show and plot the figures of trainings, from the logs of any Caffe."),
+    "look": ("look", "look", "Look into a net: filters, activations, statistics, as a page."),
     "models": ("models", "models", "Published weights by name: list, download, add."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),

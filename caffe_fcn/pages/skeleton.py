@@ -36,6 +36,16 @@ def read_fragment(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def read_document_style() -> str:
+    """Return the style of pages that are read from top to bottom: headings, cards, tables, histograms."""
+    return read_fragment(_FOLDER / "document.css")
+
+
+def encode_picture(png: bytes) -> str:
+    """Return a PNG as the address of a picture within a page."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
 def embed_json(document: Any) -> str:
     """Return JSON that cannot end the script element that it stands in."""
     return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
