@@ -36,6 +36,7 @@ _COMMANDS = {
     "models": ("models", "models", "Published weights by name: list, download, add."),
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),
+    "report": ("report", "report", "Report on a run: scores, curves, predictions, settings, as one page."),
     "surgery": ("surgery", "surgery", "Move the weights of a classifier into an FCN."),
     "train": ("train", "train", "Train a net with real Caffe or with torch."),
     "weights": ("weights", "weights", "Show, compare and convert weights files."),
