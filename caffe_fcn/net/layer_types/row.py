@@ -75,7 +75,10 @@ Role: TypeAlias = Literal[
 
 
 class Filler(NamedTuple):
-    """The field that names a parameter's filler, and the constant that Caffe fills in where the field is not set."""
+    """The field that names a parameter's filler, and the constant that Caffe fills in where the field is not set.
+
+    A parameter without such a field, as a statistic is, has the field "".
+    """
 
     field: str
     default: float = 0.0

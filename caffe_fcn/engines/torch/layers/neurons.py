@@ -127,6 +127,15 @@ class ReLU(_Neuron):
         return self.forward(bottoms) if self.param.negative_slope else [F.relu_(bottoms[0])]
 
 
+@layer("ReLU6")
+class ReLU6(_Neuron):
+    """x, but at most 6; below zero, negative_slope * x (src/caffe/layers/relu6_layer.cpp of eric612/MobileNet-YOLO)."""
+
+    def apply(self, x: Tensor) -> Tensor:
+        slope = self.param.negative_slope
+        return F.leaky_relu(x, slope).clamp(max=6) if slope else F.relu6(x)
+
+
 @layer("Sigmoid")
 class Sigmoid(_Neuron):
     """1 / (1 + e^-x)"""
