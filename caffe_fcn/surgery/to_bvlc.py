@@ -220,6 +220,8 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
     """A factor and a shift behind statistics: those that it keeps, or the batch's, or none; see `bn_kind`."""
     import numpy as np
 
+    if len(layer.top) > 1:
+        raise NetError(f"layer '{layer.name}' (BN)", "makes the batch's statistics, as no layer of BVLC's does", _MEND)
     param = copy_message(layer.bn_param)
     kind = bn_kind(layer)
     segnets = kind == "segnet"

@@ -270,6 +270,11 @@ def bn_eps(layer: LayerParameter) -> float:
 _SEGNETS_EPS = 1e-9  # bn_layer.cpp of SegNet
 
 
+def _is_idle(layer: LayerParameter) -> bool:
+    """A Dropout is idle unless forks' fields let it draw in the TEST phase, or scale there instead of in training."""
+    return layer.dropout_param.scale_train and not layer.dropout_param.sample_weights_test
+
+
 def _normalize_tops(site: Site) -> list[Shape]:
     """The bottom's shape; a second top, of NormFace's kind, has the norms."""
     shape = site.shapes[0]
@@ -336,7 +341,7 @@ TYPES: dict[str, LayerType] = {
     "DataRandTransform": LayerType(same, fork="opencl"),
     "DenseCRF": LayerType(same, bottoms=(2, 3), follows=1, fork="deeplab"),
     "Dropout": _activation(
-        same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
+        same, "dropout_param", idle_in_test=_is_idle, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
     "ELU": _activation(same, "elu_param", gradient_reads_top=True),
     "Eltwise": LayerType(
@@ -398,7 +403,7 @@ TYPES: dict[str, LayerType] = {
         simplify=_simplify_scale,
     ),
     "SeLu": _activation(same, fork="caffe-model"),
-    "SeLuDropout": _activation(same, idle_in_test=True, fork="caffe-windows"),
+    "SeLuDropout": _activation(same, idle_in_test=lambda layer: True, fork="caffe-windows"),
     "ShuffleChannel": LayerType(_shuffle_tops, "shuffle_channel_param", fork="ShuffleNet"),
     "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
     "SoftTruncation": _activation(same, fork="caffe-windows"),

@@ -7,12 +7,18 @@ OpenCV 4, which reads some of the types from a prototxt. docs/forks.md lists whi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import pytest
-from fork_judges import CASES, Case, judge
+from fork_judges import CASES, FORWARD, Case, assert_near, judge
 from prototxts import input_layer, layer
+from torch_judge import parse_net
+
+from caffe_fcn.engines.torch import Net
+from caffe_fcn.errors import CaffeFcnError, NetError
 
 pytestmark = pytest.mark.numerics
 
@@ -463,6 +469,32 @@ def seg_accuracy(random: Random) -> Case:
     return Case(text, inputs, formula, fixed=["b"])
 
 
+def softmax_loss_of_weighted_classes(random: Random) -> Case:
+    """Forward_cpu of softmax_loss_layer.cpp of alexgkendall/caffe-segnet: the weights do not count in the divisor."""
+    classes = int(random.integers(2, 5))
+    x = 3 * random.normal(size=(2, classes, 3, 2))
+    labels = random.choice([*range(classes), 11], (2, 1, 3, 2)).astype(float)
+    weights = random.choice([0.0, 0.5, 1.5, 4.0], classes)
+    normalizes = bool(random.random() < 0.5)
+    inputs = {"a": x, "b": labels}
+
+    def formula(given: Blobs, params: Sequence[Array]) -> Blobs:
+        loss, count = 0.0, 0
+        for n, row, column in np.ndindex(2, 3, 2):
+            label = int(labels[n, 0, row, column])
+            if label != 11:
+                scores = given["a"][n, :, row, column]
+                chance = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+                loss -= weights[label] * np.log(chance[label])
+                count += 1
+        return {"loss": np.array(loss / max(count if normalizes else 2, 1))}
+
+    listed = " ".join(f"class_weighting: {weight}" for weight in weights)
+    settings = f"ignore_label: 11 weight_by_label_freqs: true {listed} normalize: {str(normalizes).lower()}"
+    text = net_of("SoftmaxWithLoss", inputs, f"loss_param {{ {settings} }}", "loss")
+    return Case(text, inputs, formula, fixed=["b"])
+
+
 FAMILIES: list[Callable[[Random], Case]] = [
     segnets_bn,
     pspnets_bn,
@@ -479,6 +511,7 @@ FAMILIES: list[Callable[[Random], Case]] = [
     convolution_with_holes,
     pooling,
     seg_accuracy,
+    softmax_loss_of_weighted_classes,
 ]
 
 
@@ -487,3 +520,87 @@ def test_a_forks_layer_is_its_formula(family: Callable[[Random], Case]) -> None:
     random = np.random.default_rng(17)
     for _ in range(CASES):
         judge(family(random))
+
+
+def test_deeplabs_softmax_loss_is_divided_by_the_weights(tmp_path: Path) -> None:
+    """Forward_cpu and Backward_cpu of src/caffe/layers/softmax_loss_layer.cpp of TheLegendAli/DeepLab-Context."""
+    random = np.random.default_rng(5)
+    for _ in range(CASES):
+        x = 2 * random.normal(size=(2, 3, 2, 4))
+        labels = random.choice([0, 1, 2, 255, 21], (2, 1, 2, 4)).astype(float)
+        labels[0, 0, 0, 0] = 1  # so that there is one
+        weights = random.choice([0.25, 1.0, 3.0], 3)
+        (tmp_path / "weights.txt").write_text("\n".join(map(str, weights)))
+
+        def formula(given: Blobs, params: Sequence[Array], labels: Array = labels, weights: Array = weights) -> Blobs:
+            loss = total = 0.0
+            for n, row, column in np.ndindex(2, 2, 4):
+                label = int(labels[n, 0, row, column])
+                if label not in (255, 21):
+                    scores = given["a"][n, :, row, column]
+                    loss -= weights[label] * np.log(np.exp(scores[label]) / np.exp(scores).sum())
+                    total += weights[label]
+            return {"loss": np.array(loss / total)}
+
+        inputs = {"a": x, "b": labels}
+        settings = f'weight_source: "{tmp_path}/weights.txt" ignore_label: 255 ignore_label: 21'
+        text = net_of("SoftmaxWithLoss", inputs, f"softmaxloss_param {{ {settings} }}", "loss")
+        judge(Case(text, inputs, formula, fixed=["b"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("1 2", "has 2 weights of classes"), ("1 2 x", "does not list numbers"), ("1 -2 3", "has a weight below 0")],
+)
+def test_a_file_of_weights_that_does_not_fit_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "weights.txt").write_text(content)
+    inputs = {"a": np.zeros((1, 3, 1, 1)), "b": np.zeros((1, 1, 1, 1))}
+    settings = f'softmaxloss_param {{ weight_source: "{tmp_path}/weights.txt" }}'
+    with pytest.raises(CaffeFcnError, match=said):
+        Net(parse_net(net_of("SoftmaxWithLoss", inputs, settings, "loss")))
+
+
+def drop(settings: str, phase: str, x: Array) -> Array:
+    engine = Net(parse_net(net_of("Dropout", {"a": x}, f"dropout_param {{ {settings} }}")), phase)
+    return np.asarray(engine.forward(a=x)["y"].detach())
+
+
+def test_dropout_of_the_forks() -> None:
+    """dropout_layer.cpp of py-faster-rcnn (scale_train) and of alexgkendall/caffe-segnet (sample_weights_test)."""
+    x = np.ones((4, 8, 25, 25), np.float32)
+    kept = drop("dropout_ratio: 0.25 scale_train: false", "train", x)
+    assert set(np.unique(kept)) == {0, 1}
+    assert abs(kept.mean() - 0.75) < 0.02  # of 20000 draws, whose deviation is 0.003
+    np.testing.assert_allclose(drop("dropout_ratio: 0.25 scale_train: false", "deploy", x), 0.75 * x)
+    sampled = drop("dropout_ratio: 0.5 sample_weights_test: true", "deploy", x)
+    assert set(np.unique(sampled)) == {0, 2}
+    assert abs(sampled.mean() - 1) < 0.04
+
+
+def test_a_mask_of_another_image_is_refused() -> None:
+    inputs = {"a": np.zeros((1, 1, 2, 2)), "m": np.full((1, 1, 2, 2), 16.0)}
+    engine = Net(parse_net(net_of("Upsample", inputs, "upsample_param { scale: 2 }")))
+    with pytest.raises(NetError, match="has a place 16 in its mask, and makes 4x4"):
+        engine.forward(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "settings"),
+    [
+        ("Interp", "interp_param { height: 5 width: 9 }"),
+        ("Interp", "interp_param { zoom_factor: 3 }"),
+        ("ReLU6", ""),
+        ("ShuffleChannel", "shuffle_channel_param { group: 3 }"),
+        ("Pooling", "pooling_param { kernel_size: 3 stride: 2 ceil_mode: false }"),
+        ("Pooling", "pooling_param { kernel_size: 3 stride: 2 pool: AVE ceil_mode: false }"),
+    ],
+)
+def test_opencv_computes_the_same(tmp_path: Path, type_name: str, settings: str) -> None:
+    """OpenCV 4's reader of Caffe nets, on 50 images of one size."""
+    x = 4 * np.random.default_rng(3).normal(size=(CASES, 6, 6, 8)).astype(np.float32)
+    text = net_of(type_name, {"a": x}, settings)
+    (tmp_path / "net.prototxt").write_text(text)
+    theirs = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"))
+    theirs.setInput(x, "a")
+    ours = Net(parse_net(text)).forward(a=x)["y"]
+    assert_near(np.asarray(ours), theirs.forward("x"), FORWARD, type_name)

@@ -17,10 +17,9 @@ class Accuracy(TorchLayer):
         p = self.param
         x = bottoms[0].detach()
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
-        ignored = p.ignore_label if p.HasField("ignore_label") else None
-        numbers = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
-        if ignored is not None:
-            used = numbers != ignored
+        ignored = [p.ignore_label] if p.HasField("ignore_label") else []
+        numbers, used = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
+        if ignored:
             scores, numbers = scores[used], numbers[used]
         labelled = scores.gather(1, numbers[:, None])
         right = ((scores >= labelled).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
@@ -42,14 +41,11 @@ class SegAccuracy(TorchLayer):
     _counts: Tensor | None = None
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        x, labels = bottoms[0].detach(), bottoms[1].flatten().long()
+        x = bottoms[0].detach()
         classes = x.shape[1]
         predicted = (classes - 1 - x.flip(1).argmax(1)).flatten()
-        used = torch.ones_like(labels, dtype=torch.bool)
-        for ignored in self.param.ignore_label:
-            used &= labels != ignored
-        numbers = read_labels(self, labels[used], classes, None)
-        pairs = numbers * classes + predicted[used]
+        numbers, used = read_labels(self, bottoms[1].flatten(), classes, list(self.param.ignore_label))
+        pairs = (numbers * classes + predicted)[used]
         counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
         if self._counts is not None and not self.param.reset:
             counts += self._counts

@@ -56,14 +56,18 @@ class Clip(_Neuron):
 
 @layer("Dropout")
 class Dropout(_Neuron):
-    """Sets values to zero with probability ``dropout_ratio`` in training, and scales the others up to compensate."""
+    """Sets values to zero with probability ``dropout_ratio`` in training, and scales the others up to compensate.
+
+    With ``scale_train: false`` (py-faster-rcnn's Caffe) it scales all values down in the TEST phase instead. With
+    ``sample_weights_test`` (Bayesian SegNet's) it draws in the TEST phase, too.
+    """
 
     def apply(self, x: Tensor) -> Tensor:
-        ratio = self.param.dropout_ratio
-        if not self.state.training or ratio == 0:
-            return x
+        p, ratio = self.param, self.param.dropout_ratio
+        if not (self.state.training or p.sample_weights_test) or ratio == 0:
+            return x if p.scale_train else x * (1 - ratio)
         kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
-        return x * (kept / (1 - ratio)).to(x.dtype)
+        return x * (kept / (1 - ratio) if p.scale_train else kept).to(x.dtype)
 
 
 @layer("ELU")
