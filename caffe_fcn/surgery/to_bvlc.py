@@ -24,7 +24,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import PHASES
 from caffe_fcn.net.layer_types import Shape
-from caffe_fcn.net.layer_types.pointwise import is_segnets, scales_and_shifts
+from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind, scales_and_shifts
 from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -227,22 +227,27 @@ def _batch_norm(layer: LayerParameter, places: _Places) -> Form:
 
 
 def _bn(layer: LayerParameter, places: _Places) -> Form:
-    """PSPNet's slope, bias, mean and variance; or SegNet's scale and shift, with the batch's statistics or none."""
+    """A factor and a shift behind statistics: those that it keeps, or the batch's, or none; see `bn_kind`."""
     import numpy as np
 
+    if len(layer.top) > 1:
+        raise NetError(f"layer '{layer.name}' (BN)", "makes the batch's statistics, as no layer of BVLC's does", _MEND)
     param = copy_message(layer.bn_param)
-    segnets = is_segnets(layer)
-    names = ("scale_filler", "shift_filler") if segnets else ("slope_filler", "bias_filler")
+    kind = bn_kind(layer)
+    segnets = kind == "segnet"
+    names = ("slope_filler", "bias_filler") if kind == "pspnet" else ("scale_filler", "shift_filler")
     scale = _scale_behind(layer, layer.param[:2], (param, *names))
     if not scale.scale_param.HasField("filler"):
-        scale.scale_param.filler.value = 0 if segnets else 1
+        scale.scale_param.filler.value = 0  # GetFiller's own default, which is not that of a Scale
     if segnets and param.bn_mode == param.INFERENCE:
         alone = _make(layer, "Scale", param=layer.param[:2], scale_param=scale.scale_param)
         return Form([alone], lambda arrays: [[array.ravel() for array in arrays]])
     norm = _make(layer, "BatchNorm")
     settings = norm.batch_norm_param
+    settings.eps = bn_eps(layer)
+    if segnets or (kind == "ctpn" and not param.moving_average):
+        settings.use_global_stats = False
     if segnets:
-        settings.use_global_stats, settings.eps = False, _SEGNETS_EPS
         return Form(
             [norm, scale],
             lambda arrays: [
@@ -250,7 +255,8 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
                 [array.ravel() for array in arrays],
             ],
         )
-    settings.eps = param.eps
+    if param.HasField("decay"):
+        settings.moving_average_fraction = 1 - param.decay
     if param.HasField("momentum"):
         settings.moving_average_fraction = param.momentum
     if param.frozen:
@@ -262,9 +268,6 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
             [array.ravel() for array in arrays[:2]],
         ],
     )
-
-
-_SEGNETS_EPS = 1e-9  # bn_layer.cpp of SegNet
 
 
 def _depthwise(layer: LayerParameter, places: _Places) -> Form:
