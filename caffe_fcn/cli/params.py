@@ -211,6 +211,12 @@ blob_option = click.option(
     metavar="BLOB",
     help="The blob that has the scores (default: as model.json beside NET says, or else the net's last output).",
 )
+nproc_option = click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that share the images, each with its part of the processors (default: one, or as torchrun says).",
+)
 
 
 augment_option = click.option(

@@ -262,7 +262,7 @@ def _find_needed(graph: Graph, outputs: Iterable[str]) -> set[Node]:
 def _is_idle(node: Node, outputs: Sequence[str]) -> bool:
     """Whether a layer can go: it does nothing in the TEST phase, and makes no output under a name of its own."""
     in_place = list(node.layer.bottom) == list(node.layer.top)
-    return layer_type(node.type).idle_in_test and (in_place or node.layer.top[0] not in outputs)
+    return layer_type(node.type).idle_in_test(node.layer) and (in_place or node.layer.top[0] not in outputs)
 
 
 def _keep_tops(layer: LayerParameter, read: set[str]) -> None:
