@@ -59,7 +59,7 @@ class Report:
         reason = self.missing.get(part) or self.run.missing.get(part)
         sentence = [f"{what} ({reason})." if reason else f"{what}."]
         if part in self.commands:
-            sentence += [" This command makes it: ", make("code", self.commands[part])]
+            sentence += [" Make it by ", make("code", self.commands[part])]
         return make("p", *sentence, class_="missing")
 
 
@@ -330,7 +330,7 @@ def _show_settings(report: Report) -> Markup:
         facts = [("name", run.about.name), ("records", counts), ("folder", run.data)]
         parts += [make("h3", "Data set"), make_facts(facts)]
     else:
-        parts.append(report.explain(DATA, "There is no data set"))
+        parts.append(report.explain(DATA, "No data set is known"))
     if run.solver:
         parts += [make("h3", "Solver"), make("pre", proto.to_text(run.solver).rstrip(), tabindex=0)]
     return join(parts)
