@@ -40,6 +40,9 @@ class ModelCommand(Command):
         super().__init__(*args, **kwargs)
         self.help = f"{inspect.cleandoc(self.help or '')}\n\n{HELP}"
 
+    instead: tuple[str, ...] = ()
+    """Parameters with one of which the command needs no net."""
+
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the words of the usage line, with MODEL as the other form of NET W."""
         pieces = super().collect_usage_pieces(ctx)
@@ -48,7 +51,7 @@ class ModelCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         left = super().parse_args(ctx, args)
-        if ctx.resilient_parsing:
+        if ctx.resilient_parsing or any(ctx.params[name] is not None for name in self.instead):
             return left
         from caffe_fcn.interop.place_names import is_model_place
 
