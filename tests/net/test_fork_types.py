@@ -107,6 +107,19 @@ def test_opencv_makes_the_same(
     assert read_by_opencv.forward("x").shape == shape
 
 
+@pytest.mark.parametrize(
+    ("type_name", "settings"),
+    [
+        ("ROIWarping", "roi_warping_param { pooled_h: wide pooled_w: 7 }"),
+        ("Transpose", "transpose_param { dim: 0.5 }"),
+        ("Pooling", "pooling_param { kernel_size: 2 dilation: often }"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused(type_name: str, settings: str) -> None:
+    with pytest.raises(NetError, match=r"layer 'x'.*takes a whole number"):
+        infer(read(INPUTS + layer(type_name, "a" if type_name != "ROIWarping" else "ar", settings)))
+
+
 def test_the_boxes_of_ssd300() -> None:
     """Liu et al., SSD: 8732 boxes on maps of 38, 19, 10, 5, 3 and 1, with 4, 6, 6, 6, 4 and 4 boxes at a place."""
     count = 0

@@ -25,7 +25,7 @@ ALLOWED = {
     "netspec/convolutionize.py": ({"Convolution"}, "writes nets: what an InnerProduct becomes"),
     "netspec/data.py": ({"Data", "ImageData", "Input", "Python"}, "writes nets: the data layers of a phase"),
     "netspec/spec.py": ({"Parameter"}, "the end of a message's name, not a type"),
-    "surgery/to_bvlc.py": (None, "writes nets: which layers of BVLC's a fork's layer becomes"),
+    "netspec/to_bvlc.py": (None, "writes nets: which layers of BVLC's a fork's layer becomes"),
     "offsets.py": ({"Crop"}, "writes nets: the layer that lays one blob on another"),
 }
 

@@ -164,9 +164,7 @@ def _resize_tops(site: Site) -> list[Shape]:
 
 def _deephi_tops(site: Site) -> list[Shape]:
     n, channels, *_ = site.four_axes()
-    size = tuple(
-        int(value) for name in ("new_height", "new_width") for value in site.setting("deephi_resize_param", name)
-    )
+    size = [value for name in ("new_height", "new_width") for value in site.numbers("deephi_resize_param", name, int)]
     if len(size) != 2:
         site.fail("has no size", "set new_height and new_width")
     return [(n, channels, *size)]

@@ -12,7 +12,6 @@ from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pool_sizes
 from caffe_fcn.net.layer_types.row import ANY, LAYER_TYPES, Kind, LayerType, Outputs, Rule, weight_and_bias
 from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
 from caffe_fcn.proto.copying import copy_message
-from caffe_fcn.proto.kept_fields import kept_values
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -55,7 +54,7 @@ def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
             (("pad", "pad_h", "pad_w"), 0),
         )
     )
-    dilation = [int(value) for value in kept_values(param, "dilation")] or [1]  # of the fork opencl
+    dilation = Site(layer).numbers("pooling_param", "dilation", int) or [1]  # of the fork opencl
     dilation = dilation * 2 if len(dilation) == 1 else dilation
     result = tuple(_check_window(layer, Window(*row)) for row in zip(kernel, stride, pad, dilation, strict=True))
     for window in result:

@@ -1,4 +1,4 @@
-"""Layers of arithmetic on whole blobs: Eltwise, Axpy, Scale, Bias, Reduction."""
+"""Layers of arithmetic on whole blobs: Eltwise, Axpy, Scale, Bias, Reduction; Add and MaskPooling, of forks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _OPERATIONS = EltwiseParameter.EltwiseOp
 _REDUCTIONS = ReductionParameter.ReductionOp
 
 
+@layer("Add")  # Cambricon's, whose other operations nobody uses
 @layer("Eltwise")
 class Eltwise(TorchLayer):
     """The product, the weighted sum or the maximum of all bottoms, value by value."""
@@ -98,3 +99,12 @@ class Reduction(TorchLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         flat = bottoms[0].flatten(self.param.axis % bottoms[0].dim())
         return [_REDUCE[_REDUCTIONS.Name(self.param.operation)](flat) * self.param.coeff]
+
+
+@layer("MaskPooling")
+class MaskPooling(TorchLayer):
+    """The product of each channel with a mask, the second bottom (MNC's mask_pooling_layer.cu)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, mask = bottoms
+        return [x * mask]

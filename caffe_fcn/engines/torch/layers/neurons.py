@@ -170,3 +170,23 @@ class Threshold(_Neuron):
 
     def apply(self, x: Tensor) -> Tensor:
         return (x > self.param.threshold).to(x.dtype)
+
+
+@layer("Mish")
+class Mish(_Neuron):
+    """x * tanh(log(1 + e^x)) (Misra, Mish; MobileNet-YOLO)"""
+
+    def apply(self, x: Tensor) -> Tensor:
+        return F.mish(x)
+
+
+@layer("SeLu")
+class SeLu(_Neuron):
+    """lambda * x above zero, lambda * alpha * (e^x - 1) below (Klambauer et al., Self-Normalizing Neural Networks)"""
+
+    def apply(self, x: Tensor) -> Tensor:
+        scale, alpha = (
+            next(iter(self.site.numbers("selu_param", name, float)), default)
+            for name, default in (("lambda", 1.050700987), ("alpha", 1.67326324))
+        )
+        return scale * torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))

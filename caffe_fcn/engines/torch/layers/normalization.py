@@ -1,4 +1,4 @@
-"""Layers that normalize an image by itself: LRN, MVN, Softmax."""
+"""Layers that normalize an image by itself: LRN, MVN, Softmax; and Normalize, of forks."""
 
 from __future__ import annotations
 
@@ -92,3 +92,33 @@ class Softmax(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [bottoms[0].softmax(self.param.axis)]
+
+
+@layer("Normalize")
+class Normalize(TorchLayer):
+    """Divides by the norm of each place's channels, or of the image, and multiplies by a parameter.
+
+    The source is normalize_layer.cpp of two forks.
+
+    SSD's has the parameter; NormFace's has none, L1 norms if ``normalize_type`` says so, and the norms as a second top.
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0]
+        if not self.params:
+            norms = self._measure(x)
+            return [x / norms, norms][: len(self.site.layer.top)]
+        axes = list(range(1, x.dim())) if self.param.across_spatial else [1]
+        scale = self.params[0]
+        per_channel = scale if scale.dim() == 0 else scale.reshape(-1, *[1] * (x.dim() - 2))
+        return [x * (x.square().sum(axes, keepdim=True) + self.param.eps).rsqrt() * per_channel]
+
+    def _measure(self, x: Tensor) -> Tensor:
+        """The norm of each place's channels; a little is added below the root, or to the sum of absolute values."""
+        kind = next(iter(self.site.setting("normalize_param", "normalize_type")), "L2")
+        if kind == "L1":
+            return x.abs().sum(1, keepdim=True) + _NORM_EPS
+        return (x.square().sum(1, keepdim=True) + _NORM_EPS).sqrt()
+
+
+_NORM_EPS = 1e-6
