@@ -16,7 +16,7 @@ means of p: the kernel of 2p - 1 is that of a box of p twice. So no converted ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +26,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import PHASES
 from caffe_fcn.net.layer_types import Shape
-from caffe_fcn.net.layer_types.pointwise import is_segnets, scales_and_shifts
+from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind, scales_and_shifts
 from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -67,28 +67,34 @@ class Converted:
     def write_weights(self, source: PathLike, target: PathLike) -> None:
         """Write the weights of the net before, in the form of this net. Raises `WeightsError`."""
         with open_weights(source) as weights:
-            had = {layer.name: layer.tensors for layer in weights.layers}
-            layers = []
-            for name, form in self._forms:
-                tensors = had.get(name, ())
-                made = [tensors]
-                if form.parameters is not None and (tensors or _needs_none(form)):
-                    arrays = form.parameters([tensor.load() for tensor in tensors])
-                    made = [tuple(map(from_array, each)) for each in arrays]
-                made += [()] * (len(form.layers) - len(made))
-                layers += [
-                    Layer(layer.name, own, layer.type, layer.SerializeToString())
-                    for layer, own in zip(form.layers, made, strict=True)
-                ]
-            save_weights(target, layers, with_layers(self.net, []).SerializeToString())
+            save_weights(target, self.convert(weights.layers), with_layers(self.net, []).SerializeToString())
+
+    def convert(self, before: Iterable[Layer]) -> list[Layer]:
+        """The layers of this net with parameters, out of those of the net before. Raises `WeightsError`."""
+        had = {layer.name: layer.tensors for layer in before}
+        layers = []
+        for name, form in self._forms:
+            tensors = had.get(name, ())
+            made = [tensors]
+            if form.parameters is not None and (tensors or _needs_none(form)):
+                arrays = form.parameters([tensor.load() for tensor in tensors])
+                made = [tuple(map(from_array, each)) for each in arrays]
+            made += [()] * (len(form.layers) - len(made))
+            layers += [
+                Layer(layer.name, own, layer.type, layer.SerializeToString())
+                for layer, own in zip(form.layers, made, strict=True)
+            ]
+        return layers
 
 
 def _needs_none(form: Form) -> bool:
     return form.layers[0].type == "Deconvolution"
 
 
-def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted:
+def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None, types: Container[str] | None = None) -> Converted:
     """Convert ``net``, all its phases; ``size`` is the image's, where the net does not say it.
+
+    With ``types``, only the layers of these types are converted, and all others stay.
 
     Raises `NetError` that names the first layer, type and field that BVLC's Caffe cannot express, and how many more.
     """
@@ -97,6 +103,10 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
     refused: list[NetError] = []
     used = {layer.name for layer in net.layer}
     for layer in net.layer:
+        if types is not None and layer.type not in types:
+            result.net.layer.append(layer)
+            result._forms.append((layer.name, Form([layer])))
+            continue
         try:
             form = _convert(layer, places)
             for made in form.layers:
@@ -111,7 +121,7 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
         result.net.layer.extend(form.layers)
         result._forms.append((layer.name, form))
     try:
-        result.notes += _drop_harmless(result.net, "net")
+        result.notes += _drop_harmless(result.net, "net") if types is None else []
     except NetError as error:
         refused.append(error)
     if refused:
@@ -219,22 +229,27 @@ def _batch_norm(layer: LayerParameter, places: _Places) -> Form:
 
 
 def _bn(layer: LayerParameter, places: _Places) -> Form:
-    """PSPNet's slope, bias, mean and variance; or SegNet's scale and shift, with the batch's statistics or none."""
+    """A factor and a shift behind statistics: those that it keeps, or the batch's, or none; see `bn_kind`."""
     import numpy as np
 
+    if len(layer.top) > 1:
+        raise NetError(f"layer '{layer.name}' (BN)", "makes the batch's statistics, as no layer of BVLC's does", _MEND)
     param = copy_message(layer.bn_param)
-    segnets = is_segnets(layer)
-    names = ("scale_filler", "shift_filler") if segnets else ("slope_filler", "bias_filler")
+    kind = bn_kind(layer)
+    segnets = kind == "segnet"
+    names = ("slope_filler", "bias_filler") if kind == "pspnet" else ("scale_filler", "shift_filler")
     scale = _scale_behind(layer, layer.param[:2], (param, *names))
     if not scale.scale_param.HasField("filler"):
-        scale.scale_param.filler.value = 0 if segnets else 1
+        scale.scale_param.filler.value = 0  # GetFiller's own default, which is not that of a Scale
     if segnets and param.bn_mode == param.INFERENCE:
         alone = _make(layer, "Scale", param=layer.param[:2], scale_param=scale.scale_param)
         return Form([alone], lambda arrays: [[array.ravel() for array in arrays]])
     norm = _make(layer, "BatchNorm")
     settings = norm.batch_norm_param
+    settings.eps = bn_eps(layer)
+    if segnets or (kind == "ctpn" and not param.moving_average):
+        settings.use_global_stats = False
     if segnets:
-        settings.use_global_stats, settings.eps = False, _SEGNETS_EPS
         return Form(
             [norm, scale],
             lambda arrays: [
@@ -242,7 +257,8 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
                 [array.ravel() for array in arrays],
             ],
         )
-    settings.eps = param.eps
+    if param.HasField("decay"):
+        settings.moving_average_fraction = 1 - param.decay
     if param.HasField("momentum"):
         settings.moving_average_fraction = param.momentum
     if param.frozen:
@@ -254,9 +270,6 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
             [array.ravel() for array in arrays[:2]],
         ],
     )
-
-
-_SEGNETS_EPS = 1e-9  # bn_layer.cpp of SegNet
 
 
 def _depthwise(layer: LayerParameter, places: _Places) -> Form:
@@ -462,6 +475,8 @@ _RULES: dict[str, Callable[[LayerParameter, _Places], Form]] = {
     "ReLU6": _relu6,
     "Upsample": _upsample,
 }
+CONVERTED_TYPES = frozenset(_RULES)
+"""The layer types that may become others; `to_bvlc` says whether a layer does."""
 
 
 # Fields

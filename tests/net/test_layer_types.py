@@ -78,7 +78,7 @@ def test_a_row_names_messages_and_fields_of_the_schema(name: str) -> None:
     row = LAYER_TYPES[name]
     own = getattr(proto.LayerParameter(), row.param_name) if row.param_name else None
     fillers = row.fillers(proto.LayerParameter(type=name))
-    fields = {*row.unset_means, *(row.frozen_by or {}), *(filler.field for filler in fillers)}
+    fields = {*row.unset_means, *(row.frozen_by or {}), *(filler.field for filler in fillers if filler.field)}
     assert fields <= ({field.name for field in own.DESCRIPTOR.fields} if own is not None else set())
 
 
