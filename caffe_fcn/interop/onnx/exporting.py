@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +29,10 @@ from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
 from caffe_fcn.net.graph import Blob, Graph, Node
-from caffe_fcn.net.layer_types import Origin, Shape, Site, origin_of
+from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import Shapes, infer_graph
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.weights import open_weights, read_mean
 from caffe_fcn.weights.tensors import Tensor, from_array
 
@@ -57,12 +58,17 @@ class OnnxModel:
     """What `write_onnx` wrote: the ``files``, the model's first; the shapes of its ``inputs`` and ``outputs``.
 
     An axis that the model leaves open has the size that the net declares. ``notes`` say what was done to the net.
+    ``net`` computes the same: the deploy net, with layers appended, and before anything was folded. Its inputs that the
+    model prepares of raw pixels are in ``prepared``, with mean images in ``folder``.
     """
 
     files: Sequence[Path]
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
-    notes: Sequence[str] = field(default=())
+    net: NetParameter
+    prepared: Sequence[Input] = ()
+    folder: Path = Path()
+    notes: Sequence[str] = ()
 
 
 def write_onnx(
@@ -104,12 +110,13 @@ def write_onnx(
         delivered = DeliveredNet(deploy, opened, model)
         if size is not None:
             delivered.set_size(size)
-        if fold_normalization:
-            delivered.fold_normalization()
         if softmax:
             delivered.append_softmax()
         if argmax:
             delivered.append_argmax(model.outputs)
+        unfolded = with_layers(delivered.net, delivered.net.layer)
+        if fold_normalization and any(layer_type(layer.type).affine for layer in delivered.net.layer):
+            delivered.fold_normalization()
         delivered.convert("")
         conversion = _Conversion(
             delivered.net, delivered.model, {layer.name: layer.tensors for layer in delivered.layers}, opset, dynamic
@@ -118,7 +125,9 @@ def write_onnx(
             conversion.preprocess(source.parent)
         conversion.convert()
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
-    return OnnxModel(files, conversion.inputs, conversion.outputs, [*notes, *delivered.notes, *conversion.notes])
+    prepared = delivered.model.inputs if preprocess else ()
+    notes = [*notes, *delivered.notes]
+    return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, notes)
 
 
 def _require_onnx() -> None:
@@ -140,7 +149,6 @@ class _Conversion:
         dynamic: Sequence[str],
     ) -> None:
         self.graph = OnnxGraph(opset)
-        self.notes: list[str] = []
         self._net, self._model, self._parameters = Graph(net), model, parameters
         self._shapes = infer_graph(self._net)
         self._varying = _find_varying(self._net, self._shapes, dynamic)

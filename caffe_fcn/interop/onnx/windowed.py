@@ -230,52 +230,53 @@ def _pool_any_size(place: Place, method: str, sliding: Sequence[Window]) -> str:
     """Pooling of an image whose size is known when the graph runs: the pads are computed in the graph."""
     graph = place.graph
     sizes = place.add("Slice", place.add("Shape", place.bottom), graph.integers([2]), graph.integers([4]))
-    ends = _compute_ends(place, sizes, sliding)
+    last = _compute_last(place, sizes, sliding)
+    kernel, stride, pad = (_list_property(place, sliding, name) for name in ("kernel", "stride", "pad"))
+    reach = place.add("Add", place.add("Mul", last, stride), kernel)
+    ends = place.add("Max", place.add("Sub", place.add("Sub", reach, pad), sizes), graph.integers([0]))
     begins = graph.integers([0, 0, *(window.pad for window in sliding), 0, 0])
-    pads = place.add("Concat", begins, ends, axis=0)
-    windows = {
-        "kernel_shape": [window.kernel for window in sliding],
-        "strides": [window.stride for window in sliding],
-    }
     value = graph.constant(_LOWEST if method == "MAX" else 0.0)
-    y = place.add(_OPERATORS[method], place.add("Pad", place.bottom, pads, value, mode="constant"), **windows)
+    padded = place.add("Pad", place.bottom, place.add("Concat", begins, ends, axis=0), value, mode="constant")
+    windows = {"kernel_shape": [each.kernel for each in sliding], "strides": [each.stride for each in sliding]}
+    y = place.add(_OPERATORS[method], padded, **windows)
     if method == "MAX":
         return y
-    # The share of each window inside the image and its padding: the average of ones there, and zeros behind
-    whole = place.add("Concat", graph.integers([1, 1]), _add_both_pads(place, sizes, sliding), axis=0)
-    ones = place.add("ConstantOfShape", whole, value=_one())
-    pads = graph.integers([window.pad for window in sliding])
-    behind = place.add("Max", place.add("Sub", ends, pads), graph.integers([0]))
-    beyond = place.add("Concat", graph.integers([0] * 6), behind, axis=0)
-    share = place.add("AveragePool", place.add("Pad", ones, beyond, graph.constant(0.0), mode="constant"), **windows)
-    return place.add("Div", y, share)
+    rows, columns = (_count_all_inside(place, sizes, last, axis, window) for axis, window in enumerate(sliding))
+    counted = place.add("Mul", place.add("Unsqueeze", rows, graph.integers([1])), columns)
+    area = graph.constant(math.prod(window.kernel for window in sliding))
+    return place.add("Mul", y, place.add("Div", area, counted))
 
 
-def _compute_ends(place: Place, sizes: str, sliding: Sequence[Window]) -> str:
-    """How far the last windows reach beyond the image, at least 0, by the arithmetic of `geometry.pool_sizes`."""
+def _compute_last(place: Place, sizes: str, sliding: Sequence[Window]) -> str:
+    """The number of the last window on each axis, counted from 0, by the arithmetic of `geometry.pool_sizes`."""
     graph = place.graph
-    kernel, stride, pad = (
-        graph.integers([getattr(window, name) for window in sliding]) for name in ("kernel", "stride", "pad")
-    )
-    span = place.add("Sub", _add_both_pads(place, sizes, sliding), kernel)
+    kernel, stride, pad = (_list_property(place, sliding, name) for name in ("kernel", "stride", "pad"))
+    both = graph.integers([2 * window.pad for window in sliding])
+    span = place.add("Sub", place.add("Add", sizes, both), kernel)
     one = graph.integers([1])
-    if place.param.round_mode == place.param.FLOOR:
-        last = place.add("Div", span, stride)
-    else:
-        last = place.add("Div", place.add("Sub", place.add("Add", span, stride), one), stride)
+    if place.param.round_mode != place.param.FLOOR:
+        span = place.add("Sub", place.add("Add", span, stride), one)
+    last = place.add("Div", span, stride)
     if any(window.pad for window in sliding):  # then no window may start behind the image and its padding
         limit = place.add("Div", place.add("Sub", place.add("Add", sizes, pad), one), stride)
         last = place.add("Min", last, limit)
-    reach = place.add("Add", place.add("Mul", last, stride), kernel)
-    return place.add("Max", place.add("Sub", place.add("Sub", reach, pad), sizes), graph.integers([0]))
+    return last
 
 
-def _add_both_pads(place: Place, sizes: str, sliding: Sequence[Window]) -> str:
-    return place.add("Add", sizes, place.graph.integers([2 * window.pad for window in sliding]))
+def _count_all_inside(place: Place, sizes: str, last: str, axis: int, window: Window) -> str:
+    """How many pixels of each window along an axis are inside the padded image: see `_count_inside`."""
+    from onnx import TensorProto
+
+    graph = place.graph
+    number = graph.integers([axis])
+    zero, one = (place.add("Squeeze", graph.integers([each])) for each in (0, 1))
+    count = place.add("Add", place.add("Squeeze", place.add("Gather", last, number, axis=0)), one)
+    steps = place.add("Mul", place.add("Range", zero, count, one), graph.integers([window.stride]))
+    starts = place.add("Sub", steps, graph.integers([window.pad]))
+    limit = place.add("Add", place.add("Gather", sizes, number, axis=0), graph.integers([window.pad]))
+    reach = place.add("Min", place.add("Add", starts, graph.integers([window.kernel])), limit)
+    return place.add("Cast", place.add("Sub", reach, starts), to=TensorProto.FLOAT)
 
 
-def _one() -> object:
-    import numpy as np
-    from onnx import numpy_helper
-
-    return numpy_helper.from_array(np.ones(1, np.float32))
+def _list_property(place: Place, sliding: Sequence[Window], name: str) -> str:
+    return place.graph.integers([getattr(window, name) for window in sliding])
