@@ -286,7 +286,8 @@ def _clear_training(layer: LayerParameter) -> None:
             layer.param.add(name=name)
     row = layer_type(layer.type)
     for filler in row.fillers(layer) if layer.bottom else ():
-        getattr(layer, row.param_name).ClearField(filler.field)
+        if filler.field:
+            getattr(layer, row.param_name).ClearField(filler.field)
 
 
 def _find_fork_parts(net: NetParameter) -> list[str]:

@@ -149,7 +149,7 @@ class Reverse(TorchLayer):
 
 
 @layer("Reorg")
-class Reorg(_Shaping):
+class Reorg(Shaping):
     """Blocks of pixels become channels, or with ``reverse`` channels blocks (reorg_layer.cpp of YOLO v2's fork).
 
     The layer of YOLO is not the inverse of its reverse: it takes the values as if they had fewer channels of a larger
