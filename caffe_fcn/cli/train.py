@@ -18,7 +18,7 @@ from caffe_fcn import engines
 from caffe_fcn.cli.check_training import check_training
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import find_weights
-from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import caffe_option, engine_option, no_check_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, printable, shorten
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
 from caffe_fcn.engines.events import MEASURES, Event, Score, Step, Test
@@ -66,7 +66,7 @@ _MEASURES = [name.replace("_", "-") for name in MEASURES]
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest snapshots (default: all).")
 @click.option("--keep-best", type=click.IntRange(min=1), metavar="N", help="Keep the N best snapshots, and the newest.")
 @click.option("--tensorboard", is_flag=True, help="Write the figures for TensorBoard, too, beside the snapshots.")
-@click.option("--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check).")
+@no_check_option
 def train(
     solver: str,
     engine: str,

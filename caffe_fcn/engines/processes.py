@@ -1,4 +1,4 @@
-"""The child processes of a training: how they are started, and the files and pipes that go with them."""
+"""Child processes of this package: how they are started, and the files and pipes that go with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+import caffe_fcn
 from caffe_fcn import files
 from caffe_fcn.errors import EngineError
 
@@ -89,3 +90,13 @@ def open_scratch_file() -> Iterator[IO[bytes]]:
     """Yield a file without a name, for the output of a child that is read only if the child fails."""
     with tempfile.TemporaryFile() as file:
         yield cast(IO[bytes], file)
+
+
+def started_by_torchrun() -> bool:
+    """Whether torchrun started this process."""
+    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+
+
+def find_python_path() -> str:
+    """Return the PYTHONPATH by which children, which may run in another folder, find this package."""
+    return os.pathsep.join(filter(None, (str(Path(caffe_fcn.__file__).parent.parent), os.environ.get("PYTHONPATH"))))

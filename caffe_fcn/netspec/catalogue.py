@@ -7,7 +7,19 @@ from typing import NamedTuple
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec import fcn, small, solver_settings
-from caffe_fcn.netspec.backbones import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
+from caffe_fcn.netspec.backbones import (
+    CAFFENET,
+    DENSENET121,
+    GOOGLENET,
+    MOBILENET_V1,
+    MOBILENET_V2,
+    RESNET50,
+    RESNET101,
+    SQUEEZENET,
+    VGG16,
+    VGG16_BGRD,
+    VGG16_BN,
+)
 from caffe_fcn.netspec.design import DataSet, NetDesign, Variant, Variants
 from caffe_fcn.netspec.solver_settings import context_solver, nyud_solver, siftflow_solver, voc_solver
 
@@ -44,6 +56,7 @@ _M2NIST = DataSet.from_table("m2nist")
 # Nets
 
 _voc = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_VOC)
+_voc_normalized = partial(_voc, solver=solver_settings.NORMALIZED, normalize=True, bilinear=True)
 _nyud = partial(NetDesign, add_layers=fcn.add_fcn)
 _siftflow = partial(NetDesign, add_layers=fcn.add_two_head_fcn, dataset=_SIFTFLOW)
 _context = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_CONTEXT, source="../../data")
@@ -71,6 +84,13 @@ NETS = (
     _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14), continues="voc-fcn16s"),
     _voc("voc-fcn8s-atonce", VGG16, 8, voc_solver(1e-10, 300000), at_once=True),
     _voc("voc-fcn32s-googlenet", GOOGLENET, 32, solver_settings.GOOGLENET, bilinear=True),
+    _voc_normalized("voc-fcn8s-vgg16-bn", VGG16_BN, 8),
+    _voc_normalized("voc-fcn8s-squeezenet", SQUEEZENET, 8),
+    _voc_normalized("voc-fcn8s-resnet50", RESNET50, 8),
+    _voc_normalized("voc-fcn8s-resnet101", RESNET101, 8),
+    _voc_normalized("voc-fcn8s-mobilenet-v1", MOBILENET_V1, 8),
+    _voc_normalized("voc-fcn8s-mobilenet-v2", MOBILENET_V2, 8),
+    _voc_normalized("voc-fcn8s-densenet121", DENSENET121, 8),
     _nyud("nyud-fcn32s-color", VGG16, 32, nyud_solver(1e-10), _COLOR),
     _nyud("nyud-fcn32s-hha", VGG16, 32, nyud_solver(1e-10), _HHA),
     _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, nyud_solver(1e-10), _COLOR_D, add_layers=fcn.add_bgrd_fcn),

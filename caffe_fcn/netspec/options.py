@@ -50,7 +50,7 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         data=data,
         source=checked.get("source"),
         mean=checked.get("mean", _DIGITS_MEAN if has_shift else net.dataset.mean),
-        size=checked.get("size", net.dataset.size),
+        size=_check_grid(net, checked.get("size", net.dataset.size)),
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
@@ -144,6 +144,16 @@ def _check_size(net: NetDesign, value: Any) -> tuple[int, int]:
     if len(numbers) != 2:
         raise NetError("size", f"cannot be {value!r}", "it is (height, width)")
     return numbers[0], numbers[1]
+
+
+def _check_grid(net: NetDesign, size: tuple[int, int]) -> tuple[int, int]:
+    """The size of image, if the net's layers can bring its scores back to it."""
+    step, rest = net.grid
+    if any(length % step != rest for length in size):
+        fitting = [max((length - rest + step // 2) // step, 1) * step + rest for length in size]
+        what = f"takes sizes of {step}*n{f' + {rest}' if rest else ''}, not {size[0]}x{size[1]}"
+        raise NetError(net.name, what, f"size {fitting[0]}x{fitting[1]} fits")
+    return size
 
 
 def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:

@@ -87,6 +87,8 @@ ANY_CLASSIFIER = replace(
     origin=_REFERENCE_ORIGIN.format("voc-fcn-alexnet"),
     counts=None,
 )
+# nor one for nets of other backbones whose loss is an average over the pixels
+NORMALIZED = replace(ALEXNET, origin=_REFERENCE_ORIGIN.format("voc-fcn-alexnet"))
 DIGITS_VOC = epochs_solver(10, VOC_2012_COUNTS, 1, _TUTORIAL, base_lr=1e-4)
 DIGITS_SYNTHIA = epochs_solver(10, SETS["synthia"].counts, 1, _TUTORIAL, base_lr=1e-4)
 MNIST = epochs_solver(75, SETS["mnist"].counts, 512, _PUBLISHED, **_ADAM)

@@ -35,6 +35,8 @@ def shrink_net(
         for param in (layer.convolution_param, layer.inner_product_param):
             if param.num_output >= wide:
                 param.num_output //= 16
+        if layer.convolution_param.group >= wide:  # a group for each channel
+            layer.convolution_param.group //= 16
     return result
 
 

@@ -17,10 +17,9 @@ from typing import ClassVar
 from caffe_fcn import engines, files
 from caffe_fcn.errors import EngineError, FileError
 from caffe_fcn.journey.fingerprints import FileHashes
-from caffe_fcn.journey.step import Device, Observer, Step
+from caffe_fcn.journey.step import Device, Observer
 from caffe_fcn.journey.steps.data import fingerprint_dataset
-from caffe_fcn.journey.steps.net import SOLVER_FILE
-from caffe_fcn.journey.steps.weights import START_FILE
+from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.proto import read_solver, to_text
 from caffe_fcn.training import Run, Watch, read_log, snapshots
 from caffe_fcn.training.record import make_record, without_lengths
@@ -30,25 +29,17 @@ ITERATIONS = "iterations"
 
 
 @dataclass(frozen=True)
-class TrainNet(Step):
-    """Train the net of the solver in ``folder`` on ``data``; ``keep`` snapshots stay on the disk."""
+class TrainNet(RunStep):
+    """Train the net of the solver in ``folder`` on ``data``; ``keep`` snapshots stay on the disk.
+
+    ``checked`` says whether a mistake stops a training with these files, when it is started by its own command.
+    """
 
     name: ClassVar[str] = "train"
 
-    folder: Path
-    data: Path
     device: Device = field(default_factory=Device)
     keep: int = 2
-
-    @property
-    def solver(self) -> Path:
-        """The solver."""
-        return self.folder / SOLVER_FILE
-
-    @property
-    def start(self) -> Path:
-        """The weights that it starts from."""
-        return self.folder / START_FILE
+    checked: bool = True
 
     @property
     def prefix(self) -> Path:

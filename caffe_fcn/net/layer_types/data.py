@@ -141,7 +141,7 @@ def _dense_tops(site: Site) -> list[Shape]:
 
 def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
     def rule(site: Site) -> list[Shape]:
-        batch = next(iter(map(int, site.setting(param_name, "batch_size"))), 1)
+        batch = next(iter(site.numbers(param_name, "batch_size", int)), 1)
         crop = site.layer.transform_param.crop_size
         return _pairs(site, batch, 3, _first_size(site, (crop, crop)))
 

@@ -41,6 +41,9 @@ def fill(net: Net) -> None:
             weights.copy_(torch.randn(weights.shape, generator=generator) * (2 / fan) ** 0.5)
         for other in others:
             other.copy_(torch.randn(other.shape, generator=generator))
+        if net.layers[name].site.layer.type == "BatchNorm":  # variances, and by what both statistics are divided
+            others[0].abs_().add_(0.5)
+            others[1].fill_(1.5)
 
 
 @torch.no_grad()

@@ -19,10 +19,9 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, cast
 
-import caffe_fcn
 from caffe_fcn.engines import log as glog
 from caffe_fcn.engines.arguments import check_gpus
-from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.processes import Child, find_python_path, started_by_torchrun
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
@@ -58,16 +57,16 @@ class TorchTraining(Training):
         gpus = _choose_gpus(gpu, nproc)
         super().__init__(solver, weights, snapshot, log, score_every)
         if not gpus and self._param.solver_mode == SolverParameter.GPU:
-            gpus = _list_gpus()[: nproc or (None if _started_by_torchrun() else 1)]
+            gpus = _list_gpus()[: nproc or (None if started_by_torchrun() else 1)]
             if not gpus:
                 self.notes.append("torch finds no GPU: training on the CPU")
         devices = gpus or ["cpu"] * (nproc or 1)
-        if _started_by_torchrun():
+        if started_by_torchrun():
             devices = [devices[int(os.environ.get("LOCAL_RANK", 0)) % len(devices)]]
-        self.leads = not _started_by_torchrun() or int(os.environ["RANK"]) == 0
+        self.leads = not started_by_torchrun() or int(os.environ["RANK"]) == 0
         if not self.leads:
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
-        self._shares = int(os.environ["WORLD_SIZE"]) if _started_by_torchrun() else len(devices)
+        self._shares = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else len(devices)
         self._where, self._precision = str(solver), precision
         self._first_output = _WorkerOutput()
         self._ends: list[tuple[int, int]] = []  # index and exit status of each child that ended, in that order
@@ -75,7 +74,7 @@ class TorchTraining(Training):
         children = [
             Child(
                 self._make_command(path, device, len(devices)),
-                {**rank, "PYTHONPATH": _find_python_path()},
+                {**rank, "PYTHONPATH": find_python_path()},
                 SIGNALS,
                 self._is_scored,
             )
@@ -169,7 +168,7 @@ class _WorkerOutput:
 def _choose_gpus(gpu: str, nproc: int | None) -> list[str]:
     """The devices that ``gpu`` names, none if it is empty; raises `EngineError` for one that does not exist."""
     check_gpus(gpu)
-    if nproc and _started_by_torchrun():
+    if nproc and started_by_torchrun():
         raise EngineError("`nproc`", "torchrun says how many processes there are", "leave `nproc` out")
     if not gpu:
         return []
@@ -193,11 +192,6 @@ def _list_gpus() -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 
 
-def _started_by_torchrun() -> bool:
-    """Whether torchrun started this process."""
-    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
-
-
 def _make_environments(count: int) -> list[Mapping[str, str]]:
     """The variables by which ``count`` workers on this machine find each other; torchrun has set those of its own."""
     if count == 1:
@@ -207,8 +201,3 @@ def _make_environments(count: int) -> list[Mapping[str, str]]:
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
     return [{**common, "RANK": str(rank)} for rank in range(count)]
-
-
-def _find_python_path() -> str:
-    """The PYTHONPATH by which workers, which may run in another folder, find this package."""
-    return os.pathsep.join(filter(None, (str(Path(caffe_fcn.__file__).parent.parent), os.environ.get("PYTHONPATH"))))

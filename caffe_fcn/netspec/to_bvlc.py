@@ -9,12 +9,14 @@ is refused, with the layer and the field: nothing is approximated. Fields that o
 the precision of a pass) are left out, and named.
 
 An Interp of aligned corners whose scale is p/q is a Deconvolution of stride p, whose kernel of 2p - 1 interpolates, and
-then a 1x1 Convolution of stride q, which takes every q-th value.
+then a 1x1 Convolution of stride q, which takes every q-th value. Caffe's bilinear filler makes that kernel where p is
+odd and alike for both axes. Elsewhere the Deconvolution repeats each value p times, and a Pooling of stride q takes the
+means of p: the kernel of 2p - 1 is that of a box of p twice. So no converted net needs weights to interpolate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +26,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import PHASES
 from caffe_fcn.net.layer_types import Shape
-from caffe_fcn.net.layer_types.pointwise import is_segnets, scales_and_shifts
+from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind, scales_and_shifts
 from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import LayerParameter, NetParameter
@@ -65,28 +67,34 @@ class Converted:
     def write_weights(self, source: PathLike, target: PathLike) -> None:
         """Write the weights of the net before, in the form of this net. Raises `WeightsError`."""
         with open_weights(source) as weights:
-            had = {layer.name: layer.tensors for layer in weights.layers}
-            layers = []
-            for name, form in self._forms:
-                tensors = had.get(name, ())
-                made = [tensors]
-                if form.parameters is not None and (tensors or _needs_none(form)):
-                    arrays = form.parameters([tensor.load() for tensor in tensors])
-                    made = [tuple(map(from_array, each)) for each in arrays]
-                made += [()] * (len(form.layers) - len(made))
-                layers += [
-                    Layer(layer.name, own, layer.type, layer.SerializeToString())
-                    for layer, own in zip(form.layers, made, strict=True)
-                ]
-            save_weights(target, layers, with_layers(self.net, []).SerializeToString())
+            save_weights(target, self.convert(weights.layers), with_layers(self.net, []).SerializeToString())
+
+    def convert(self, before: Iterable[Layer]) -> list[Layer]:
+        """The layers of this net with parameters, out of those of the net before. Raises `WeightsError`."""
+        had = {layer.name: layer.tensors for layer in before}
+        layers = []
+        for name, form in self._forms:
+            tensors = had.get(name, ())
+            made = [tensors]
+            if form.parameters is not None and (tensors or _needs_none(form)):
+                arrays = form.parameters([tensor.load() for tensor in tensors])
+                made = [tuple(map(from_array, each)) for each in arrays]
+            made += [()] * (len(form.layers) - len(made))
+            layers += [
+                Layer(layer.name, own, layer.type, layer.SerializeToString())
+                for layer, own in zip(form.layers, made, strict=True)
+            ]
+        return layers
 
 
 def _needs_none(form: Form) -> bool:
     return form.layers[0].type == "Deconvolution"
 
 
-def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted:
+def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None, types: Container[str] | None = None) -> Converted:
     """Convert ``net``, all its phases; ``size`` is the image's, where the net does not say it.
+
+    With ``types``, only the layers of these types are converted, and all others stay.
 
     Raises `NetError` that names the first layer, type and field that BVLC's Caffe cannot express, and how many more.
     """
@@ -95,6 +103,10 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
     refused: list[NetError] = []
     used = {layer.name for layer in net.layer}
     for layer in net.layer:
+        if types is not None and layer.type not in types:
+            result.net.layer.append(layer)
+            result._forms.append((layer.name, Form([layer])))
+            continue
         try:
             form = _convert(layer, places)
             for made in form.layers:
@@ -109,7 +121,7 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None) -> Converted
         result.net.layer.extend(form.layers)
         result._forms.append((layer.name, form))
     try:
-        result.notes += _drop_harmless(result.net, "net")
+        result.notes += _drop_harmless(result.net, "net") if types is None else []
     except NetError as error:
         refused.append(error)
     if refused:
@@ -217,22 +229,27 @@ def _batch_norm(layer: LayerParameter, places: _Places) -> Form:
 
 
 def _bn(layer: LayerParameter, places: _Places) -> Form:
-    """PSPNet's slope, bias, mean and variance; or SegNet's scale and shift, with the batch's statistics or none."""
+    """A factor and a shift behind statistics: those that it keeps, or the batch's, or none; see `bn_kind`."""
     import numpy as np
 
+    if len(layer.top) > 1:
+        raise NetError(f"layer '{layer.name}' (BN)", "makes the batch's statistics, as no layer of BVLC's does", _MEND)
     param = copy_message(layer.bn_param)
-    segnets = is_segnets(layer)
-    names = ("scale_filler", "shift_filler") if segnets else ("slope_filler", "bias_filler")
+    kind = bn_kind(layer)
+    segnets = kind == "segnet"
+    names = ("slope_filler", "bias_filler") if kind == "pspnet" else ("scale_filler", "shift_filler")
     scale = _scale_behind(layer, layer.param[:2], (param, *names))
     if not scale.scale_param.HasField("filler"):
-        scale.scale_param.filler.value = 0 if segnets else 1
+        scale.scale_param.filler.value = 0  # GetFiller's own default, which is not that of a Scale
     if segnets and param.bn_mode == param.INFERENCE:
         alone = _make(layer, "Scale", param=layer.param[:2], scale_param=scale.scale_param)
         return Form([alone], lambda arrays: [[array.ravel() for array in arrays]])
     norm = _make(layer, "BatchNorm")
     settings = norm.batch_norm_param
+    settings.eps = bn_eps(layer)
+    if segnets or (kind == "ctpn" and not param.moving_average):
+        settings.use_global_stats = False
     if segnets:
-        settings.use_global_stats, settings.eps = False, _SEGNETS_EPS
         return Form(
             [norm, scale],
             lambda arrays: [
@@ -240,7 +257,8 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
                 [array.ravel() for array in arrays],
             ],
         )
-    settings.eps = param.eps
+    if param.HasField("decay"):
+        settings.moving_average_fraction = 1 - param.decay
     if param.HasField("momentum"):
         settings.moving_average_fraction = param.momentum
     if param.frozen:
@@ -252,9 +270,6 @@ def _bn(layer: LayerParameter, places: _Places) -> Form:
             [array.ravel() for array in arrays[:2]],
         ],
     )
-
-
-_SEGNETS_EPS = 1e-9  # bn_layer.cpp of SegNet
 
 
 def _depthwise(layer: LayerParameter, places: _Places) -> Form:
@@ -355,25 +370,49 @@ def _interp(layer: LayerParameter, places: _Places) -> Form:
     if max(strides) > _LARGEST_STRIDE:
         what = f"scales by {dims(strides)} over {dims(steps)}: its Deconvolution would be too large"
         raise NetError(where, what, f"strides to {_LARGEST_STRIDE} convert")
+    if strides[0] != strides[1] or strides[0] % 2 == 0 or strides == [1, 1]:
+        return _interp_by_means(layer, channels, strides, steps, cut)
     kernel = [2 * stride - 1 for stride in strides]
     up = _upscore(layer, channels, kernel, strides, [stride - 1 + stride * cut for stride in strides])
-    if kernel[0] == kernel[1]:
-        up.convolution_param.weight_filler.type = "bilinear"
-    # the centre of BilinearFiller's kernel lies between two values where the stride is even
-    note = "" if kernel[0] == kernel[1] and strides[0] % 2 else _WEIGHTS_NEEDED
+    up.convolution_param.weight_filler.type = "bilinear"
     weights = _bilinear(channels, strides)
     if steps == [1, 1]:
-        return Form([up], lambda arrays: [weights], note)
+        return Form([up], lambda arrays: [weights])
     import numpy as np
 
     up.name = up.top[0] = f"{layer.name}/up"
     take = _make(layer, "Convolution", bottom=up.top, param=[{"lr_mult": 0}])
     _set_window(take, channels, [1, 1], steps, [0, 0])
     take.convolution_param.weight_filler.value = 1
-    return Form([up, take], lambda arrays: [weights, [np.ones((channels, 1, 1, 1), "f4")]], note)
+    return Form([up, take], lambda arrays: [weights, [np.ones((channels, 1, 1, 1), "f4")]])
 
 
-_WEIGHTS_NEEDED = "its interpolation is in the weights, which a filler cannot make: convert weights along, too"
+def _interp_by_means(
+    layer: LayerParameter, channels: int, strides: Sequence[int], steps: Sequence[int], cut: int
+) -> Form:
+    """Values that are repeated, and then the means of as many: of rows and columns at once where they are few."""
+    repeat = _upscore(layer, channels, strides, strides, [stride * cut for stride in strides])
+    repeat.convolution_param.weight_filler.value = 1
+    repeat.name = repeat.top[0] = f"{layer.name}/up"
+    (height, width), (down, right) = strides, steps
+    windows = [((height, width), (down, right))]
+    if max(strides) > _MOST_AT_ONCE:
+        windows = [((height, 1), (down, 1)), ((1, width), (1, right))]
+    made, bottom = [repeat], repeat.top[0]
+    if list(strides) == [1, 1] and not cut:
+        made, bottom = [], layer.bottom[0]
+    for number, (kernel, stride) in enumerate(windows, 1):
+        mean = _make(layer, "Pooling", "" if number == len(windows) else "/rows", bottom=[bottom])
+        mean.pooling_param.pool = mean.pooling_param.AVE
+        _set_axes(mean.pooling_param, "kernel_size", kernel)
+        _set_axes(mean.pooling_param, "stride", stride)
+        if number < len(windows):
+            mean.top[0] = bottom = mean.name
+        made.append(mean)
+    return Form(made, _constant(channels, strides) if made[0] is repeat else None)
+
+
+_MOST_AT_ONCE = 8  # the mean of p x p values reads p * p of them, of p and then of p only 2 * p
 _LARGEST_STRIDE = 256
 
 
@@ -391,12 +430,20 @@ def _set_window(
 ) -> None:
     param = layer.convolution_param
     param.num_output, param.group, param.bias_term = channels, channels, False
-    for name, values in (("kernel", kernel), ("stride", stride), ("pad", pad)):
-        if values[0] == values[1]:
-            getattr(param, "kernel_size" if name == "kernel" else name).append(values[0])
-        else:
-            setattr(param, f"{name}_h", values[0])
-            setattr(param, f"{name}_w", values[1])
+    for name, values in (("kernel_size", kernel), ("stride", stride), ("pad", pad)):
+        _set_axes(param, name, values)
+
+
+def _set_axes(param: Any, name: str, values: Sequence[int]) -> None:
+    """Set a field of a window: one value for both axes where they are alike."""
+    if values[0] != values[1]:
+        short = name.removesuffix("_size")
+        setattr(param, f"{short}_h", values[0])
+        setattr(param, f"{short}_w", values[1])
+    elif param.DESCRIPTOR.fields_by_name[name].has_presence:
+        setattr(param, name, values[0])
+    else:
+        getattr(param, name).append(values[0])
 
 
 def _constant(channels: int, kernel: Sequence[int]) -> Callable[[Arrays], list[list[NDArray[Any]]]]:
@@ -428,6 +475,8 @@ _RULES: dict[str, Callable[[LayerParameter, _Places], Form]] = {
     "ReLU6": _relu6,
     "Upsample": _upsample,
 }
+CONVERTED_TYPES = frozenset(_RULES)
+"""The layer types that may become others; `to_bvlc` says whether a layer does."""
 
 
 # Fields

@@ -18,7 +18,7 @@ from caffe_worker import CaffeWorker
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.shapes import infer
-from caffe_fcn.surgery.to_bvlc import to_bvlc
+from caffe_fcn.netspec.to_bvlc import to_bvlc
 
 Array = np.ndarray[Any, Any]
 RANDOM = np.random.default_rng(0)

@@ -1,18 +1,8 @@
-"""Backbones: image classifiers as convolutions, from the image to the features that an FCN head scores.
-
-Each function adds a classifier's layers under the classifier's names, so that its weights fit by name, and returns the
-Top of the features. The fully connected layers fc6 and fc7 are convolutions here. The first convolution has the
-padding ``pad``; with ``training`` there is dropout.
-"""
+"""Classifiers without batch normalization: VGG-16, Caffe's AlexNet, GoogLeNet, SqueezeNet."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from typing import Any
-
-from caffe_fcn.netspec.blocks import WEIGHT_AND_BIAS, conv_relu, dropout, lrn, max_pool
-from caffe_fcn.netspec.design import Backbone
+from caffe_fcn.netspec.blocks import WEIGHT_AND_BIAS, add_fully_connected, conv_relu, dropout, lrn, max_pool
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 
@@ -26,8 +16,8 @@ def add_vgg16(n: NetSpec, image: Top, pad: int, training: bool, suffix: str = ""
             n[name + suffix], top = conv_relu(top, width, pad=pad_here, param=WEIGHT_AND_BIAS)
             n[f"relu{layer}{suffix}"] = top
         n[f"pool{block}{suffix}"] = top = max_pool(top)
-    top = _add_fully_connected(n, "6" + suffix, top, 7, training, param=WEIGHT_AND_BIAS)
-    return _add_fully_connected(n, "7" + suffix, top, 1, training, param=WEIGHT_AND_BIAS)
+    top = add_fully_connected(n, "6" + suffix, top, 7, training, param=WEIGHT_AND_BIAS)
+    return add_fully_connected(n, "7" + suffix, top, 1, training, param=WEIGHT_AND_BIAS)
 
 
 def add_caffenet(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
@@ -42,8 +32,8 @@ def add_caffenet(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
     n.conv4, n.relu4 = conv_relu(n.relu3, 384, group=2)
     n.conv5, n.relu5 = conv_relu(n.relu4, 256, group=2)
     n.pool5 = max_pool(n.relu5, 3)
-    top = _add_fully_connected(n, "6", n.pool5, 6, training)
-    return _add_fully_connected(n, "7", top, 1, training)
+    top = add_fully_connected(n, "6", n.pool5, 6, training)
+    return add_fully_connected(n, "7", top, 1, training)
 
 
 def add_googlenet(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
@@ -104,16 +94,30 @@ def _add_conv_relu(
     return top
 
 
-def _add_fully_connected(n: NetSpec, name: str, bottom: Top, kernel: int, training: bool, **more: Any) -> Top:
-    """Add a fully connected layer as a convolution, its ReLU, and in training its dropout."""
-    n[f"fc{name}"], top = conv_relu(bottom, 4096, kernel, pad=0, **more)
-    n[f"relu{name}"] = top
+def add_squeezenet(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
+    """SqueezeNet 1.1 (Iandola et al., 2016): fire modules up to fire9."""
+    n.conv1, n.relu_conv1 = conv_relu(image, 64, 3, stride=2, pad=pad)
+    n.pool1 = top = max_pool(n.relu_conv1, 3)
+    for number, (squeezed, expanded) in enumerate(_FIRES, 2):
+        top = _add_fire(n, f"fire{number}/", top, squeezed, expanded)
+        if number in (3, 5):
+            n[f"pool{number}"] = top = max_pool(top, 3)
     if training:
-        n[f"drop{name}"] = top = dropout(top)
+        n.drop9 = top = dropout(top)
     return top
 
 
-VGG16 = Backbone("VGG-16", add_vgg16, pad=100, weights="vgg16")
-VGG16_BGRD = replace(VGG16, add_layers=partial(add_vgg16, first="conv1_1_bgrd"))
-CAFFENET = Backbone("AlexNet", add_caffenet, pad=100, weights="caffenet")
-GOOGLENET = Backbone("GoogLeNet", add_googlenet, pad=3, weights="googlenet")
+# The outputs of squeeze1x1, and of each of the two expansions, of fire2 to fire9
+_FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
+
+
+def _add_fire(n: NetSpec, prefix: str, bottom: Top, squeezed: int, expanded: int) -> Top:
+    tops = {}
+    for name, width, kernel in (("squeeze1x1", squeezed, 1), ("expand1x1", expanded, 1), ("expand3x3", expanded, 3)):
+        below = tops.get("squeeze1x1", bottom)
+        n[f"{prefix}{name}"], tops[name] = conv_relu(
+            below, width, kernel, pad=kernel // 2, weight_filler={"type": "xavier"}
+        )
+        n[f"{prefix}relu_{name}"] = tops[name]
+    n[f"{prefix}concat"] = top = L.Concat(tops["expand1x1"], tops["expand3x3"])
+    return top
