@@ -31,6 +31,8 @@ HELP = (
 class ModelCommand(Command):
     """A command whose arguments are NET and W, both optional to click, and perhaps more; MODEL may stand for both.
 
+    A further argument may be left out where its name is in brackets: ``[IMAGE]``.
+
     After parsing, ``net`` and ``weights`` are the values of NET and W; ``weights`` is None where ``net`` is a place.
     """
 
@@ -62,6 +64,8 @@ class ModelCommand(Command):
             for name in more:
                 ctx.params[name] = (*following, *ctx.params[name])
         for param in arguments:
+            if (param.metavar or "").startswith("["):
+                continue
             if not ctx.params[str(param.name)] and not (param.name == weights and is_model_place(ctx.params[net])):
                 if ctx.params[net] not in (None, "-") and not Path(ctx.params[net]).exists():
                     raise FileError(ctx.params[net], "no such file or folder", "check the path")
