@@ -175,7 +175,7 @@ def _draw_matrix(counts: NDArray[np.float64], shares: NDArray[np.float64], names
         cells = []
         for said, other in enumerate(names):
             share = float(shares[true, said])
-            kind = ("right" if true == said else "wrong") + (" strong" if share > 0.5 else "")
+            kind = "right" if true == said else "wrong"
             hint = f"{name} predicted as {other}: {counts[true, said]:,.0f} pixels"
             text = f"{100 * share:.0f}" if share >= 0.005 else ""
             cells.append(make("td", text, class_=kind, style=f"--share: {100 * share:.1f}%", title=hint))
