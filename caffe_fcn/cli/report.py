@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The page to write, as HTML.")
-@click.option("--data", metavar="DIR", help="The data set of the predictions (default: RUN/data).")
+@click.option(
+    "--data", metavar="DIR", help="The data set of the predictions (default: the one in RUN, or that its nets read)."
+)
 @click.option(
     "--images",
     type=click.IntRange(min=0, max=50),
@@ -78,7 +80,7 @@ def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownI
 def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
     """Return the commands that make what is missing, by the names of the parts."""
     from caffe_fcn.reports.report_page import PREDICTIONS
-    from caffe_fcn.reports.run import DATA, SCORES, TRAINING, WEIGHTS
+    from caffe_fcn.reports.run import DATA, RECORD, SCORES, TRAINING, WEIGHTS
 
     place = str(data or run.data or "DATA")
     train = _spell("train", Path(named, "solver.prototxt"))
@@ -86,7 +88,15 @@ def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
         f"{_spell('evaluate', named, '--data', place, '--json')} > {shlex.quote(str(Path(named, 'scores.json')))}"
     )
     again = _spell("report", named, "--data", place, "-o", "report.html")
-    return {TRAINING: train, WEIGHTS: train, SCORES: evaluate, "stale": evaluate, PREDICTIONS: again, DATA: again}
+    return {
+        TRAINING: train,
+        WEIGHTS: train,
+        RECORD: train,
+        SCORES: evaluate,
+        "stale": evaluate,
+        PREDICTIONS: again,
+        DATA: again,
+    }
 
 
 def _spell(*words: object) -> str:

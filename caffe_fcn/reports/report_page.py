@@ -21,7 +21,7 @@ from caffe_fcn.offsets import Row
 from caffe_fcn.pages.markup import Markup, join, make, make_facts, make_table
 from caffe_fcn.pages.skeleton import encode_picture, read_document_style, read_fragment, render_page
 from caffe_fcn.reports.predictions import BEST, EXAMPLE, WORST, ShownImage
-from caffe_fcn.reports.run import DATA, MEASURES, SCORES, TRAINING, WEIGHTS, Run
+from caffe_fcn.reports.run import DATA, MEASURES, RECORD, SCORES, TRAINING, WEIGHTS, Run
 from caffe_fcn.reports.words import format_count, format_number, format_share
 from caffe_fcn.training.curves import LOSS, RATE
 from caffe_fcn.viz.curves import draw_panels
@@ -37,7 +37,7 @@ _MOST_CONFUSIONS = 12
 _LONGEST_SIDE = 512  # pixels of a picture
 _SMALL_SIDE = 128  # pixels up to which a picture is enlarged with sharp edges
 
-PREDICTIONS = "predictions"
+PREDICTIONS, STALE = "predictions", "newer scores"
 """What may be missing in a report, beside what may be missing in a run."""
 
 
@@ -95,7 +95,7 @@ def _show_summary(report: Report) -> Markup:
     lines = [] if run.scores else [report.explain(SCORES, "There are no scores")]
     if run.scores and run.weights and run.scores.weights != run.weights.name:
         stale = f"The scores are those of {run.scores.weights}; the weights of the run are {run.weights.name}"
-        lines.append(report.explain("stale", stale))
+        lines.append(report.explain(STALE, stale))
     shown = make("div", *(make("div", make("b", b), make("span", s), class_="card") for b, s in cards), class_="cards")
     return join((shown, *lines) if cards else lines)
 
@@ -103,8 +103,8 @@ def _show_summary(report: Report) -> Markup:
 def list_figures(run: Run) -> Iterator[tuple[str, str]]:
     """Yield the main figures of a run, each with what it is."""
     if run.scores:
-        for name, title in MEASURES.items():
-            yield format_share(run.scores.measures[name]), title
+        for name, value in run.scores.measures.items():
+            yield format_share(value), MEASURES[name]
         yield f"{run.scores.images:,}", "images scored"
     if run.history and run.history.steps:
         last = run.history.steps[-1]
@@ -118,11 +118,19 @@ def _show_classes(report: Report) -> Markup:
         return report.explain(SCORES, "There are no scores of classes")
     order = sorted(scores.per_class, key=lambda each: (each.iu is None, -(each.iu or 0), each.number))
     rows = [
-        [_name_class(report.run, each.number, each.name), each.number, _make_bar(each.iu), format_share(each.accuracy)]
+        [
+            _name_class(report.run, each.number, each.name),
+            each.number,
+            _make_bar(each.iu),
+            format_share(each.accuracy),
+            format_share(each.boundary_iu),
+            "–" if each.pixels is None else f"{each.pixels:,}",
+        ]
         for each in order
     ]
+    header = ["class", "number", "IU", "accuracy", "boundary IU", "pixels"]
     note = make("p", "Sorted by IU. A dash stands for a class that is in no label and no prediction.", class_="soft")
-    return join((note, make_table(["class", "number", "IU", "accuracy"], rows, [1, 3], label="Scores of the classes")))
+    return join((note, make_table(header, rows, [1, 3, 4, 5], label="Scores of the classes")))
 
 
 def _name_class(run: Run, number: int, name: str) -> object:
@@ -272,7 +280,7 @@ def _show_curves(report: Report) -> Markup:
     titles = {LOSS: "loss", RATE: "learning rate"}
     drawn = draw_panels(history)
     cards = [make("figure", svg, class_="card", aria_label=titles.get(name, name)) for name, svg in drawn]
-    note = "A line is the training, bold where it is the running mean; dots are tests."
+    note = "A line is the training, bold where it is the running mean; dots are tests and scores of snapshots."
     return join((make("p", note, class_="soft"), make("div", *cards, class_="curves-grid")))
 
 
@@ -355,10 +363,26 @@ def _list_model(run: Run) -> Iterator[tuple[str, object]]:
 
 def _show_origin(report: Report) -> Markup:
     run = report.run
-    parts = [make_facts(report.versions.items())]
+    parts = [make_facts([*_list_record(run), *report.versions.items()])]
+    if run.record is None:
+        parts.append(report.explain(RECORD, "There is no record of the command that trained it"))
     if run.weights is None:
         parts.append(report.explain(WEIGHTS, "There are no weights"))
     return join(parts)
+
+
+def _list_record(run: Run) -> Iterator[tuple[str, object]]:
+    record = run.record
+    if record is None:
+        return
+    yield "trained by", make("code", record.command or "an unknown command")
+    yield "engine", " · ".join(filter(None, (record.engine, record.precision, record.gpu and f"GPU {record.gpu}")))
+    if record.processes:
+        yield "processes", record.processes
+    yield "begun", record.begun or "unknown"
+    yield "ended", "not yet" if record.ended is None else f"after {format_count(record.ended, 'iteration')}"
+    start = ", ".join(f"{name} ({size:,} bytes)" for name, size in record.weights)
+    yield "started from", start or "random values"
 
 
 _SECTIONS = (

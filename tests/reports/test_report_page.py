@@ -13,10 +13,10 @@ from command import Ran
 from written_runs import HOSTILE, LABEL, SAID, write_run
 
 from caffe_fcn import netspec
-from caffe_fcn.evaluation import Prediction
+from caffe_fcn.evaluation import ImageScore, Prediction
 from caffe_fcn.reports.predictions import BEST, WORST, ShownImage, choose_images
 from caffe_fcn.reports.report_page import Report, render_report
-from caffe_fcn.reports.run import ImageScore, Run, read_run
+from caffe_fcn.reports.run import DATA, Run, read_run
 
 
 def make_image(kind: str) -> ShownImage:
@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def page(run: Run) -> Path:
     page = run.folder / "report.html"
-    report = Report(run, [make_image(WORST), make_image(BEST)], {"data": "caffe-fcn report --data <DIR>"})
+    report = Report(run, [make_image(WORST), make_image(BEST)], {DATA: "caffe-fcn report --data <DIR>"})
     page.write_text(render_report(report))
     return page
 
@@ -70,9 +70,9 @@ def test_every_text_is_text(browser: Browser, page: Path) -> None:
 def test_scores_are_those_of_the_matrix(browser: Browser, page: Path) -> None:
     open_page(browser, page)
     header, *rows = read_table(browser, "classes")
-    assert header == ["class", "number", "IU", "accuracy"]
+    assert header == ["class", "number", "IU", "accuracy", "boundary IU", "pixels"]
     # background 4 right of 4, and 1 more said so; class 1 4 of 4, 1 more; cat 2 of 4
-    assert [row[1:] for row in rows] == [
+    assert [row[1:4] for row in rows] == [
         ["0", "80.00 %", "100.00 %"], ["1", "80.00 %", "100.00 %"], ["2", "50.00 %", "50.00 %"],
     ]  # fmt: skip
     wrong = read_table(browser, "confusion")[1:]
