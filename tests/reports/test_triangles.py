@@ -53,9 +53,8 @@ def test_a_run_is_reported_and_looked_into(
     assert titles == ["The worst", "The best"]
     scores = json.loads(Path("fcn/scores.json").read_text())
     wrong = scores["confusion"][0][1], scores["confusion"][1][0]
-    shown = browser.run(
-        "[...document.querySelectorAll('#confusion tbody td:nth-child(3)')].map(each => each.textContent)"
-    )
+    rows = "[...document.querySelector('#confusion table').tBodies[0].rows]"
+    shown = browser.run(f"{rows}.map(row => row.cells[2].textContent)")
     assert shown == [f"{count:,}" for count in sorted(wrong, reverse=True) if count]
     assert browser.run("document.querySelectorAll('.missing').length") == 0
     browser.open(tmp_path / "look.html")
