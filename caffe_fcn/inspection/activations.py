@@ -111,7 +111,7 @@ def look(
     `evaluation.predict`, ``inputs`` the files for further inputs of the net; ``options`` go to `engines.load`. Without
     an image no engine is needed. Raises what reading the files and running the net raise.
     """
-    message, model = proto.read_net(net), read_model(net)
+    message, model = proto.read_net(net, allow_unknown=True, notes=[]), read_model(net)
     with open_weights(weights) as opened:
         parameters = list(inspect_weights(opened, name_task(progress, "reading weights")))
         filters = find_first_filters(message, opened, model)

@@ -21,6 +21,7 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 def render_page(title: str, fragment: str, **parts: str) -> str:
     """Render a page of a fragment; ``parts`` are markup, or JSON of `embed_json`, and are not searched for places."""
+    title = "".join(each for each in title if each.isprintable())
     hashes = "".join(f" 'sha256-{_hash(script)}'" for script in _SCRIPT.findall(fragment))
     outer = {
         "scripts": f"script-src{hashes}" if hashes else "script-src 'none'",

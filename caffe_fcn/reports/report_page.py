@@ -222,8 +222,8 @@ def _make_legend(report: Report) -> Markup:
         for pixels in (shown.prediction.pixels, shown.truth):
             found |= set() if pixels is None else set(np.unique(pixels).tolist())
     names, colours = report.run.classes, report.run.colours
-    known = [number for number in sorted(found) if number < len(names)]
-    entries = (make("li", _make_swatch(colours, number), names[number]) for number in known)
+    named = {number: names[number] if number < len(names) else str(number) for number in sorted(found)}
+    entries = (make("li", _make_swatch(colours, number), name) for number, name in named.items())
     return make("ul", *entries, class_="legend", aria_label="Classes")
 
 
