@@ -48,7 +48,8 @@ def report(run: str, output: str, data: str | None, images: int, **options: Any)
     page says which command makes it.
     """
     from caffe_fcn import files
-    from caffe_fcn.reports.report_page import PREDICTIONS, Report, render_report
+    from caffe_fcn.reports.report import PREDICTIONS, Report
+    from caffe_fcn.reports.report_page import render_report
     from caffe_fcn.reports.run import read_run
 
     found = read_run(run, data)
@@ -65,7 +66,7 @@ def report(run: str, output: str, data: str | None, images: int, **options: Any)
 def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownImage], dict[str, str]]:
     """Return the predictions to show, and why there are none."""
     from caffe_fcn.reports.predictions import predict_images
-    from caffe_fcn.reports.report_page import PREDICTIONS
+    from caffe_fcn.reports.report import PREDICTIONS
 
     if not count:
         return [], {PREDICTIONS: "none were asked for"}
@@ -79,7 +80,7 @@ def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownI
 
 def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
     """Return the commands that make what is missing, by the names of the parts."""
-    from caffe_fcn.reports.report_page import PREDICTIONS
+    from caffe_fcn.reports.report import PREDICTIONS
     from caffe_fcn.reports.run import DATA, RECORD, SCORES, TRAINING, WEIGHTS
 
     place = str(data or run.data or "DATA")

@@ -78,7 +78,7 @@ def show_spec(spec: NetSpec) -> str | None:
 
 def show_table(table: Table) -> str:
     """Show a scale/offset table."""
-    from caffe_fcn.reports.report_page import show_offset_table
+    from caffe_fcn.reports.sections.net import show_offset_table
 
     return show_offset_table(table)
 
@@ -153,7 +153,7 @@ def show_look(found: Look) -> str:
 def show_run(run: Run) -> str:
     """Show where a run is, and its figures."""
     from caffe_fcn.pages.markup import make_table
-    from caffe_fcn.reports.report_page import list_figures
+    from caffe_fcn.reports.sections.scores import list_figures
 
     return make_table([run.name, ""], [[title, figure] for figure, title in list_figures(run)], [1])
 

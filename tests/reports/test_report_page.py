@@ -15,7 +15,8 @@ from written_runs import HOSTILE, LABEL, SAID, write_run
 from caffe_fcn import netspec
 from caffe_fcn.evaluation import ImageScore, Prediction
 from caffe_fcn.reports.predictions import BEST, WORST, ShownImage, choose_images
-from caffe_fcn.reports.report_page import Report, render_report
+from caffe_fcn.reports.report import Report
+from caffe_fcn.reports.report_page import render_report
 from caffe_fcn.reports.run import DATA, Run, read_run
 
 
