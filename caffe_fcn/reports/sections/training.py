@@ -9,7 +9,6 @@ from caffe_fcn.description.model_json import Model
 from caffe_fcn.pages.markup import Markup, join, make, make_facts
 from caffe_fcn.reports.report import Report
 from caffe_fcn.reports.run import DATA, RECORD, TRAINING, WEIGHTS, Run
-from caffe_fcn.reports.words import format_count
 from caffe_fcn.training.curves import LOSS, RATE
 from caffe_fcn.viz.curves import draw_panels
 
@@ -67,11 +66,11 @@ def _list_record(run: Run) -> Iterator[tuple[str, object]]:
     record = run.record
     if record is None:
         return
-    yield "trained by", make("code", record.command or "an unknown command")
+    yield "trained by", make("code", record.command) if record.command else "a program of its own"
     yield "engine", " · ".join(filter(None, (record.engine, record.precision, record.gpu and f"GPU {record.gpu}")))
     if record.processes:
         yield "processes", record.processes
     yield "begun", record.begun or "unknown"
-    yield "ended", "not yet" if record.ended is None else f"after {format_count(record.ended, 'iteration')}"
+    yield "ended", "not yet" if record.ended is None else f"yes; the last iteration shown is {record.ended:,}"
     start = ", ".join(f"{name} ({size:,} bytes)" for name, size in record.weights)
     yield "started from", start or "random values"
