@@ -118,7 +118,7 @@ class Run:
 def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
     """Read a run; ``data`` is its data set, by default the one in the run's folder.
 
-    Raises `FileError` where the folder has no deploy net, and for a file of it that is damaged.
+    Raises `FileError` where the folder has no deploy net, where ``data`` is no data set, and for a file that is damaged.
     """
     path = Path(folder)
     deploy = path / DEPLOY_FILE
@@ -134,6 +134,8 @@ def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
             return None
 
     solver = path / SOLVER_FILE
+    if data is not None:
+        opening.require_splits(data)
     place = Path(data) if data is not None else _find_data(path, solver)
     if place is None:
         missing[DATA] = f"{path} has none, and no database that its nets read is there"

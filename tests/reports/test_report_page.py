@@ -157,6 +157,12 @@ def test_what_is_damaged_is_one_line(
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_folder_that_is_no_data_set_is_refused(run: Run, cli: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = cli("report", run.folder, "--data", tmp_path, "-o", tmp_path / "report.html")
+    assert (ran.status, list(tmp_path.iterdir())) == (2, [])
+    assert "holds no data set" in ran.err
+
+
 def test_the_worst_and_the_best_images_are_chosen_once_each(run: Run) -> None:
     from dataclasses import replace
 
