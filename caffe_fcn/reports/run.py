@@ -118,7 +118,7 @@ class Run:
 def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
     """Read a run; ``data`` is its data set, by default the one in the run's folder.
 
-    Raises `FileError` where the folder has no deploy net, where ``data`` is no data set, and for a file that is damaged.
+    Raises `FileError` where the folder has no deploy net, ``data`` is no data set, or a file is damaged.
     """
     path = Path(folder)
     deploy = path / DEPLOY_FILE
