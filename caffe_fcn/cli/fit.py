@@ -179,6 +179,8 @@ def _print_summary(done: Fit) -> None:
     if worst:
         echo(f"weakest     {worst[0]['name']}, IU {100 * worst[0]['iu']:.2f} %")
     echo(f"bundle      {done.bundle}")
+    run = shlex.quote(str(done.run))
+    echo(f"report      caffe-fcn report {run} -o {run}/report.html")
     echo(f"next        caffe-fcn infer {shlex.quote(str(done.bundle))} IMAGE... -o {_suggest_folder(done)}")
 
 

@@ -80,24 +80,20 @@ def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownI
 
 def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
     """Return the commands that make what is missing, by the names of the parts."""
-    from caffe_fcn.reports.report import PREDICTIONS
+    from caffe_fcn.reports.report import PREDICTIONS, STALE
     from caffe_fcn.reports.run import DATA, RECORD, SCORES, TRAINING, WEIGHTS
 
     place = str(data or run.data or "DATA")
     train = _spell("train", Path(named, "solver.prototxt"))
-    evaluate = (
-        f"{_spell('evaluate', named, '--data', place, '--json')} > {shlex.quote(str(Path(named, 'scores.json')))}"
-    )
+    scores = shlex.quote(str(Path(named, "scores.json")))
+    evaluate = f"{_spell('evaluate', named, '--data', place, '--json')} > {scores}"
     again = _spell("report", named, "--data", place, "-o", "report.html")
-    return {
-        TRAINING: train,
-        WEIGHTS: train,
-        RECORD: train,
-        SCORES: evaluate,
-        "stale": evaluate,
-        PREDICTIONS: again,
-        DATA: again,
+    parts = {
+        train: [TRAINING, WEIGHTS, RECORD, *([] if run.weights else [PREDICTIONS])],
+        evaluate: [SCORES, STALE],
+        again: [DATA, *([PREDICTIONS] if run.weights else [])],
     }
+    return {part: command for command, made in parts.items() for part in made}
 
 
 def _spell(*words: object) -> str:

@@ -42,9 +42,9 @@ def read_document_style() -> str:
     return read_fragment(_FOLDER / "document.css")
 
 
-def encode_picture(png: bytes) -> str:
-    """Return a PNG as the address of a picture within a page."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def encode_picture(data: bytes, kind: str = "png") -> str:
+    """Return the bytes of a PNG, or of a picture of another kind, as its address within a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def embed_json(document: Any) -> str:

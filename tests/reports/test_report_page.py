@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import saved_weights
 from browser import Browser
 from command import Ran
 from written_runs import HOSTILE, LABEL, SAID, write_run
 
-from caffe_fcn import netspec
+from caffe_fcn import netspec, proto
 from caffe_fcn.evaluation import ImageScore, Prediction
 from caffe_fcn.reports.predictions import BEST, WORST, ShownImage, choose_images
 from caffe_fcn.reports.report import Report
@@ -155,6 +156,20 @@ def test_what_is_damaged_is_one_line(
     assert (ran.status, ran.out) == (2, "")
     assert said in ran.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_scores_of_other_weights_say_so(tmp_path: Path, browser: Browser, cli: Callable[..., Ran]) -> None:
+    run = write_run(tmp_path / "run")
+    net = proto.NetParameter()
+    net.layer.add(name="conv1", type="Convolution")
+    saved_weights.save(run / "newer.caffemodel", net, {"conv1": [np.zeros((1, 1, 1, 1))]})
+    ran = cli("report", run, "--images", 0, "-o", tmp_path / "report.html")
+    assert ran.status == 0, ran.err
+    open_page(browser, tmp_path / "report.html")
+    said = browser.run("document.querySelector('#summary .missing').textContent")
+    assert "those of train_iter_20.caffemodel" in said
+    assert "newer.caffemodel" in said
+    assert f"caffe-fcn evaluate {run}" in said
 
 
 def test_a_folder_that_is_no_data_set_is_refused(run: Run, cli: Callable[..., Ran], tmp_path: Path) -> None:
