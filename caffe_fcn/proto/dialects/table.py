@@ -122,6 +122,15 @@ def is_bvlcs_type(layer_type: str) -> bool:
     return layer_type in _bvlcs_types()
 
 
+def is_forks_type(layer_type: str) -> bool:
+    """Whether forks of Caffe have the layer type, and BVLC's does not.
+
+    >>> is_forks_type("Interp"), is_forks_type("Convolution"), is_forks_type("Konvolution")
+    (True, False, False)
+    """
+    return not is_bvlcs_type(layer_type) and any(row.name == layer_type for row in layer_types())
+
+
 def current_type(v1_name: str) -> str | None:
     """The layer type that a name of V1's enum stands for; None for a name that no known Caffe has.
 
