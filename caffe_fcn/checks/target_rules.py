@@ -88,7 +88,7 @@ RULES = (
         on_misfits(Otherwise.REFUSED, of_types=True),
         Example(
             {_DEPLOYED: image() + _SCORE + pointwise(f'type: "{HERE}"', "score", "out")},
-            "Power",
+            "Swish",
             "Sigmoid",
             {"target": "mnn"},
         ),

@@ -29,7 +29,7 @@ from caffe_fcn.journey.step import Observer
 
 if TYPE_CHECKING:
     from caffe_fcn.cli.fit_commands import StepCommands
-    from caffe_fcn.engines.events import Event
+    from caffe_fcn.engines.events import Event, Score
     from caffe_fcn.engines.training import Training
     from caffe_fcn.journey import Fit, Step
 
@@ -148,7 +148,7 @@ class _Shown(Observer):
             self._progress(task, done, total)
 
     @contextmanager
-    def watch(self, training: Training) -> Iterator[Callable[[Event], None]]:
+    def watch(self, training: Training) -> Iterator[Callable[[Event | Score], None]]:
         from caffe_fcn.cli.train import announce_interruption, show_events
 
         self._close_bars()

@@ -270,6 +270,10 @@ def report_dialects(path: str, recognized: list[str]) -> None:
         echo(
             f"note: {path} is read as the Caffe {fork!r} ({FORKS[fork]}) writes it; --dialect says otherwise", err=True
         )
+    elif recognized[:1] == ["bvlc"]:
+        names = ", ".join(recognized[1:])
+        what = f"{path}: number 13 of pooling_param is read as BVLC's round_mode"
+        echo(f"note: {what}; it is ceil_mode, the opposite, if one of these wrote it (--dialect): {names}", err=True)
     elif recognized:
         names = ", ".join(recognized)
         echo(f"note: {path} has fields of a fork that are not read: --dialect says whose, one of {names}", err=True)

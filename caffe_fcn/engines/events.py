@@ -45,15 +45,15 @@ Event = Step | Test | Snapshot
 
 
 MEASURES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iu")
-"""The measures of a `Score`, by the names of its fields."""
+"""The measures of a `Score`, by the names of its fields, in their order."""
 
 
 @dataclass(frozen=True)
 class Score:
     """The weights after ``iteration`` iterations were scored on images that the training does not see.
 
-    The measures are from 0 to 1; ``iu`` has that of each class, None for a class that is nowhere. An engine does not
-    report this: who watches the training scores its snapshots.
+    The measures are from 0 to 1; ``accuracy`` and ``iu`` have those of each class, None for a class without them. An
+    engine does not report this: who watches the training scores its snapshots.
     """
 
     iteration: int
@@ -61,6 +61,7 @@ class Score:
     pixel_accuracy: float
     mean_accuracy: float
     frequency_weighted_iu: float
+    accuracy: tuple[float | None, ...] = ()
     iu: tuple[float | None, ...] = ()
 
     @property

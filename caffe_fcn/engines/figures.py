@@ -5,7 +5,7 @@
     {"iteration": 20, "test_net": 0, "outputs": {"accuracy": 0.75, "iou": [0.5, 0.25]}, "memory": 51200000}
     {"iteration": 20, "snapshot": "snapshot/train_iter_20.solverstate"}
     {"iteration": 20, "scores": {"mean_iu": 0.5, "pixel_accuracy": 0.9, "mean_accuracy": 0.6,
-     "frequency_weighted_iu": 0.8}, "iu": [0.7, null, 0.3]}
+     "frequency_weighted_iu": 0.8}, "accuracy": [1.0, null, 0.2], "iu": [0.8, null, 0.2]}
 
 | field | of | what it is |
 |---|---|---|
@@ -13,12 +13,12 @@
 | ``loss``, ``lr`` | step | as the solver displays them: the loss is a mean over ``average_loss`` iterations |
 | ``outputs`` | step, test | the outputs of the net by name; a blob of several values is a list |
 | ``iterations_per_second``, ``images_per_second`` | step | since the step before; null where it is not known |
-| ``memory`` | step, test | the most bytes that the training processes occupied so far; null where they have just ended |
+| ``memory`` | step, test | the most bytes that the processes occupied so far; null where they have just ended |
 | ``gpu_memory`` | step | the most bytes that tensors occupied on the GPU of the first process so far, on a GPU only |
 | ``test_net`` | test | the number of the test net |
 | ``snapshot`` | snapshot | the solver state, relative to the folder where the training runs |
-| ``scores`` | score | four measures, from 0 to 1, of the weights of the snapshot, on the validation part of the data set |
-| ``iu`` | score | the IU of each class; null for a class that is neither in the labels nor predicted |
+| ``scores`` | score | four measures of the snapshot's weights, from 0 to 1, on the validation part of the data |
+| ``accuracy``, ``iu`` | score | those of each class; null for a class that is in no label (and in no prediction) |
 
 Numbers that JSON does not have are texts: "nan", "inf", "-inf".
 """
@@ -46,11 +46,17 @@ SPEED, GPU_MEMORY = "iterations_per_second", "gpu_memory"
 SCORES = "scores"
 """The name of what makes a record that of a score."""
 
+_OF_CLASSES = ("accuracy", "iu")
+
 
 def to_record(event: Step | Test | Score) -> dict[str, Any]:
     """Return the figures of an event as JSON has them."""
     if isinstance(event, Score):
-        return {"iteration": event.iteration, SCORES: dict(event.measures), "iu": list(event.iu)}
+        return {
+            "iteration": event.iteration,
+            SCORES: dict(event.measures),
+            **{name: list(getattr(event, name)) for name in _OF_CLASSES},
+        }
     outputs = _group_outputs(event.outputs)
     if isinstance(event, Test):
         return {"iteration": event.iteration, "test_net": event.net, "outputs": outputs}
@@ -65,8 +71,16 @@ def from_record(record: Any) -> Step | Test | Score:
     """Return the event that has these figures; raises ValueError where they are not those of an event."""
     _check_record(record, "figures")
     if SCORES in record:
-        measures = {name: float(record[SCORES][name]) for name in MEASURES}
-        return Score(record["iteration"], **measures, iu=tuple(record.get("iu", ())))
+        measures = record[SCORES]
+        return Score(
+            record["iteration"],
+            mean_iu=float(measures["mean_iu"]),
+            pixel_accuracy=float(measures["pixel_accuracy"]),
+            mean_accuracy=float(measures["mean_accuracy"]),
+            frequency_weighted_iu=float(measures["frequency_weighted_iu"]),
+            accuracy=tuple(record.get("accuracy", ())),
+            iu=tuple(record.get("iu", ())),
+        )
     outputs = tuple(_list_outputs(record.get("outputs", {})))
     if "loss" in record:
         lr, speed = (None if record.get(name) is None else float(record[name]) for name in ("lr", SPEED))
@@ -131,7 +145,7 @@ _RECORD = object_of(
         "test_net": whole_number(0, LATEST),
         "outputs": map_of(strict_json.text, _number_or_list),
         SCORES: object_of(dict.fromkeys(MEASURES, strict_json.number), required=MEASURES),
-        "iu": list_of(optional(strict_json.number)),
+        **dict.fromkeys(_OF_CLASSES, list_of(optional(strict_json.number))),
     },
     required=("iteration",),
 )

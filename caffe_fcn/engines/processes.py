@@ -17,11 +17,15 @@ from caffe_fcn.errors import EngineError
 
 
 class Child(NamedTuple):
-    """A process to start. ``environment`` is added to ours; ``blocked`` signals wait until the child unblocks them."""
+    """A process to start. ``environment`` is added to ours; ``blocked`` signals wait until the child unblocks them.
+
+    ``listens`` gives it a pipe as its standard input, which is empty otherwise.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
     blocked: Collection[signal.Signals] = ()
+    listens: bool = False
 
 
 @contextmanager
@@ -37,7 +41,7 @@ def start_process(child: Child, folder: Path, output: int | IO[bytes]) -> Iterat
             child.command,
             cwd=folder,
             env={**os.environ, **child.environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if child.listens else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -146,7 +146,7 @@ def _find_batch(layer: LayerParameter) -> int | None:
 
 
 def _read_earlier_lines(path: Path, iteration: int) -> Iterator[bytes]:
-    """Yield the whole lines of iterations before this one, of the snapshot that was written before it, and its score."""
+    """Yield the whole lines of iterations before this one, and of the snapshot before it and its score."""
     with path.open("rb") as file:
         for line in file:
             try:

@@ -54,6 +54,23 @@ def add_norm(
     return top
 
 
+def segnets_norm(bottom: Top, shift: float, training: bool, **more: Any) -> Top:
+    """SegNet's BN: it learns with the statistics of the batch, and has them in scale and shift where it does not learn.
+
+    ``shift`` is what the shift begins with.
+    """
+    mode = {} if training else {"bn_mode": P.BN.INFERENCE}
+    top: Top = L.BN(
+        bottom,
+        param=[{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 1, "decay_mult": 0}],
+        scale_filler={"type": "constant", "value": 1},
+        shift_filler={"type": "constant", "value": shift},
+        **mode,
+        **more,
+    )
+    return top
+
+
 def add_fully_connected(n: NetSpec, name: str, bottom: Top, kernel: int, training: bool, **more: Any) -> Top:
     """Add the fully connected layer fc``name`` as a convolution, its ReLU, and in training its dropout."""
     n[f"fc{name}"], top = conv_relu(bottom, 4096, kernel, pad=0, **more)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.netspec import fcn, small, solver_settings
+from caffe_fcn.netspec import deeplab, dilation, enet, fcn, hed, icnet, pspnet, segnet, small, solver_settings, unet
 from caffe_fcn.netspec.backbones import (
     CAFFENET,
     DENSENET121,
@@ -20,7 +21,7 @@ from caffe_fcn.netspec.backbones import (
     VGG16_BGRD,
     VGG16_BN,
 )
-from caffe_fcn.netspec.design import DataSet, NetDesign, Variant, Variants
+from caffe_fcn.netspec.design import FORK, DataSet, NetDesign, Variant, Variants, make_spellings
 from caffe_fcn.netspec.solver_settings import context_solver, nyud_solver, siftflow_solver, voc_solver
 
 
@@ -52,6 +53,28 @@ _SYNTHIA = DataSet.from_table("synthia")
 _TRIANGLES = DataSet.from_table("triangles", class_counts=(2,))  # ink and paper
 _MNIST = DataSet.from_table("mnist")
 _M2NIST = DataSet.from_table("m2nist")
+_ADE20K = DataSet("ade20k", class_counts=(150,), size=(473, 473), mean=(103.939, 116.779, 123.68))
+_EDGES = DataSet("bsds", class_counts=(1,), ignore_label=None)
+_CAMVID = DataSet(
+    "camvid",
+    class_counts=(11,),
+    class_names=(
+        ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
+    ),
+    size=(360, 480),
+    mean=(0.0,),
+    ignore_label=11,
+)
+_CITYSCAPES = DataSet(
+    "cityscapes",
+    class_counts=(19,),
+    class_names=(
+        (
+            "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+            "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+        ),
+    ),
+)  # fmt: skip
 
 # Nets
 
@@ -62,6 +85,7 @@ _siftflow = partial(NetDesign, add_layers=fcn.add_two_head_fcn, dataset=_SIFTFLO
 _context = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_CONTEXT, source="../../data")
 _digits = partial(_voc, data="lmdb", digits_form=True, classes_in_names=True, all_in_one=True)
 _synthia = partial(_digits, dataset=_SYNTHIA, filler="msra")
+_averaged = partial(NetDesign, data="lmdb", normalize=True, bilinear=True)
 _small = partial(NetDesign, data="lmdb", normalize=True)
 
 _LOSSES = Variants(
@@ -108,6 +132,41 @@ NETS = (
     _digits("digits-fcn8s", VGG16, 8, solver_settings.DIGITS_VOC),
     _synthia("synthia-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_SYNTHIA),
     _synthia("synthia-fcn8s", VGG16, 8, solver_settings.DIGITS_SYNTHIA),
+    _averaged("unet", unet.CONTRACTION, 1, solver_settings.UNET, _VOC, unet.add_unet),
+    _averaged("dilation8", dilation.FRONT_END, 8, solver_settings.DILATION8, _VOC, dilation.add_dilation8),
+    _averaged(
+        "deeplab-largefov", deeplab.VGG16_HOLES, 8, solver_settings.DEEPLAB_V1, replace(_VOC, size=(321, 321)),
+        deeplab.add_largefov, grid=(8, 1), variants=make_spellings(solver_settings.DEEPLAB_V1),
+    ),
+    _averaged(
+        "deeplab-v2-vgg16", deeplab.VGG16_DILATED, 8, solver_settings.DEEPLAB_V2, replace(_VOC, size=(321, 321)),
+        deeplab.add_aspp, grid=(8, 1), variants=make_spellings(solver_settings.DEEPLAB_V2),
+    ),
+    _averaged(
+        "pspnet50", pspnet.RESNET50_DILATED, 8, solver_settings.PSPNET, _ADE20K, pspnet.add_pspnet, grid=(8, 1),
+        variants=make_spellings(solver_settings.PSPNET),
+    ),
+    _averaged(
+        "icnet", icnet.CASCADE, 4, solver_settings.ICNET,
+        replace(_CITYSCAPES, size=(1025, 2049), mean=_ADE20K.mean), icnet.add_icnet, grid=(32, 1),
+        variants=make_spellings(solver_settings.ICNET),
+    ),
+    _averaged(
+        "segnet", segnet.ENCODER, 1, solver_settings.SEGNET, _CAMVID, segnet.add_segnet, batch=4,
+        variants=make_spellings(solver_settings.SEGNET, FORK),
+    ),
+    _averaged(
+        "segnet-basic", segnet.BASIC_ENCODER, 1, solver_settings.SEGNET_BASIC, _CAMVID, segnet.add_segnet_basic,
+        batch=4, variants=make_spellings(solver_settings.SEGNET_BASIC, FORK),
+    ),
+    _averaged(
+        "enet", enet.ENCODER, 2, solver_settings.ENET, replace(_CITYSCAPES, size=(512, 1024), mean=(0.0,)),
+        enet.add_enet, batch=3, grid=(8, 0), variants=make_spellings(solver_settings.ENET, FORK),
+    ),
+    NetDesign(
+        "hed", hed.TRIMMED_VGG16, 1, solver_settings.HED, _EDGES, hed.add_hed, data="lmdb",
+        variants=Variants("loss", (Variant("sigmoid", solver_settings.HED, takes_classes=False),)),
+    ),
     _small(
         "triangles", small.PATCHES, 16, solver_settings.TRIANGLES_L2, _TRIANGLES, small.add_triangles, batch=4,
         variants=_LOSSES,

@@ -211,6 +211,11 @@ class NetDesign:
     all_in_one: bool = False
 
     @property
+    def takes_classes(self) -> bool:
+        """Whether a form of the net learns classes, whose number can be chosen."""
+        return self.variants is None or any(each.takes_classes for each in self.variants.values)
+
+    @property
     def classes(self) -> tuple[int, ...]:
         """The number of classes of each labelling that the net learns."""
         return self.dataset.class_counts

@@ -18,7 +18,7 @@ from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE, weigh_classes
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, TrainingOptions, Variant
+from caffe_fcn.netspec.design import BUILD_PHASES, SPELLING, BuildPlan, NetDesign, TrainingOptions, Variant
 from caffe_fcn.netspec.learning_rates import LR_POLICIES
 from caffe_fcn.netspec.losses import INFOGAIN, LOSSES, SOFTMAX
 from caffe_fcn.netspec.optimizers import OPTIMIZERS
@@ -95,6 +95,8 @@ def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
         return Variant("", net.solver)
     option, by_name = net.variants.option, {each.name: each for each in net.variants.values}
     fitting = [each for each in by_name.values() if each.takes_classes or "classes" not in given]
+    if not fitting:
+        raise NetError(net.name, "learns no classes", "leave `classes` out")
     if option not in given:
         return fitting[0]
     name = given[option]
@@ -163,6 +165,12 @@ def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
         return _check_integers(name, value, least)[0]
 
     return check
+
+
+def _check_pad(net: NetDesign, value: Any) -> int:
+    if net.variants is not None and net.variants.option == SPELLING:
+        raise NetError(net.name, "has no padding to choose: its layers fit each other by their own", "leave `pad` out")
+    return _check_integer("pad", 0)(net, value)
 
 
 def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
@@ -234,7 +242,7 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),
-    "pad": _check_integer("pad", 0),
+    "pad": _check_pad,
     "epochs": _check_epochs("`epochs`"),
     "base_lr": _check_rate,
     "lr_policy": _check_choice("`lr_policy`", LR_POLICIES),

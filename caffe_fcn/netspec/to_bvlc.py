@@ -132,11 +132,6 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None, types: Conta
     return result
 
 
-def has_form(layer_type: str) -> bool:
-    """Whether BVLC's Caffe may express layers of a fork's type."""
-    return layer_type in _RULES
-
-
 def _convert(layer: LayerParameter, places: _Places) -> Form:
     rule = _RULES.get(layer.type)
     if rule is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class Report:
         reason = self.missing.get(part) or self.run.missing.get(part)
         sentence = [f"{what} ({reason})." if reason else f"{what}."]
         if part in self.commands:
-            sentence += [" This command makes it: ", make("code", self.commands[part])]
+            sentence += [" Make it by ", make("code", self.commands[part])]
         return make("p", *sentence, class_="missing")
 
 
@@ -90,19 +91,25 @@ def _make_heading(run: Run) -> Markup:
 
 def _show_summary(report: Report) -> Markup:
     run = report.run
-    cards = []
-    if run.scores:
-        cards += [(format_share(run.scores.measures[name]), title) for name, title in MEASURES.items()]
-        cards.append((f"{run.scores.images:,}", "images scored"))
-    if run.history and run.history.steps:
-        last = run.history.steps[-1]
-        cards += [(f"{last.iteration:,}", "last iteration shown"), (format_number(last.loss), "its loss")]
+    cards = list(list_figures(run))
     lines = [] if run.scores else [report.explain(SCORES, "There are no scores")]
     if run.scores and run.weights and run.scores.weights != run.weights.name:
         stale = f"The scores are those of {run.scores.weights}; the weights of the run are {run.weights.name}"
         lines.append(report.explain("stale", stale))
     shown = make("div", *(make("div", make("b", b), make("span", s), class_="card") for b, s in cards), class_="cards")
     return join((shown, *lines) if cards else lines)
+
+
+def list_figures(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the main figures of a run, each with what it is."""
+    if run.scores:
+        for name, title in MEASURES.items():
+            yield format_share(run.scores.measures[name]), title
+        yield f"{run.scores.images:,}", "images scored"
+    if run.history and run.history.steps:
+        last = run.history.steps[-1]
+        yield f"{last.iteration:,}", "last iteration shown"
+        yield format_number(last.loss), "its loss"
 
 
 def _show_classes(report: Report) -> Markup:
@@ -118,8 +125,8 @@ def _show_classes(report: Report) -> Markup:
     return join((note, make_table(["class", "number", "IU", "accuracy"], rows, [1, 3], label="Scores of the classes")))
 
 
-def _name_class(run: Run, number: int, name: str) -> Markup:
-    return join((_make_swatch(run.colours, number), name))
+def _name_class(run: Run, number: int, name: str) -> object:
+    return name if run.is_grey else join((_make_swatch(run.colours, number), name))
 
 
 def _make_swatch(colours: Sequence[Colour], number: int) -> Markup:
@@ -306,7 +313,7 @@ def show_offset_table(rows: Sequence[Row]) -> Markup:
     return make_table(header, cells, range(2, 9), label="Scales and offsets")
 
 
-def _join_figures(values: Sequence[object]) -> str:
+def _join_figures(values: Iterable[Fraction | int]) -> str:
     found = exact(values)
     return found if isinstance(found, str) else ", ".join(found)
 
@@ -330,7 +337,7 @@ def _show_settings(report: Report) -> Markup:
         facts = [("name", run.about.name), ("records", counts), ("folder", run.data)]
         parts += [make("h3", "Data set"), make_facts(facts)]
     else:
-        parts.append(report.explain(DATA, "There is no data set"))
+        parts.append(report.explain(DATA, "No data set is known"))
     if run.solver:
         parts += [make("h3", "Solver"), make("pre", proto.to_text(run.solver).rstrip(), tabindex=0)]
     return join(parts)

@@ -98,6 +98,11 @@ class Run:
         return self.folder.resolve().name
 
     @property
+    def is_grey(self) -> bool:
+        """Whether the net answers with grey values, which have no colours of classes."""
+        return self.model is not None and self.model.outputs[0].kind == "grey"
+
+    @property
     def classes(self) -> Sequence[str]:
         """The names of the classes, where anything says them."""
         output = self.model.outputs[0] if self.model else None

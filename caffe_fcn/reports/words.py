@@ -6,8 +6,10 @@ import math
 
 
 def format_number(value: float) -> str:
-    """Format a figure with four digits; a dash where it is no number."""
-    return "–" if math.isnan(value) else f"{value:.4g}"
+    """Format a figure with four digits, a large one without decimals; a dash where it is no number."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def format_share(value: float | None) -> str:

@@ -54,12 +54,12 @@ def list_curves(history: History) -> list[Curve]:
 def _add_outputs(
     curves: dict[tuple[str, int | None], Curve], iteration: int, outputs: Outputs, net: int | None, label: str
 ) -> None:
-    for name, value in _number_repeats(outputs):
+    for name, value in number_repeats(outputs):
         curve = curves.setdefault((name, net), Curve(name, f"{label} {name}", net))
         curve.points.append((iteration, value))
 
 
-def _number_repeats(outputs: Outputs) -> Iterator[tuple[str, float]]:
+def number_repeats(outputs: Outputs) -> Iterator[tuple[str, float]]:
     """Give each value of a blob that has several its number: ``iou[0]``."""
     counts = Counter(name for name, _ in outputs)
     seen: Counter[str] = Counter()

@@ -72,6 +72,11 @@ def write_curves(runs: Mapping[str, History], target: PathLike, only: Collection
     return max(0, len(panels) - _MOST_PANELS)
 
 
+def draw_curves(history: History, name: str = "") -> str:
+    """Draw all figures of a training as one SVG, on white; ``name`` is its title."""
+    return _draw([_printable(name)], arrange_panels([history])[:_MOST_PANELS], SvgCanvas).decode()
+
+
 def draw_panels(history: History) -> list[tuple[str, Markup]]:
     """Draw each figure of a training as an SVG of its own, in the colours of the theme of the page that it is for.
 

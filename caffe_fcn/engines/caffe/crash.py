@@ -15,7 +15,7 @@ from pathlib import Path
 
 from caffe_fcn.engines import log
 from caffe_fcn.errors import CaffeFcnError, EngineError, PrototxtError, nearest
-from caffe_fcn.netspec.to_bvlc import has_form
+from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES
 from caffe_fcn.proto import LayerParameter, NetParameter, parse, read_net
 from caffe_fcn.proto.dialects.foreign import find_foreign_fields
 from caffe_fcn.proto.dialects.table import is_forks_type, is_known
@@ -184,7 +184,7 @@ def _mend_field(match: re.Match[str], context: CrashReporter) -> str:
 
 def _mend_foreign(layer_type: str) -> str:
     """How to run what only forks of Caffe have."""
-    upgrade = "caffe-fcn net upgrade --to bvlc writes it for this Caffe; or " if has_form(layer_type) else ""
+    upgrade = "caffe-fcn net upgrade --to bvlc writes it for this Caffe; or " if layer_type in CONVERTED_TYPES else ""
     return f"{upgrade}take `engine` torch, or the fork that has it"
 
 
@@ -195,7 +195,7 @@ def _find_owner(path: str, complaint: str) -> LayerParameter | None:
         return None
     with suppress(CaffeFcnError):
         net = read_net(path, allow_unknown=True)
-        return next((layer for layer in net.layer if said.groups() in find_foreign_fields(layer)), None)
+        return next((layer for layer in net.layer if (said[1], said[2]) in find_foreign_fields(layer)), None)
     return None
 
 

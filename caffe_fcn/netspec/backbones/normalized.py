@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from caffe_fcn.netspec.backbones.plain import vgg16_blocks
 from caffe_fcn.netspec.blocks import WEIGHT_AND_BIAS, add_fully_connected, add_norm, max_pool
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
@@ -19,8 +20,8 @@ _EPS = 1e-5
 def add_vgg16_bn(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
     """VGG-16 with batch normalization before each ReLU of its convolutions."""
     top = image
-    for block, (depth, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
-        for layer in (f"{block}_{i}" for i in range(1, depth + 1)):
+    for block, layers, width in vgg16_blocks():
+        for layer in layers:
             n[f"conv{layer}"] = top = L.Convolution(
                 top, num_output=width, kernel_size=3, pad=pad if layer == "1_1" else 1, param=WEIGHT_AND_BIAS
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from caffe_fcn.netspec.blocks import WEIGHT_AND_BIAS, add_fully_connected, conv_relu, dropout, lrn, max_pool
 from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
@@ -10,14 +12,20 @@ from caffe_fcn.netspec.spec import layers as L
 def add_vgg16(n: NetSpec, image: Top, pad: int, training: bool, suffix: str = "", first: str = "conv1_1") -> Top:
     """VGG-16 (Simonyan and Zisserman, 2015); every name ends in ``suffix``, ``first`` names the first layer."""
     top = image
-    for block, (depth, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
-        for layer in (f"{block}_{i}" for i in range(1, depth + 1)):
+    for block, layers, width in vgg16_blocks():
+        for layer in layers:
             name, pad_here = (first, pad) if layer == "1_1" else (f"conv{layer}", 1)
             n[name + suffix], top = conv_relu(top, width, pad=pad_here, param=WEIGHT_AND_BIAS)
             n[f"relu{layer}{suffix}"] = top
         n[f"pool{block}{suffix}"] = top = max_pool(top)
     top = add_fully_connected(n, "6" + suffix, top, 7, training, param=WEIGHT_AND_BIAS)
     return add_fully_connected(n, "7" + suffix, top, 1, training, param=WEIGHT_AND_BIAS)
+
+
+def vgg16_blocks() -> Iterator[tuple[int, list[str], int]]:
+    """The five blocks of VGG-16's convolutions: number, names such as 1_2 of their layers, and width."""
+    for block, (depth, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
+        yield block, [f"{block}_{i}" for i in range(1, depth + 1)], width
 
 
 def add_caffenet(n: NetSpec, image: Top, pad: int, training: bool) -> Top:
@@ -112,7 +120,7 @@ _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 2
 
 
 def _add_fire(n: NetSpec, prefix: str, bottom: Top, squeezed: int, expanded: int) -> Top:
-    tops = {}
+    tops: dict[str, Top] = {}
     for name, width, kernel in (("squeeze1x1", squeezed, 1), ("expand1x1", expanded, 1), ("expand3x3", expanded, 3)):
         below = tops.get("squeeze1x1", bottom)
         n[f"{prefix}{name}"], tops[name] = conv_relu(
