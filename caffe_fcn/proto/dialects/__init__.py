@@ -8,7 +8,8 @@ Three tables, which `table` reads:
   without a type only the name is known, and it is kept as its text (`proto.kept_fields`). ``label`` is "bvlc" for a
   field of BVLC's that forks number otherwise.
 - ``enums.tsv``: the enums of these fields.
-- ``layer_types.tsv``: layer types, the names that they had in V1's enum, and who has them.
+- ``layer_types.tsv``: layer types, the names that they had in V1's enum, who has them, and their numbers in the V1
+  enums of forks.
 
 Sources are the forks' own src/caffe/proto/caffe.proto; `table.FORKS` says which repository a fork's name stands for.
 
