@@ -24,12 +24,22 @@ def find_foreign_layer(net: NetParameter) -> LayerParameter | None:
 
 def find_foreign_fields(message: Message) -> Iterator[tuple[str, str]]:
     """The fields, each as the name of its message and its own, that BVLC's schema does not have."""
+    return ((owner, name) for owner, name, *_ in find_foreign_values(message))
+
+
+def find_foreign_values(message: Message) -> Iterator[tuple[str, str, Any, Any]]:
+    """The same fields, with their values and defaults; both are None for a field that is kept as its text.
+
+    What a fork's field holds, if it is a message, follows it.
+    """
     given: Any
     for field, given in message.ListFields():
         if field.name == NAME:
-            yield from ((message.DESCRIPTOR.name, kept_name(text)) for text in given)
-        elif field.number >= PRIVATE:
-            yield message.DESCRIPTOR.name, field.name
-        elif field.message_type is not None:
+            yield from ((message.DESCRIPTOR.name, kept_name(text), None, None) for text in given)
+            continue
+        if field.number >= PRIVATE:
+            default = field.default_value if field.has_presence else []
+            yield message.DESCRIPTOR.name, field.name, given if field.has_presence else list(given), default
+        if field.message_type is not None:
             for each in [given] if field.has_presence else given:
-                yield from find_foreign_fields(each)
+                yield from find_foreign_values(each)
