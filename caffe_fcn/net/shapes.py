@@ -106,7 +106,7 @@ def infer(
 
 
 def tell_shapes(net: NetParameter, shapes: Mapping[str, Shape]) -> NetParameter:
-    """A copy of the net of one phase that knows the shapes of these blobs, where only code or data know them.
+    """A copy of a net that knows the shapes of these blobs, where only code or data know them.
 
     A layer whose code alone knows what it makes gets them as its custom_param, and a blob that no layer makes gets an
     Input layer. Raises `NetError` for a blob that the net does not have.
@@ -121,6 +121,17 @@ def tell_shapes(net: NetParameter, shapes: Mapping[str, Shape]) -> NetParameter:
             del layer.custom_param.shape[:]
             for top in layer.top:
                 layer.custom_param.shape.add(dim=shapes[top])
+    return result
+
+
+def forget_shapes(net: NetParameter, before: NetParameter) -> NetParameter:
+    """A copy of ``net`` without what `tell_shapes` added to ``before``, the net that it was made of."""
+    added = len(net.layer) - len(before.layer)
+    result = with_layers(net, net.layer[added:])
+    for layer, known in zip(result.layer, before.layer, strict=True):
+        layer.ClearField("custom_param")
+        if known.HasField("custom_param"):
+            layer.custom_param.CopyFrom(known.custom_param)
     return result
 
 

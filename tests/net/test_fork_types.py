@@ -206,6 +206,45 @@ def test_the_command_takes_shapes(cli: Callable, tmp_path: Path) -> None:
     assert "is no BLOB=SHAPE" in cli("net", "show", net, "--shape", "q").err
 
 
+FULL = """layer { name: "full" type: "InnerProduct" bottom: "v" top: "y" inner_product_param { num_output: 2 } }"""
+
+
+def test_surgery_takes_shapes_and_leaves_none_in_the_net(cli: Callable, tmp_path: Path) -> None:
+    net, converted, weights, moved = (tmp_path / name for name in ("a.prototxt", "b.prototxt", "a.npz", "b.caffemodel"))
+    net.write_text(INPUTS + PYTHON.rsplit("layer", 1)[0] + FULL)
+    told = ["--shape", "q=1x3x8x8", "--shape", "v=1x3x4x4"]
+    assert cli("net", "convolutionize", net, "-o", converted, *told).status == 0
+    assert proto.read_net(converted).layer[-1].convolution_param.kernel_size == [4]
+    assert "custom_param" not in converted.read_text()
+    np.savez(weights, **{"full/0": np.ones((2, 48), "f4"), "full/1": np.ones(2, "f4")})
+    ran = cli("surgery", "transplant", "--weights", weights, "--to-net", converted, "-o", moved, *told)
+    assert "2x3x4x4  reshaped" in ran.out
+    assert cli("offsets", net, *told).status == 0
+    assert cli("surgery", "fill", "--to-net", net, "-o", moved, *told).status == 0
+    assert "the net has no such blob" in cli("net", "convolutionize", net, "-o", converted, "--shape", "w=1").err
+
+
+def test_layers_of_one_name_get_their_own_weights(cli: Callable, tmp_path: Path) -> None:
+    """In the order of the net; a convolution keeps its kernel where a layer of its name becomes one."""
+    net, weights, moved, converted = (tmp_path / name for name in ("a.prototxt", "a.caffemodel", "b.caffemodel", "c"))
+    net.write_text(
+        INPUTS
+        + """layer { name: "x" type: "Convolution" bottom: "a" top: "p"
+            convolution_param { num_output: 4 kernel_size: 3 } }
+        layer { name: "x" type: "InnerProduct" bottom: "p" top: "q" inner_product_param { num_output: 3 } }"""
+    )
+    assert cli("surgery", "fill", "--to-net", net, "-o", weights).status == 0
+    ran = cli("surgery", "transplant", "--weights", weights, "--to-net", net, "-o", moved)
+    assert ran.err.endswith("4 copied\n")
+    for before, after in zip(
+        *(proto.NetParameter.FromString(each.read_bytes()).layer for each in (weights, moved)), strict=True
+    ):
+        assert before.name == after.name and before.blobs == after.blobs
+    assert cli("net", "convolutionize", net, "-o", converted).err == "x: Convolution, kernel 4x8\n"
+    kernels = [layer.convolution_param for layer in proto.read_net(converted).layer[-2:]]
+    assert [(param.kernel_size, param.kernel_h, param.kernel_w) for param in kernels] == [([3], 0, 0), ([], 4, 8)]
+
+
 def test_a_graph_still_refuses_a_blob_made_twice() -> None:
     with pytest.raises(NetError, match="makes already"):
         Graph(read(INPUTS + layer("Power", "a") + layer("Power", "b")))
