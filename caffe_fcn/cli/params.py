@@ -173,6 +173,9 @@ shape_option = click.option(
     callback=lambda ctx, param, value: dict(value),
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+no_check_option = click.option(
+    "--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check)."
+)
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
@@ -209,6 +212,12 @@ blob_option = click.option(
     default="",
     metavar="BLOB",
     help="The blob that has the scores (default: as model.json beside NET says, or else the net's last output).",
+)
+nproc_option = click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that share the images, each with its part of the processors (default: one, or as torchrun says).",
 )
 
 

@@ -65,7 +65,7 @@ CASES = [
     ("Upsample", "ba", "upsample_param { scale: 2 }", (2, 8, 6, 10)),
     ("Upsample", "ba", "upsample_param { scale: 2 pad_out_h: true }", (2, 8, 5, 10)),
     ("Upsample", "ba", "upsample_param { scale: 2 upsample_h: 5 upsample_w: 9 }", (2, 8, 5, 9)),
-    ("Unpooling", "ba", "unpooling_param { kernel_size: 2 stride: 2 }", (2, 8, 6, 10)),
+    ("Unpooling", "ba", "unpooling_param { kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 10 }", (2, 8, 6, 10)),
     ("Reorg", "a", "reorg_param { stride: 2 reverse: true }", (2, 2, 12, 20)),
     ("ROIAlign", "ar", "roi_align_param { pooled_h: 3 pooled_w: 2 }", (7, 8, 3, 2)),
     ("Axpy", "saa", "", (2, 8, 6, 10)),

@@ -69,7 +69,6 @@ class TorchLayer(Operation):
     other sizes later. ``params`` are the layer's parameters in Caffe's shapes and order; the net sets them.
     """
 
-    learns: ClassVar[bool] = True  # whether a solver may change its parameters
     allocates_tops: ClassVar[bool] = False  # whether its tops are new memory that its own gradient does not need
 
     def __init__(self, site: Site, state: State) -> None:
@@ -86,6 +85,10 @@ class TorchLayer(Operation):
     def name(self) -> str:
         """The layer's name."""
         return str(self.site.layer.name)
+
+    def learns(self, index: int) -> bool:
+        """Whether a solver may change this parameter, given by its index."""
+        return True
 
     @property
     def row(self) -> LayerType:

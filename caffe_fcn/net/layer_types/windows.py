@@ -157,13 +157,19 @@ def _kernels(first: Callable[[int, int, int], tuple[int, int]]) -> Rule:
 
 
 def _depthwise(rule: Rule) -> Rule:
-    """A convolution of each channel alone: the group, where it is not set, is the number of channels."""
+    """A convolution of each channel alone: the group, where it is not set, is the number of channels.
+
+    ConvolutionDepthwise reads neither group nor num_output (conv_dw_layer.cpp).
+    """
 
     def depthwise(site: Site) -> list[Shape]:
-        if site.layer.convolution_param.HasField("group"):
+        is_literal = site.layer.type == "DepthwiseConvolution"
+        if is_literal and site.layer.convolution_param.HasField("group"):
             return rule(site)
         layer = copy_message(site.layer)
-        layer.convolution_param.group = site.shapes[0][site.axis(site.param.axis)]
+        param, channels = layer.convolution_param, site.shapes[0][site.axis(site.param.axis)]
+        param.group = channels
+        param.num_output = param.num_output if is_literal else channels
         return rule(replace(site, layer=layer))
 
     return depthwise
@@ -313,7 +319,7 @@ _windowed = partial(
 
 _depthwise_convolution = partial(
     _windowed,
-    _convolution_tops,
+    _depthwise(_convolution_tops),
     params=_depthwise(_convolution_params),
     macs=_convolution_macs,
     coords=_convolution_coords,

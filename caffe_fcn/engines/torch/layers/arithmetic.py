@@ -1,4 +1,4 @@
-"""Layers of arithmetic on whole blobs: Eltwise, Scale, Bias, Reduction; Add and MaskPooling, of forks."""
+"""Layers of arithmetic on whole blobs: Eltwise, Axpy, Scale, Bias, Reduction; Add and MaskPooling, of forks."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ class Eltwise(TorchLayer):
 def _take_larger(a: Tensor, b: Tensor) -> Tensor:
     """The maximum; of equal values the second gets the gradient, as in Caffe."""
     return torch.where(a > b, a, b)
+
+
+@layer("Axpy")
+class Axpy(TorchLayer):
+    """factor * x + y, with one factor for each channel of each image (src/caffe/layers/axpy_layer.cpp of SENet)."""
+
+    allocates_tops = True
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        factor, x, y = bottoms
+        return [torch.addcmul(y, factor.reshape(*x.shape[:2], *[1] * (x.dim() - 2)), x)]
 
 
 def _align(part: Tensor, axis: int, whole: Tensor) -> Tensor:

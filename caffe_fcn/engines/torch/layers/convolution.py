@@ -62,6 +62,11 @@ class Convolution(_Windowed):
 
     functions = _CONVOLUTIONS
 
+    @property
+    def group(self) -> int:
+        """How many parts the channels are convolved in."""
+        return int(self.param.group)
+
     def convolve(self, x: Tensor) -> Tensor:
         return self._convolve_with_pad(x, self.per_axis("pad"))
 
@@ -78,7 +83,7 @@ class Convolution(_Windowed):
         return self._convolve_with_pad(part, symmetric)
 
     def _convolve_with_pad(self, x: Tensor, pad: Sequence[int]) -> Tensor:
-        stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.param.group
+        stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.group
         if group == 1 and len(pad) == 2 and self._has_few_positions(x, pad):
             return self._multiply_windows(x, pad)
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
@@ -101,6 +106,19 @@ class Convolution(_Windowed):
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
         y = self.params[0].flatten(1) @ columns
         return (y if self.bias is None else y + self.bias[:, None]).unflatten(2, self._count_positions(x, pad))
+
+
+@layer("ConvolutionDepthwise")
+@layer("DepthwiseConvolution")
+class DepthwiseConvolution(Convolution):
+    """A Convolution of each channel by itself.
+
+    Sources: src/caffe/layers/depthwise_conv_layer.cpp of eric612/MobileNet-YOLO, conv_dw_layer.cpp of Lamply/caffe.
+    """
+
+    @property
+    def group(self) -> int:
+        return int(self.site.shapes[0][self.axis] // self.params[0].shape[1])
 
 
 @layer("Deconvolution")

@@ -1,4 +1,4 @@
-"""Layers that normalize: LRN, BatchNorm, MVN, Softmax; and Normalize, of forks."""
+"""Layers that normalize an image by itself: LRN, MVN, Softmax; and Normalize, of forks."""
 
 from __future__ import annotations
 
@@ -51,41 +51,6 @@ class LRN(TorchLayer):
     def _sum_pixels(self, squares: Tensor) -> Tensor:
         size = self.param.local_size
         return 1 + self.param.alpha * F.avg_pool2d(squares, size, 1, size // 2)
-
-
-@layer("BatchNorm")
-class BatchNorm(TorchLayer):
-    """Subtracts each channel's mean and divides by its deviation: those of the batch in training, else the statistics.
-
-    The three parameters are a sum of means, a sum of variances, and the sum of weights to divide both by.
-    """
-
-    learns = False
-    allocates_tops = True
-
-    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
-        p = self.param
-        use_statistics = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
-        if use_statistics:
-            mean, variance = self._compute_statistics()
-        else:
-            mean, variance = (torch.zeros_like(each) for each in self.params[:2])
-        y = torch.batch_norm(x, None, None, mean, variance, not use_statistics, 1.0, p.eps, False)
-        if not use_statistics:
-            self._update_statistics(mean, variance)
-        return [y.reshape(bottoms[0].shape)]
-
-    def _compute_statistics(self) -> tuple[Tensor, Tensor]:
-        mean, variance, weight = self.params
-        scale = torch.where(weight == 0, weight, 1 / weight)
-        return mean * scale, variance * scale
-
-    @torch.no_grad()
-    def _update_statistics(self, *latest: Tensor) -> None:
-        """Add the figures of a batch, as torch stored them (with momentum 1; its variance is the unbiased one)."""
-        for total, new in zip(self.params, (*latest, torch.ones_like(self.params[2])), strict=True):
-            total.mul_(self.param.moving_average_fraction).add_(new)
 
 
 @layer("MVN")

@@ -13,7 +13,9 @@ from caffe_fcn.net.layer_types import Shape, Site
 from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
 
 
-class _Shaping(TorchLayer):
+class Shaping(TorchLayer):
+    """Makes tops whose shapes the row of the layer type says."""
+
     def infer_shapes(self, bottoms: list[Tensor]) -> list[Shape]:
         """The shapes of the tops of these bottoms, from the row of the layer type."""
         return self.row.tops(Site(self.site.layer, self.site.names, [tuple(bottom.shape) for bottom in bottoms]))
@@ -21,7 +23,7 @@ class _Shaping(TorchLayer):
 
 @layer("Flatten")
 @layer("Reshape")
-class Reshape(_Shaping):
+class Reshape(Shaping):
     """The same values in another shape."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -39,7 +41,7 @@ class Concat(TorchLayer):
 
 
 @layer("Slice")
-class Slice(_Shaping):
+class Slice(Shaping):
     """Cuts the bottom along an axis, into one piece for each top."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -50,6 +52,14 @@ class Slice(_Shaping):
 def _find_axis(param: Any, old_name: str) -> int:
     """``axis``, which older nets call ``old_name``."""
     return int(getattr(param, old_name if param.HasField(old_name) else "axis"))
+
+
+@layer("ShuffleChannel")
+class ShuffleChannel(TorchLayer):
+    """Deals the channels out: the first of each group, then the second of each, ... (ShuffleNet, section 3.1)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].unflatten(1, (self.param.group, -1)).transpose(1, 2).flatten(1, 2)]
 
 
 @layer("Split")
@@ -139,7 +149,7 @@ class Reverse(TorchLayer):
 
 
 @layer("Reorg")
-class Reorg(_Shaping):
+class Reorg(Shaping):
     """Blocks of pixels become channels, or with ``reverse`` channels blocks (reorg_layer.cpp of YOLO v2's fork).
 
     The layer of YOLO is not the inverse of its reverse: it takes the values as if they had fewer channels of a larger
