@@ -220,6 +220,9 @@ def test_surgery_takes_shapes_and_leaves_none_in_the_net(cli: Callable, tmp_path
     ran = cli("surgery", "transplant", "--weights", weights, "--to-net", converted, "-o", moved, *told)
     assert "2x3x4x4  reshaped" in ran.out
     assert cli("offsets", net, *told).status == 0
+    assert "its shapes are known only to its code" not in cli("check", net, *told).out
+    wrong = cli("check", net, "--shape", "q=1x3x8x8", "--shape", "v=1")
+    assert "layer 'full'" in wrong.out and wrong.status == 1
     assert cli("surgery", "fill", "--to-net", net, "-o", moved, *told).status == 0
     assert "the net has no such blob" in cli("net", "convolutionize", net, "-o", converted, "--shape", "w=1").err
 
