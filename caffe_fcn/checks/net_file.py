@@ -134,8 +134,8 @@ class NetFile:
 class Form:
     """The net of one phase of a file.
 
-    ``graph`` is None where the net has none, ``shapes`` where no size of the image gives them. ``told`` are the shapes of
-    blobs that only code or data know.
+    ``graph`` is None where the net has none, ``shapes`` where no size of the image gives them. ``told`` has the shapes
+    of blobs that only code or data know.
     """
 
     def __init__(self, file: NetFile, phase: str, sizes: tuple[Size, ...], told: Mapping[str, Shape]) -> None:

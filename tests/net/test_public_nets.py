@@ -20,10 +20,10 @@ from command import ROOT
 from caffe_fcn import proto
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.net.shapes import infer
+from caffe_fcn.netspec.to_bvlc import to_bvlc
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.copying import copy_message, with_layers
 from caffe_fcn.proto.dialects.writing import finish
-from caffe_fcn.surgery.to_bvlc import to_bvlc
 
 FORKS = ROOT.parent / "shared/facts/forks"
 SIZES = (None, (500, 500), (224, 224), (227, 227), (300, 300), (473, 473), (28, 28), (299, 299))
