@@ -257,7 +257,12 @@ def detection_output(random: Random, refined: bool = False) -> Case:
             x, s, p, classes, share=share, code=code, in_target=in_target, least=0.3, **options, **said
         )
 
-    readable = not (refined or in_target or code == 3) and options["background"] == 0 and options["keep"] > 0 and options["eta"] == 1
+    readable = (
+        not (refined or in_target or code == 3)
+        and options["background"] == 0
+        and options["keep"] > 0
+        and options["eta"] == 1
+    )
     return Case("DetectionOutput", settings, bottoms, judge, opencv=readable)
 
 
@@ -437,3 +442,11 @@ def test_a_region_of_an_image_that_is_not_there() -> None:
     case = roi_pooling(np.random.default_rng(0))
     with pytest.raises(NetError, match="none of 0 to"):
         case.engine().forward(x=case.bottoms["x"], r=case.bottoms["r"] + 7)
+    with pytest.raises(NetError, match="reads regions 2x4 .each is an image and the corners of a box"):
+        case.engine().forward(x=case.bottoms["x"], r=np.zeros((2, 4)))
+
+
+def test_prior_boxes_of_another_kind() -> None:
+    case = detection_output(np.random.default_rng(0))
+    with pytest.raises(NetError, match="reads prior boxes 3x5"):
+        case.engine().forward(**case.bottoms | {"p": np.zeros((3, 5))})
