@@ -442,7 +442,7 @@ def test_a_region_of_an_image_that_is_not_there() -> None:
     case = roi_pooling(np.random.default_rng(0))
     with pytest.raises(NetError, match="none of 0 to"):
         case.engine().forward(x=case.bottoms["x"], r=case.bottoms["r"] + 7)
-    with pytest.raises(NetError, match="reads regions 2x4 .each is an image and the corners of a box"):
+    with pytest.raises(NetError, match="reads regions 2x4"):
         case.engine().forward(x=case.bottoms["x"], r=np.zeros((2, 4)))
 
 
