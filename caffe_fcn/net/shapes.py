@@ -32,9 +32,11 @@ from caffe_fcn.net.layer_types import (
     layer_type,
     origin_of,
 )
+from caffe_fcn.net.layer_types.site import TELL_SHAPES
 from caffe_fcn.net.shared_parameters import Sharing
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
+from caffe_fcn.proto.dialects.table import find_forks
 
 _FLOAT_BYTES = 4
 ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
@@ -217,14 +219,19 @@ def infer_graph(
     return shapes
 
 
+_UNHEARD = "no known Caffe has such a layer type"
+
+
 def row_of(node: Node) -> LayerType:
     """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
     row = LAYER_TYPES.get(node.type)
     if row is None and node.layer.custom_param.shape:
         return layer_type(node.type)
     if row is None:
-        mend = nearest(node.type, LAYER_TYPES) or "tell what it makes: `shape` BLOB=NxCxHxW"
-        raise NetError(node, "no known Caffe has such a layer type", mend)
+        forks = find_forks(node.type)
+        what = f"is a layer type of forks ({', '.join(forks)}); what it makes is not known" if forks else _UNHEARD
+        similar = "" if forks else nearest(node.type, LAYER_TYPES)
+        raise NetError(node, what, "; or ".join(filter(None, [similar, TELL_SHAPES])))
     for kind, count, (low, high) in (
         ("bottom", len(node.bottoms), row.bottoms),
         ("top", len(node.tops), row.makes),

@@ -188,6 +188,19 @@ PYTHON = """layer { name: "p" type: "Python" bottom: "a" top: "q" python_param {
     layer { name: "c" type: "Concat" bottom: "v" bottom: "w" top: "y" }"""
 
 
+@pytest.mark.parametrize(
+    ("type_name", "said"),
+    [
+        ("VideoData", r"is a layer type of forks \(c3d\); what it makes is not known \(tell what it makes"),
+        ("Convolucion", r"no known Caffe has such a layer type \(did you mean Convolution\?; or tell what it makes"),
+        ("Python", r"known only to its code \(take it out of the net, or tell what it makes: `shape` BLOB"),
+    ],
+)
+def test_what_is_not_known_of_a_type_is_said_with_the_way_to_tell_it(type_name: str, said: str) -> None:
+    with pytest.raises(NetError, match=said):
+        infer(read(INPUTS + layer(type_name, "a")))
+
+
 def test_what_only_code_knows_can_be_told() -> None:
     told = {"q": (2, 3), "v": (2, 4), "w": (2, 5)}
     assert infer(read(INPUTS + PYTHON), inputs=told).blobs["y"] == (2, 9)

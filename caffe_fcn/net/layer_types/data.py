@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
-from caffe_fcn.net.layer_types.site import Shape, Site
+from caffe_fcn.net.layer_types.site import TELL_SHAPES, Shape, Site
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -101,8 +101,8 @@ def _python_tops(site: Site) -> list[Shape]:
         return _augmented_tops(site)
     if not site.layer.top:
         return []
-    mend = "take it out of the net" if site.layer.bottom else "give a `size` HxW"
-    return site.fail("is a Python layer: its shapes are known only to its code", mend)
+    mend = "take it out of the net, or " if site.layer.bottom else "give a `size` HxW, or "
+    return site.fail("is a Python layer: its shapes are known only to its code", mend + TELL_SHAPES)
 
 
 def _augmented_tops(site: Site) -> list[Shape]:

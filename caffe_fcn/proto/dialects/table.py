@@ -122,6 +122,15 @@ def is_bvlcs_type(layer_type: str) -> bool:
     return layer_type in _bvlcs_types()
 
 
+def find_forks(layer_type: str) -> tuple[str, ...]:
+    """Who has a layer type: "bvlc", forks, or projects; none for a type that nobody is known to have.
+
+    >>> find_forks("VideoData"), find_forks("Convolution")
+    (('c3d',), ('bvlc',))
+    """
+    return next((row.forks for row in layer_types() if row.name == layer_type), ())
+
+
 def current_type(v1_name: str) -> str | None:
     """The layer type that a name of V1's enum stands for; None for a name that no known Caffe has.
 
