@@ -257,7 +257,12 @@ def detection_output(random: Random, refined: bool = False) -> Case:
             x, s, p, classes, share=share, code=code, in_target=in_target, least=0.3, **options, **said
         )
 
-    readable = not (refined or in_target or code == 3) and options["background"] == 0 and options["keep"] > 0 and options["eta"] == 1
+    readable = (
+        not (refined or in_target or code == 3)
+        and options["background"] == 0
+        and options["keep"] > 0
+        and options["eta"] == 1
+    )
     return Case("DetectionOutput", settings, bottoms, judge, opencv=readable)
 
 
