@@ -24,6 +24,10 @@ from caffe_fcn.net.layer_types import Site
 class JointAugmentation(TorchLayer):
     """Augments in the TRAIN phase, counting its passes from 0, and gives the bottoms as they are in the TEST phase."""
 
+    @property
+    def is_recordable(self) -> bool:
+        return False
+
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
         if not is_augmentation(site.layer):

@@ -24,9 +24,23 @@ _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
 _NORMALIZATIONS = LossParameter.NormalizationMode
 
 
+class LabelledLayer(TorchLayer):
+    """A layer that reads labels, by `read_labels`."""
+
+    @property
+    def is_recordable(self) -> bool:
+        return self.state.faults is not None
+
+
 def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
-    """Labels as integers; raises `DatasetError` for one that is neither a class nor ``ignored``."""
+    """Labels as integers; raises `DatasetError` for one that is neither a class nor ``ignored``, or adds a fault."""
     numbers = labels.long()
+    if layer.state.faults is not None:
+        is_wrong = (numbers < 0) | (numbers >= classes)
+        if ignored is not None:
+            is_wrong &= numbers != ignored
+        layer.state.faults.append(is_wrong.any())
+        return numbers.where(~is_wrong, 0)
     used = numbers if ignored is None else numbers[numbers != ignored]
     if used.numel() and not (int(used.min()) >= 0 and int(used.max()) < classes):
         wrong = int(used.max() if int(used.min()) >= 0 else used.min())
@@ -67,7 +81,7 @@ def _flatten_images(x: Tensor) -> Tensor:
 
 
 @layer("SoftmaxWithLoss")
-class SoftmaxWithLoss(TorchLayer):
+class SoftmaxWithLoss(LabelledLayer):
     """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -104,7 +118,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 @layer("InfogainLoss")
-class InfogainLoss(TorchLayer):
+class InfogainLoss(LabelledLayer):
     """`SoftmaxWithLoss` with a matrix of what each pair of label and prediction costs.
 
     The matrix is the third bottom, or lies in the file ``source``, which is read when the layer is first computed.
@@ -114,7 +128,7 @@ class InfogainLoss(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms[:2]
-        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix()
+        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix(x.device)
         axis = self.param.axis % x.dim()
         ignored = _find_ignored_label(self)
         logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
@@ -125,19 +139,19 @@ class InfogainLoss(TorchLayer):
         loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]
 
-    def _read_matrix(self) -> Tensor:
+    def _read_matrix(self, device: torch.device) -> Tensor:
         if self._matrix is None:
             path = self.param.source
             tensor = read_blob(InputFile(path))
             classes = self.site.shapes[0][self.param.axis]
             if tensor.count != classes**2:
                 self.site.fail(f"reads {path} with {tensor.count} values", f"it needs {classes} x {classes} of them")
-            self._matrix = torch.from_numpy(tensor.cast("float32", path).load().copy())
+            self._matrix = torch.from_numpy(tensor.cast("float32", path).load().copy()).to(device)
         return self._matrix
 
 
 @layer("MultinomialLogisticLoss")
-class MultinomialLogisticLoss(TorchLayer):
+class MultinomialLogisticLoss(LabelledLayer):
     """The cross entropy of predictions that are probabilities."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -194,7 +208,7 @@ class SmoothL1Loss(TorchLayer):
 
 
 @layer("HingeLoss")
-class HingeLoss(TorchLayer):
+class HingeLoss(LabelledLayer):
     """How much the score of the right class is below 1, and the others above -1; with norm L2, squared.
 
     Caffe reads one label for each image and ignores further labels.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.layers.losses import read_labels
+from caffe_fcn.engines.torch.layers.losses import LabelledLayer, read_labels
 from caffe_fcn.engines.torch.registry import TorchLayer, layer
 
 
 @layer("Accuracy")
-class Accuracy(TorchLayer):
+class Accuracy(LabelledLayer):
     """The share of labels that are among the ``top_k`` scores; a second top has the share of each class."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -19,14 +19,14 @@ class Accuracy(TorchLayer):
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
         ignored = p.ignore_label if p.HasField("ignore_label") else None
         numbers = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
-        if ignored is not None:
-            used = numbers != ignored
-            scores, numbers = scores[used], numbers[used]
-        labelled = scores.gather(1, numbers[:, None])
-        right = ((scores >= labelled).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
-        zeros = scores.new_zeros(scores.shape[1])
-        hits, counts = zeros.index_add(0, numbers, right), zeros.index_add(0, numbers, torch.ones_like(right))
-        shares = [right.sum() / max(len(right), 1), hits / counts.clamp(min=1)]
+        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        index = numbers.where(used, 0)
+        labelled = scores.gather(1, index[:, None])
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        right = (((scores >= labelled).sum(1) <= p.top_k) & used).to(exact)  # a tie counts as missed
+        zeros = right.new_zeros(scores.shape[1])
+        hits, counts = zeros.index_add(0, index, right), zeros.index_add(0, index, used.to(exact))
+        shares = [right.sum() / used.sum().clamp(min=1), hits / counts.clamp(min=1)]
         return shares[: len(self.site.layer.top)]
 
 

@@ -22,6 +22,10 @@ class _Recurrent(TorchLayer):
 
     states: ClassVar[int]  # how many blobs a state has
 
+    @property
+    def is_recordable(self) -> bool:
+        return False
+
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
         self._memory = [torch.zeros(0) for _ in range(self.states)]

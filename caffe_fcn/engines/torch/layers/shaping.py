@@ -104,6 +104,10 @@ class BatchReindex(TorchLayer):
 class Filter(TorchLayer):
     """Keeps, from each bottom, the images whose value in the last bottom is not 0; perhaps none."""
 
+    @property
+    def is_recordable(self) -> bool:
+        return False
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         *blobs, selector = bottoms
         (selected,) = selector.detach().flatten().nonzero(as_tuple=True)
