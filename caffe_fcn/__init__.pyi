@@ -2,6 +2,7 @@ from . import coord_map, datasets, engines, journey, models, netspec, offsets, p
 from .journey.fitting import fit
 from .netspec.spec import NetSpec, layers, params, to_proto
 from .proto import TEST, TRAIN
+from .reports.notebook import load_ipython_extension
 
 __all__ = [
     "TEST",
@@ -13,6 +14,7 @@ __all__ = [
     "fit",
     "journey",
     "layers",
+    "load_ipython_extension",
     "models",
     "netspec",
     "offsets",

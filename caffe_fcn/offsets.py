@@ -29,6 +29,7 @@ __all__ = [
     "Crop",
     "FractionError",
     "Row",
+    "Table",
     "align",
     "between",
     "coord_map_between",
@@ -139,9 +140,11 @@ class Row:
         }
 
 
-def table(
-    net: NetParameter, phase: str | None = None, source: str | None = None, target: str | None = None
-) -> list[Row]:
+class Table(list[Row]):
+    """The rows of a scale/offset table; a notebook shows it as a table."""
+
+
+def table(net: NetParameter, phase: str | None = None, source: str | None = None, target: str | None = None) -> Table:
     """The scale/offset table, in execution order.
 
     With ``source`` and ``target``, the table has the layers between those two blobs. Without them, it has the layers
@@ -156,7 +159,7 @@ def table(
     for alignment in reversed(alignments):
         for node, row in _rows(alignment):
             rows.setdefault(node.index, row)
-    return [rows[index] for index in sorted(rows)]
+    return Table(rows[index] for index in sorted(rows))
 
 
 def _rows(alignment: Alignment) -> Iterator[tuple[Node, Row]]:

@@ -26,5 +26,7 @@ PYTHONPATH=$oldest python -m pytest -p no:cacheprovider -k "not time_and_memory"
 
 ./scripts/test_numerics.sh --short
 
+# Each of the two processes computes with one thread: two with two threads each take three times as long on two cores
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 say "all tests"
 python -m pytest -p no:cacheprovider -n 2 -m "not long" -rs "$@" # -rs: what was skipped, and why

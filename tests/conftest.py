@@ -7,6 +7,7 @@ fail if ``CAFFE_FCN_REQUIRE_CAFFE=1`` says that they must run.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import textwrap
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from browser import PROGRAMS, Browser
 from caffe_worker import CaffeWorker, PyCaffe
 from command import ROOT, Ran, Running
 from hypothesis import settings
@@ -119,6 +121,17 @@ def caffe(caffe_prefix: Path) -> Iterator[CaffeWorker]:
     worker = CaffeWorker(caffe_prefix / "bin" / "pycaffe")
     yield worker
     worker.close()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, or Chrome: one tab that stays open."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is on the PATH")
+    made = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

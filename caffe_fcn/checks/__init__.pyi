@@ -1,5 +1,16 @@
 from .rule import Finding, Level, Place, Rule
-from .running import has_errors, run
+from .running import has_errors, raise_first_error, run
 from .table import RULES, choose_rules, find_rule
 
-__all__ = ["RULES", "Finding", "Level", "Place", "Rule", "choose_rules", "find_rule", "has_errors", "run"]
+__all__ = [
+    "RULES",
+    "Finding",
+    "Level",
+    "Place",
+    "Rule",
+    "choose_rules",
+    "find_rule",
+    "has_errors",
+    "raise_first_error",
+    "run",
+]

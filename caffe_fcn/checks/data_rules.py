@@ -299,9 +299,11 @@ RULES = (
         "label-outside",
         Level.ERROR,
         "a label is neither a class of the net nor ignored",
-        "Labels go from 0 to num_output - 1; the one of the loss's ignore_label is left out. At any other, Caffe "
-        "reads beyond its memory: it crashes on a processor, and on a GPU the loss becomes nonsense or CUDA fails "
-        "(CUBLAS_STATUS_MAPPING_ERROR). Often an ignore_label: 255 is missing, or labels count from 1.",
+        "Labels go from 0 to num_output - 1; the one of the loss's ignore_label is left out. Caffe does "
+        "not look whether a label is one of them, and reads and writes beyond the scores: a label that is a little too "
+        "large trains on whatever lies there, without a word; a larger one, such as 255, ends in a segmentation fault "
+        "or a bus error on a processor, and in nonsense or CUBLAS_STATUS_MAPPING_ERROR on a GPU. Often an "
+        "ignore_label: 255 is missing, or labels count from 1.",
         find_labels_outside,
         Example(
             {

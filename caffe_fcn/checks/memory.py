@@ -7,15 +7,14 @@ import math
 from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.net.shapes import Shapes
 from caffe_fcn.proto import SolverParameter
+from caffe_fcn.proto.solver_facts import count_histories
 
 _FLOAT = 4
-_HISTORIES = {"AdaDelta": 2, "Adam": 2}  # arrays as large as the parameters; one for each other type of solver
 
 
 def state_bytes(shapes: Shapes, solver: SolverParameter | None) -> int:
     """What a solver keeps beside the weights."""
-    kind = str(solver.type) if solver else ""
-    return _HISTORIES.get(kind, 1) * shapes.parameter_bytes
+    return count_histories(solver) * shapes.parameter_bytes
 
 
 def estimate_training_bytes(shapes: Shapes, solver: SolverParameter | None = None) -> int:

@@ -76,6 +76,19 @@ class NetFile:
         """What model.json beside the net says."""
         return None if self.path == "-" else model_json.read(Path(self.path).parent)
 
+    @cached_property
+    def deploy_sizes(self) -> tuple[Size, ...]:
+        """H x W of the images of the deploy net beside this one, where there is such a net; some nets take one size."""
+        beside = Path(self.path).parent / "deploy.prototxt"
+        if self.path == "-" or not beside.is_file():
+            return ()
+        try:
+            net = proto.read_net(beside, allow_unknown=True)
+        except CaffeFcnError:  # a rule about that file says so
+            return ()
+        shapes = [shape.dim for layer in net.layer for shape in layer.input_param.shape if len(shape.dim) == 4]
+        return tuple((shape[2], shape[3]) for shape in shapes[:1])
+
     @property
     def model_path(self) -> str:
         """The path of model.json beside the net."""
@@ -164,7 +177,8 @@ class Form:
             self.failures += failures
             return shapes
         self.assumes_sizes = not self._sizes
-        tried = [self._infer(size, known, missing) for size in self._sizes or _ASSUMED_SIZES]
+        sizes = self._sizes or (*self.file.deploy_sizes, *_ASSUMED_SIZES)
+        tried = [self._infer(size, known, missing) for size in sizes]
         shapes, failures = next((each for each in tried if not each[1]), tried[0])
         self.failures += failures
         return shapes

@@ -23,7 +23,7 @@ def format_page(rule: Rule, depth: int = 1) -> str:
     if rule.example.given.get("swap"):
         lines += ["Fires, where the two files are given in the place of one another, on", ""]
     elif rule.example.given:
-        given = ", ".join(f"`{name}`: {value:g}" for name, value in rule.example.given.items())
+        given = ", ".join(f"`{name}`: {_show(value)}" for name, value in rule.example.given.items())
         lines += [f"Fires, with {given}, on", ""]
     else:
         lines += ["Fires on", ""]
@@ -37,6 +37,10 @@ def format_page(rule: Rule, depth: int = 1) -> str:
     elif wrong:
         lines += ["and not without", "", "```", wrong, "```", ""]
     return "\n".join(lines)
+
+
+def _show(value: object) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _show_place(rule: Rule) -> str:

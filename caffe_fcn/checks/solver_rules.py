@@ -13,23 +13,11 @@ from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import SolverFile, Subject
-from caffe_fcn.errors import nearest
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
-from caffe_fcn.proto import LayerParameter, SolverParameter
+from caffe_fcn.proto import LayerParameter, SolverParameter, solver_facts
+from caffe_fcn.proto.solver_facts import POLICY_FIGURES, find_net_mistakes, find_policy_mistakes, find_type_mistakes
 
-# The figures that each policy needs, as SGDSolver::GetLearningRate reads them.
-_POLICIES = {
-    "fixed": (),
-    "step": ("gamma", "stepsize"),
-    "exp": ("gamma",),
-    "inv": ("gamma", "power"),
-    "multistep": ("gamma", "stepvalue"),
-    "poly": ("power",),
-    "sigmoid": ("gamma", "stepsize"),
-}
-# Types of solvers -> whether they have a momentum (SGDSolver's subclasses, constructor_sanity_check)
-_TYPES = {"SGD": True, "Nesterov": True, "AdaGrad": False, "RMSProp": False, "AdaDelta": True, "Adam": True}
 _RATE_MATTERS = ("SGD", "Nesterov")  # the others divide a gradient by its size
 
 _TOO_HIGH, _TOO_LOW = 10.0, 1e-7  # of the rate for a mean over pixels, divided by 1 - momentum
@@ -53,12 +41,8 @@ def find_missing_nets(file: SolverFile) -> Iterator[Problem]:
     for field, net in file.nets:
         if not file.resolve(net).is_file():
             yield Problem(file.locate(field), f"{field} '{net}' does not exist", "check the path")
-    solver = file.solver
-    within = [name for name in ("net_param", "train_net_param") if solver.HasField(name)]
-    named = [name for name in ("net", "train_net") if getattr(solver, name)] + within
-    if len(named) != 1:
-        what = f"names {len(named)} nets to train" + (f": {' and '.join(named)}" if named else "")
-        yield Problem(file.locate(named[1] if named else ""), what, "set one of net and train_net")
+    for mistake in find_net_mistakes(file.solver):
+        yield Problem(file.locate(mistake.field), mistake.what, mistake.mend)
 
 
 def find_missing_data(subject: Subject) -> Iterator[Problem]:
@@ -126,14 +110,8 @@ def find_wrong_test_counts(subject: Subject) -> Iterator[Problem]:
 
 def find_test_mistakes(file: SolverFile) -> Iterator[Problem]:
     """Test nets without their figures."""
-    solver = file.solver
-    own = len(solver.test_net) + len(solver.test_net_param)
-    tests = len(solver.test_iter)
-    shared = bool(solver.net) or solver.HasField("net_param")
-    if tests < own or (tests > own and not shared):
-        yield Problem(file.locate("test_iter"), f"has {tests} test_iter for {own} test nets", "give one each")
-    elif tests and solver.test_interval < 1:
-        yield Problem(file.locate("test_iter"), "has test nets and no test_interval", "set test_interval")
+    for mistake in solver_facts.find_test_mistakes(file.solver):
+        yield Problem(file.locate(mistake.field), mistake.what, mistake.mend)
 
 
 def find_wrong_policies(file: SolverFile) -> Iterator[Problem]:
@@ -141,11 +119,9 @@ def find_wrong_policies(file: SolverFile) -> Iterator[Problem]:
     solver = file.solver
     policy = str(solver.lr_policy)
     place = file.locate("lr_policy")
-    if policy not in _POLICIES:
-        mend = nearest(policy, _POLICIES) or f"one of {', '.join(_POLICIES)}"
-        yield Problem(place, f"there is no lr_policy '{policy}'" if policy else "has no lr_policy", mend)
-        return
-    missing = [name for name in _POLICIES[policy] if not _is_set(solver, name)]
+    for mistake in find_policy_mistakes(solver):
+        yield Problem(place, mistake.what, mistake.mend)
+    missing = [name for name in POLICY_FIGURES.get(policy, ()) if not _is_set(solver, name)]
     if missing:
         yield Problem(place, f"lr_policy '{policy}' has no {' and no '.join(missing)}", f"set {', '.join(missing)}")
 
@@ -163,13 +139,8 @@ def find_missing_rates(file: SolverFile) -> Iterator[Problem]:
 
 def find_wrong_types(file: SolverFile) -> Iterator[Problem]:
     """Types of solvers that do not exist, or do not take a figure."""
-    solver, kind = file.solver, str(file.solver.type)
-    if kind not in _TYPES:
-        yield Problem(file.locate("type"), f"there is no solver type '{kind}'", nearest(kind, _TYPES))
-    elif solver.momentum and not _TYPES[kind]:
-        yield Problem(file.locate("momentum"), f"{kind} takes no momentum", "leave momentum out")
-    elif kind == "RMSProp" and not 0 <= solver.rms_decay < 1:
-        yield Problem(file.locate("rms_decay"), f"rms_decay is {solver.rms_decay:g}", "it is at least 0 and below 1")
+    for mistake in find_type_mistakes(file.solver):
+        yield Problem(file.locate(mistake.field), mistake.what, mistake.mend)
 
 
 def find_wrong_rates(subject: Subject) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from caffe_fcn.datasets.inspect.overview import Overview, SplitOverview
     from caffe_fcn.datasets.inspect.record_checks import Findings
     from caffe_fcn.datasets.records.faults import Rules
+    from caffe_fcn.interop.targets.table import Target
 
 _SAMPLE, _FEW = 8, 2  # records of a split that are decoded: without statistics, and with them
 
@@ -83,10 +84,12 @@ class Subject:
         workers: int = 1,
         free_space: float | None = None,
         has_gpu: bool | None = None,
+        target: str | None = None,
     ) -> None:
         self._resources = ExitStack()
         self.thorough, self.gpu_memory, self.workers = thorough, gpu_memory, workers
         self.free_space, self.has_gpu = free_space, has_gpu
+        self.target = None if target is None else _find_target(target)
         self.swapped = net is not None and weights is not None and _is_net_text(weights) and _is_binary(net)
         if self.swapped:
             net, weights = weights, net
@@ -195,6 +198,12 @@ class Subject:
                 yield NetFile(path, None, field, self.sizes)
         if net is not None and (str(net) == "-" or Path(net).resolve() not in known):
             yield NetFile(net, phase, "", self.sizes)
+
+
+def _find_target(name: str) -> Target:
+    from caffe_fcn.interop.targets.table import find_target
+
+    return find_target(name)
 
 
 def _is_binary(path: PathLike) -> bool:

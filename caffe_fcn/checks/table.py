@@ -11,6 +11,7 @@
 | FCN2xx | weights | `weights_rules` |
 | FCN3xx | solvers | `solver_rules` |
 | FCN4xx | data sets | `data_rules` |
+| FCN5xx | programs and devices that take Caffe's nets | `target_rules` |
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from caffe_fcn.checks import (
     loss_rules,
     size_rules,
     solver_rules,
+    target_rules,
     upscore_rules,
     weights_rules,
 )
@@ -41,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     *weights_rules.RULES,
     *solver_rules.RULES,
     *data_rules.RULES,
+    *target_rules.RULES,
 )
 
 

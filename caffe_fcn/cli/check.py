@@ -51,6 +51,7 @@ class Codes(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--gpu-memory", type=float, metavar="GB", help="The memory of the GPU to train on (default: this machine's)."
 )
+@click.option("--target", metavar="NAME", help="What is to take NET, such as ascend or opencv: its bounds are checked.")
 @click.option("--fix", is_flag=True, help="Change the files where it is certain how to mend them.")
 @click.option("--diff", is_flag=True, help="Show what --fix changes; without --fix nothing is written.")
 @click.option("--sarif", metavar="FILE", help="Write the findings as SARIF, for editors and CI; - is stdout.")
@@ -66,6 +67,7 @@ def check(
     explain: str | None,
     thorough: bool,
     gpu_memory: float | None,
+    target: str | None,
     fix: bool,
     diff: bool,
     sarif: str | None,
@@ -97,6 +99,7 @@ def check(
                 "phase": phase,
                 "thorough": thorough,
                 "gpu_memory": memory,
+                "target": target,
             }
             return checks.run(path, start, data, solver, workers=os.cpu_count() or 1, **given)
 

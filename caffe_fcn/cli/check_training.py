@@ -34,12 +34,7 @@ def check_training(solver: str, weights: Sequence[str]) -> None:
         found = checks.run(solver=solver, weights=start, ignore=_LEFT_TO_THE_ENGINE, cheap=True)
     except CaffeFcnError:
         return
-    errors = [finding for finding in found if finding.level is checks.Level.ERROR]
     for finding in found:
         if finding.level is checks.Level.WARNING:
             print_note(str(finding))
-    if errors:
-        more = f", and {len(errors) - 1} more errors" if len(errors) > 1 else ""
-        first = errors[0]
-        mend = "; ".join(filter(None, (first.mend, "`no_check` trains nevertheless")))
-        raise CaffeFcnError(first.place, f"{first.code} {first.what}{more}", mend)
+    checks.raise_first_error(found)

@@ -46,6 +46,9 @@ def export() -> None:
     help="Weights of float16: rounded to its values and kept as float32, which every Caffe reads; or stored in 16 "
     "bits, which NVIDIA's Caffe, OpenCV and this program read, and BVLC's Caffe does not.",
 )
+@click.option(
+    "--target", metavar="NAME", help="What is to take the bundle, such as ascend or ncnn: the net is rewritten to fit."
+)
 @click.option("--size", type=Size(), help="The size of all images (default: as in the net, which takes any).")
 @click.option("--mean", type=MEAN_OF_IMAGES, help="The mean to subtract (default: as model.json in RUN says).")
 @click.option("--name", default="", metavar="NAME", help="What the net is called (default: as it calls itself).")
@@ -61,20 +64,23 @@ def bundle(
     fold_normalization: bool,
     fold_mean: bool,
     half: str,
+    target: str | None,
     size: tuple[int, int] | None,
     mean: tuple[float, ...] | None,
     name: str,
     licence: str,
-) -> None:
+) -> int:
     """Write what is delivered: net, weights, description, labels, mean, and a card for people.
 
     RUN is the folder of a training; a net folder, a bundle or an archive of DIGITS are taken, too. The files are those
     of a model archive of DIGITS, and model.json, with which 'infer' and 'evaluate' need no option. An archive has the
-    same bytes each time.
+    same bytes each time. With --target, exit status 1 says that the target refuses what was written, or
+    computes something else of it.
     """
     from caffe_fcn.interop.bundle import Facts, write_bundle
     from caffe_fcn.interop.model_folders import open_model
     from caffe_fcn.interop.place_names import is_model_place
+    from caffe_fcn.interop.targets.table import Otherwise
 
     has_own_weights = weights is None
     with ExitStack() as opened:
@@ -95,6 +101,7 @@ def bundle(
             fold_normalization=fold_normalization,
             fold_mean=fold_mean,
             half=half,
+            target=target,
             size=size,
             mean=mean,
             progress=name_task(opened.enter_context(show_progress("MB")), "packing"),
@@ -107,6 +114,7 @@ def bundle(
     labels = Path(f"{made.path.name.partition('.')[0]}-labels")
     verify = [("surgery", "verify", made.path, Path(run))] if has_own_weights else []
     print_next(*verify, ("infer", made.path, "IMAGE", "-o", labels))
+    return 1 if any(each.otherwise in (Otherwise.REFUSED, Otherwise.WRONG) for each in made.misfits) else 0
 
 
 def _describe_origin(weights: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Iterator
@@ -13,14 +14,22 @@ import click
 
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import Size, augment_option, caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import (
+    Size,
+    augment_option,
+    caffe_option,
+    engine_option,
+    json_option,
+    no_check_option,
+    precision_option,
+)
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.journey.step import Observer
 
 if TYPE_CHECKING:
     from caffe_fcn.cli.fit_commands import StepCommands
-    from caffe_fcn.engines.events import Event
+    from caffe_fcn.engines.events import Event, Score
     from caffe_fcn.engines.training import Training
     from caffe_fcn.journey import Fit, Step
 
@@ -65,7 +74,16 @@ _UNITS = {"fetching": "MB", "scoring": "images", "measuring": "images"}
 @caffe_option
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
-def fit(photos: Path | None, labels: Path | None, classes: str | None, colours: Path | None, **options: Any) -> None:
+@no_check_option
+@json_option
+def fit(
+    photos: Path | None,
+    labels: Path | None,
+    classes: str | None,
+    colours: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """From photos and their labels to a scored, delivered FCN: data set, net, weights, training, scores, bundle.
 
     PHOTOS and LABELS are folders of images with the same names; the pixels of a label are the numbers of classes. All
@@ -97,7 +115,10 @@ def fit(photos: Path | None, labels: Path | None, classes: str | None, colours: 
         except KeyboardInterrupt:
             echo("what is done is kept: the same command goes on", err=True)
             raise
-    _print_summary(done)
+    if as_json:
+        echo(json.dumps({"run": str(done.run), "bundle": str(done.bundle), "scores": done.scores}, indent=1))
+    else:
+        _print_summary(done)
 
 
 class _Shown(Observer):
@@ -127,7 +148,7 @@ class _Shown(Observer):
             self._progress(task, done, total)
 
     @contextmanager
-    def watch(self, training: Training) -> Iterator[Callable[[Event], None]]:
+    def watch(self, training: Training) -> Iterator[Callable[[Event | Score], None]]:
         from caffe_fcn.cli.train import announce_interruption, show_events
 
         self._close_bars()

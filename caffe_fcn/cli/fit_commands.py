@@ -80,7 +80,8 @@ class StepCommands:
     def _(self, step: TrainNet) -> tuple[list[object], object]:
         newest = step.find_snapshot()
         start = ["--snapshot", newest.state] if newest and newest.weights != step.weights else ["--weights", step.start]
-        return [*_start("train"), step.solver, *start, "--keep", KEEP, *_list(_device_options(step.device))], None
+        device = [*_list(_device_options(step.device)), *([] if step.checked else ["--no-check"])]
+        return [*_start("train"), step.solver, *start, "--keep", KEEP, *device], None
 
     @make_words.register
     def _(self, step: EvaluateNet) -> tuple[list[object], object]:

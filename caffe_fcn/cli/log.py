@@ -19,7 +19,7 @@ from caffe_fcn.viz.curves import write_curves
 
 @click.group(cls=Group)
 def log() -> None:
-    """Show and plot the figures of trainings: loss, learning rate, outputs, tests.
+    """Show and plot the figures of trainings: loss, learning rate, outputs, tests, scores of snapshots.
 
     LOG is what `caffe train` wrote to stderr (any version, also NVIDIA's), the train.log or train.jsonl of a run, or
     the folder of a run or of a job of DIGITS. Where a file has a training and its continuation, what the continuation
@@ -66,11 +66,17 @@ def _describe(path: str, history: History) -> dict[str, Any]:
         "steps": [to_record(step) for step in history.steps],
         "tests": [to_record(test) for test in history.tests],
         "snapshots": history.snapshots,
+        "scores": [to_record(score) for score in history.scores],
     }
 
 
 def _print_figures(path: str, history: History, rows: int) -> None:
-    counts = [(len(history.steps), "step"), (len(history.tests), "test"), (len(history.snapshots), "file of snapshots")]
+    counts = [
+        (len(history.steps), "step"),
+        (len(history.tests), "test"),
+        (len(history.snapshots), "file of snapshots"),
+        (len(history.scores), "score"),
+    ]
     echo(f"{printable(path)}: {', '.join(_count(*each) for each in counts if each[0])}")
     curves = list_curves(history)
     values = [dict(curve.points) for curve in curves]

@@ -31,12 +31,17 @@ HELP = (
 class ModelCommand(Command):
     """A command whose arguments are NET and W, both optional to click, and perhaps more; MODEL may stand for both.
 
+    A further argument may be left out where its name is in brackets: ``[IMAGE]``.
+
     After parsing, ``net`` and ``weights`` are the values of NET and W; ``weights`` is None where ``net`` is a place.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.help = f"{inspect.cleandoc(self.help or '')}\n\n{HELP}"
+
+    instead: tuple[str, ...] = ()
+    """Parameters with one of which the command needs no net."""
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the words of the usage line, with MODEL as the other form of NET W."""
@@ -46,7 +51,7 @@ class ModelCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         left = super().parse_args(ctx, args)
-        if ctx.resilient_parsing:
+        if ctx.resilient_parsing or any(ctx.params[name] is not None for name in self.instead):
             return left
         from caffe_fcn.interop.place_names import is_model_place
 
@@ -59,6 +64,8 @@ class ModelCommand(Command):
             for name in more:
                 ctx.params[name] = (*following, *ctx.params[name])
         for param in arguments:
+            if (param.metavar or "").startswith("["):
+                continue
             if not ctx.params[str(param.name)] and not (param.name == weights and is_model_place(ctx.params[net])):
                 if ctx.params[net] not in (None, "-") and not Path(ctx.params[net]).exists():
                     raise FileError(ctx.params[net], "no such file or folder", "check the path")

@@ -87,7 +87,7 @@ def _convert(
     allow_unknown: bool,
 ) -> None:
     """Write a net, and its weights where there are any, as BVLC's Caffe has them."""
-    from caffe_fcn.surgery.to_bvlc import to_bvlc
+    from caffe_fcn.netspec.to_bvlc import to_bvlc
 
     converted = to_bvlc(read_net(source, allow_unknown, dialect), size)
     with write_together():

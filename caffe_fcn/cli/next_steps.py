@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 from caffe_fcn.cli.printing import Verbosity, echo, shorten
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError, NetError
-from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
 from caffe_fcn.netspec.dataset_facts import resolve_design
 from caffe_fcn.netspec.design import NetDesign
 
 if TYPE_CHECKING:
-    from caffe_fcn.datasets.records.opening import Paths
     from caffe_fcn.description.dataset_json import Description
     from caffe_fcn.description.model_json import Model
     from caffe_fcn.engines.training import Training
@@ -136,15 +134,17 @@ def find_missing_data(solver: Path) -> CaffeFcnError | None:
 
 def follow_training(solver: str, training: Training, weights: Path, engine: Words) -> None:
     """After a training: the score on the validation part of its data set, and the bundle; or predictions."""
+    from caffe_fcn.evaluation.validation import find_data_set
+
     folder = Path(solver).parent
     model = _read_model(folder)
     if model is None:
         return
-    found = _find_data_set(solver, training.folder)
+    found = find_data_set(solver, training.folder)
     if found is None:
         _print_infer(folder, weights, "IMAGE", engine)
         return
-    data, splits = found
+    data, splits = Path(shorten(found[0])), found[1]
     labelled = [split for split, (_, labels) in splits.items() if labels is not None]
     if "val" in labelled and model.outputs[0].kind != "grey":
         deliver = ("export", "bundle", folder, "--weights", weights, "-o", _name_beside(folder, "bundle"))
@@ -191,21 +191,3 @@ def _read_model(folder: Path) -> Model | None:
     """The description of a folder's deploy net, where that takes one image and no more."""
     model = model_json.read(folder) if (folder / _DEPLOY).is_file() else None
     return model if model is not None and len(model.inputs) == 1 else None
-
-
-def _find_data_set(solver: str, folder: Path) -> tuple[Path, dict[str, Paths]] | None:
-    """The data set that has the databases which the nets of a solver read, and the databases of its splits."""
-    from caffe_fcn.datasets.records import opening
-    from caffe_fcn.engines.solver_nets import read_nets
-    from caffe_fcn.proto import read_solver
-
-    try:
-        nets = read_nets(read_solver(solver, allow_unknown=True), folder, allow_unknown=True)
-        layers = [layer for net in nets for layer in net.layer if origin_of(layer) is Origin.DATABASE]
-        for source in (folder / layer.data_param.source for layer in layers):
-            for parent in (source.parent, source.parent.parent):
-                if splits := opening.splits(parent) if parent.is_dir() else {}:
-                    return Path(shorten(parent.resolve())), splits
-    except CaffeFcnError:
-        return None
-    return None

@@ -171,6 +171,9 @@ shape_option = click.option(
     help="The shape of a blob that only code or data know, such as what a Python layer makes; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+no_check_option = click.option(
+    "--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check)."
+)
 allow_unknown_option = click.option(
     "--allow-unknown",
     is_flag=True,
@@ -207,6 +210,12 @@ blob_option = click.option(
     default="",
     metavar="BLOB",
     help="The blob that has the scores (default: as model.json beside NET says, or else the net's last output).",
+)
+nproc_option = click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that share the images, each with its part of the processors (default: one, or as torchrun says).",
 )
 
 
@@ -261,6 +270,10 @@ def report_dialects(path: str, recognized: list[str]) -> None:
         echo(
             f"note: {path} is read as the Caffe {fork!r} ({FORKS[fork]}) writes it; --dialect says otherwise", err=True
         )
+    elif recognized[:1] == ["bvlc"]:
+        names = ", ".join(recognized[1:])
+        what = f"{path}: number 13 of pooling_param is read as BVLC's round_mode"
+        echo(f"note: {what}; it is ceil_mode, the opposite, if one of these wrote it (--dialect): {names}", err=True)
     elif recognized:
         names = ", ".join(recognized)
         echo(f"note: {path} has fields of a fork that are not read: --dialect says whose, one of {names}", err=True)

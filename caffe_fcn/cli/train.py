@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 import click
@@ -16,43 +18,73 @@ from caffe_fcn import engines
 from caffe_fcn.cli.check_training import check_training
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import find_weights
-from caffe_fcn.cli.params import caffe_option, engine_option, precision_option
+from caffe_fcn.cli.params import caffe_option, engine_option, no_check_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, printable, shorten
 from caffe_fcn.cli.progress import Pace, format_duration, make_bars
-from caffe_fcn.engines.events import Event, Snapshot, Step, Test
+from caffe_fcn.engines.events import MEASURES, Event, Score, Step, Test
 from caffe_fcn.engines.training import Training
-from caffe_fcn.errors import FileError
-from caffe_fcn.training import History, read_log
-from caffe_fcn.training.snapshots import prune
+from caffe_fcn.errors import EngineError, FileError
+from caffe_fcn.training import History, Resumption, Run, Watch, find_resumption, read_log
+from caffe_fcn.training.ranking import name_measure
+from caffe_fcn.training.record import list_differences, make_record
+from caffe_fcn.training.running import Judge
 from caffe_fcn.viz.loss_curve import write_loss_curve
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 
+_MEASURES = [name.replace("_", "-") for name in MEASURES]
+
+
 @click.command(cls=Command)
 @click.argument("solver", metavar="SOLVER")
 @engine_option
 @click.option("--weights", metavar="W", help="The weights to start from: files or models, separated by commas.")
-@click.option("--snapshot", metavar="S", help="The .solverstate of a training to resume.")
+@click.option("--resume", is_flag=True, help="Go on from the newest whole snapshot; start where there is none.")
+@click.option("--snapshot", metavar="S", help="The .solverstate of a training to resume, in place of the newest.")
 @click.option("--gpu", default="", metavar="LIST", help="GPUs to use: 0, or 0,1, or all (default: as SOLVER says).")
 @caffe_option
 @click.option("--log", metavar="FILE", help="The file for the log (default: the snapshot_prefix with .log).")
 @click.option("--nproc", type=click.IntRange(min=1), metavar="N", help="Processes that share the batches (torch only).")
 @precision_option
+@click.option(
+    "--score-every",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Write a snapshot every K iterations, and score it on the validation part of the data set.",
+)
+@click.option("--data", metavar="DIR", help="The data set for the scores (default: the one that the nets read).")
+@click.option(
+    "--measure",
+    type=click.Choice(_MEASURES),
+    default=_MEASURES[0],
+    show_default=True,
+    help="What the best score is the best by.",
+)
+@click.option("--patience", type=click.IntRange(min=1), metavar="N", help="Stop after N scores without a better one.")
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest snapshots (default: all).")
-@click.option("--no-check", is_flag=True, help="Train without looking for mistakes first (see caffe-fcn check).")
+@click.option("--keep-best", type=click.IntRange(min=1), metavar="N", help="Keep the N best snapshots, and the newest.")
+@click.option("--tensorboard", is_flag=True, help="Write the figures for TensorBoard, too, beside the snapshots.")
+@no_check_option
 def train(
     solver: str,
     engine: str,
     weights: str | None,
+    resume: bool,
     snapshot: str | None,
     gpu: str,
     caffe: str | None,
     log: str | None,
     nproc: int | None,
     precision: str,
+    score_every: int | None,
+    data: str | None,
+    measure: str,
+    patience: int | None,
     keep: int | None,
+    keep_best: int | None,
+    tensorboard: bool,
     no_check: bool,
 ) -> int:
     """Train the net of SOLVER with real Caffe or with torch.
@@ -61,30 +93,70 @@ def train(
     writes a snapshot, and the training goes on. All figures are in a file of JSON lines, the snapshot_prefix with
     .jsonl, which caffe-fcn log reads. Paths in SOLVER are relative to the working directory, or to SOLVER's own folder
     if its net is found only from there. Mistakes that would make the result wrong stop it before it starts.
+
+    The same command with --resume goes on after any interruption, also a power cut. With --score-every the best weights
+    so far are in chosen.caffemodel beside the snapshots, which infer, evaluate and export take for the run.
     """
+    watch = Watch(score_every, measure.replace("-", "_"), patience, keep, keep_best, tensorboard)
+    watch.check()
     start = [find_weights(each) for each in weights.split(",")] if weights else []
+    found = _find_resumption(solver, start, snapshot, watch) if resume else Resumption()
+    if found.done:
+        echo(found.done)
+        return 0
+    state = found.snapshot.state if found.snapshot else snapshot
+    judge = _make_judge(solver, data, engine, gpu, precision, caffe) if score_every else None
     if not no_check:
         check_training(solver, start)
     with engines.train(
-        solver, start, snapshot, engine=engine, gpu=gpu, nproc=nproc, precision=precision, log=log, caffe=caffe
+        solver,
+        [] if found.snapshot else start,
+        state,
+        engine=engine,
+        gpu=gpu,
+        nproc=nproc,
+        precision=precision,
+        log=log,
+        caffe=caffe,
+        score_every=score_every,
     ) as training:
-        history = _read_earlier_history(training) if snapshot else History()
+        command = join(["caffe-fcn", *sys.argv[1:]])
+        record = make_record(training.engine, training.solver, start, gpu, nproc, precision, command)
+        if found.snapshot and found.record:
+            training.notes += list_differences(found.record, record)
+            record = replace(record, weights=found.record.weights)
+        training.notes[:0] = found.notes
+        history = _read_earlier_history(training) if snapshot else found.history
+        run = Run(training, watch, judge, history, found.snapshot, record)
         with training.forward_signals(announce_interruption(training)), show_events(training) as show:
-            for event in training:
-                history.add(event)
-                if keep and isinstance(event, Snapshot):
-                    prune(training.prefix, keep)
+            for event in run:
                 show(event)
-    if keep and training.leads:
-        prune(training.prefix, keep)
+            show.end()
     if training.leads:
-        written = _print_results(training, history)
+        written = _print_results(training, run)
         if written and solver != "-" and not training.interrupted:
             from caffe_fcn.cli.next_steps import follow_training
 
             chosen = ["--engine", engine] if engine != "auto" else []
             follow_training(solver, training, Path(written), [*chosen, *(["--caffe", caffe] if caffe else [])])
     return 130 if training.interrupted else 0
+
+
+def _find_resumption(solver: str, weights: list[str], snapshot: str | None, watch: Watch) -> Resumption:
+    if snapshot:
+        raise EngineError("`resume`", "finds the snapshot itself", "leave `snapshot` or `resume` out")
+    return find_resumption(solver, weights, watch.patience, watch.measure)
+
+
+def _make_judge(solver: str, data: str | None, engine: str, gpu: str, precision: str, caffe: str | None) -> Judge:
+    """Return what scores a snapshot, with the engine that trains; the first GPU runs it where any trains."""
+    from caffe_fcn.engines.choice import choose_first_gpu
+    from caffe_fcn.evaluation.validation import open_validation
+
+    if solver == "-":
+        raise EngineError("`score_every`", "finds no net beside a solver on standard input", "name the solver's file")
+    validation = open_validation(solver, data, engine, gpu=choose_first_gpu(gpu), precision=precision, caffe=caffe)
+    return validation.score
 
 
 def announce_interruption(training: Training) -> Callable[[], None]:
@@ -105,9 +177,9 @@ def _read_earlier_history(training: Training) -> History:
         return History()
 
 
-def _print_results(training: Training, history: History) -> str:
-    """Print to stdout the files that the training wrote; returns the path of the weights, or ""."""
-    weights = ""
+def _print_results(training: Training, run: Run) -> str:
+    """Print to stdout the files that the training wrote; returns the path of the weights that count, or ""."""
+    weights, history = "", run.history
     losses = history.losses()
     if losses:
         echo(f"iteration {losses[-1][0]}: loss {losses[0][1]:g} -> {losses[-1][1]:g}")
@@ -116,6 +188,10 @@ def _print_results(training: Training, history: History) -> str:
         if written and written[-1].exists():
             echo(f"{name:10}  {shorten(written[-1])}")
             weights = shorten(written[-1]) if name == "weights" else weights
+    if run.chosen and run.best:
+        weights = shorten(run.chosen)
+        value = _describe_measure(run.best, run.watch.measure)
+        echo(f"{'best':10}  {weights} (iteration {run.best.iteration}, {value})")
     echo(f"{'log':10}  {shorten(training.log)}")
     if losses:
         curve = training.prefix.with_name(f"{training.prefix.name}.svg")
@@ -125,10 +201,10 @@ def _print_results(training: Training, history: History) -> str:
 
 
 @contextmanager
-def show_events(training: Training) -> Iterator[Callable[[Event], None]]:
+def show_events(training: Training) -> Iterator[ShownEvents]:
     """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event."""
     if Verbosity.quiet or not training.leads:
-        yield lambda event: None
+        yield ShownEvents()
     elif sys.stderr.isatty():
         with make_bars() as bars:
             yield _EventBar(bars, training)
@@ -136,18 +212,30 @@ def show_events(training: Training) -> Iterator[Callable[[Event], None]]:
         yield _EventLines(training)
 
 
-class _EventLines:
-    """Prints a line for every event, and the training's notes before the first."""
+class ShownEvents:
+    """Shows nothing."""
+
+    def __call__(self, event: Event | Score) -> None:
+        """Show an event."""
+
+    def end(self) -> None:
+        """Show what was noted since the last event."""
+
+
+class _EventLines(ShownEvents):
+    """Prints a line for every event, and the training's notes before the next one."""
 
     def __init__(self, training: Training) -> None:
         self._total = training.max_iter
         self._notes = training.notes
         self._pace: Pace | None = None
 
-    def __call__(self, event: Event) -> None:
-        while self._notes:
-            self.print_line(f"note: {self._notes.pop(0)}")
-        if isinstance(event, Step):
+    def __call__(self, event: Event | Score) -> None:
+        self.end()
+        if isinstance(event, Score):
+            values = ", ".join(_describe_measure(event, name) for name in MEASURES)
+            self.print_line(f"iteration {event.iteration}, scored: {values}")
+        elif isinstance(event, Step):
             self._pace = self._pace or Pace(event.iteration)
             left = self._pace.estimate_seconds_left(event.iteration, self._total)
             self.show_step(event, _describe_losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
@@ -156,6 +244,10 @@ class _EventLines:
             self.print_line(f"iteration {event.iteration}, test net {event.net}: {values}")
         else:
             self.print_line(f"wrote {event.path}")
+
+    def end(self) -> None:
+        while self._notes:
+            self.print_line(f"note: {self._notes.pop(0)}")
 
     def show_step(self, step: Step, text: str) -> None:
         self.print_line(f"iteration {step.iteration}/{self._total}  {text}")
@@ -180,6 +272,10 @@ class _EventBar(_EventLines):
 
 
 def _describe_losses(step: Step) -> str:
-    warning = "" if math.isfinite(step.loss) else " (diverged: lower base_lr)"
+    warning = "" if math.isfinite(step.loss) else " (diverged)"
     rate = "" if step.lr is None else f"  lr {step.lr:g}"
     return f"loss {step.loss:g}{warning}{rate}"
+
+
+def _describe_measure(score: Score, name: str) -> str:
+    return f"{name_measure(name)} {100 * score.measures[name]:.2f} %"

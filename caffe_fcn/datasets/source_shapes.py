@@ -36,8 +36,9 @@ def find_record_shapes(net: PathLike) -> Callable[[LayerParameter], list[Shape]]
 
 
 def _read_shapes(layer: LayerParameter, folder: Path) -> list[Shape]:
-    origin = layer_type(layer.type).origin
-    if origin not in _READ:
+    row = layer_type(layer.type)
+    origin = row.origin
+    if origin not in _READ or not row.param_name:
         _fail(layer, "is not a data layer whose files can be read here", "give a `size`, or the `inputs`")
     return _READ[origin](layer, folder)
 
@@ -72,6 +73,20 @@ def _read_image_list(layer: LayerParameter, folder: Path) -> list[Shape]:
     return [(3 if param.is_color else 1, height, width)]
 
 
+def _read_image_pairs(layer: LayerParameter, folder: Path) -> list[Shape]:
+    """The shape of the first image of a list of images and labels."""
+    param = getattr(layer, layer_type(layer.type).param_name)
+    if not getattr(param, "source", ""):
+        _fail(layer, "has no source", "name its list, or give a `size` HxW")
+    source = _locate(param.source, folder)
+    with files.naming_errors(source), Path(source).open(errors="surrogateescape") as file:
+        words = file.readline().split()
+    if not words:
+        _fail(layer, f"{param.source} does not begin with 'IMAGE LABEL'", "write one such line per image")
+    width, height = _image_size(_locate(param.root_folder + words[0], folder))
+    return [(3 if param.is_color else 1, height, width)]
+
+
 def _read_hdf5(layer: LayerParameter, folder: Path) -> list[Shape]:
     """The shapes of the data sets, named like the layer's tops, of the first file in its list."""
     try:
@@ -93,6 +108,7 @@ _READ: dict[Origin | None, Callable[[LayerParameter, Path], list[Shape]]] = {
     Origin.DATABASE: _read_database,
     Origin.HDF5: _read_hdf5,
     Origin.IMAGE_LIST: _read_image_list,
+    Origin.IMAGE_PAIRS: _read_image_pairs,
 }
 
 

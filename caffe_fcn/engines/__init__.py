@@ -96,14 +96,17 @@ def train(
     precision: str = "float32",
     log: PathLike | None = None,
     caffe: PathLike | None = None,
+    score_every: int | None = None,
 ) -> Training:
     """Start a training; for the arguments see `caffe.CaffeTraining` and `torch.training.launcher.TorchTraining`.
 
     With ``engine="auto"`` real Caffe trains if it is installed and drives the wanted device, otherwise torch; the
     training's ``notes`` say which.
+    With ``score_every`` the snapshots of every so many iterations are scored by the caller, who answers each by `go_on`
+    or `stop`; `caffe_fcn.training.Run` does that.
     Raises `EngineError` if the engine is not installed, and whatever the training's constructor raises.
     """
-    from caffe_fcn.engines.choice import check_precision, choose_engine, wants_gpu
+    from caffe_fcn.engines.choice import check_precision, choose_engine, describe_torch, wants_gpu
 
     found, note = choose_engine(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
     check_precision(precision, found)
@@ -111,10 +114,11 @@ def train(
     if found is None:
         from caffe_fcn.engines.torch.training.launcher import TorchTraining
 
-        training = TorchTraining(solver, weights, snapshot, gpu, log, nproc, precision)
+        training = TorchTraining(solver, weights, snapshot, gpu, log, nproc, precision, score_every)
     else:
         from caffe_fcn.engines import caffe as real_caffe
 
-        training = real_caffe.CaffeTraining(found, solver, weights, snapshot, gpu, log)
+        training = real_caffe.CaffeTraining(found, solver, weights, snapshot, gpu, log, score_every)
+    training.engine = f"Caffe {found.version}" if found else describe_torch()
     training.notes[:0] = [note] if note else []
     return training

@@ -62,11 +62,22 @@ def wants_gpu(solver: PathLike, gpu: str) -> bool:
     return bool(read_solver(solver, allow_unknown=True).solver_mode == SolverParameter.GPU)
 
 
+def choose_first_gpu(gpu: str) -> int | None:
+    """Return the number of the first of the GPUs that train, which runs a net alone; None where none is named."""
+    first = gpu.split(",")[0]
+    return int(first) if first.isdigit() else 0 if gpu else None
+
+
 def _require_torch() -> str:
     """Describe the installed torch; raise `MissingExtraError` if there is none."""
     if not _has_torch():
         raise MissingExtraError("`engine` torch", "torch")
-    return f"engine: torch {importlib.metadata.version('torch')}"
+    return f"engine: {describe_torch()}"
+
+
+def describe_torch() -> str:
+    """Return the name of the torch engine with the version of torch, which must be installed."""
+    return f"torch {importlib.metadata.version('torch')}"
 
 
 def _has_torch() -> bool:

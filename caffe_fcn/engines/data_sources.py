@@ -65,7 +65,10 @@ def _find_missing(net: NetParameter, folder: Path) -> Iterator[tuple[LayerParame
             yield layer, missing
 
 
-_OTHERWISE = (("data_param", "source"), ("image_data_param", "root_folder"), ("window_data_param", "root_folder"))
+_OTHERWISE = (
+    ("data_param", "source"),
+    *((f"{kind}_param", "root_folder") for kind in ("image_data", "dense_image_data", "window_data")),
+)
 """Fields that do not name a file: a database is a folder, and a root_folder is the beginning of a path."""
 
 
@@ -81,8 +84,12 @@ def _look_for_database(layer: LayerParameter, folder: Path) -> _Missing | None:
 
 def _look_for_image(layer: LayerParameter, folder: Path) -> _Missing | None:
     """The first image of the list: where that one is missing, the others are elsewhere, too."""
-    param = layer.image_data_param
-    name = _read_first_line(folder / param.source).rpartition(" ")[0]
+    param = getattr(layer, layer_type(layer.type).param_name, None)
+    if param is None:  # a fork's, which our schema does not have
+        return None
+    line = _read_first_line(folder / param.source)
+    is_pair = layer_type(layer.type).origin is Origin.IMAGE_PAIRS  # whose label may be missing
+    name = next(iter(line.split()), "") if is_pair else line.rpartition(" ")[0]
     path = folder / f"{param.root_folder}{name}"
     read = f"it, the first of {param.source}"
     return _Missing(path, "image", read, "check the list and root_folder") if name and not _exists(path) else None
@@ -137,6 +144,7 @@ def _look_for_published_set(layer: LayerParameter, folder: Path) -> _Missing | N
 _LOOK: dict[Origin | None, Callable[[LayerParameter, Path], _Missing | None]] = {
     Origin.DATABASE: _look_for_database,
     Origin.IMAGE_LIST: _look_for_image,
+    Origin.IMAGE_PAIRS: _look_for_image,
     Origin.HDF5: _look_for_hdf5,
     Origin.CODE: _look_for_published_set,
 }

@@ -22,6 +22,7 @@ _NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:#\w+|e[-+]?\d+)?))"
 SNAPSHOT = re.compile(r"Snapshotting (?:solver state )?to (?:(?:binary proto|HDF5) file )?(.+)")
 _STEP = re.compile(rf"\s*Iteration (\d{{1,18}})\b(?: \((\d+\.?\d*(?:e[-+]?\d+)?) iter/s)?.*, loss = {_NUMBER}")
 _RATE = re.compile(rf"\s*Iteration (\d{{1,18}}), lr = {_NUMBER}")
+_GPU_MEMORY = re.compile(r"\s*Iteration (\d{1,18}), GPU memory = (\d{1,18})")  # the torch engine's own
 _TEST = re.compile(r"\s*Iteration (\d{1,18}), Testing net(?: \(#(\d{1,18})\))?")
 _OUTPUT = re.compile(rf"\s*(?:(Train|Test) net output|Test (score)) #\d+: (?:(\S+) = )?{_NUMBER}")
 _START = re.compile(r"Initializing solver|Starting Optimization|Solving |Restoring previous solver status")
@@ -75,6 +76,9 @@ class _Reader:
                 lr = self._rate[1] if self._rate and self._rate[0] == iteration else None
                 speed = float(displayed[2]) if displayed[2] else None
                 self._step = Step(iteration, _parse(displayed[3]), lr, speed=speed)
+        elif measured := _GPU_MEMORY.match(message):
+            if self._step and self._step.iteration == int(measured[1]):
+                self._step = replace(self._step, gpu_memory=int(measured[2]))
         elif rate := _RATE.match(message):
             if thread == self._leader or not (self._step or self._test):
                 yield from self._read_rate(int(rate[1]), _parse(rate[2]))

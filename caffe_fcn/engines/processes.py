@@ -1,4 +1,4 @@
-"""The child processes of a training: how they are started, and the files and pipes that go with them."""
+"""Child processes of this package: how they are started, and the files and pipes that go with them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+import caffe_fcn
 from caffe_fcn import files
 from caffe_fcn.errors import EngineError
 
 
 class Child(NamedTuple):
-    """A process to start. ``environment`` is added to ours; ``blocked`` signals wait until the child unblocks them."""
+    """A process to start. ``environment`` is added to ours; ``blocked`` signals wait until the child unblocks them.
+
+    ``listens`` gives it a pipe as its standard input, which is empty otherwise.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
     blocked: Collection[signal.Signals] = ()
+    listens: bool = False
 
 
 @contextmanager
@@ -36,7 +41,7 @@ def start_process(child: Child, folder: Path, output: int | IO[bytes]) -> Iterat
             child.command,
             cwd=folder,
             env={**os.environ, **child.environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if child.listens else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -85,3 +90,13 @@ def open_scratch_file() -> Iterator[IO[bytes]]:
     """Yield a file without a name, for the output of a child that is read only if the child fails."""
     with tempfile.TemporaryFile() as file:
         yield cast(IO[bytes], file)
+
+
+def started_by_torchrun() -> bool:
+    """Whether torchrun started this process."""
+    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+
+
+def find_python_path() -> str:
+    """Return the PYTHONPATH by which children, which may run in another folder, find this package."""
+    return os.pathsep.join(filter(None, (str(Path(caffe_fcn.__file__).parent.parent), os.environ.get("PYTHONPATH"))))

@@ -21,24 +21,26 @@ from typing import Any
 
 from caffe_fcn import files
 from caffe_fcn.engines import figures
-from caffe_fcn.engines.events import Event, Snapshot, Step
+from caffe_fcn.engines.events import Event, Score, Snapshot, Step
 from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.net.graph import filtered
 from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.proto import LayerParameter, SolverParameter
 
+_PEAK = re.compile(r"^VmHWM:\s+(\d{1,12}) kB$", re.MULTILINE)
 _STATE = re.compile(r"_iter_(\d{1,18})\.solverstate(?:\.h5)?$")
 
 
 class Recorder:
     """Appends each event to a file as a line of JSON; raises `FileError` where the file cannot be written.
 
-    ``images`` is how many images an iteration takes, None if that is not known.
+    ``images`` is how many images an iteration takes, None if that is not known. ``start`` is the iteration from which
+    the training resumes, None if only its first event will tell.
     """
 
-    def __init__(self, path: Path, resumes: bool, images: int | None) -> None:
-        self._path, self._resumes, self._images = path, resumes, images
+    def __init__(self, path: Path, resumes: bool, images: int | None, start: int | None = None) -> None:
+        self._path, self._resumes, self._images, self._start = path, resumes, images, start
         self._last: tuple[int, float] | None = None  # the iteration and the time of the last step
         if not resumes:
             with files.naming_errors(path):
@@ -47,18 +49,18 @@ class Recorder:
         self._file: int | None = None
         self._snapshots: set[str] = set()
 
-    def add(self, event: Event, processes: Iterable[int] = ()) -> None:
+    def add(self, event: Event | Score, processes: Iterable[int] = ()) -> None:
         """Write the figures of an event; ``processes`` are those whose memory is measured."""
         record = _describe_snapshot(event) if isinstance(event, Snapshot) else figures.to_record(event)
         if not record:
             return
         if self._file is None:
-            self._file = self._open(record["iteration"])
+            self._file = self._open(record["iteration"] if self._start is None else self._start)
         if isinstance(event, Snapshot):
             if event.path in self._snapshots:
                 return
             self._snapshots.add(event.path)
-        else:
+        elif not isinstance(event, Score):
             if isinstance(event, Step):
                 record.update(self._measure_speed(event))
             record["memory"] = sum(map(_measure_memory, processes)) or None  # None where they have just ended
@@ -144,12 +146,13 @@ def _find_batch(layer: LayerParameter) -> int | None:
 
 
 def _read_earlier_lines(path: Path, iteration: int) -> Iterator[bytes]:
-    """Yield the whole lines of iterations before this one, and of the snapshot that was written before it."""
+    """Yield the whole lines of iterations before this one, and of the snapshot before it and its score."""
     with path.open("rb") as file:
         for line in file:
             try:
                 record = figures.read_line(line)
-                last = iteration if figures.read_snapshot(record) else iteration - 1
+                is_before = bool(figures.read_snapshot(record)) or figures.SCORES in record
+                last = iteration if is_before else iteration - 1
                 if record["iteration"] <= last:
                     yield line
             except ValueError:
@@ -157,9 +160,9 @@ def _read_earlier_lines(path: Path, iteration: int) -> Iterator[bytes]:
 
 
 def _measure_memory(process: int) -> int:
-    """Return the bytes of memory that a process occupies; 0 where the system does not say."""
+    """Return the most bytes of memory that a process has occupied; 0 where the system does not say."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
+        found = _PEAK.search(Path(f"/proc/{process}/status").read_text())
+    except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return 1024 * int(found[1]) if found else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, upgrade_net
 from caffe_fcn.proto.copying import copy_message
+from caffe_fcn.proto.solver_facts import find_net_mistakes, find_test_mistakes
 
 
 def read_nets(solver: SolverParameter, folder: Path = Path(), allow_unknown: bool = False) -> list[NetParameter]:
@@ -59,22 +60,9 @@ def _copy_with_state(net: NetParameter, phase: int, state: NetState) -> NetParam
 
 
 def _find_errors(solver: SolverParameter) -> Iterator[tuple[str, str]]:
-    """What is wrong with a solver's nets, and how to mend it."""
-    within = [solver.HasField("net_param"), solver.HasField("train_net_param")]
-    named = [bool(solver.net), bool(solver.train_net), *within]
-    own = len(solver.test_net) + len(solver.test_net_param)
-    has_shared = bool(solver.net) or solver.HasField("net_param")
-    tests, states = len(solver.test_iter), len(solver.test_state)
-    if sum(named) != 1:
-        yield f"names {sum(named)} nets to train", "set one of net, train_net, net_param and train_net_param"
-    if tests < own or (tests > own and not has_shared):
-        yield f"has {tests} test_iter for {own} test nets", "give one each"
-    if states not in (0, tests):
-        yield f"has {states} test_state for {tests} test nets", "give one each, or none"
-    if tests and solver.test_interval < 1:
-        yield "has test nets and no test_interval", "set test_interval"
-    if any(count < 1 for count in solver.test_iter):
-        yield "has a test_iter below 1", "it is the number of batches of a test"
+    """What is wrong with a solver's nets and its counts, and how to mend it."""
+    for mistake in (*find_net_mistakes(solver), *find_test_mistakes(solver)):
+        yield mistake.what, mistake.mend
     for name in ("average_loss", "iter_size"):
         if getattr(solver, name) < 1:
             yield f"{name} is {getattr(solver, name)}", "it is at least 1"

@@ -10,6 +10,7 @@ Source: SnapshotSolverStateToBinaryProto and -ToHDF5 in src/caffe/solvers/sgd_so
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from caffe_fcn.weights.output_file import OutputFile
 
 _MOST_HISTORIES = 1 << 20
 _LONGEST_TEXT = 1 << 16  # bytes of a file name, or of a position
+MOST_LOSSES = 1000
+"""The most losses that a position keeps; a mean over more begins anew."""
+
 _END_OF_NUMBERS = 1 << 63  # of seeds, and of numbers of batches
 _DAMAGED = "the file is cut off or damaged: name another snapshot"
 
@@ -36,26 +40,32 @@ _DAMAGED = "the file is cut off or damaged: name another snapshot"
 class DataPosition:
     """Where a training is in its data and random numbers: the seed, and how many batches each net has run.
 
-    The training net is first, the test nets follow. Batches are counted over all processes.
+    The training net is first, the test nets follow. Batches are counted over all processes. ``losses`` are the latest
+    ones, of which the displayed loss is the mean.
     """
 
     seed: int
     batches: tuple[int, ...]
+    losses: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         """The position as JSON; the file format calls numbers of batches ``passes``."""
-        return json.dumps({"seed": self.seed, "passes": self.batches})
+        losses = {"losses": self.losses} if 0 < len(self.losses) <= MOST_LOSSES else {}
+        return json.dumps({"seed": self.seed, "passes": self.batches, **losses})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> DataPosition:
         """Read JSON; raises ValueError for anything that is not a position."""
         try:
             content = json.loads(text)
-            position = cls(content["seed"], tuple(content["passes"]))
-        except (KeyError, TypeError, RecursionError) as error:
+            losses = tuple(map(float, content.get("losses", ())))
+            position = cls(content["seed"], tuple(content["passes"]), losses)
+        except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError("its position has no seed and passes") from error
         if not all(type(value) is int and 0 <= value < _END_OF_NUMBERS for value in (position.seed, *position.batches)):
             raise ValueError(f"seed and passes of its position are no numbers from 0 to {_END_OF_NUMBERS - 1}")
+        if len(losses) > MOST_LOSSES or not all(map(math.isfinite, losses)):
+            raise ValueError("losses of its position are too many, or no numbers")
         return position
 
 

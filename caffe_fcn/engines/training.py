@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from caffe_fcn import files
+from caffe_fcn.engines import solver_state
 from caffe_fcn.engines.arguments import require_start
 from caffe_fcn.engines.data_sources import require_sources
-from caffe_fcn.engines.events import Event
+from caffe_fcn.engines.events import Event, Score
 from caffe_fcn.engines.log import read_events
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.engines.processes import Child, open_log, open_scratch_file, start_process, wake_on_signals
 from caffe_fcn.engines.recording import Recorder, count_images
-from caffe_fcn.errors import EngineError, FileError
+from caffe_fcn.errors import CaffeFcnError, EngineError, FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver, to_text
 
@@ -47,10 +48,14 @@ class Training(ABC):
     """A training while it runs: an iterable of `Event`, and a context that leaves no process behind.
 
     Subclasses check their arguments, then `_start` their children, and say in `_explain_failure` why one died.
+    With ``score_every`` a snapshot is written every so many iterations, and somebody scores it: an engine may wait
+    after each snapshot until `go_on` or `stop` is called.
+
     Raises `FileError` or `PrototxtError` for what is missing or wrong. Iterating raises `EngineError` when a child
-    dies.
+    dies, or the loss is not finite.
     """
 
+    engine = ""  # which one it is, with its version
     folder: Path  # where the children run
     prefix: Path  # what the names of snapshots begin with
     log: Path
@@ -58,12 +63,18 @@ class Training(ABC):
     max_iter: int
     notes: list[str]  # what the user should know before the first event
     interrupted: bool
+    stopped: bool  # by `stop`
     leads: bool  # False if another program of the same training reports, and this one only takes part
     _allows_unknown_fields = True  # in the solver: the engine may know fields that our schema does not have
     _loses_signals = False  # whether the engine can miss an interruption, which is then repeated until it stops
 
     def __init__(
-        self, solver: PathLike, weights: Sequence[PathLike], snapshot: PathLike | None, log: PathLike | None
+        self,
+        solver: PathLike,
+        weights: Sequence[PathLike],
+        snapshot: PathLike | None,
+        log: PathLike | None,
+        score_every: int | None = None,
     ) -> None:
         self._param = param = read_solver(solver, allow_unknown=self._allows_unknown_fields)
         self._path = path = Path(solver).parent.resolve() / Path(solver).name
@@ -72,7 +83,10 @@ class Training(ABC):
         require_sources(param, path, self.folder)
         self.max_iter = param.max_iter
         self.notes = []
-        self.interrupted = False
+        self._is_scored = score_every is not None
+        if score_every is not None:
+            self._param.snapshot = score_every
+        self.interrupted = self.stopped = False
         self.leads = True
         if self.folder != Path.cwd():
             self.notes.append(f"running in {self.folder}, where the solver's net is")
@@ -96,10 +110,25 @@ class Training(ABC):
             if self._recorder:
                 self._recorder.add(event, [process.pid for process in self._processes])
             yield event
+            self._check_event(event)
         error = self._explain_failure()
         if error is not None:
             mend = "; ".join(filter(None, (error.mend, f"the log is {self.log}")))
             raise EngineError(error.where, error.what, mend)
+
+    def record(self, score: Score) -> None:
+        """Add the score of a snapshot to the figures."""
+        if self._recorder:
+            self._recorder.add(score)
+
+    def go_on(self) -> None:  # noqa: B027 - an engine that does not wait needs nothing
+        """Answer a snapshot, for which an engine may wait where the training is scored."""
+
+    def stop(self) -> None:
+        """Answer a snapshot: have the training stop, with a snapshot, because it does not get better."""
+        self.stopped = True
+        self._send_signal(signal.SIGINT)
+        self._repeat_at = time.monotonic() + _PATIENCE
 
     def interrupt(self) -> None:
         """The first time, have the children write a snapshot and stop; the second time, kill them."""
@@ -134,11 +163,19 @@ class Training(ABC):
                     signal.signal(number, handler)
                 self._signals = None
 
+    @property
+    def solver(self) -> SolverParameter:
+        """The solver as it is run."""
+        return self._param
+
     def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._resources.close()
+
+    def _check_event(self, event: Event) -> None:  # noqa: B027 - an engine may have seen to it itself
+        """Raise `EngineError` for an event after which it makes no sense to go on."""
 
     @abstractmethod
     def _explain_failure(self) -> EngineError | None:
@@ -160,7 +197,8 @@ class Training(ABC):
             self._log_file = enter(open_log(self.log, append=bool(self._snapshot)))
             if self.leads:
                 images = count_images(self._param, self.folder, self._shares)
-                self._recorder = enter(closing(Recorder(self.figures, bool(self._snapshot), images)))
+                start = _find_iteration(self._snapshot)
+                self._recorder = enter(closing(Recorder(self.figures, bool(self._snapshot), images, start)))
             self._processes.append(enter(start_process(first, self.folder, subprocess.PIPE)))
             for child in others:
                 output = enter(open_scratch_file())
@@ -174,6 +212,11 @@ class Training(ABC):
         """Write the solver as it is now to a temporary file; its snapshots still go where the original's would."""
         self._param.snapshot_prefix = os.path.relpath(self.prefix, self.folder)
         return self._resources.enter_context(_open_temporary_solver(self._param))
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether the children were told to stop."""
+        return self.interrupted or self.stopped
 
     def _wait_for_ends(self) -> list[int]:
         """Wait for the children to end; returns their exit statuses."""
@@ -219,9 +262,26 @@ class Training(ABC):
                     return
 
     def _repeat_interruption(self) -> None:
-        if self._loses_signals and self.interrupted and time.monotonic() >= self._repeat_at:
+        if self._loses_signals and self._is_ending and time.monotonic() >= self._repeat_at:
             self._send_signal(signal.SIGINT)
             self._repeat_at = time.monotonic() + _PATIENCE
+
+
+def find_prefix(solver: PathLike) -> Path:
+    """Return what the names of a solver's snapshots begin with.
+
+    Raises `FileError` or `PrototxtError` where the solver cannot be read, or has no net.
+    """
+    param, path = read_solver(solver, allow_unknown=True), Path(solver).parent.resolve() / Path(solver).name
+    return _resolve_snapshot_prefix(param, path, _find_working_directory(param, path))
+
+
+def _find_iteration(snapshot: str) -> int | None:
+    """Return the iteration of a solver state; None without one, and for a damaged one, which the engine explains."""
+    try:
+        return solver_state.read(snapshot).iteration if snapshot else None
+    except CaffeFcnError:
+        return None
 
 
 def _find_working_directory(param: SolverParameter, solver: Path) -> Path:

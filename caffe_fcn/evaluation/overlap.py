@@ -18,28 +18,27 @@ GROUP = 4
 
 @dataclass
 class Overlap:
-    """Accumulates labels and scores; ``background`` is the class that has no mask, or None."""
+    """Accumulates labels and scores; ``background`` is the class that has no mask, or None.
+
+    ``sums`` has the intersection and the union of each image.
+    """
 
     threshold: float
     background: int | None = 0
-    _sums: list[tuple[int, int]] = field(default_factory=list)
-    _count: int = 0
+    sums: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, label: NDArray[np.uint8], score: NDArray[np.float32]) -> None:
         """Add a label H x W and the scores C x H x W; scores that are not probabilities yet go through softmax."""
         classes = [number for number in range(len(score)) if number != self.background]
         masks = label == np.array(classes)[:, None, None]
         predicted = to_probabilities(score)[classes] > self.threshold
-        both, either = int((masks & predicted).sum()), int((masks | predicted).sum())
-        if self._count % GROUP == 0:
-            self._sums.append((0, 0))
-        intersection, union = self._sums[-1]
-        self._sums[-1] = (intersection + both, union + either)
-        self._count += 1
+        self.sums.append((int((masks & predicted).sum()), int((masks | predicted).sum())))
 
     def iou(self) -> float:
         """Return the mean over groups, from 0 to 1; a group without any mask, labelled or predicted, counts as 1."""
-        return sum(both / either if either else 1.0 for both, either in self._sums) / len(self._sums)
+        groups = [self.sums[start : start + GROUP] for start in range(0, len(self.sums), GROUP)]
+        pairs = [(sum(both for both, _ in group), sum(either for _, either in group)) for group in groups]
+        return sum(both / either if either else 1.0 for both, either in pairs) / len(pairs)
 
 
 def to_probabilities(score: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -101,6 +101,22 @@ def find_pictures(places: Sequence[str], without: Path | None = None) -> list[Pi
     return [picture for place in places for picture in _find_at(place, without)]
 
 
+def list_images(folder: PathLike) -> dict[str, Path]:
+    """Return the images below a folder by their names, without suffixes, as they are for outputs.
+
+    Raises `FileError` where the folder does not exist or has none, `DatasetError` where two have the same name.
+    """
+    path = Path(folder)
+    with files.naming_errors(path):
+        os.listdir(path)  # noqa: PTH208 - raises for what is no folder
+    found: dict[str, Path] = {}
+    for each in _name_files(str(folder), _walk(path, IMAGE_SUFFIXES), path, None):
+        if each.name in found:
+            raise DatasetError(each.where, f"has the name of {found[each.name]}", "leave one of them away")
+        found[each.name] = each.path
+    return found
+
+
 def add_inputs(
     pictures: Sequence[Picture], given: Mapping[str, PathLike], inputs: Sequence[ImageInput], net: PathLike
 ) -> list[Picture]:
@@ -195,11 +211,11 @@ def _find_at(place: str, without: Path | None) -> list[Picture]:
     if path.is_dir():
         if opening.splits(path):
             return _open_data_set(path)
-        return _name_files(place, _walk(path, IMAGE_SUFFIXES), path, without)
+        return [*_name_files(place, _walk(path, IMAGE_SUFFIXES), path, without)]
     if not path.exists() and glob.has_magic(place):
         matches = sorted(map(Path, glob.iglob(place, recursive=True)))  # noqa: PTH207 - it may be absolute
         found = [each for each in matches if each.is_file() and each.suffix.lower() in IMAGE_SUFFIXES]
-        return _name_files(place, found, _find_base(place), without)
+        return [*_name_files(place, found, _find_base(place), without)]
     if path.suffix.lower() in _LIST_SUFFIXES:
         listed = ListedFiles(place)
         listed.require_all()
@@ -220,7 +236,7 @@ def _escape(key: str) -> str:
     return re.sub(r"[^\w.-]", "_", key).lstrip(".") or "_"
 
 
-def _name_files(place: str, files: Sequence[Path], base: Path, without: Path | None) -> list[Picture]:
+def _name_files(place: str, files: Sequence[Path], base: Path, without: Path | None) -> list[PictureFile]:
     excluded = without.resolve() if without else None
     found = [each for each in files if excluded not in each.resolve().parents]
     if not found:

@@ -34,8 +34,11 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_card import Card
 from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet, find_outputs
 from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, gather_files, hash_file, require_place
+from caffe_fcn.interop.bundle_target import describe_misfit, fit_to_target
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, LABELS_FILE, MEAN_FILE
 from caffe_fcn.interop.digits_model import Transform, describe_net
+from caffe_fcn.interop.targets.misfits import Misfit
+from caffe_fcn.interop.targets.table import find_target
 from caffe_fcn.net.graph import Graph
 from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.net.shapes import infer
@@ -52,7 +55,7 @@ _ITERATION = re.compile(r"_iter_(?P<iteration>[0-9]{1,18})\.caffemodel")
 class Bundle:
     """What `write_bundle` wrote to ``path``; ``checksums`` are the SHA-256 of its files by name.
 
-    ``notes`` say what was changed in the net, and what is unknown.
+    ``notes`` say what was changed in the net, and what is unknown. ``misfits`` is what the target does not take of it.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Bundle:
     weights: str
     checksums: Mapping[str, str]
     notes: Sequence[str] = ()
+    misfits: Sequence[Misfit] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def write_bundle(
     half: str = "",
     size: tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
+    target: str | None = None,
     facts: Facts = Facts(),
     progress: TaskProgress | None = None,
 ) -> Bundle:
@@ -96,19 +101,22 @@ def write_bundle(
     all scores. ``fold_normalization`` folds BatchNorm and Scale layers, ``fold_mean`` makes the net take raw pixels.
     ``half`` makes weights that float16 can hold: "rounded" keeps them as float32, for every Caffe; "stored" as
     float16, for NVIDIA's Caffe, OpenCV and this package, and not for BVLC's. ``size`` (H, W) is that of all images.
-    ``mean`` takes the place of what ``model.json`` says. ``progress`` is told of the megabytes in an archive.
+    ``mean`` takes the place of what ``model.json`` says. ``target`` is the program or device that is to take the net
+    (see `caffe_fcn.interop.targets`): what does not fit it is rewritten where that computes the same
+    (`bundle_target`), and what stays is in ``misfits`` of the result. ``progress`` is told of the megabytes in
+    an archive.
 
     The bundle appears whole or not at all. Raises `FileError` for a folder that has other files,
     `WeightsError` for weights that are not this net's, `NetError` for a net that is no deploy net.
     """
-    target = Path(output)
+    place, taker = Path(output), find_target(target) if target else None
     if half and half not in HALVES:
         raise WeightsError(f"`half` {half}", "no such form", nearest(half, HALVES) or f"one of {', '.join(HALVES)}")
-    require_place(target)
+    require_place(place)
     source = Path(net)
     deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
     model, notes = _describe(source, deploy, mean)
-    with open_weights(weights) as opened, gather_files(target, progress) as folder:
+    with open_weights(weights) as opened, gather_files(place, progress) as folder:
         made = DeliveredNet(deploy, opened, model)
         made.notes += notes
         scored = model.outputs
@@ -122,6 +130,9 @@ def write_bundle(
             made.append_softmax()
         if argmax:
             made.append_argmax(scored)
+        misfits = fit_to_target(made, taker) if taker else []
+        made.notes += [describe_misfit(each, taker) for each in misfits if taker]
+        made.note_forks()
         made.convert(half)
         if half == "stored":
             made.notes.append("float16 weights: NVIDIA's Caffe, OpenCV and caffe_fcn read them, BVLC's Caffe does not")
@@ -132,9 +143,9 @@ def write_bundle(
             facts.scores or read_scores(source.parent, Path(weights)),
             facts.others,
         )
-        fixed = size is not None or _has_dense_layer(made.net)
+        fixed = size is not None or taker is not None or _has_dense_layer(made.net)
         checksums = _write_files(folder, source.parent, made, name, named, fixed, half)
-    return Bundle(target, DEPLOY_FILE, name, checksums, tuple(made.notes))
+    return Bundle(place, DEPLOY_FILE, name, checksums, tuple(made.notes), tuple(misfits))
 
 
 def _describe(net: Path, deploy: NetParameter, mean: Sequence[float] | None) -> tuple[Model, list[str]]:

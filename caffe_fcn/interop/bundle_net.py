@@ -12,7 +12,7 @@ Each step changes prototxt, weights and description together, so that the three 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from caffe_fcn.description.model_json import Input, Model, Output
@@ -51,8 +51,7 @@ class DeliveredNet:
     def __init__(self, deploy: NetParameter, weights: Weights, model: Model) -> None:
         self.net = strip_net(deploy, [each.blob for each in model.outputs])
         self.model = replace(model, inputs=_find_inputs(self.net, model))
-        foreign = _find_fork_parts(self.net)
-        self.notes = [f"{each} is not BVLC's: only the Caffe that has it runs this net" for each in foreign]
+        self.notes: list[str] = []
         self._weights = replace(weights, layers=tuple(match_weights(self.net, weights)))
 
     @property
@@ -62,6 +61,22 @@ class DeliveredNet:
         return tuple(
             Layer(each.name, by_name.get(each.name, ()), each.type, each.SerializeToString()) for each in self.net.layer
         )
+
+    def note_forks(self) -> None:
+        """Note what BVLC's Caffe does not have."""
+        foreign = _find_fork_parts(self.net)
+        self.notes += [f"{each} is not BVLC's: only the Caffe that has it runs this net" for each in foreign]
+
+    @property
+    def tensors(self) -> dict[str, Sequence[Tensor]]:
+        """The parameters of each layer that has any."""
+        return {layer.name: layer.tensors for layer in self._weights.layers if layer.tensors}
+
+    def replace(self, net: NetParameter, tensors: Mapping[str, Sequence[Tensor]]) -> None:
+        """Take another net of the same outputs, with the parameters of its layers."""
+        self.net = net
+        layers = (Layer(each.name, tuple(tensors.get(each.name, ())), each.type) for each in net.layer)
+        self._weights = replace(self._weights, layers=tuple(layers))
 
     def set_size(self, size: tuple[int, int]) -> None:
         """Give the images a size (H, W); raises `NetError` where the net does not take it."""
@@ -247,7 +262,7 @@ def _find_needed(graph: Graph, outputs: Iterable[str]) -> set[Node]:
 def _is_idle(node: Node, outputs: Sequence[str]) -> bool:
     """Whether a layer can go: it does nothing in the TEST phase, and makes no output under a name of its own."""
     in_place = list(node.layer.bottom) == list(node.layer.top)
-    return layer_type(node.type).idle_in_test and (in_place or node.layer.top[0] not in outputs)
+    return layer_type(node.type).idle_in_test(node.layer) and (in_place or node.layer.top[0] not in outputs)
 
 
 def _keep_tops(layer: LayerParameter, read: set[str]) -> None:
@@ -271,7 +286,8 @@ def _clear_training(layer: LayerParameter) -> None:
             layer.param.add(name=name)
     row = layer_type(layer.type)
     for filler in row.fillers(layer) if layer.bottom else ():
-        getattr(layer, row.param_name).ClearField(filler.field)
+        if filler.field:
+            getattr(layer, row.param_name).ClearField(filler.field)
 
 
 def _find_fork_parts(net: NetParameter) -> list[str]:

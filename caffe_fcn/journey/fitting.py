@@ -86,6 +86,7 @@ def fit(
     nproc: int | None = None,
     precision: str = "float32",
     caffe: PathLike | None = None,
+    no_check: bool = False,
     observer: Observer | None = None,
 ) -> Fit:
     """Train a net on photos and labels, score it and bundle it, in the folder ``output``; go on with what is there.
@@ -96,7 +97,8 @@ def fit(
     is a note, and the training starts from random values. ``classes`` are names, ``colours`` those of labels in
     colour, ``size`` (H, W) is that to which photos are brought, ``val_percent`` the share for validation. ``epochs``,
     ``batch``, ``base_lr`` and ``augment`` are those of the training (see `netspec`). ``engine``, ``gpu``, ``nproc``,
-    ``precision`` and ``caffe`` are passed on to `engines.train`. ``observer`` hears of each step.
+    ``precision`` and ``caffe`` are passed on to `engines.train`. With ``no_check`` the training starts whatever
+    `caffe_fcn.checks` would find. ``observer`` hears of each step.
 
     Raises `FileError` where another process works in ``output``, and what the steps raise.
     """
@@ -114,7 +116,7 @@ def fit(
             channels = next(iter(design.dataset.images.values()))
             build = BuildDataSet(Path(photos), Path(labels), place, channels, classes, colours, size, val_percent)
             journey.perform(build)
-        return journey.go_on(place, design, weights, classes, choices, built=data is None)
+        return journey.go_on(place, design, weights, classes, choices, built=data is None, check=not no_check)
 
 
 class _Journey:
@@ -159,6 +161,7 @@ class _Journey:
         classes: Sequence[str] | None,
         choices: Mapping[str, Any],
         built: bool,
+        check: bool,
     ) -> Fit:
         """Do the steps that follow once there is a data set."""
         run, device = self._run, self._device
@@ -178,8 +181,9 @@ class _Journey:
         self.perform(BuildNet(design.name, run, data, options))
         left_out = find_other_classes(design.name, options, donor) if donor and number else ()
         self.perform(MakeStart(run, donor, origin.recipe, left_out, self._asked))
-        self.perform(CheckRun(run, data, records=not built, keep=defaults.KEEP))
-        training = TrainNet(run, data, device, defaults.KEEP)
+        if check:
+            self.perform(CheckRun(run, data, records=not built, keep=defaults.KEEP))
+        training = TrainNet(run, data, device, defaults.KEEP, checked=check)
         self.perform(training)
         scoring = EvaluateNet(run, training.weights, data, find_splits(data)[1], device)
         self.perform(scoring)

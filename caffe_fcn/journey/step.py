@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from caffe_fcn.engines.choice import choose_first_gpu
 from caffe_fcn.journey.fingerprints import FileHashes
 
 if TYPE_CHECKING:
-    from caffe_fcn.engines.events import Event
+    from caffe_fcn.engines.events import Event, Score
     from caffe_fcn.engines.training import Training
 
 
@@ -64,7 +65,7 @@ class Observer:
         """How much of a task is done (see `caffe_fcn.progress`)."""
 
     @contextmanager
-    def watch(self, training: Training) -> Iterator[Callable[[Event], None]]:
+    def watch(self, training: Training) -> Iterator[Callable[[Event | Score], None]]:
         """Around a training; yields what is called with each event."""
         yield lambda event: None
 
@@ -82,10 +83,7 @@ class Device:
     @property
     def first_gpu(self) -> int | None:
         """The GPU that runs the net where only one does."""
-        if not self.gpu:
-            return None
-        first = self.gpu.split(",")[0]
-        return int(first) if first.isdigit() else 0
+        return choose_first_gpu(self.gpu)
 
     @property
     def processes(self) -> int:

@@ -15,6 +15,8 @@ FIELDS: tuple[Field, ...] = (
     ("data_param", "source"),
     ("image_data_param", "source"),
     ("image_data_param", "root_folder"),
+    ("dense_image_data_param", "source"),
+    ("dense_image_data_param", "root_folder"),
     ("window_data_param", "source"),
     ("window_data_param", "root_folder"),
     ("hdf5_data_param", "source"),

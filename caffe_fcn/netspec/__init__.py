@@ -9,11 +9,13 @@ The modules, in the order in which a net comes about:
 - `blocks`, `backbones`, `heads`, `data`: a few layers; a classifier's layers; scores, skips and loss; data layers,
   and `augmentation`, the layer after them
 - `fcn`, `small`: whole nets, put together from these
+- `unet`, `dilation`, `deeplab`, `pspnet`, `icnet`, `segnet`, `enet`, `edges`: the nets of other papers, one module each
 - `design`, `catalogue`, `solver_settings`: what a net is made of, as one row of a table
 - `optimizers`, `learning_rates`, `solver_lengths`, `solver_fitting`: its solver, fitted to data set and options
 - `options`, `prototxts`, `model`, `net_folder`: from a name and options to the prototxts, and what describes them
 - `losses`, `class_weights`: the loss, and the matrix that weighs its classes
 - `convolutionize`, `from_classifier`: nets from the prototxt of a classifier
+- `to_bvlc`: a net of a fork in what BVLC's Caffe has, weights along
 """
 
 from caffe_fcn.netspec.catalogue import catalogue
@@ -23,8 +25,10 @@ from caffe_fcn.netspec.model import describe_model
 from caffe_fcn.netspec.net_folder import write
 from caffe_fcn.netspec.prototxts import build, explain_solver, files, solver, weigh_classes
 from caffe_fcn.netspec.spec import Function, NetSpec, Top, layers, params, to_proto
+from caffe_fcn.netspec.to_bvlc import Converted, to_bvlc
 
 __all__ = [
+    "Converted",
     "Function",
     "NetSpec",
     "Top",
@@ -38,6 +42,7 @@ __all__ = [
     "layers",
     "params",
     "solver",
+    "to_bvlc",
     "to_proto",
     "weigh_classes",
     "write",

@@ -1,10 +1,14 @@
-"""The blocks that the nets of the FCN family repeat: each function makes one or two layers and returns their Tops."""
+"""The blocks that nets repeat: one or several layers.
+
+A function whose name says what it makes (`conv_relu`) returns Tops without names. One that takes the NetSpec adds its
+layers under the names that it is given, and returns the Top of the last.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from caffe_fcn.netspec.spec import Top
+from caffe_fcn.netspec.spec import NetSpec, Top
 from caffe_fcn.netspec.spec import layers as L
 from caffe_fcn.netspec.spec import params as P
 
@@ -33,6 +37,47 @@ def lrn(bottom: Top) -> Top:
 def dropout(bottom: Top) -> Top:
     """Drop half of the values in training, in place."""
     return L.Dropout(bottom, dropout_ratio=0.5, in_place=True)
+
+
+def add_norm(
+    n: NetSpec, bottom: Top, name: str, scale: str, relu: str = "", eps: float | None = None, in_place: bool = True
+) -> Top:
+    """Add batch normalization by statistics that do not change, a scale and shift, and a ReLU where it has a name.
+
+    The layers work in place on the bottom, or, without ``in_place``, on the blob of the first.
+    """
+    settings = {"use_global_stats": True} if eps is None else {"use_global_stats": True, "eps": eps}
+    n[name] = L.BatchNorm(bottom, in_place=in_place, **settings)
+    n[scale] = top = L.Scale(n[name], in_place=True, bias_term=True)
+    if relu:
+        n[relu] = top = L.ReLU(top, in_place=True)
+    return top
+
+
+def segnets_norm(bottom: Top, shift: float, training: bool, **more: Any) -> Top:
+    """SegNet's BN: it learns with the statistics of the batch, and has them in scale and shift where it does not learn.
+
+    ``shift`` is what the shift begins with.
+    """
+    mode = {} if training else {"bn_mode": P.BN.INFERENCE}
+    top: Top = L.BN(
+        bottom,
+        param=[{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 1, "decay_mult": 0}],
+        scale_filler={"type": "constant", "value": 1},
+        shift_filler={"type": "constant", "value": shift},
+        **mode,
+        **more,
+    )
+    return top
+
+
+def add_fully_connected(n: NetSpec, name: str, bottom: Top, kernel: int, training: bool, **more: Any) -> Top:
+    """Add the fully connected layer fc``name`` as a convolution, its ReLU, and in training its dropout."""
+    n[f"fc{name}"], top = conv_relu(bottom, 4096, kernel, pad=0, **more)
+    n[f"relu{name}"] = top
+    if training:
+        n[f"drop{name}"] = top = dropout(top)
+    return top
 
 
 def score(bottom: Top, classes: int, **more: Any) -> Top:

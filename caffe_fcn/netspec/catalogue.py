@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from caffe_fcn.errors import NetError, nearest
-from caffe_fcn.netspec import fcn, small, solver_settings
-from caffe_fcn.netspec.backbones import CAFFENET, GOOGLENET, VGG16, VGG16_BGRD
-from caffe_fcn.netspec.design import DataSet, NetDesign, Variant, Variants
+from caffe_fcn.netspec import deeplab, dilation, enet, fcn, hed, icnet, pspnet, segnet, small, solver_settings, unet
+from caffe_fcn.netspec.backbones import (
+    CAFFENET,
+    DENSENET121,
+    GOOGLENET,
+    MOBILENET_V1,
+    MOBILENET_V2,
+    RESNET50,
+    RESNET101,
+    SQUEEZENET,
+    VGG16,
+    VGG16_BGRD,
+    VGG16_BN,
+)
+from caffe_fcn.netspec.design import FORK, DataSet, NetDesign, Variant, Variants, make_spellings
 from caffe_fcn.netspec.solver_settings import context_solver, nyud_solver, siftflow_solver, voc_solver
 
 
@@ -40,15 +53,39 @@ _SYNTHIA = DataSet.from_table("synthia")
 _TRIANGLES = DataSet.from_table("triangles", class_counts=(2,))  # ink and paper
 _MNIST = DataSet.from_table("mnist")
 _M2NIST = DataSet.from_table("m2nist")
+_ADE20K = DataSet("ade20k", class_counts=(150,), size=(473, 473), mean=(103.939, 116.779, 123.68))
+_EDGES = DataSet("bsds", class_counts=(1,), ignore_label=None)
+_CAMVID = DataSet(
+    "camvid",
+    class_counts=(11,),
+    class_names=(
+        ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
+    ),
+    size=(360, 480),
+    mean=(0.0,),
+    ignore_label=11,
+)
+_CITYSCAPES = DataSet(
+    "cityscapes",
+    class_counts=(19,),
+    class_names=(
+        (
+            "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+            "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+        ),
+    ),
+)  # fmt: skip
 
 # Nets
 
 _voc = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_VOC)
+_voc_normalized = partial(_voc, solver=solver_settings.NORMALIZED, normalize=True, bilinear=True)
 _nyud = partial(NetDesign, add_layers=fcn.add_fcn)
 _siftflow = partial(NetDesign, add_layers=fcn.add_two_head_fcn, dataset=_SIFTFLOW)
 _context = partial(NetDesign, add_layers=fcn.add_fcn, dataset=_CONTEXT, source="../../data")
 _digits = partial(_voc, data="lmdb", digits_form=True, classes_in_names=True, all_in_one=True)
 _synthia = partial(_digits, dataset=_SYNTHIA, filler="msra")
+_averaged = partial(NetDesign, data="lmdb", normalize=True, bilinear=True)
 _small = partial(NetDesign, data="lmdb", normalize=True)
 
 _LOSSES = Variants(
@@ -71,6 +108,13 @@ NETS = (
     _voc("voc-fcn8s", VGG16, 8, voc_solver(1e-14), continues="voc-fcn16s"),
     _voc("voc-fcn8s-atonce", VGG16, 8, voc_solver(1e-10, 300000), at_once=True),
     _voc("voc-fcn32s-googlenet", GOOGLENET, 32, solver_settings.GOOGLENET, bilinear=True),
+    _voc_normalized("voc-fcn8s-vgg16-bn", VGG16_BN, 8),
+    _voc_normalized("voc-fcn8s-squeezenet", SQUEEZENET, 8),
+    _voc_normalized("voc-fcn8s-resnet50", RESNET50, 8),
+    _voc_normalized("voc-fcn8s-resnet101", RESNET101, 8),
+    _voc_normalized("voc-fcn8s-mobilenet-v1", MOBILENET_V1, 8),
+    _voc_normalized("voc-fcn8s-mobilenet-v2", MOBILENET_V2, 8),
+    _voc_normalized("voc-fcn8s-densenet121", DENSENET121, 8),
     _nyud("nyud-fcn32s-color", VGG16, 32, nyud_solver(1e-10), _COLOR),
     _nyud("nyud-fcn32s-hha", VGG16, 32, nyud_solver(1e-10), _HHA),
     _nyud("nyud-fcn32s-color-d", VGG16_BGRD, 32, nyud_solver(1e-10), _COLOR_D, add_layers=fcn.add_bgrd_fcn),
@@ -88,6 +132,41 @@ NETS = (
     _digits("digits-fcn8s", VGG16, 8, solver_settings.DIGITS_VOC),
     _synthia("synthia-fcn-alexnet", CAFFENET, 32, solver_settings.DIGITS_SYNTHIA),
     _synthia("synthia-fcn8s", VGG16, 8, solver_settings.DIGITS_SYNTHIA),
+    _averaged("unet", unet.CONTRACTION, 1, solver_settings.UNET, _VOC, unet.add_unet),
+    _averaged("dilation8", dilation.FRONT_END, 8, solver_settings.DILATION8, _VOC, dilation.add_dilation8),
+    _averaged(
+        "deeplab-largefov", deeplab.VGG16_HOLES, 8, solver_settings.DEEPLAB_V1, replace(_VOC, size=(321, 321)),
+        deeplab.add_largefov, grid=(8, 1), variants=make_spellings(solver_settings.DEEPLAB_V1),
+    ),
+    _averaged(
+        "deeplab-v2-vgg16", deeplab.VGG16_DILATED, 8, solver_settings.DEEPLAB_V2, replace(_VOC, size=(321, 321)),
+        deeplab.add_aspp, grid=(8, 1), variants=make_spellings(solver_settings.DEEPLAB_V2),
+    ),
+    _averaged(
+        "pspnet50", pspnet.RESNET50_DILATED, 8, solver_settings.PSPNET, _ADE20K, pspnet.add_pspnet, grid=(8, 1),
+        variants=make_spellings(solver_settings.PSPNET),
+    ),
+    _averaged(
+        "icnet", icnet.CASCADE, 4, solver_settings.ICNET,
+        replace(_CITYSCAPES, size=(1025, 2049), mean=_ADE20K.mean), icnet.add_icnet, grid=(32, 1),
+        variants=make_spellings(solver_settings.ICNET),
+    ),
+    _averaged(
+        "segnet", segnet.ENCODER, 1, solver_settings.SEGNET, _CAMVID, segnet.add_segnet, batch=4,
+        variants=make_spellings(solver_settings.SEGNET, FORK),
+    ),
+    _averaged(
+        "segnet-basic", segnet.BASIC_ENCODER, 1, solver_settings.SEGNET_BASIC, _CAMVID, segnet.add_segnet_basic,
+        batch=4, variants=make_spellings(solver_settings.SEGNET_BASIC, FORK),
+    ),
+    _averaged(
+        "enet", enet.ENCODER, 2, solver_settings.ENET, replace(_CITYSCAPES, size=(512, 1024), mean=(0.0,)),
+        enet.add_enet, batch=3, grid=(8, 0), variants=make_spellings(solver_settings.ENET, FORK),
+    ),
+    NetDesign(
+        "hed", hed.TRIMMED_VGG16, 1, solver_settings.HED, _EDGES, hed.add_hed, data="lmdb",
+        variants=Variants("loss", (Variant("sigmoid", solver_settings.HED, takes_classes=False),)),
+    ),
     _small(
         "triangles", small.PATCHES, 16, solver_settings.TRIANGLES_L2, _TRIANGLES, small.add_triangles, batch=4,
         variants=_LOSSES,

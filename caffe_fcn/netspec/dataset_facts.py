@@ -28,7 +28,7 @@ def resolve_design(name: str | NetDesign, options: Mapping[str, Any]) -> tuple[N
     about = others.pop("dataset", None)
     if about is None:
         return net, others
-    if others.get("classes") is None and about.classes:
+    if others.get("classes") is None and about.classes and net.takes_classes:
         others["classes"] = len(about.classes)
     return _fit_design(net, about), others
 

@@ -166,6 +166,14 @@ class Variants:
     note: str = ""
 
 
+SPELLING, BVLC, FORK = "spelling", "bvlc", "fork"
+
+
+def make_spellings(solver: SolverDesign, *names: str) -> Variants:
+    """The spellings of a net of a fork: with the fork's layers, or by `to_bvlc` with those of BVLC's Caffe alone."""
+    return Variants(SPELLING, tuple(Variant(name, solver) for name in names or (BVLC, FORK)))
+
+
 @dataclass(frozen=True)
 class NetDesign:
     """A net as one row of the catalogue: ``add_layers(n, plan)`` adds its layers, ``solver`` is its usual solver.
@@ -177,7 +185,8 @@ class NetDesign:
     ``bilinear`` gives every class an upsampling kernel of its own, which Caffe fills. ``classes_in_names`` puts a
     number of classes other than PASCAL VOC's into the names of the layers whose shape depends on it, so that
     fine-tuning from the nets of DIGITS leaves these layers out. ``filler`` initializes the backbone for training from
-    scratch. ``digits_form`` gives the net the form of NVIDIA DIGITS in every phase. ``all_in_one`` also writes it as
+    scratch. ``grid`` are the sizes of image that fit the net: multiples of its first number, plus its second.
+    ``digits_form`` gives the net the form of NVIDIA DIGITS in every phase. ``all_in_one`` also writes it as
     one net for all phases.
     """
 
@@ -197,8 +206,14 @@ class NetDesign:
     bilinear: bool = False
     classes_in_names: bool = False
     filler: str = ""
+    grid: tuple[int, int] = (1, 0)
     digits_form: bool = False
     all_in_one: bool = False
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether a form of the net learns classes, whose number can be chosen."""
+        return self.variants is None or any(each.takes_classes for each in self.variants.values)
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -236,6 +251,11 @@ class BuildPlan:
     def training(self) -> bool:
         """Whether the net has labels, dropout and a loss."""
         return self.phase != "deploy"
+
+    @property
+    def in_bvlcs_spelling(self) -> bool:
+        """Whether the layers of a fork become layers of BVLC's Caffe."""
+        return self.net.variants is not None and (self.net.variants.option, self.variant.name) == (SPELLING, BVLC)
 
     def includes(self, phase: str) -> bool:
         """Whether the net is for this phase, or for all."""

@@ -13,9 +13,12 @@ from caffe_fcn.netspec.spec import params as P
 SOFTMAX, INFOGAIN = LOSSES = ("softmax", "infogain")
 
 
-def make_loss(plan: BuildPlan, scores: Top, label: Top, **param: Any) -> Top:
-    """The loss of scores; ``param`` has the fields of its loss_param in the form that SoftmaxWithLoss takes."""
-    rules = plan.exclude_rule("deploy")
+def make_loss(plan: BuildPlan, scores: Top, label: Top, weight: float = 1, **param: Any) -> Top:
+    """The loss of scores; ``param`` has the fields of its loss_param in the form that SoftmaxWithLoss takes.
+
+    ``weight`` is its share in the sum of several losses.
+    """
+    rules = {**plan.exclude_rule("deploy"), **({} if weight == 1 else {"loss_weight": weight})}
     top: Top
     if not plan.class_weights:
         top = L.SoftmaxWithLoss(scores, label, loss_param=param, **rules)

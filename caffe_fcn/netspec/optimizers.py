@@ -23,11 +23,10 @@ class Optimizer:
     summed: Mapping[str, Any]
     origin: str
     adaptive: bool = True
-    has_momentum: bool = True
 
 
-def _adaptive(origin: str, has_momentum: bool = True, **fields: Any) -> Optimizer:
-    return Optimizer(fields, fields, origin, has_momentum=has_momentum)
+def _adaptive(origin: str, **fields: Any) -> Optimizer:
+    return Optimizer(fields, fields, origin)
 
 
 def _descent(origin: str) -> Optimizer:
@@ -41,10 +40,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "SGD": _descent("the reference: voc-fcn-alexnet for an averaged loss, voc-fcn32s for a summed one"),
     "Nesterov": _descent("as for SGD"),
     "Adam": _adaptive(f"Kingma and Ba 2015, {_A_TENTH}", base_lr=1e-4, momentum=0.9, momentum2=0.999),
-    "RMSProp": _adaptive(
-        "rate as for Adam, rms_decay is Caffe's default", has_momentum=False, base_lr=1e-4, rms_decay=0.99
-    ),
-    "AdaGrad": _adaptive(f"Caffe's examples/mnist, {_A_TENTH}", has_momentum=False, base_lr=1e-3),
+    "RMSProp": _adaptive("rate as for Adam, rms_decay is Caffe's default", base_lr=1e-4, rms_decay=0.99),
+    "AdaGrad": _adaptive(f"Caffe's examples/mnist, {_A_TENTH}", base_lr=1e-3),
     "AdaDelta": _adaptive("Caffe's examples/mnist", base_lr=1.0, momentum=0.95, delta=1e-6),
 }
 FIELDS = sorted({name for each in OPTIMIZERS.values() for name in (*each.averaged, *each.summed)})

@@ -18,7 +18,7 @@ from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.netspec.class_weights import BALANCES, NO_BALANCE, weigh_classes
 from caffe_fcn.netspec.data import DATA_LAYERS
-from caffe_fcn.netspec.design import BUILD_PHASES, BuildPlan, NetDesign, TrainingOptions, Variant
+from caffe_fcn.netspec.design import BUILD_PHASES, SPELLING, BuildPlan, NetDesign, TrainingOptions, Variant
 from caffe_fcn.netspec.learning_rates import LR_POLICIES
 from caffe_fcn.netspec.losses import INFOGAIN, LOSSES, SOFTMAX
 from caffe_fcn.netspec.optimizers import OPTIMIZERS
@@ -50,7 +50,7 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         data=data,
         source=checked.get("source"),
         mean=checked.get("mean", _DIGITS_MEAN if has_shift else net.dataset.mean),
-        size=checked.get("size", net.dataset.size),
+        size=_check_grid(net, checked.get("size", net.dataset.size)),
         batch=checked.get("batch", 1 if phase == "deploy" else net.batch),
         pad=checked.get("pad"),
         variant=_choose_variant(net, given),
@@ -95,6 +95,8 @@ def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
         return Variant("", net.solver)
     option, by_name = net.variants.option, {each.name: each for each in net.variants.values}
     fitting = [each for each in by_name.values() if each.takes_classes or "classes" not in given]
+    if not fitting:
+        raise NetError(net.name, "learns no classes", "leave `classes` out")
     if option not in given:
         return fitting[0]
     name = given[option]
@@ -146,6 +148,16 @@ def _check_size(net: NetDesign, value: Any) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
+def _check_grid(net: NetDesign, size: tuple[int, int]) -> tuple[int, int]:
+    """The size of image, if the net's layers can bring its scores back to it."""
+    step, rest = net.grid
+    if any(length % step != rest for length in size):
+        fitting = [max((length - rest + step // 2) // step, 1) * step + rest for length in size]
+        what = f"takes sizes of {step}*n{f' + {rest}' if rest else ''}, not {size[0]}x{size[1]}"
+        raise NetError(net.name, what, f"size {fitting[0]}x{fitting[1]} fits")
+    return size
+
+
 def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
     def check(net: NetDesign, value: Any) -> int:
         if len(_as_tuple(value)) != 1:
@@ -153,6 +165,12 @@ def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
         return _check_integers(name, value, least)[0]
 
     return check
+
+
+def _check_pad(net: NetDesign, value: Any) -> int:
+    if net.variants is not None and net.variants.option == SPELLING:
+        raise NetError(net.name, "has no padding to choose: its layers fit each other by their own", "leave `pad` out")
+    return _check_integer("pad", 0)(net, value)
 
 
 def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
@@ -224,7 +242,7 @@ _CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
     "mean": _check_mean,
     "size": _check_size,
     "batch": _check_integer("batch", 1),
-    "pad": _check_integer("pad", 0),
+    "pad": _check_pad,
     "epochs": _check_epochs("`epochs`"),
     "base_lr": _check_rate,
     "lr_policy": _check_choice("`lr_policy`", LR_POLICIES),

@@ -18,6 +18,7 @@ These are the options, here and of ``caffe-fcn net build``:
 - ``balance``: the weights of the classes, "none", "median" or "infogain"; see `class_weights`. `write` writes the
   matrix that the net reads
 - ``variant`` (m2nist-fcn)
+- ``spelling``: "bvlc", layers that every Caffe has, or "fork", those of the fork that the net was published for
 
 These are for the solver, which `solver_fitting` makes:
 
@@ -41,6 +42,7 @@ from caffe_fcn.netspec.design import BuildPlan, NetDesign
 from caffe_fcn.netspec.options import check_phase, make_plan
 from caffe_fcn.netspec.solver_fitting import make_settings
 from caffe_fcn.netspec.spec import NetSpec
+from caffe_fcn.netspec.to_bvlc import to_bvlc
 from caffe_fcn.proto import NetParameter, SolverParameter
 
 _WIDE_PAD = 100  # every net of the catalogue aligns with this padding; the search for a smaller one starts from it
@@ -109,7 +111,7 @@ def build_net(plan: BuildPlan) -> NetParameter:
         for layer in net.layer:
             if layer_type(layer.type).kind is Kind.CONVOLUTION and not layer.name.startswith("score"):
                 layer.convolution_param.weight_filler.type = plan.net.filler
-    return net
+    return to_bvlc(net, plan.size).net if plan.in_bvlcs_spelling else net
 
 
 def resolve_padding(net: NetDesign, options: Mapping[str, Any]) -> dict[str, Any]:

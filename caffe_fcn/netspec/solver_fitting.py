@@ -20,6 +20,7 @@ from caffe_fcn.netspec.learning_rates import LR_POLICIES
 from caffe_fcn.netspec.optimizers import FIELDS, OPTIMIZERS
 from caffe_fcn.netspec.solver_lengths import count_images, plan_lengths
 from caffe_fcn.netspec.solver_settings import SNAPSHOT
+from caffe_fcn.proto.solver_facts import SOLVER_TYPES
 
 _LEAST_UPDATES = 50  # of an epoch: a usual iter_size above 1 is lowered for a small data set
 _LOG_LINES = 10
@@ -74,8 +75,8 @@ def _fit_update(plan: BuildPlan, usual: Settings) -> Settings:
         settings |= _take_rates(plan, kind)
     if options.optimizer:
         settings["type"] = Setting(kind, _GIVEN)
-    if options.momentum is not None and not OPTIMIZERS[kind].has_momentum:
-        others = ", ".join(name for name, row in OPTIMIZERS.items() if row.has_momentum)
+    if options.momentum is not None and not SOLVER_TYPES[kind].has_momentum:
+        others = ", ".join(name for name in OPTIMIZERS if SOLVER_TYPES[name].has_momentum)
         raise NetError("`momentum`", f"{kind} has none", f"leave it out, or take {others}")
     given = {name: getattr(options, name) for name in ("base_lr", "momentum", "iter_size")}
     return settings | {name: Setting(value, _GIVEN) for name, value in given.items() if value is not None}

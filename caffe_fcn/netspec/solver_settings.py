@@ -51,6 +51,22 @@ def _make_reference_solver(dataset: str, base_lr: float, max_iter: int, **more: 
     return SolverDesign(fields, _REFERENCE_ORIGIN, counts)
 
 
+def paper_solver(source: str, images: tuple[int, int], batch: int, max_iter: int, **more: Any) -> SolverDesign:
+    """A published training of one image at a time, whose gradients are summed up to its batch; it never tests.
+
+    ``source`` is where the figures are published.
+    """
+    fields = {
+        **_REFERENCE,
+        **SNAPSHOT,
+        "momentum": 0.9,
+        "iter_size": batch,
+        "test_iter": [images[1]],
+        "max_iter": max_iter,
+    }
+    return SolverDesign({**fields, **more}, source, images)
+
+
 def epochs_solver(count: int, images: tuple[int, int], batch: int, source: str, **more: Any) -> SolverDesign:
     """``count`` epochs, each with a validation and a snapshot; ``images`` are the numbers to train and to validate.
 
@@ -87,10 +103,34 @@ ANY_CLASSIFIER = replace(
     origin=_REFERENCE_ORIGIN.format("voc-fcn-alexnet"),
     counts=None,
 )
+# nor one for nets of other backbones whose loss is an average over the pixels
+NORMALIZED = replace(ALEXNET, origin=_REFERENCE_ORIGIN.format("voc-fcn-alexnet"))
 DIGITS_VOC = epochs_solver(10, VOC_2012_COUNTS, 1, _TUTORIAL, base_lr=1e-4)
 DIGITS_SYNTHIA = epochs_solver(10, SETS["synthia"].counts, 1, _TUTORIAL, base_lr=1e-4)
 MNIST = epochs_solver(75, SETS["mnist"].counts, 512, _PUBLISHED, **_ADAM)
 M2NIST = epochs_solver(200, SETS["m2nist"].counts, 4, _PUBLISHED, **_ADAM)
+
+_CAMVID_COUNTS, _CITYSCAPES_COUNTS, _ADE20K_COUNTS = (367, 101), (2975, 500), (20210, 2000)
+_STEP_10TH = {"lr_policy": "step", "gamma": 0.1}
+_POLY = {"lr_policy": "poly", "power": 0.9}
+
+UNET = replace(NORMALIZED, fields={**NORMALIZED.fields, "iter_size": 1, "momentum": 0.99})
+DILATION8 = paper_solver(
+    "fyu/dilation, joint training", VOC_2012_COUNTS, 14, 400000, base_lr=1e-5, stepsize=100000, **_STEP_10TH
+)
+DEEPLAB_V1 = paper_solver("Chen et al. (2015)", VOC_2012_COUNTS, 20, 6000, base_lr=1e-3, stepsize=2000, **_STEP_10TH)
+DEEPLAB_V2 = paper_solver("Chen et al. (2018)", VOC_2012_COUNTS, 10, 20000, base_lr=1e-3, **_POLY)
+PSPNET = paper_solver("Zhao et al. (2017)", _ADE20K_COUNTS, 16, 150000, base_lr=0.01, weight_decay=1e-4, **_POLY)
+ICNET = paper_solver("Zhao et al. (2018)", _CITYSCAPES_COUNTS, 16, 30000, base_lr=0.01, weight_decay=1e-4, **_POLY)
+SEGNET = paper_solver("SegNet-Tutorial's segnet_solver.prototxt", _CAMVID_COUNTS, 1, 40000, base_lr=1e-3)
+SEGNET_BASIC = paper_solver("SegNet-Tutorial's segnet_basic_solver.prototxt", _CAMVID_COUNTS, 1, 10000, base_lr=0.1)
+ENET = paper_solver(
+    "TimoSaemann/ENet's solver", _CITYSCAPES_COUNTS, 1, 75000, base_lr=0.005, type="Adam", momentum2=0.999,
+    weight_decay=2e-4, lr_policy="multistep", gamma=0.1, stepvalue=[18750, 37500, 56250],
+)  # fmt: skip
+HED = paper_solver(
+    "s9xie/hed's solver", (28800, 100), 10, 30001, base_lr=1e-6, stepsize=10000, weight_decay=2e-4, **_STEP_10TH
+)
 TRIANGLES_SOFTMAX = _make_triangles_solver(1e-3)
 TRIANGLES_L2 = _make_triangles_solver(3e-3)
 TRIANGLES_L1 = epochs_solver(150, SETS["triangles"].counts, 4, "the DIGITS example", base_lr=1e-7, weight_decay=0)

@@ -26,6 +26,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kinds import NetOrSolver, find_kind_of_binary, find_kind_of_text
+from caffe_fcn.proto.numbered_fields import keep_numbered
 from caffe_fcn.proto.schema import Message, NetParameter, SolverParameter
 from caffe_fcn.proto.stripping import strip_blobs
 from caffe_fcn.proto.text import UnknownField, is_repeated, parse, to_text
@@ -57,7 +58,8 @@ def read_net(
     ``allow_unknown`` keeps fields that no known Caffe has, as their text, and adds them to ``notes``. A net of an older
     format is upgraded to the current one, unless ``upgrade`` is false. ``dialect`` is the fork of Caffe that wrote a
     binary net (see `dialects.table.FORKS`); without it the fork is recognized from what the net holds, if need be, and
-    added to ``recognized``: several, none of which is followed, where they would read the net differently.
+    added to ``recognized``: several, none of which is followed, where they would read the net differently, and "bvlc"
+    first where its reading is followed although some of the others give a number another meaning.
     Raises `PrototxtError` with file, line and column, `FileError`, or `NetError` from the upgrade.
     """
     net = cast(NetParameter, _read(path, (NetParameter,), allow_unknown, notes, dialect, recognized))
@@ -236,6 +238,7 @@ def _parse_binary(
             content = _translate(content, source, dialect, recognized)
         message = kind.FromString(content)
         _check_strings(content, kind.DESCRIPTOR, source)
+        keep_numbered(message, content)
     except wire.WireError as error:
         mend = "the file is cut off or no net"
         raise PrototxtError(f"{source}, byte {error.offset}", str(error), mend) from error

@@ -11,7 +11,8 @@ Fields that forks of Caffe have are read by name (`proto.dialects`); those of wh
 what a fork's own message or a layer of a fork's type holds, are kept as their text (`proto.kept_fields`). Other unknown
 fields are errors, unless the caller allows them; then they are kept, too. An unknown value of an enum of BVLC's is an
 error always, since the default would take its place, which is another type or another pooling; the one exception is
-``engine``, which says who computes a layer, and not what.
+``engine``, which says who computes a layer, and not what. A field of a binary file that no schema has stands by its
+number (`proto.numbered_fields`), and is an unknown field as any other.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_fcn.errors import PrototxtError, nearest
 from caffe_fcn.proto.comments import add_comments
+from caffe_fcn.proto.dialects.numbering import OPAQUE
 from caffe_fcn.proto.dialects.table import PRIVATE, current_type, is_bvlcs_type, is_known, v1_type
 from caffe_fcn.proto.kept_fields import NAME as KEPT
 from caffe_fcn.proto.kept_fields import keep_field, kept_name, write_out
@@ -152,8 +154,7 @@ def _is_field(text: str) -> bool:
     """Whether a text is one whole field; a kept field of a binary file may be anything."""
     try:
         parser = _Parser(text, "", allow_unknown=True)
-        if parser.kind != "name":
-            return False
+        parser.require_field()
         parser.advance()
         parser.skip_field(0)
         return not parser.kind
@@ -163,6 +164,8 @@ def _is_field(text: str) -> bool:
 
 def _is_expected(descriptor: Descriptor, name: str) -> bool:
     """Whether a field outside the schema is known by its name, or lies in a message that forks alone have."""
+    if name.isdecimal():  # one of a fork's, of which `dialects.numbering` knows no more
+        return int(name) > OPAQUE
     return descriptor.fields[0].number >= PRIVATE or is_known(descriptor.name, name)
 
 
@@ -192,6 +195,11 @@ class _Parser(Tokens):
             return True
         return False
 
+    def require_field(self) -> None:
+        """Refuse a token that is neither a field's name nor, of a field that no schema has, its number."""
+        if self.kind != "name" and not (self.kind == "integer" and NUMBER.fullmatch(self.token)):
+            self.fail_expecting("a field name")
+
     def fail_expecting(self, wanted: str) -> NoReturn:
         self.fail(
             f"expected {wanted}, found {self.quote_token()}" if self.kind else f"the file ends, {wanted} is missing"
@@ -216,8 +224,7 @@ class _Parser(Tokens):
             if not self.kind:
                 self.fail(f"'{closer}' of {descriptor.name} is missing", "close the message", opened)
             start, name = self.start, self.token
-            if self.kind != "name":
-                self.fail_expecting("a field name")
+            self.require_field()
             self.advance()
             field = fields.get(name)
             if field is None:
@@ -360,8 +367,7 @@ class _Parser(Tokens):
         while not self.take(closer):
             if not self.kind:
                 self.fail(f"'{closer}' is missing", "close the message", opened)
-            if self.kind != "name":
-                self.fail_expecting("a field name")
+            self.require_field()
             self.advance()
             self.skip_field(depth + 1)
             if self.kind == "mark" and self.token in ",;":
@@ -536,6 +542,7 @@ _SIMPLE_ESCAPES = {
     b"'": b"'",
     b'"': b'"',
 }
+NUMBER = re.compile("[1-9][0-9]{0,8}")  # of a field
 _SCALARS = {"name", "integer", "float"}
 _BOOLEANS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _NOT_FINITE = {"inf", "infinity", "nan"}

@@ -49,6 +49,11 @@ def upgrade_net(net: NetParameter) -> list[str]:
             if not layer.HasField("type") and not _kept_type(layer):  # or one unknown to the schema, in a binary file
                 notes.append(f"layer {layer.name!r}: BVLC Caffe does not know its type, left out")
             _convert_v1(net, layer)
+            notes += [
+                f"layer {layer.name!r}: the V1 format alone has a field {number}, left out"
+                for number in map(kept_name, layer.kept_fields)
+                if number.isdecimal() and int(number) not in layer.DESCRIPTOR.fields_by_number
+            ]
         del net.layers[:]
     if net.input:
         _convert_inputs(net, notes)
@@ -268,6 +273,8 @@ def _convert_v1(net: NetParameter, old: V1LayerParameter) -> None:
         else:
             parse(to_text(type(old)(**{field.name: value})), layer, allow_unknown=True)
     for text in old.kept_fields:  # some of them are fields of the current format
+        if kept_name(text).isdecimal():
+            continue
         if kept_name(text) != "type":
             parse(text, layer, allow_unknown=True)
         else:

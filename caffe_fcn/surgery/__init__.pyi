@@ -6,7 +6,6 @@ from .filling import fill
 from .folding import Folded, fold
 from .recipes import RECIPES, Recipe, find_recipe, recipe
 from .report import Parameter, Report
-from .to_bvlc import Converted, to_bvlc
 from .transplantation import transplant
 from .verification import Verification, verify
 from .weights_files import (
@@ -28,7 +27,6 @@ from .weights_files import (
 
 __all__ = [
     "RECIPES",
-    "Converted",
     "Difference",
     "Donor",
     "Edit",
@@ -59,7 +57,6 @@ __all__ = [
     "recipe",
     "save_weights",
     "select",
-    "to_bvlc",
     "transplant",
     "verify",
     "write_mean",

@@ -14,11 +14,15 @@ from caffe_fcn.engines.events import Outputs
 from caffe_fcn.training.history import History
 
 LOSS, RATE = "loss", "lr"
+SCORED = 1 << 30
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The values of one figure over the iterations; ``net`` is the number of a test net, None in training."""
+    """The values of one figure over the iterations.
+
+    ``net`` is the number of a test net, None in training, and `SCORED` for the scores of snapshots.
+    """
 
     name: str
     label: str
@@ -27,7 +31,7 @@ class Curve:
 
 
 def list_curves(history: History) -> list[Curve]:
-    """Return the curves: the loss and the learning rate, then the outputs of the training net, then of each test net.
+    """Return the curves: the loss and the learning rate, the outputs of the training net and of each test net, scores.
 
     The only output of a training net is left out where it is the loss that was displayed.
     """
@@ -42,18 +46,20 @@ def list_curves(history: History) -> list[Curve]:
     nets = {test.net for test in history.tests}
     for test in history.tests:
         _add_outputs(outputs, test.iteration, test.outputs, test.net, f"test {test.net}" if len(nets) > 1 else "test")
+    for score in history.scores:
+        _add_outputs(outputs, score.iteration, tuple(score.measures.items()), SCORED, "scored")
     return [*solver, *sorted(outputs.values(), key=lambda curve: -1 if curve.net is None else curve.net)]
 
 
 def _add_outputs(
     curves: dict[tuple[str, int | None], Curve], iteration: int, outputs: Outputs, net: int | None, label: str
 ) -> None:
-    for name, value in _number_repeats(outputs):
+    for name, value in number_repeats(outputs):
         curve = curves.setdefault((name, net), Curve(name, f"{label} {name}", net))
         curve.points.append((iteration, value))
 
 
-def _number_repeats(outputs: Outputs) -> Iterator[tuple[str, float]]:
+def number_repeats(outputs: Outputs) -> Iterator[tuple[str, float]]:
     """Give each value of a blob that has several its number: ``iou[0]``."""
     counts = Counter(name for name, _ in outputs)
     seen: Counter[str] = Counter()

@@ -1,11 +1,11 @@
-"""The history of a training: its steps, tests and snapshots in order."""
+"""The history of a training: its steps, tests, snapshots and scores in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from caffe_fcn.engines.events import Event, Snapshot, Step, Test
+from caffe_fcn.engines.events import Event, Score, Snapshot, Step, Test
 
 
 @dataclass
@@ -15,9 +15,10 @@ class History:
     steps: list[Step] = field(default_factory=list)
     tests: list[Test] = field(default_factory=list)
     snapshots: list[str] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
 
     @classmethod
-    def from_events(cls, events: Iterable[Event]) -> History:
+    def from_events(cls, events: Iterable[Event | Score]) -> History:
         """Make the history of these events."""
         history = cls()
         for event in events:
@@ -25,21 +26,26 @@ class History:
         return history
 
     def __bool__(self) -> bool:
-        return bool(self.steps or self.tests)
+        return bool(self.steps or self.tests or self.scores)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event | Score) -> None:
         """Add the next event."""
         if isinstance(event, Snapshot):
             if event.path not in self.snapshots:
                 self.snapshots.append(event.path)
+        elif isinstance(event, Score):
+            self._drop_scores(event.iteration - 1)
+            self.scores.append(event)
         elif isinstance(event, Step):
             if self.steps and self.steps[-1].iteration >= event.iteration:
                 self._drop_tests((event.iteration + 1, 0))
+                self._drop_scores(event.iteration)
             self._drop_steps(event.iteration)
             self.steps.append(event)
         else:
             if self.steps and self.steps[-1].iteration > event.iteration:
                 self._drop_steps(event.iteration)
+                self._drop_scores(event.iteration)
             self._drop_tests((event.iteration, event.net))
             self.tests.append(event)
 
@@ -69,3 +75,8 @@ class History:
     def _drop_tests(self, place: tuple[int, int]) -> None:
         while self.tests and (self.tests[-1].iteration, self.tests[-1].net) >= place:
             self.tests.pop()
+
+    def _drop_scores(self, iteration: int) -> None:
+        """Drop the scores after an iteration; a snapshot and its score come before what the iteration displays."""
+        while self.scores and self.scores[-1].iteration > iteration:
+            self.scores.pop()

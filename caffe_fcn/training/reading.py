@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caffe_fcn import files
 from caffe_fcn.engines import figures
-from caffe_fcn.engines.events import Event, Snapshot
+from caffe_fcn.engines.events import Event, Score, Snapshot
 from caffe_fcn.engines.log import read_events
 from caffe_fcn.errors import FileError
 from caffe_fcn.files import PathLike
@@ -53,7 +53,7 @@ def _read_messages(path: Path) -> Iterator[Event]:
                     yield event
 
 
-def _read_figures(path: Path) -> Iterator[Event]:
+def _read_figures(path: Path) -> Iterator[Event | Score]:
     """Yield the events of lines of JSON; a last line that was only half written is passed over."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

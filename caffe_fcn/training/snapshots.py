@@ -10,7 +10,8 @@ ends, and the state has its last field: Caffe writes the weights first, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,13 @@ from caffe_fcn.proto import wire
 from caffe_fcn.weights import open_weights
 from caffe_fcn.weights.input_file import InputFile
 
+CHOSEN_FILE = "chosen.caffemodel"
+"""The weights, in the folder of the snapshots, that count in place of the newest ones."""
+
 _NUMBER = r"_iter_(?P<iteration>\d{1,10})"
 _LAST_FIELD = 4  # current_step in caffe.proto's SolverState, which every writer sets
 _HDF5 = ".h5"
+_PIECE = 1 << 20  # bytes that are copied at once
 
 
 @dataclass(frozen=True)
@@ -47,27 +52,59 @@ def find_newest(prefix: Path) -> SavedSnapshot | None:
     return next(filter(_is_whole, candidates), None)
 
 
-def find_recorded(prefix: Path) -> SavedSnapshot | None:
+def find_recorded(prefix: Path, most: int | None = None) -> SavedSnapshot | None:
     """Return the newest whole snapshot before which no figure is missing in ``train.jsonl``; None where there is none.
 
-    Without that file any whole snapshot will do.
+    Without that file any whole snapshot will do. Snapshots of iterations after ``most`` do not count.
     """
+    return next(iter_recorded(prefix, most), None)
+
+
+def iter_recorded(prefix: Path, most: int | None = None) -> Iterator[SavedSnapshot]:
+    """Yield the whole snapshots before which no figure is missing, the newest first (see `find_recorded`)."""
     figures = prefix.with_name(f"{prefix.name}.jsonl")
-    if not figures.is_file():
-        return find_newest(prefix)
-    recorded = {Path(path).name for path in list_recorded_snapshots(figures)}
-    return next((each for each in reversed(list_snapshots(prefix)) if each.state.name in recorded), None)
+    recorded = {Path(path).name for path in list_recorded_snapshots(figures)} if figures.is_file() else None
+    for each in sorted(_find_candidates(prefix), key=lambda each: each.iteration, reverse=True):
+        is_wanted = (recorded is None or each.state.name in recorded) and (most is None or each.iteration <= most)
+        if is_wanted and _is_whole(each):
+            yield each
 
 
-def prune(prefix: Path, keep: int) -> None:
-    """Remove all but the ``keep`` newest whole snapshots, and what older trainings left half-written."""
+def prune(prefix: Path, keep: int, until: int | None = None, spared: Collection[int] = ()) -> None:
+    """Remove all but the ``keep`` newest whole snapshots, and what older trainings left half-written.
+
+    ``until`` is the newest iteration that counts: Caffe may be about to report later ones. The snapshots of ``spared``
+    iterations stay.
+    """
     with files.naming_errors(prefix.parent):
-        whole = list_snapshots(prefix)
-        kept = {path for each in whole[-keep:] for path in (each.weights, each.state)}
+        whole = [each for each in list_snapshots(prefix) if until is None or each.iteration <= until]
+        stay = [*whole[-keep:], *(each for each in whole if each.iteration in spared)]
+        kept = {path for each in stay for path in (each.weights, each.state)}
         newest = whole[-1].iteration if whole else -1
         for path, iteration in _list_files(prefix):
             if path not in kept and iteration <= newest:
                 path.unlink(missing_ok=True)
+
+
+def choose(weights: Path) -> Path:
+    """Copy these weights to the file that counts for their run, in place of the newest ones; returns that file.
+
+    It is a copy because Caffe writes a snapshot of the same iteration over the bytes of the one before.
+    """
+    chosen = weights.with_name(CHOSEN_FILE + (_HDF5 if weights.suffix == _HDF5 else ""))
+    with files.naming_errors(weights), weights.open("rb") as file, files.atomic_write(chosen) as copy:
+        shutil.copyfileobj(file, copy, _PIECE)
+    for name in {CHOSEN_FILE, CHOSEN_FILE + _HDF5} - {chosen.name}:
+        chosen.with_name(name).unlink(missing_ok=True)
+    return chosen
+
+
+def is_finite(snapshot: SavedSnapshot) -> bool:
+    """Whether no parameter of a snapshot is infinite or not a number; raises `WeightsError`."""
+    import numpy as np
+
+    with open_weights(snapshot.weights) as weights:
+        return all(bool(np.isfinite(tensor.load()).all()) for _, _, tensor in weights)
 
 
 def _find_whole(prefix: Path) -> Iterator[SavedSnapshot]:

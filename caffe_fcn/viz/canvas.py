@@ -26,6 +26,9 @@ class Canvas(Protocol):
     def draw_dot(self, x: float, y: float, colour: str, hint: str) -> None:
         """Draw a dot; ``hint`` is what a viewer shows under the pointer, if it can."""
 
+    def draw_box(self, x: float, y: float, width: float, height: float, colour: str, hint: str) -> None:
+        """Fill a rectangle whose corner at the top left is given; ``hint`` is as for a dot."""
+
     def draw_text(
         self, x: float, y: float, text: str, size: int = 14, anchor: str = "start", colour: str = INK
     ) -> None:
@@ -55,6 +58,11 @@ class SvgCanvas:
         title = f"<title>{escape(hint)}</title>"
         self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}">{title}</circle>')
 
+    def draw_box(self, x: float, y: float, width: float, height: float, colour: str, hint: str) -> None:
+        title = f"<title>{escape(hint)}</title>"
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        self._parts.append(f'<rect {place} fill="{colour}">{title}</rect>')
+
     def draw_text(
         self, x: float, y: float, text: str, size: int = 14, anchor: str = "start", colour: str = INK
     ) -> None:
@@ -82,6 +90,10 @@ class PngCanvas:
     def draw_dot(self, x: float, y: float, colour: str, hint: str) -> None:
         box = [(each + side * 3.5) * _DRAWN for side in (-1, 1) for each in (x, y)]
         self._draw.ellipse(box, fill=colour)
+
+    def draw_box(self, x: float, y: float, width: float, height: float, colour: str, hint: str) -> None:
+        first, last = (x * _DRAWN, y * _DRAWN), ((x + width) * _DRAWN - 1, (y + height) * _DRAWN - 1)
+        self._draw.rectangle([first, last], fill=colour)
 
     def draw_text(
         self, x: float, y: float, text: str, size: int = 14, anchor: str = "start", colour: str = INK

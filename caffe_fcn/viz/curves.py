@@ -14,6 +14,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
+from caffe_fcn.pages.markup import Markup
 from caffe_fcn.training import History
 from caffe_fcn.training.curves import LOSS, RATE, Curve, list_curves
 from caffe_fcn.viz.axes import Axis, Points, average_exponentially, format_tick, keep_finite
@@ -69,6 +70,31 @@ def write_curves(runs: Mapping[str, History], target: PathLike, only: Collection
     with files.atomic_write(target) as file:
         file.write(content)
     return max(0, len(panels) - _MOST_PANELS)
+
+
+def draw_curves(history: History, name: str = "") -> str:
+    """Draw all figures of a training as one SVG, on white; ``name`` is its title."""
+    return _draw([_printable(name)], arrange_panels([history])[:_MOST_PANELS], SvgCanvas).decode()
+
+
+def draw_panels(history: History) -> list[tuple[str, Markup]]:
+    """Draw each figure of a training as an SVG of its own, in the colours of the theme of the page that it is for.
+
+    Returns the names of the figures with the drawings; tests and scores are lines with dots.
+    """
+    drawn = []
+    for panel in arrange_panels([history])[:_MOST_PANELS]:
+        canvas = SvgCanvas(_WIDTH // 2, _PANEL_HEIGHT)
+        _PanelDrawing(canvas, panel, 0, 0, _WIDTH // 2, ["training"]).draw()
+        drawn.append((panel.title, _use_theme(canvas.render().decode(), panel.title)))
+    return drawn
+
+
+def _use_theme(svg: str, title: str) -> Markup:
+    """Replace the colours of a drawing by those of a page's theme, and its background by none."""
+    for colour, name in _THEME.items():
+        svg = svg.replace(f'"{colour}"', f'"{name}"')
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(_printable(title))}" class="curves" ', 1))
 
 
 def _draw(names: Sequence[str], panels: Sequence[Panel], make_canvas: Callable[[int, int], Canvas]) -> bytes:
@@ -189,6 +215,19 @@ def _printable(text: str) -> str:
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
 
+
+_THEME = {
+    "white": "none",
+    INK: "var(--ink)",
+    GRID: "var(--grid)",
+    GREY: "var(--soft)",
+    **{colour: f"var(--series-{place})" for place, colour in enumerate(_COLOURS)},
+    **{
+        _lighten(colour): f"color-mix(in srgb, var(--series-{place}) 35%, transparent)"
+        for place, colour in enumerate(_COLOURS)
+    },
+}
+"""Colours of drawings, and what takes their place in a page."""
 
 _FORMATS: dict[str, Callable[[Sequence[str], Sequence[Panel]], bytes]] = {
     ".svg": lambda names, panels: _draw(names, panels, SvgCanvas),

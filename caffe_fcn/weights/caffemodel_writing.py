@@ -25,14 +25,18 @@ _LAYER, _BLOBS = 100, 7  # NetParameter.layer, LayerParameter.blobs
 def write(output: OutputFile, path: object, layers: Sequence[Layer], net: bytes = b"") -> None:
     """Write a caffemodel of ``layers``; ``net`` is the serialized NetParameter without them.
 
+    What forks of Caffe have is written in a fork's numbers, where `dialects.writing` finds one.
     Raises `WeightsError`, before anything is written, for more bytes than real Caffe can load.
     """
+    from caffe_fcn.proto.dialects.writing import finish  # reading needs no schema
+
     if not layers:
         raise WeightsError(path, "would hold no layers, and be no weights file", "write the weights of a net")
+    definitions, net = finish([layer.definition or _define(layer) for layer in layers], net)
     heads = []
     end = len(net)
-    for layer in layers:
-        heads.append(_encode_heads(layer, end))
+    for layer, definition in zip(layers, definitions, strict=True):
+        heads.append(_encode_heads(layer, definition, end))
         end += sum(map(len, heads[-1])) + sum(tensor.nbytes for tensor in layer.tensors)
     if end > LARGEST:
         mend = "write a .caffemodel.h5, or float16"
@@ -51,13 +55,12 @@ _LINE = 64
 _WORTH_ALIGNING = 1 << 20
 
 
-def _encode_heads(layer: Layer, begin: int) -> list[bytes]:
+def _encode_heads(layer: Layer, definition: bytes, begin: int) -> list[bytes]:
     """The bytes before a layer's parameters, then those before each one's values, in a file where it is at ``begin``.
 
     Large values that the kernel will copy are moved by a few bytes, so that they lie on the same cache lines
     as in their source. Moving them may lengthen a length before them, so this takes a few rounds.
     """
-    definition = layer.definition or _define(layer)
     moves = [0] * len(layer.tensors)
     for _ in range(3):
         blobs = [encode_blob_head(_BLOBS, *pair) for pair in zip(layer.tensors, moves, strict=True)]

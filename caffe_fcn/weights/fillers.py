@@ -36,7 +36,7 @@ def find_filler(layer: LayerParameter, index: int, shape: Shape) -> FillerParame
     if index >= len(fields):  # BatchNorm's statistics, Parameter: they start at zero
         return FillerParameter(type="constant")
     param, field = getattr(layer, row.param_name), fields[index]
-    if param.HasField(field.field):
+    if field.field and param.HasField(field.field):
         filler: FillerParameter = getattr(param, field.field)
         return filler
     return FillerParameter(type="constant", value=field.default)

@@ -6,6 +6,8 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.proto import read_net, upgrade_net
 from caffe_fcn.proto.copying import with_layers
 from caffe_fcn.proto.dialects.numbering import to_forks
+from caffe_fcn.proto.numbered_fields import restore_numbered
+from caffe_fcn.proto.schema import Message
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer
 
@@ -28,8 +30,12 @@ def upgrade(source: PathLike, target: PathLike, dialect: str = "", recognized: l
         inputs = len(net.layer) - len(weights.layers)
         tensors = [()] * inputs + [layer.tensors for layer in weights.layers]
         layers = [
-            Layer(layer.name, own, layer.type, to_forks(layer.SerializeToString(), layer.DESCRIPTOR, fork))
+            Layer(layer.name, own, layer.type, _write(layer, fork))
             for layer, own in zip(net.layer, tensors, strict=True)
         ]
-        save_weights(target, layers, to_forks(with_layers(net, []).SerializeToString(), net.DESCRIPTOR, fork))
+        save_weights(target, layers, _write(with_layers(net, []), fork))
     return notes
+
+
+def _write(message: Message, fork: str) -> bytes:
+    return to_forks(restore_numbered(message.SerializeToString(), message.DESCRIPTOR), message.DESCRIPTOR, fork)

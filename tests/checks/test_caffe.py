@@ -96,6 +96,20 @@ def test_a_destroyed_blob_gives_another_gradient_and_the_same_loss(caffe: CaffeW
     )
 
 
+def test_a_label_that_is_no_class_is_read_without_a_word(caffe: CaffeWorker) -> None:
+    """The mended net leaves the pixel out, which is exact arithmetic; the other takes what lies behind the scores."""
+    label_image = np.zeros((1, 1, 8, 8), "f4")
+    label_image[0, 0, -1, -1] = 3
+    given = {"data": np.random.RandomState(0).normal(size=(1, 3, 8, 8)).astype("f4"), "label": label_image}
+    wrong, right = (text.replace("64", "8").replace("255", "3") for text in both("FCN407"))
+    made = caffe.run(right, given, "TRAIN")
+    assert made is not None
+    scores = made["blob/score"].astype("f8")
+    pixels = np.log(np.exp(scores).sum(axis=1)) - scores[:, 0]  # all pixels but the last are of class 0
+    assert made["blob/loss"] == pytest.approx(pixels.ravel()[:-1].mean(), rel=1e-5)
+    assert caffe.run(wrong, given, "TRAIN") is not None
+
+
 @pytest.mark.parametrize(("code", "blob"), [("FCN207", "cropped"), ("FCN209", "score")])
 def test_weights_of_zero_give_scores_of_zero(code: str, blob: str, caffe: CaffeWorker, tmp_path: Path) -> None:
     largest = []

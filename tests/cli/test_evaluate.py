@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,11 +97,78 @@ def test_the_measures_are_the_references(
     assert f"{100 * expected['mean_iu']:.2f}" in text
 
 
+@pytest.fixture
+def scores(cli: Cli, made: Path, data: Path) -> Callable[..., Ran]:
+    """``evaluate`` by the torch engine, of further arguments."""
+    command = ["evaluate", made / "net.prototxt", made / "net.caffemodel", "--data", data, "--engine", "torch"]
+    return lambda *more: cli(*command, "--mean", ",".join(map(str, MEAN)), *more)
+
+
+def test_worst_and_best_images_and_the_table_of_classes_are_sorted(scores: Callable[..., Ran]) -> None:
+    found = json.loads(scores("--json").out)
+    ranked = sorted(found["per_image"], key=lambda each: each["mean_iu"])
+    lines = scores("--images", "1", "--sort", "iu").out.split("\n")
+    worst, best = (lines[lines.index(next(line for line in lines if word in line)) + 1] for word in ("worst", "best"))
+    assert worst.split()[:2] == [ranked[0]["name"], f"{100 * ranked[0]['mean_iu']:.2f}"]
+    assert best.split()[:2] == [ranked[-1]["name"], f"{100 * ranked[-1]['mean_iu']:.2f}"]
+
+    table = lines[lines.index(next(line for line in lines if "boundary IU %" in line)) + 1 :][:CLASSES]
+    by_iu = sorted(found["per_class"], key=lambda each: -each["iu"])
+    assert [line.split()[0] for line in table] == [each["name"] for each in by_iu]
+    by_number = scores("--sort", "class").out
+    assert by_number.index("background  ") < by_number.index("square  ") < by_number.index("star  ")
+
+
+def test_the_confusion_matrix_as_a_table_and_as_pictures(scores: Callable[..., Ran], tmp_path: Path) -> None:
+    targets = [tmp_path / name for name in ("c.csv", "c.svg", "c.png")]
+    ran = scores("--json", *(word for target in targets for word in ("--confusion", target)))
+    found = json.loads(ran.out)
+    with targets[0].open() as file:
+        header, *rows = csv.reader(file)
+    assert header[1:] == [row[0] for row in rows] == ["background", "square", "circle", "star"]
+    assert [[int(each) for each in row[1:]] for row in rows] == found["confusion"]
+    assert sum(map(sum, found["confusion"])) == sum(each["pixels"] for each in found["per_class"])
+    right, row = found["confusion"][1][1], sum(found["confusion"][1])
+    assert f"square predicted as square: {right} pixels, {right / row:.1%}" in targets[1].read_text()
+    assert Image.open(targets[2]).size[0] > 100
+    ran = scores("--confusion", tmp_path / "c.gif")
+    assert (ran.status, ran.out) == (2, "") and "'.gif' (one of .csv, .svg, .png)" in ran.err
+
+
+@pytest.mark.parametrize("engine", ["torch", pytest.param("caffe", marks=pytest.mark.long)])
+def test_two_processes_give_the_scores_of_one(
+    scores: Callable[..., Ran], engine: str, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
+    more = ["--json", "--above", "0.3", "--engine", engine]
+    shared, alone = scores(*more, "--nproc", "2"), scores(*more)
+    assert (shared.status, shared.err) == (0, alone.err)
+    assert shared.out == alone.out
+
+
+def test_an_error_of_one_of_several_processes_is_one_line(scores: Callable[..., Ran]) -> None:
+    ran = scores("--nproc", "2", "--blob", "scor")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "has no blob 'scor' (did you mean score?)" in ran.err
+
+
+@pytest.mark.long
+def test_torchrun_gives_the_scores_of_one_process(scores: Callable[..., Ran], made: Path, data: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "caffe_fcn", "evaluate"]
+    command += ["net.prototxt", "net.caffemodel", "--data", str(data), "--engine", "torch", "--json"]
+    ran = subprocess.run([*command, "--mean", ",".join(map(str, MEAN))], cwd=made, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == scores("--json").out
+
+
 BAD = {
     "no data set": (["--data", "none"], "none: "),
     "no such split": (["--split", "test"], "'test'"),
     "a mean of two": (["--mean", "1,2"], "2 "),
     "no such blob": (["--blob", "scor"], "has no blob 'scor' (did you mean score?)"),
+    "processes of torchrun and others": (["--nproc", "2"], "--nproc: torchrun says how many processes there are"),
+    "truth without predictions": (["--truth", "labels"], "--truth and --predictions go together"),
+    "names for a net that has its own": (["--classes", "4"], "a net knows its classes"),
     "no such precision": (["--precision", "fp16"], "--precision fp16: no such precision"),
 }
 
@@ -107,6 +177,9 @@ BAD = {
 def test_bad_input_is_one_line(cli: Cli, made: Path, data: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(made)
     more, what = BAD[case]
+    if "torchrun" in what:
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", "0")
     ran = cli("evaluate", "net.prototxt", "net.caffemodel", "--data", data, "--engine", "torch", *more)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("error: ")

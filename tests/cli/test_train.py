@@ -157,11 +157,19 @@ def test_a_solver_from_standard_input(place: Path) -> None:
     assert "snapshots/decay_iter_20.caffemodel" in done.stdout
 
 
-def test_a_training_that_diverges_says_so(place: Path, cli: Cli) -> None:
-    ran = cli("train", decay.write(place, base_lr=1e30))
-    assert ran.status == 0
-    assert "(diverged: lower base_lr)" in ran.err
-    assert "diverged" in (place / "snapshots/decay.svg").read_text()
+@pytest.mark.parametrize("engine", ["caffe", "torch"])
+def test_a_training_that_diverges_is_stopped_and_told_what_to_try(place: Path, cli: Cli, engine: str) -> None:
+    ran = cli("train", decay.write(place, base_lr=1e30, display=15, snapshot=10), "--engine", engine)
+    assert ran.status == 2
+    error = ran.err.splitlines()[-1]
+    assert re.match(r"error: iteration \d+: the loss is (nan|inf|not a number)", error)
+    assert "lower base_lr (it is 1e+30); set clip_gradients; start from trained --weights" in error
+    spoilt = place / "snapshots/decay_iter_10.caffemodel"
+    assert spoilt.exists() == (engine == "caffe")  # which looks at its loss only where it displays it
+    ran = cli("train", decay.write(place), "--engine", engine, "--resume")
+    assert ran.status == 0, ran.err
+    assert (f"note: {spoilt}: holds nan or infinity, and is passed over" in ran.err) == (engine == "caffe")
+    assert "nothing to resume" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import PROGRAMS, Browser
+from browser import Browser
 from PIL import Image
 
 from caffe_fcn import datasets
@@ -27,16 +26,6 @@ from caffe_fcn.datasets.records import palette, png
 HOSTILE = "</script><img src=x onerror='window.broken=1'>\"&amp; {{data}}"
 CLASSES = ["background", HOSTILE, "cat"]
 COUNT = 40
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is on the PATH")
-    opened = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

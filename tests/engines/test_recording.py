@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import decay
 import pytest
-from command import FOREVER, ROOT, TRAIN, Ran, Running
+from command import FOREVER, ROOT, Ran, Running
+from killing import kill_after, list_places, read_records, wait_for_the_child
 
 from caffe_fcn.engines.events import Snapshot, Step
 from caffe_fcn.engines.events import Test as NetTest
 from caffe_fcn.engines.recording import Recorder
 from caffe_fcn.training import read_log
-from caffe_fcn.training.snapshots import find_recorded
 
 Cli = Callable[..., Ran]
 ENGINES = ["caffe", "torch"]
-KINDS = {"loss": "step", "test_net": "test", "snapshot": "snapshot"}
 TESTS = "test_iter: 1 test_interval: 10"
 
 
@@ -37,19 +31,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caffe_bin: Path) -> P
     return tmp_path
 
 
-def records(path: str | Path) -> list[dict[str, Any]]:
-    return [json.loads(line, parse_constant=pytest.fail) for line in Path(path).read_text().splitlines()]
-
-
-def places(found: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    return [(each["iteration"], next(kind for key, kind in KINDS.items() if key in each)) for each in found]
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_figure_is_recorded(place: Path, cli: Cli, engine: str) -> None:
     assert cli("train", decay.write(place, TESTS), "--engine", engine).status == 0
-    found = records("snapshots/decay.jsonl")
-    assert places(found) == [
+    found = read_records("snapshots/decay.jsonl")
+    assert list_places(found) == [
         *((0, "test"), (0, "step"), (5, "step"), (10, "test"), (10, "step"), (15, "step")),
         *((20, "snapshot"), (20, "step"), (20, "test")),
     ]
@@ -77,7 +63,7 @@ def test_the_memory_is_that_of_the_process_that_trains(
     run.wait_for("iteration 1000/")
     run.process.send_signal(signal.SIGINT)
     assert run.end()[0] == 130
-    first, *_ = records("snapshots/decay.jsonl")
+    first, *_ = read_records("snapshots/decay.jsonl")
     assert 1_000_000 < first["memory"] < 100_000_000_000
 
 
@@ -87,7 +73,7 @@ def test_images_are_those_of_a_batch_in_all_passes(place: Path, cli: Cli, engine
     net = place / "net.prototxt"
     net.write_text(net.read_text().replace("shape { dim: 1 dim: 1 }", "shape { dim: 4 dim: 1 }"))
     assert cli("train", solver, "--engine", engine).status == 0
-    steps = [each for each in records("snapshots/decay.jsonl") if each.get("iterations_per_second")]
+    steps = [each for each in read_records("snapshots/decay.jsonl") if each.get("iterations_per_second")]
     assert steps
     for step in steps:
         assert step["images_per_second"] == pytest.approx(12 * step["iterations_per_second"])
@@ -97,19 +83,19 @@ def test_images_are_those_of_a_batch_in_all_passes(place: Path, cli: Cli, engine
 def test_a_continuation_replaces_what_came_after_its_snapshot(place: Path, cli: Cli, engine: str) -> None:
     solver = decay.write(place, TESTS, snapshot=4)
     assert cli("train", solver, "--engine", engine).status == 0
-    whole = places(records("snapshots/decay.jsonl"))
+    whole = list_places(read_records("snapshots/decay.jsonl"))
     for iteration in (4, 12, 20):
         state = f"snapshots/decay_iter_{iteration}.solverstate"
         with Path("snapshots/decay.jsonl").open("a") as file:
             file.write('{"iteration": 20, "lo')  # as a killed training leaves it
         assert cli("train", solver, "--engine", engine, "--snapshot", state).status == 0
-        assert places(records("snapshots/decay.jsonl")) == whole
+        assert list_places(read_records("snapshots/decay.jsonl")) == whole
 
 
 def test_a_new_training_begins_a_new_file(place: Path, cli: Cli) -> None:
     for _ in range(2):
         assert cli("train", decay.write(place)).status == 0
-    assert places(records("snapshots/decay.jsonl")) == [
+    assert list_places(read_records("snapshots/decay.jsonl")) == [
         *((iteration, "step") for iteration in (0, 5, 10, 15)),
         *((20, "snapshot"), (20, "step")),
     ]
@@ -133,45 +119,19 @@ def test_killed_at_any_moment_and_resumed_no_figure_is_missing_or_double(place: 
     decay.write(place, "test_iter: 1 test_interval: 250", max_iter=4000, display=100, snapshot=200)
     moments = random.Random(engine)
     prefix = place / "snapshots/decay"
+    words = ["solver.prototxt", "--engine", engine, "--no-check", "--resume"]
     for _ in range(40):
-        newest = find_recorded(prefix)
-        start = ["--snapshot", str(newest.state)] if newest else []
-        command = [*TRAIN, "solver.prototxt", "--engine", engine, "--no-check", "--quiet", *start]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        log = place / "snapshots/decay.log"
-        size = log.stat().st_size if log.exists() and newest else 0
-        enough = size + moments.randint(3000, 30000)
-        while process.poll() is None and not (log.exists() and log.stat().st_size > enough):
-            time.sleep(0.001)
-        process.kill()
-        _, said = process.communicate()
-        if process.returncode != -signal.SIGKILL:
+        status = kill_after(place / "snapshots/decay.log", moments.randint(3000, 30000), *words)
+        if status == 0:
             break
         wait_for_the_child(place)
-    assert process.returncode == 0, said
-    found = places(records(f"{prefix}.jsonl"))
+    assert status == 0
+    found = list_places(read_records(f"{prefix}.jsonl"))
     steps = [iteration for iteration, kind in found if kind == "step"]
     tests = [iteration for iteration, kind in found if kind == "test"]
     snapshots = [iteration for iteration, kind in found if kind == "snapshot"]
     assert snapshots == list(range(200, 4001, 200))
     assert (steps, tests) == (list(range(0, 4001, 100)), list(range(0, 4001, 250)))
-
-
-def wait_for_the_child(place: Path) -> None:
-    """Wait until no process runs in a folder, so that what the next one finds there is final."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not any(_works_in(folder, place) for folder in Path("/proc").glob("[0-9]*")):
-            return
-        time.sleep(0.05)
-    pytest.fail("a child goes on")
-
-
-def _works_in(folder: Path, place: Path) -> bool:
-    try:
-        return (folder / "cwd").readlink() == place and int(folder.name) != os.getpid()
-    except OSError:
-        return False
 
 
 def test_values_that_are_not_finite_stay_json(tmp_path: Path) -> None:
@@ -180,7 +140,7 @@ def test_values_that_are_not_finite_stay_json(tmp_path: Path) -> None:
     recorder.add(Snapshot("a.caffemodel"))
     recorder.add(NetTest(0, 1, (("b", 2.0),)))
     recorder.close()
-    step, test = records(tmp_path / "a.jsonl")  # weights alone are no snapshot
+    step, test = read_records(tmp_path / "a.jsonl")  # weights alone are no snapshot
     assert (step["loss"], step["lr"], step["outputs"]) == ("nan", "inf", {"a": [1.0, "-inf"]})
     assert test == {"iteration": 0, "test_net": 1, "outputs": {"b": 2.0}, "memory": None}
     assert step["images_per_second"] is None
@@ -192,4 +152,4 @@ def test_lines_of_others_in_the_file_are_dropped(tmp_path: Path) -> None:
     recorder = Recorder(path, resumes=True, images=None)
     recorder.add(Step(5, 2.0))
     recorder.close()
-    assert [(each["iteration"], each["loss"]) for each in records(path)] == [(0, 1.0), (5, 2.0)]
+    assert [(each["iteration"], each["loss"]) for each in read_records(path)] == [(0, 1.0), (5, 2.0)]

@@ -52,10 +52,13 @@ def test_the_measures_are_their_definitions(case: tuple[int, list[np.ndarray], l
         iu.append(Fraction(right, either) if either else None)
         weighted += of_class * (iu[-1] or 0)
 
+    absent = [each for each in range(classes) if accuracy[each] is None]
+
     def mean(values: list[Fraction | None]) -> Fraction:
-        known = [value for value in values if value is not None]
+        known = [value for each, value in enumerate(values) if value is not None and each not in absent]
         return sum(known, Fraction(0)) / len(known)
 
+    assert found.absent == absent
     assert found.pixel_accuracy == pytest.approx(float(Fraction(sum(a == b for a, b in both), len(both))))
     assert found.mean_accuracy == pytest.approx(float(mean(accuracy)))
     assert found.mean_iu == pytest.approx(float(mean(iu)))
@@ -65,7 +68,7 @@ def test_the_measures_are_their_definitions(case: tuple[int, list[np.ndarray], l
 
 
 def test_a_label_that_the_net_does_not_have_is_refused_with_its_place() -> None:
-    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the net's classes 0 to 2 \(`ignore` 7"):
+    with pytest.raises(DatasetError, match=r"^image 3: label 7 is none of the classes 0 to 2 \(`ignore` 7"):
         ConfusionMatrix(3).add(np.array([[0, 7]], np.uint8), np.zeros((1, 2), int), IGNORED, "image 3")
 
 

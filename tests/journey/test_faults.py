@@ -144,8 +144,9 @@ def test_labels_that_are_no_classes_of_a_data_set(place: Path) -> None:
     shutil.move("run/data", "set")
     described = json.loads(Path("set/dataset.json").read_text())
     Path("set/dataset.json").write_text(json.dumps({**described, "classes": ["a", "b"], "palette": None}))
-    with pytest.raises(CaffeFcnError, match=r"FCN407, the labels of train have 2, and there are 2 classes, from 0 on"):
+    with pytest.raises(CaffeFcnError, match=r"FCN407 the labels of train have 2, and there are 2 classes, from 0 on"):
         go(photos=None, labels=None, data="set")
+    assert go(photos=None, labels=None, data="set", no_check=True).passed == ["net", "weights"]
 
 
 def test_a_data_set_that_says_no_classes(place: Path) -> None:

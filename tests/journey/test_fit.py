@@ -78,6 +78,8 @@ def test_a_journey_is_passed_over_and_goes_on(place: Path, engine: str, cli: Cli
 
     again = cli("fit", *given, "--epochs", 2)
     assert (done(again), again.out) == ([], ran.out)
+    found = json.loads(cli("fit", *given, "--epochs", 2, "--json").out)
+    assert found == {"run": "run", "bundle": "run/bundle", "scores": scores}
 
     shutil.move("run", "moved")
     longer = cli("fit", "photos", "labels", *TINY, "--engine", engine, "-o", "moved", "--epochs", 4)

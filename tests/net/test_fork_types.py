@@ -65,7 +65,7 @@ CASES = [
     ("Upsample", "ba", "upsample_param { scale: 2 }", (2, 8, 6, 10)),
     ("Upsample", "ba", "upsample_param { scale: 2 pad_out_h: true }", (2, 8, 5, 10)),
     ("Upsample", "ba", "upsample_param { scale: 2 upsample_h: 5 upsample_w: 9 }", (2, 8, 5, 9)),
-    ("Unpooling", "ba", "unpooling_param { kernel_size: 2 stride: 2 }", (2, 8, 6, 10)),
+    ("Unpooling", "ba", "unpooling_param { kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 10 }", (2, 8, 6, 10)),
     ("Reorg", "a", "reorg_param { stride: 2 reverse: true }", (2, 2, 12, 20)),
     ("ROIAlign", "ar", "roi_align_param { pooled_h: 3 pooled_w: 2 }", (7, 8, 3, 2)),
     ("Axpy", "saa", "", (2, 8, 6, 10)),
@@ -105,6 +105,19 @@ def test_opencv_makes_the_same(
         boxes = np.array([[0, 1, 1, 4, 4]] * dims[0], "f4")
         read_by_opencv.setInput(boxes if each.name == "r" else random.normal(size=dims).astype("f4"), each.name)
     assert read_by_opencv.forward("x").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("type_name", "settings"),
+    [
+        ("ROIWarping", "roi_warping_param { pooled_h: wide pooled_w: 7 }"),
+        ("Transpose", "transpose_param { dim: 0.5 }"),
+        ("Pooling", "pooling_param { kernel_size: 2 dilation: often }"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused(type_name: str, settings: str) -> None:
+    with pytest.raises(NetError, match=r"layer 'x'.*takes a whole number"):
+        infer(read(INPUTS + layer(type_name, "a" if type_name != "ROIWarping" else "ar", settings)))
 
 
 def test_the_boxes_of_ssd300() -> None:

@@ -25,7 +25,7 @@ ALLOWED = {
     "netspec/convolutionize.py": ({"Convolution"}, "writes nets: what an InnerProduct becomes"),
     "netspec/data.py": ({"Data", "ImageData", "Input", "Python"}, "writes nets: the data layers of a phase"),
     "netspec/spec.py": ({"Parameter"}, "the end of a message's name, not a type"),
-    "surgery/to_bvlc.py": (None, "writes nets: which layers of BVLC's a fork's layer becomes"),
+    "netspec/to_bvlc.py": (None, "writes nets: which layers of BVLC's a fork's layer becomes"),
     "offsets.py": ({"Crop"}, "writes nets: the layer that lays one blob on another"),
 }
 
@@ -78,7 +78,7 @@ def test_a_row_names_messages_and_fields_of_the_schema(name: str) -> None:
     row = LAYER_TYPES[name]
     own = getattr(proto.LayerParameter(), row.param_name) if row.param_name else None
     fillers = row.fillers(proto.LayerParameter(type=name))
-    fields = {*row.unset_means, *(row.frozen_by or {}), *(filler.field for filler in fillers)}
+    fields = {*row.unset_means, *(row.frozen_by or {}), *(filler.field for filler in fillers if filler.field)}
     assert fields <= ({field.name for field in own.DESCRIPTOR.fields} if own is not None else set())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import reference
 from caffe_worker import CaffeWorker
+from catalogue_nets import IN_BVLCS, OF_ONE_SIZE, fit_size, mark_long
 from hypothesis import HealthCheck, given, settings
 from prototxts import input_layer, layer
 from random_nets import nets
@@ -208,12 +209,13 @@ def test_classifiers_of_the_zoo_at_two_sizes(caffe: CaffeWorker, name: str) -> N
         assert ours(text, inputs={"data": shape}) == without_splits(answer)
 
 
-@pytest.mark.parametrize("name", list(netspec.catalogue()))
+@pytest.mark.parametrize("name", mark_long([name for name in IN_BVLCS if name not in OF_ONE_SIZE]))
 def test_every_net_of_the_catalogue_at_two_sizes(caffe: CaffeWorker, name: str) -> None:
     net = netspec.build(name, phase="deploy")
     inputs = {blob: shape for blob, shape in shapes.infer(net).blobs.items() if blob in net.layer[0].top}
     fixed = name == "m2nist-cnn"  # a classifier has the size of its first InnerProduct
-    for height, width in [(28, 28)] if fixed else [(97, 130), (320, 256)]:
+    sizes = [(28, 28)] if fixed else [fit_size(name, 97, 130), fit_size(name, 320, 256)]
+    for height, width in sizes:
         given = {blob: (*shape[:2], height, width) for blob, shape in inputs.items()}
         answer = caffe.ask("shapes", str(net), reshape=given)
         assert answer is not None

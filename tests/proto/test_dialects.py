@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from command import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caffe_fcn import proto
 from caffe_fcn.errors import PrototxtError
-from caffe_fcn.proto import wire
+from caffe_fcn.proto import numbered_fields, wire
 from caffe_fcn.proto.dialects import numbering, table
 
 PROTO = ROOT / "caffe_fcn/proto"
@@ -201,6 +203,70 @@ def test_forks_that_would_read_a_net_differently_are_named_and_not_followed(tmp_
     path.write_bytes(layer("Crop", 148, encode((1, 2))))
     ran = cli("net", "upgrade", path, "-o", tmp_path / "net.prototxt")
     assert ran.status == 0 and "--dialect says whose, one of" in ran.err
+
+
+def test_a_number_that_means_the_opposite_in_forks_is_said(cli: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(POOLING)
+    ran = cli("net", "upgrade", path, "-o", tmp_path / "net.prototxt")
+    assert "number 13 of pooling_param is read as BVLC's round_mode" in ran.err and "cascade-rcnn" in ran.err
+    assert cli("net", "upgrade", path, "-o", tmp_path / "net.prototxt", "--dialect", "bvlc").err == ""
+
+
+STRANGE = encode(
+    (100, encode((1, b"x"), (2, b"Pooling"), (121, encode((2, 3), (1, 7), (77, 5))), (999, encode((3, 2**64 - 1))))),
+    (5000, b"a text"),
+) + bytes([0xBD, 0x3E, 1, 2, 3, 4, 0xB9, 0x3E, 1, 2, 3, 4, 5, 6, 7, 8])  # of four and of eight bytes
+
+
+def test_what_a_binary_net_has_beyond_every_schema_survives_as_text(cli: Callable, tmp_path: Path) -> None:
+    """The judge is protobuf, which keeps unknown fields as they are; 7 is no value of pool."""
+    binary, text = tmp_path / "net.caffemodel", tmp_path / "net.prototxt"
+    binary.write_bytes(STRANGE)
+    assert cli("net", "upgrade", binary, "-o", text).status == 0
+    for line in ("999 { 3: 18446744073709551615 }", "77: 5", "1: 7", '5000: "a text"', "999: 0x04030201"):
+        assert line in text.read_text()
+    assert "5 more: '77' at 7:5, '999' at 9:3" in cli("net", "show", text).err
+    read = proto.read_net(text, allow_unknown=True)
+    again = numbered_fields.restore_numbered(read.SerializeToString(), read.DESCRIPTOR)
+    assert proto.NetParameter.FromString(again) == proto.NetParameter.FromString(STRANGE)
+
+
+NUMBERS, FOUR = st.integers(1000, 1010), st.binary(min_size=4, max_size=4)
+FIELDS = st.recursive(
+    st.builds(lambda number, value: encode((number, value)), NUMBERS, st.integers(0, 2**64 - 1)),
+    lambda inner: st.lists(
+        inner
+        | st.builds(lambda number, value: encode((number, value)), NUMBERS, st.binary(max_size=6) | inner)
+        | st.builds(lambda number, value: wire.encode_key(number, wire.FIXED32) + value, NUMBERS, FOUR)
+    ).map(b"".join),
+)
+
+
+@given(st.lists(FIELDS).map(b"".join), st.lists(FIELDS).map(b"".join))
+def test_any_unknown_fields_become_the_same_bytes_again(of_layer: bytes, of_net: bytes) -> None:
+    data = encode((100, encode((1, b"x"), (2, b"Power")) + of_layer)) + of_net
+    net = proto.NetParameter.FromString(data)
+    numbered_fields.keep_numbered(net, data)
+    read = proto.NetParameter()
+    proto.parse(proto.to_text(net), read, allow_unknown=True)
+    again = numbered_fields.restore_numbered(read.SerializeToString(), read.DESCRIPTOR)
+    assert proto.NetParameter.FromString(again) == proto.NetParameter.FromString(data)
+
+
+def test_surgery_writes_a_forks_net_in_the_forks_numbers(cli: Callable, tmp_path: Path) -> None:
+    net, weights = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    net.write_text(
+        """layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } } }
+        layer { name: "b" type: "BN" bottom: "a" top: "b" bn_param { bn_mode: LEARN scale_filler { value: 2 } } }
+        layer { name: "p" type: "Pooling" bottom: "b" top: "p" top: "m" pooling_param { kernel_size: 2 stride: 2 } }
+        layer { name: "u" type: "Upsample" bottom: "p" bottom: "m" top: "u" upsample_param { scale: 2 } }"""
+    )
+    assert cli("surgery", "fill", "--to-net", net, "-o", weights).status == 0
+    (layer,) = (each for each in proto.NetParameter.FromString(weights.read_bytes()).layer if each.name == "b")
+    assert not layer.HasField("bn_param")
+    assert b"\xea\x02" in weights.read_bytes()  # the key of field 45, segnet's bn_param
+    assert proto.read_net(weights, dialect="segnet").layer[1].bn_param.scale_filler.value == 2
 
 
 def test_the_fork_that_was_recognized_is_said(cli: Callable, tmp_path: Path) -> None:

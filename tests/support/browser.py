@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+_CODES = dict(Tab=9, Enter=13, End=35, Home=36, ArrowLeft=37, ArrowUp=38, ArrowRight=39, ArrowDown=40)  # noqa: C408
+"""Of keys that do something in Chromium by themselves: move the focus, press a button, pull a slider."""
 
 
 class Browser:
@@ -65,6 +70,17 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def wait_for(self, condition: str, seconds: float = 20) -> None:
+        """Wait until an expression in the page is true."""
+        end = time.monotonic() + seconds
+        while not self.run(condition):
+            assert time.monotonic() < end, condition
+            time.sleep(0.02)
+
+    def overflows(self) -> int:
+        """How many pixels the page is wider than the window."""
+        return int(self.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
     def click(self, x: float, y: float) -> None:
         """Press and release the mouse."""
         for kind in ("mousePressed", "mouseReleased"):
@@ -83,13 +99,22 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key, by its name as in KeyboardEvent.key."""
-        text = {"text": key} if len(key) == 1 else {}
-        self._ask("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-        self._ask("Input.dispatchKeyEvent", type="keyUp", key=key)
+        text = {"text": "\r" if key == "Enter" else key} if len(key) == 1 or key == "Enter" else {}
+        code = {"windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {}
+        self._ask("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **code)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
-    def screenshot(self, target: Path) -> None:
-        """The page as a PNG."""
-        target.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
+    def view(self, width: int, height: int, dark: bool = False) -> None:
+        """Show pages in a window of this size, to someone who prefers light or dark."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._ask("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self, target: Path, whole: bool = False) -> None:
+        """The page as a PNG: what the window shows, or the whole page."""
+        answer = self._ask("Page.captureScreenshot", captureBeyondViewport=whole, **self._clip(whole))
+        target.write_bytes(base64.b64decode(answer["data"]))
 
     def close(self) -> None:
         """End the browser."""
@@ -97,6 +122,12 @@ class Browser:
         self._process.wait()
         self._out.close()
         self._in.close()
+
+    def _clip(self, whole: bool) -> dict[str, Any]:
+        if not whole:
+            return {}
+        size = self._ask("Page.getLayoutMetrics")["cssContentSize"]
+        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
 
     def _mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
@@ -126,4 +157,6 @@ class Browser:
             self.errors.append(params["exceptionDetails"]["text"])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(params["entry"]["text"])
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.errors.append(str(params["args"]))
         return message

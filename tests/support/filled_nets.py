@@ -19,8 +19,10 @@ def fill(net: Net) -> None:
             fan = max(weights.numel() // max(len(weights), 1) if weights.dim() else 1, 1)
             weights.copy_(torch.randn(weights.shape, generator=generator) * (2 / fan) ** 0.5)
         for other in others:
-            values = torch.randn(other.shape, generator=generator)
-            other.copy_(1 + values.abs() if kind == "BatchNorm" else values)  # variances
+            other.copy_(torch.randn(other.shape, generator=generator))
+        if kind == "BatchNorm":  # variances, and by what both statistics are divided
+            others[0].abs_().add_(0.5)
+            others[1].fill_(1.5)
 
 
 @torch.no_grad()

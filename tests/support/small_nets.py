@@ -35,6 +35,8 @@ def shrink_net(
         for param in (layer.convolution_param, layer.inner_product_param):
             if param.num_output >= wide:
                 param.num_output //= 16
+        if layer.convolution_param.group >= wide:  # a group for each channel
+            layer.convolution_param.group //= 16
     return result
 
 
@@ -42,8 +44,14 @@ def make_inputs(net: proto.NetParameter) -> dict[str, np.ndarray]:
     """Random values like those of images, and labels, some of which the loss ignores."""
     random = np.random.RandomState(0)
     found = infer(net).blobs
+    makers = {top: layer for layer in net.layer for top in layer.top}
+
+    def find_source(blob: str) -> str:
+        """The input that a blob of labels is taken from."""
+        return find_source(makers[blob].bottom[0]) if makers[blob].bottom else blob
+
     classes = {
-        layer.bottom[1]: (found[layer.bottom[0]][1], layer.loss_param.HasField("ignore_label"))
+        find_source(layer.bottom[1]): (found[layer.bottom[0]][1], layer.loss_param.HasField("ignore_label"))
         for layer in net.layer
         if layer.type == "SoftmaxWithLoss"
     }

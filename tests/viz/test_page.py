@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import reference
-from browser import PROGRAMS, Browser
+from browser import Browser
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.viz.draw import draw
 
 HOSTILE = """</script><img src=x onerror="window.broken=1">{{data}} ${1} 'a' "b" \\u003c &amp; Ж"""
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, or Chrome."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is on the PATH")
-    made = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import images, palette
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.errors import DatasetError
+from caffe_fcn.pages import skeleton
+from caffe_fcn.pages.skeleton import embed_json, read_fragment
 from caffe_fcn.progress import Progress, TaskProgress
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def render_page(
         "transforms": describe_transforms(transforms) if transforms is not None else "",
         "splits": [_describe_split(split, *content, progress) for split, content in shown.items()],
     }
-    template = Path(__file__).with_name("explore.html").read_text(encoding="utf-8")
-    return template.replace("{{data}}", json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"))
+    fragment = read_fragment(Path(__file__).with_name("explore.html"))
+    return skeleton.render_page(name, fragment, data=embed_json(document))
 
 
 def render_sheet(pairs: Pairs, shown: Sequence[View], columns: int = 2) -> NDArray[np.uint8]:

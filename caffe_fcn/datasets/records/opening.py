@@ -36,7 +36,7 @@ class Pairs(Sequence[tuple[Array, Array]]):
 
     ``images`` and ``labels`` are its databases; without ``labels``, a label is the number in the image's Datum.
     ``about`` is the description of the data set, or None where it has none. ``further`` are the paths of databases
-    with more for each image, such as depth, by name.
+    with more for each image, such as depth, by name. ``folder`` is the data set that was opened, where it is one.
     """
 
     def __init__(
@@ -46,8 +46,10 @@ class Pairs(Sequence[tuple[Array, Array]]):
         labels: Database | None = None,
         about: Description | None = None,
         further: Mapping[str, Path] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.split = split
+        self.folder = folder
         self.images = images
         self.labels = labels
         self.about = about
@@ -155,7 +157,7 @@ def open(folder: PathLike, split: str | None = None) -> Pairs:
     about = describe(root)
     databases = about.splits.get(split, {}).get("databases", {}) if about else {}
     further = {name: root / path for name, path in databases.items() if name not in ("images", "labels")}
-    return Pairs(split, Database(image_path), labels, about, further)
+    return Pairs(split, Database(image_path), labels, about, further, root)
 
 
 def describe(folder: PathLike) -> Description | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from caffe_fcn.engines import log
 from caffe_fcn.errors import EngineError, PrototxtError, nearest
 from caffe_fcn.proto import NetParameter, parse
+from caffe_fcn.proto.solver_facts import POLICY_FIGURES
 
 
 class CrashReporter:
@@ -166,7 +167,6 @@ def _suggest_type(match: re.Match[str], context: CrashReporter) -> str:
 
 
 _FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "uniform", "xavier")
-_POLICIES = ("exp", "fixed", "inv", "multistep", "poly", "sigmoid", "step")
 
 # What Caffe complains of, and how to mend it; the first pattern that is found counts.
 _MENDS: list[tuple[str, Mend]] = [
@@ -175,7 +175,7 @@ _MENDS: list[tuple[str, Mend]] = [
     (r"has no field named", "correct the name, or use a Caffe that knows this field"),
     (r"Unknown bottom blob", "no layer before it makes this blob in this phase"),
     (r"Unknown filler name: (\S+)", _suggest_one_of(_FILLERS)),
-    (r"Unknown learning rate policy: (\S+)", _suggest_one_of(_POLICIES)),
+    (r"Unknown learning rate policy: (\S+)", _suggest_one_of(sorted(POLICY_FIGURES))),
     (r"mdb_status == 0 \(2 vs\. 0\)", _mend_missing_lmdb),
     (r"mdb_status == 0", "it is no LMDB, or a damaged one"),
     (r"(?:File not found: |Couldn't open |HDF5 file: |source file: |Could not load )(\S+)", _mend_missing_file),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import mmap
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +14,10 @@ from caffe_fcn.engines.arguments import check_gpus
 from caffe_fcn.engines.caffe.crash import CrashReporter
 from caffe_fcn.engines.caffe.find import Caffe
 from caffe_fcn.engines.caffe.python_path import make_python_path
+from caffe_fcn.engines.divergence import advise
+from caffe_fcn.engines.events import Event, Step
 from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError, MissingExtraError, WeightsError
 from caffe_fcn.files import PathLike
@@ -32,7 +37,8 @@ class CaffeTraining(Training):
     the snapshot_prefix and ``.log``); a resumed training appends to it.
 
     Raises `FileError` or `PrototxtError` for what is missing or wrong, and `EngineError` if this Caffe cannot do
-    it. Iterating raises `EngineError` when Caffe crashes.
+    it. Iterating raises `EngineError` when Caffe crashes, or displays a loss that is not finite: it is killed then.
+    A training that is scored writes a snapshot every ``score_every`` iterations; Caffe does not wait for the score.
     """
 
     # Caffe reads the flag that its signal handler sets, and then clears it: a signal in between is lost
@@ -47,9 +53,10 @@ class CaffeTraining(Training):
         snapshot: PathLike | None = None,
         gpu: str = "",
         log: PathLike | None = None,
+        score_every: int | None = None,
     ) -> None:
         device = _gpu_arguments(caffe, gpu)
-        super().__init__(solver, weights, snapshot, log)
+        super().__init__(solver, weights, snapshot, log, score_every)
         self._where = solver
         self._shares = None if gpu == "all" or "," in gpu else 1  # NVIDIA's Caffe divides a batch, BVLC's does not
         self._crash = CrashReporter(self.folder)
@@ -57,7 +64,8 @@ class CaffeTraining(Training):
         if on_cpu:
             self.notes.append("this Caffe is CPU only: training on the CPU")
             self._param.solver_mode = SolverParameter.CPU
-        path = self._write_solver() if on_cpu or not self._path.exists() else self._path
+        is_changed = on_cpu or score_every is not None or not self._path.exists()
+        path = self._write_solver() if is_changed else self._path
         start = [f"-snapshot={self._snapshot}"] if self._snapshot else []
         start += [f"-weights={','.join(self._weights)}"] if self._weights else []
         command = [str(caffe.binary), "train", f"-solver={path}", *start, *device]
@@ -81,9 +89,18 @@ class CaffeTraining(Training):
     def _observe(self, line: str) -> None:
         self._crash.read_line(line)
 
+    def _check_event(self, event: Event) -> None:
+        """Kill Caffe, which would go on, and write a snapshot of spoilt weights if it were only interrupted."""
+        if isinstance(event, Step) and not math.isfinite(event.loss):
+            self._send_signal(signal.SIGKILL)
+            net = read_nets(self._param, self.folder, allow_unknown=True)[0]
+            has_weights = bool(self._weights or self._snapshot or self._param.weights)
+            what = f"the loss is {event.loss}, and the weights are spoilt"
+            raise EngineError(f"iteration {event.iteration}", what, advise(self._param, net, has_weights))
+
     def _explain_failure(self) -> EngineError | None:
         (status,) = self._wait_for_ends()
-        if status in (ENDS_OF_INTERRUPTED if self.interrupted else {0}):
+        if status in (ENDS_OF_INTERRUPTED if self._is_ending else {0}):
             return None
         return self._crash.explain(status, self._where)
 

@@ -8,7 +8,8 @@ where it stopped, several processes divide the batches by their numbers, and wor
 Batches follow one another in the order in which Caffe reads them, and start over at the end.
 
 - `transform`: ``transform_param``, from pixels to a blob
-- `databases`: Data, `image_lists`: ImageData, `hdf5`: HDF5Data, `memory`: MemoryData
+- `databases`: Data, `image_lists`: ImageData, `image_pairs`: ImageSegData and DenseImageData of forks,
+  `hdf5`: HDF5Data, `memory`: MemoryData
 - `python_layers`: Python, with tops like pycaffe's (`layer_blob`)
 - `augmentation`: Python, of joint augmentation behind data layers
 - `prefetch`: the batches of all data layers of a net, read ahead by worker processes (``__main__``)
@@ -16,12 +17,13 @@ Batches follow one another in the order in which Caffe reads them, and start ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from caffe_fcn.engines.readers.augmentation import add_augmented_readers
 from caffe_fcn.engines.readers.datum_records import DatabaseReader
 from caffe_fcn.engines.readers.hdf5 import Hdf5Reader
 from caffe_fcn.engines.readers.image_lists import ImageListReader
+from caffe_fcn.engines.readers.image_pairs import open_pair_reader
 from caffe_fcn.engines.readers.memory import MemoryReader
 from caffe_fcn.engines.readers.reader import Array, Reader
 from caffe_fcn.errors import DatasetError, NetError
@@ -30,10 +32,11 @@ from caffe_fcn.proto import LayerParameter, NetParameter
 
 __all__ = ["Array", "Reader", "open_data_layers", "open_reader"]
 
-_READERS: dict[Origin | None, type[Reader]] = {
+_READERS: dict[Origin | None, Callable[[LayerParameter, bool, int], Reader]] = {
     Origin.DATABASE: DatabaseReader,
     Origin.HDF5: Hdf5Reader,
     Origin.IMAGE_LIST: ImageListReader,
+    Origin.IMAGE_PAIRS: open_pair_reader,
 }
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from caffe_fcn.datasets.records import datum
 from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.engines.readers.image_lists import decode_image
-from caffe_fcn.engines.readers.reader import Array, Reader
+from caffe_fcn.engines.readers.reader import Array, Reader, require_one_size
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import Datum, LayerParameter
 
 
@@ -53,9 +52,7 @@ class DatabaseReader(Reader):
             random = self.random(epoch, index) if self.transform.is_random else None
             images.append(self.transform(self._pixels(record, where), random, where))
             labels.append(record.label)
-            if images[-1].shape != images[0].shape:
-                what = f"is {dims(images[-1].shape)}, and the first of its batch {dims(images[0].shape)}"
-                raise DatasetError(where, what, "batch_size 1 takes images of any size")
+            require_one_size(images, where, "batch_size 1 takes images of any size")
         tops = [np.stack(images), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from caffe_fcn import files
 from caffe_fcn.datasets.records import images, stores
 from caffe_fcn.datasets.records.faults import Fault
-from caffe_fcn.engines.readers.reader import Array, Reader, RecordOrder
+from caffe_fcn.engines.readers.reader import Array, Reader, RecordOrder, require_one_size
 from caffe_fcn.engines.readers.resize import resize_bilinear
 from caffe_fcn.engines.readers.transform import Transform
 from caffe_fcn.errors import DatasetError
-from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
 
 _LABEL = re.compile(rb"[+-]?[0-9]{1,10}")
@@ -75,9 +74,7 @@ class ImageListReader(Reader):
             where = stores.escape_name(path)
             pixels.append(self.transform(self._pixels(path, where), random, where))
             labels.append(label)
-            if pixels[-1].shape != pixels[0].shape:
-                what = f"is {dims(pixels[-1].shape)}, and the first of its batch {dims(pixels[0].shape)}"
-                raise DatasetError(where, what, "set new_height and new_width, or batch_size 1")
+            require_one_size(pixels, where, "set new_height and new_width, or batch_size 1")
         tops = [np.stack(pixels), np.array(labels, np.float32)]
         return tops[: len(self.layer.top)]
 

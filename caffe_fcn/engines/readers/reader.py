@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.errors import NetError
+from caffe_fcn.errors import DatasetError, NetError
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import LayerParameter
 
 Array: TypeAlias = NDArray[Any]
@@ -49,6 +50,13 @@ class Reader(ABC):
     def fail(self, what: str, mend: str = "") -> NoReturn:
         """Raise a `NetError` that names the layer."""
         raise NetError(f"layer '{self.layer.name}' ({self.layer.type})", what, mend)
+
+
+def require_one_size(images: Sequence[Array], where: str, mend: str) -> None:
+    """Raise `DatasetError` at ``where`` if the last image of a batch so far has another shape than the first."""
+    if images[-1].shape != images[0].shape:
+        what = f"is {dims(images[-1].shape)}, and the first of its batch {dims(images[0].shape)}"
+        raise DatasetError(where, what, mend)
 
 
 class RecordOrder:

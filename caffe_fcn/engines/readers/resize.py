@@ -24,6 +24,15 @@ def resize_bilinear(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray
     return ((mixed + 2) >> 2).astype(np.uint8)
 
 
+def resize_nearest(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale an image C x H x W to another size (H, W), of the pixels as they are (cv::resize with INTER_NEAREST)."""
+    rows, columns = (
+        np.floor(np.arange(new) * (1 / (new / old))).astype(np.int64).clip(0, old - 1)
+        for old, new in zip(pixels.shape[1:], size, strict=True)
+    )
+    return pixels[:, rows[:, None], columns]
+
+
 def _find_taps(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each new pixel along an axis, the two old ones beside it, and the weight of the second."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)

@@ -93,7 +93,7 @@ class Net:
             if node.name in classes
         }
         paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights or ())
-        frozen = [name for name, layer in self.layers.items() if not layer.learns]
+        frozen = [key for key in self._shapes.sharing.owners if not self.layers[key[0]].learns(key[1])]
         self.differentiable = state.training if differentiable is None else differentiable
         self._parameters = ParameterStore(self._shapes, paths, seed, self.device, frozen, self.differentiable, dtype)
         self.params, self.learnable = self._parameters.blobs, self._parameters.learnable

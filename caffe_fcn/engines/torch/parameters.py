@@ -7,7 +7,7 @@ Files are read in chunks, so that their values are in memory once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Learnable(NamedTuple):
 class ParameterStore:
     """All parameters of a net: ``blobs`` by layer name in Caffe's order, ``learnable`` in the order of the solver.
 
-    ``frozen`` are the layers whose parameters no solver changes, whatever their lr_mult. ``differentiable`` is whether
+    ``frozen`` are the parameters that no solver changes, whatever their lr_mult. ``differentiable`` is whether
     the others get gradients. Raises `WeightsError` for weights that do not fit the net.
     """
 
@@ -48,7 +48,7 @@ class ParameterStore:
         weights: Sequence[PathLike] = (),
         seed: int = 0,
         device: torch.device | str = "cpu",
-        frozen: Iterable[str] = (),
+        frozen: Collection[Key] = (),
         differentiable: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -63,7 +63,7 @@ class ParameterStore:
                 shape = self._shapes[layer][index]
                 handle = handles.get((layer, index)) or _fill(nodes[layer], index, shape, seed)
                 self._tensors[layer, index] = load_into(torch.empty(shape, dtype=dtype), handle).to(device)
-        self.learnable = [self._make_learnable(owner, owner[0] in frozen) for owner in self._tensors]
+        self.learnable = [self._make_learnable(owner, owner in frozen) for owner in self._tensors]
         for each in self.learnable:
             each.tensor.requires_grad_(differentiable and each.lr_mult != 0)
         self.blobs = {name: self._collect_blobs(name) for name in self._shapes if self._shapes[name]}

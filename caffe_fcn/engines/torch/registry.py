@@ -87,7 +87,6 @@ class TorchLayer(Operation):
     other sizes later. ``params`` are the layer's parameters in Caffe's shapes and order; the net sets them.
     """
 
-    learns: ClassVar[bool] = True  # whether a solver may change its parameters
     allocates_tops: ClassVar[bool] = False  # whether its tops are new memory that its own gradient does not need
 
     def __init__(self, site: Site, state: State) -> None:
@@ -105,10 +104,22 @@ class TorchLayer(Operation):
         """The layer's name."""
         return str(self.site.layer.name)
 
+    def learns(self, index: int) -> bool:
+        """Whether a solver may change this parameter, given by its index."""
+        return True
+
     @property
     def row(self) -> LayerType:
         """The row of its type in the table of layer types."""
         return LAYER_TYPES[self.site.layer.type]
+
+
+class UnrecordedLayer(TorchLayer):
+    """A layer whose passes are never recorded: it computes on the processor, reads values back, or keeps a state."""
+
+    @property
+    def is_recordable(self) -> bool:
+        return False
 
 
 _CLASSES: dict[str, type[TorchLayer]] = {}

@@ -5,7 +5,6 @@ An error ends the journey, a warning is a note.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -14,13 +13,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from caffe_fcn import checks, proto
-from caffe_fcn.checks import Finding, Level
-from caffe_fcn.errors import CaffeFcnError, FileError
+from caffe_fcn.checks import Level
+from caffe_fcn.checks.memory import state_bytes
+from caffe_fcn.errors import FileError
 from caffe_fcn.journey.fingerprints import FileHashes
-from caffe_fcn.journey.step import Observer, Step
+from caffe_fcn.journey.step import Observer
 from caffe_fcn.journey.steps.data import find_splits, fingerprint_dataset
-from caffe_fcn.journey.steps.net import DEPLOY_FILE, SOLVER_FILE
-from caffe_fcn.journey.steps.weights import START_FILE
+from caffe_fcn.journey.steps.net import DEPLOY_FILE
+from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.proto import read_solver
 from caffe_fcn.surgery.donors import infer_shapes
 
@@ -28,14 +28,9 @@ IGNORED = ("FCN209", "FCN304", "FCN314", "FCN316")
 """Rules that do not apply: the score layers of a start are zero, few snapshots stay on the disk, a training needs no
 seed, and it takes a GPU where there is one."""
 
-_HISTORIES = {"Adam": 2, "AdaDelta": 2}
-"""Arrays in the solver state for each parameter, by the type of the solver; one for all others."""
-
-_SINGLE = 4  # bytes
-
 
 @dataclass(frozen=True)
-class CheckRun(Step):
+class CheckRun(RunStep):
     """Check the run in ``folder`` on ``data``; ``keep`` snapshots will be on the disk, and for a moment two more.
 
     With ``records`` all records of the data set are decoded: those of a data set that was not built on this way.
@@ -43,8 +38,6 @@ class CheckRun(Step):
 
     name: ClassVar[str] = "check"
 
-    folder: Path
-    data: Path
     records: bool
     keep: int
 
@@ -52,16 +45,6 @@ class CheckRun(Step):
     def net(self) -> Path:
         """The deploy net."""
         return self.folder / DEPLOY_FILE
-
-    @property
-    def solver(self) -> Path:
-        """The solver, by which the other nets are found."""
-        return self.folder / SOLVER_FILE
-
-    @property
-    def start(self) -> Path:
-        """The weights that the training starts from."""
-        return self.folder / START_FILE
 
     def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
         return {
@@ -82,11 +65,7 @@ class CheckRun(Step):
         found = checks.run(
             *(self.net, self.start, self.data, self.solver), ignore=IGNORED, thorough=self.records, workers=workers
         )
-        errors = [finding for finding in found if finding.level is Level.ERROR]
-        if errors:
-            first = errors[0]
-            more = f"; and {len(errors) - 1} more errors: {', '.join(_name(errors[1:]))}" if errors[1:] else ""
-            raise CaffeFcnError(first.place, f"{first.code}, {first.what}{more}", first.mend)
+        checks.raise_first_error(found)
         for finding in found:
             if finding.level is Level.WARNING:
                 observer.note(f"{finding.place}: {finding.code}, {finding.what} ({finding.mend})")
@@ -94,13 +73,9 @@ class CheckRun(Step):
 
     def _check_space(self) -> None:
         shapes = infer_shapes(proto.read_net(self.net), None, None, self.net)
-        count = sum(math.prod(shape) for params in shapes.params.values() for shape in params)
-        need = (self.keep + 2) * _SINGLE * count * (1 + _HISTORIES.get(read_solver(self.solver).type, 1))
+        solver = read_solver(self.solver)
+        need = (self.keep + 2) * (shapes.parameter_bytes + state_bytes(shapes, solver))
         free = shutil.disk_usage(self.folder).free
         if need > free:
             what = f"has {free / 1e6:.1f} MB free, and the snapshots take {need / 1e6:.1f} MB"
             raise FileError(self.folder, what, "free some space, or name another `output`")
-
-
-def _name(findings: list[Finding]) -> list[str]:
-    return sorted({f"{finding.code} {finding.rule.name}" for finding in findings})

@@ -12,50 +12,34 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from caffe_fcn import engines, files
-from caffe_fcn.engines.events import Snapshot
 from caffe_fcn.errors import EngineError, FileError
 from caffe_fcn.journey.fingerprints import FileHashes
-from caffe_fcn.journey.step import Device, Observer, Step
+from caffe_fcn.journey.step import Device, Observer
 from caffe_fcn.journey.steps.data import fingerprint_dataset
-from caffe_fcn.journey.steps.net import SOLVER_FILE
-from caffe_fcn.journey.steps.weights import START_FILE
-from caffe_fcn.proto import SolverParameter, read_solver, to_text
-from caffe_fcn.training import read_log, snapshots
+from caffe_fcn.journey.steps.run_step import RunStep
+from caffe_fcn.proto import read_solver, to_text
+from caffe_fcn.training import Run, Watch, read_log, snapshots
+from caffe_fcn.training.record import make_record, without_lengths
 from caffe_fcn.viz.loss_curve import write_loss_curve
 
 ITERATIONS = "iterations"
-_LENGTHS: tuple[Any, ...] = (  # names that mypy knows
-    *("max_iter", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "test_net", "test_state"),
-    *("snapshot", "snapshot_prefix", "display", "average_loss", "debug_info", "solver_mode", "device_id"),
-)
-"""The fields of a solver that do not change what an iteration does to the weights."""
-
-_BY_LENGTH = ("poly", "sigmoid")  # policies whose rates depend on the number of iterations
 
 
 @dataclass(frozen=True)
-class TrainNet(Step):
-    """Train the net of the solver in ``folder`` on ``data``; ``keep`` snapshots stay on the disk."""
+class TrainNet(RunStep):
+    """Train the net of the solver in ``folder`` on ``data``; ``keep`` snapshots stay on the disk.
+
+    ``checked`` says whether a mistake stops a training with these files, when it is started by its own command.
+    """
 
     name: ClassVar[str] = "train"
 
-    folder: Path
-    data: Path
     device: Device = field(default_factory=Device)
     keep: int = 2
-
-    @property
-    def solver(self) -> Path:
-        """The solver."""
-        return self.folder / SOLVER_FILE
-
-    @property
-    def start(self) -> Path:
-        """The weights that it starts from."""
-        return self.folder / START_FILE
+    checked: bool = True
 
     @property
     def prefix(self) -> Path:
@@ -68,15 +52,15 @@ class TrainNet(Step):
         return self.prefix.with_name(f"{self.prefix.name}_iter_{read_solver(self.solver).max_iter}.caffemodel")
 
     def find_snapshot(self) -> snapshots.SavedSnapshot | None:
-        """Return the newest whole snapshot that is not beyond the end."""
+        """Return the newest whole snapshot that is not beyond the end, and before which no figure is missing."""
         most = read_solver(self.solver).max_iter
-        return next((each for each in reversed(snapshots.list_snapshots(self.prefix)) if each.iteration <= most), None)
+        return snapshots.find_recorded(self.prefix, most)
 
     def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:
         param = read_solver(self.solver)
         nets = [name for name in (param.net, param.train_net) if name]
         return {
-            "solver": to_text(_without_lengths(param)),
+            "solver": to_text(without_lengths(param)),
             "training net": " ".join(hashes.hash_file(self.folder / name) for name in nets),
             "data set": fingerprint_dataset(self.data, hashes, observer),
             "start": hashes.hash_file(self.start),
@@ -121,12 +105,12 @@ class TrainNet(Step):
         ) as training:
             if newest:
                 training.notes.append(f"goes on from iteration {newest.iteration}")
+            record = make_record(
+                training.engine, training.solver, [self.start], device.gpu, device.nproc, device.precision
+            )
             with observer.watch(training) as show:
-                for event in training:
-                    if isinstance(event, Snapshot):
-                        snapshots.prune(training.prefix, self.keep)
+                for event in Run(training, Watch(keep=self.keep), record=record):
                     show(event)
-        snapshots.prune(training.prefix, self.keep)
         if training.interrupted:
             raise KeyboardInterrupt
         self._draw_losses(training.log)
@@ -147,13 +131,3 @@ class TrainNet(Step):
         if here.resolve() != self.folder.resolve() and all((here / name).is_file() for name in names):
             what = f"has a {names[0]} of its own, which the training would take for that of {self.folder}"
             raise FileError(here, what, "run this in another folder")
-
-
-def _without_lengths(param: SolverParameter) -> SolverParameter:
-    kept = SolverParameter()
-    kept.CopyFrom(param)
-    for name in _LENGTHS:
-        kept.ClearField(name)
-    if param.lr_policy in _BY_LENGTH:
-        kept.max_iter = param.max_iter
-    return kept

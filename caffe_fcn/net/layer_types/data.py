@@ -141,7 +141,7 @@ def _dense_tops(site: Site) -> list[Shape]:
 
 def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
     def rule(site: Site) -> list[Shape]:
-        batch = next(iter(map(int, site.setting(param_name, "batch_size"))), 1)
+        batch = next(iter(site.numbers(param_name, "batch_size", int)), 1)
         crop = site.layer.transform_param.crop_size
         return _pairs(site, batch, 3, _first_size(site, (crop, crop)))
 
@@ -159,9 +159,14 @@ def _annotated_tops(site: Site) -> list[Shape]:
 
 
 def _first_size(site: Site, *sizes: tuple[int, int]) -> tuple[int, int]:
-    """The size that the caller gives, or else the first that the layer does."""
+    """The size that the caller gives, or else the first that the layer does, or else that of the first image."""
     size = site.size or next((size for size in sizes if all(size)), None)
-    return size or site.fail("has the size of the images in its files", "give a `size` HxW")
+    if size is None and site.data_shapes is None:
+        site.fail("has the size of the images in its files", "give a `size` HxW")
+    if size is None:
+        *_, height, width = site.record_shapes()[0]
+        size = (height, width)
+    return size
 
 
 def _pairs(site: Site, batch: int, channels: int, size: tuple[int, int]) -> list[Shape]:
@@ -182,7 +187,7 @@ TYPES: dict[str, LayerType] = {
     "DummyData": _data(_dummy_tops, "dummy_data_param", origin=Origin.FILLERS),
     "HDF5Data": _data(_hdf5_tops, "hdf5_data_param", origin=Origin.HDF5),
     "ImageData": _data(_image_data_tops, "image_data_param", makes=(2, 2), origin=Origin.IMAGE_LIST),
-    "ImageLabelmapData": _pair_data(_listed_pairs("image_data_param"), fork="hed"),
+    "ImageLabelmapData": _pair_data(_listed_pairs("image_data_param"), "image_data_param", fork="hed"),
     "ImageSegData": _pair_data(_image_pair_tops, "image_data_param", fork="deeplab"),
     "Input": _data(_input_tops, "input_param", origin=Origin.INPUT),
     "MemoryData": _data(_memory_tops, "memory_data_param", makes=(1, 2), origin=Origin.MEMORY),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, ends, filled_by
 from caffe_fcn.net.layer_types.site import Shape, Site
@@ -68,6 +68,11 @@ def scales_and_shifts(layer: LayerParameter) -> bool:
     return has_fillers or (param.HasField("use_weight_bias") and bool(param.use_weight_bias))
 
 
+def keeps_means(layer: LayerParameter) -> bool:
+    """Whether a BatchNorm keeps means and not sums that it divides: NVIDIA's, where it has a scale and a shift."""
+    return scales_and_shifts(layer) and not layer.batch_norm_param.HasField("use_weight_bias")
+
+
 def _spanned_axes(site: Site) -> Shape:
     """The shape of a Scale's or Bias's own parameter: the axes that it spans."""
     shape, count = site.shapes[0], site.param.num_axes
@@ -115,9 +120,12 @@ def _batch_norm_factors(layer: LayerParameter, tensors: Sequence[Any]) -> tuple[
     """With the stored statistics, as batch_norm_layer.cpp scales them."""
     import numpy as np
 
-    mean, variance, count = (tensor.astype("f8") for tensor in tensors)
+    mean, variance, count, *own = (tensor.astype("f8") for tensor in tensors)
     scale = 1 / count[0] if count[:1].any() else 0
     by = 1 / np.sqrt(variance * scale + layer.batch_norm_param.eps)
+    if own:  # a scale and a shift, as in NVIDIA's fork
+        by, shift = by * own[0], own[1]
+        return by, shift - mean * scale * by
     return by, -mean * scale * by
 
 
@@ -141,6 +149,17 @@ def _scales_channels(layer: LayerParameter) -> bool:
 
 _SCALE, _SHIFT = Filler("filler", 1.0), Filler("bias_filler")  # scale_layer.cpp
 _SLOPE = Filler("filler", 0.25)  # prelu_layer.cpp
+
+
+def _batch_norm_fillers(layer: LayerParameter) -> Sequence[Filler]:
+    """Statistics start at zero, and so does what they are divided by, unless it stays 1."""
+    return (
+        Filler(""),
+        Filler(""),
+        Filler("", float(keeps_means(layer))),
+        Filler("scale_filler", 1.0),
+        Filler("bias_filler"),
+    )
 
 
 def _scale_fillers(layer: LayerParameter) -> Sequence[Filler]:
@@ -186,22 +205,74 @@ def _neighbours(layer: LayerParameter) -> int:
 # Forks
 
 
+def bn_kind(layer: LayerParameter) -> BnKind:
+    """Whose kind a BN layer is of, which its fields tell.
+
+    - ``segnet``: scale and shift; statistics of the batch in both phases, or none (SegNet, DeconvNet, ENet)
+    - ``pspnet``: slope, bias, mean, variance; like BatchNorm and Scale (PSPNet, ICNet, TSN)
+    - ``ctpn``: scale, shift, mean, variance; in the TEST phase the statistics only where moving_average is set
+    """
+    names = {field.name for field, _ in layer.bn_param.ListFields()}
+    if names & {"decay", "moving_average", "var_eps"}:
+        return "ctpn"
+    return "segnet" if names & {"bn_mode", "scale_filler", "shift_filler"} else "pspnet"
+
+
+BnKind: TypeAlias = Literal["segnet", "pspnet", "ctpn"]
+
+
+def _bn_tops(site: Site) -> list[Shape]:
+    """The bottom's shape; further tops of SegNet's kind have the mean and the variance of each channel."""
+    shape = site.four_axes()
+    return [shape, (1, shape[1], 1, 1), (1, shape[1], 1, 1)][: len(site.layer.top)]
+
+
 def _bn_params(site: Site) -> list[Shape]:
-    """SegNet's scale and shift; or PSPNet's slope, bias, mean and variance. Both are 1 x C x 1 x 1."""
-    shape = (1, site.shapes[0][1], 1, 1)
-    return [shape] * (2 if is_segnets(site.layer) else 4)
-
-
-def is_segnets(layer: LayerParameter) -> bool:
-    """Whether a BN layer is of SegNet's kind, whose fields tell it; it keeps no statistics. Else it is of PSPNet's."""
-    param = layer.bn_param
-    return param.HasField("bn_mode") or param.HasField("scale_filler") or param.HasField("shift_filler")
+    """A factor and a shift for each channel, and but in SegNet's kind the statistics, all of them 1 x C x 1 x 1."""
+    shape = (1, site.four_axes()[1], 1, 1)
+    return [shape] * (2 if bn_kind(site.layer) == "segnet" else 4)
 
 
 def _bn_fillers(layer: LayerParameter) -> Sequence[Filler]:
-    if is_segnets(layer):
-        return (Filler("scale_filler"), Filler("shift_filler"))
-    return (Filler("slope_filler", 1.0), Filler("bias_filler"))
+    """The forks' GetFiller fills zeros where the net says nothing; a frozen variance starts at 1."""
+    names = ("slope_filler", "bias_filler") if bn_kind(layer) == "pspnet" else ("scale_filler", "shift_filler")
+    return (*map(Filler, names), Filler(""), Filler("", float(layer.bn_param.frozen)))
+
+
+def _bn_factors(layer: LayerParameter, tensors: Sequence[Any]) -> tuple[Any, Any]:
+    """With the stored statistics, or, in SegNet's INFERENCE mode, with none."""
+    import numpy as np
+
+    slope, bias, *statistics = (tensor.astype("f8").ravel() for tensor in tensors)
+    if not statistics:
+        return slope, bias
+    mean, variance = statistics
+    factor = slope / np.sqrt(variance + bn_eps(layer))
+    return factor, bias - mean * factor
+
+
+def _bn_is_fixed(layer: LayerParameter) -> bool:
+    """Whether a BN computes the same of each value in the TEST phase, whatever the others are."""
+    param, kind = layer.bn_param, bn_kind(layer)
+    return bool(
+        kind == "pspnet"
+        or (kind == "segnet" and param.bn_mode == param.INFERENCE)
+        or (kind == "ctpn" and param.moving_average)
+    )
+
+
+def bn_eps(layer: LayerParameter) -> float:
+    """What a BN adds to a variance, so that none is zero."""
+    param = layer.bn_param
+    return {"segnet": _SEGNETS_EPS, "pspnet": float(param.eps), "ctpn": float(param.var_eps)}[bn_kind(layer)]
+
+
+_SEGNETS_EPS = 1e-9  # bn_layer.cpp of SegNet
+
+
+def _is_idle(layer: LayerParameter) -> bool:
+    """A Dropout is idle unless forks' fields let it draw in the TEST phase, or scale there instead of in training."""
+    return layer.dropout_param.scale_train and not layer.dropout_param.sample_weights_test
 
 
 def _normalize_tops(site: Site) -> list[Shape]:
@@ -243,14 +314,23 @@ TYPES: dict[str, LayerType] = {
     "AbsVal": LayerType(same),
     "Add": LayerType(_eltwise_tops, "eltwise_param", (2, ANY), role="joining", fork="cambricon"),
     "Axpy": LayerType(_axpy_tops, bottoms=(3, 3), role="joining", fork="SENet"),
-    "BN": _normalization(same, "bn_param", params=_bn_params, fillers=_bn_fillers, fork="segnet"),
+    "BN": _normalization(
+        _bn_tops,
+        "bn_param",
+        makes=(1, 3),
+        params=_bn_params,
+        fillers=_bn_fillers,
+        affine=Affine(_bn_factors, (2, 4), _bn_is_fixed),
+        fork="segnet",
+    ),
     "BNLL": _activation(same),
     "BatchNorm": _normalization(
         same,
         "batch_norm_param",
         params=_batch_norm_params,
+        fillers=_batch_norm_fillers,
         frozen_by={"use_global_stats": True},
-        affine=Affine(_batch_norm_factors, (3, 3), _keeps_statistics),
+        affine=Affine(_batch_norm_factors, (3, 5), _keeps_statistics),
         unset_means=("use_global_stats",),
         simplify=_simplify_batch_norm,
     ),
@@ -261,7 +341,7 @@ TYPES: dict[str, LayerType] = {
     "DataRandTransform": LayerType(same, fork="opencl"),
     "DenseCRF": LayerType(same, bottoms=(2, 3), follows=1, fork="deeplab"),
     "Dropout": _activation(
-        same, "dropout_param", idle_in_test=True, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
+        same, "dropout_param", idle_in_test=_is_idle, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
     ),
     "ELU": _activation(same, "elu_param", gradient_reads_top=True),
     "Eltwise": LayerType(
@@ -323,7 +403,7 @@ TYPES: dict[str, LayerType] = {
         simplify=_simplify_scale,
     ),
     "SeLu": _activation(same, fork="caffe-model"),
-    "SeLuDropout": _activation(same, idle_in_test=True, fork="caffe-windows"),
+    "SeLuDropout": _activation(same, idle_in_test=lambda layer: True, fork="caffe-windows"),
     "ShuffleChannel": LayerType(_shuffle_tops, "shuffle_channel_param", fork="ShuffleNet"),
     "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
     "SoftTruncation": _activation(same, fork="caffe-windows"),

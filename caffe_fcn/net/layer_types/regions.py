@@ -21,10 +21,10 @@ def _pool_regions(param_name: str) -> Any:
 
     def rule(site: Site) -> list[Shape]:
         _, channels, *_ = site.four_axes()
-        height, width = (next(iter(site.setting(param_name, name)), 0) for name in ("pooled_h", "pooled_w"))
+        height, width = (next(iter(site.numbers(param_name, name, int)), 0) for name in ("pooled_h", "pooled_w"))
         if not (height and width):
             site.fail("has no pooled_h and pooled_w", "set both")
-        return [(site.shapes[1][0], channels, int(height), int(width))]
+        return [(site.shapes[1][0], channels, height, width)]
 
     return rule
 
@@ -41,14 +41,20 @@ def _psroi_tops(site: Site) -> list[Shape]:
 # Prior boxes
 
 
-def _priors(layer: LayerParameter) -> int:
-    """How many boxes stand at each place (SSD's prior_box_layer.cpp)."""
+def find_ratios(layer: LayerParameter) -> list[float]:
+    """The ratios of the sides of a PriorBox layer's boxes, the first of which is 1 (SSD's prior_box_layer.cpp)."""
     param = layer.prior_box_param
     ratios = [1.0]
     for ratio in param.aspect_ratio:
         if not any(abs(ratio - known) < _SAME_RATIO for known in ratios):
             ratios += [ratio, 1 / ratio] if param.flip else [ratio]
-    return len(ratios) * len(param.min_size) + len(param.max_size)
+    return ratios
+
+
+def _priors(layer: LayerParameter) -> int:
+    """How many boxes stand at each place."""
+    param = layer.prior_box_param
+    return len(find_ratios(layer)) * len(param.min_size) + len(param.max_size)
 
 
 _SAME_RATIO = 1e-6
@@ -86,10 +92,8 @@ def _evaluation(site: Site) -> list[Shape]:
 
 
 def _proposals(site: Site) -> list[Shape]:
-    param = site.layer.proposal_param
-    count = next(
-        iter(map(int, [*site.setting("proposal_param", "post_nms_topn"), *kept_values(param, "post_nms_topN")])), 0
-    )
+    names = ("post_nms_topn", "post_nms_topN")
+    count = next((count for name in names for count in site.numbers("proposal_param", name, int)), 0)
     shapes: list[Shape] = [(count or _PROPOSALS, 1 + _FOUR), (count or _PROPOSALS, 1)]
     return shapes[: len(site.layer.top)]
 
@@ -131,13 +135,13 @@ TYPES: dict[str, LayerType] = {
     "PSROIPooling": _region(_psroi_tops, "psroi_pooling_param", bottoms=(2, 2), fork="r-fcn"),
     "PriorBox": _output(_prior_tops, "prior_box_param", bottoms=(2, 2), fork="ssd"),
     "PriorBoxClustered": _output(_clustered_tops, "prior_box_param", bottoms=(2, 2), fork="open_model_zoo"),
-    "Proposal": _output(_proposals, bottoms=(2, 4), makes=(1, 2), fork="faster-rcnn"),
-    "ROIAlign": _region(_pool_regions("roi_align_param"), fork="ncnn"),
-    "ROIPooling": _region(_pool_regions("roi_pooling_param"), fork="faster-rcnn"),
+    "Proposal": _output(_proposals, "proposal_param", bottoms=(2, 4), makes=(1, 2), fork="faster-rcnn"),
+    "ROIAlign": _region(_pool_regions("roi_align_param"), "roi_align_param", fork="ncnn"),
+    "ROIPooling": _region(_pool_regions("roi_pooling_param"), "roi_pooling_param", fork="faster-rcnn"),
     "ROIWarping": _region(_pool_regions("roi_warping_param"), fork="MNC"),
     "RegionLoss": _loss(_losses, fork="yolov2"),
-    "YoloDetectionOutput": _output(_detections, fork="mobilenet-yolo"),
+    "YoloDetectionOutput": _output(_detections, "yolo_detection_output_param", fork="mobilenet-yolo"),
     "YoloSeg": _loss(_losses, fork="mobilenet-yolo"),
     "Yolov3": _loss(_losses, fork="mobilenet-yolo"),
-    "Yolov3DetectionOutput": _output(_detections, fork="mobilenet-yolo"),
+    "Yolov3DetectionOutput": _output(_detections, "yolov3_detection_output_param", fork="mobilenet-yolo"),
 }

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def _interp_tops(site: Site) -> list[Shape]:
-    """DeepLab v2's src/caffe/layers/interp_layer.cpp; a second bottom, of later forks, has the size."""
+    """PSPNet's src/caffe/layers/interp_layer.cpp, which takes all that DeepLab's takes, by a size or by factors.
+
+    A second bottom, of later forks, has the size.
+    """
     n, channels, *sizes = site.four_axes()
     param = site.param
     padded = [size + param.pad_beg + param.pad_end for size in sizes]
@@ -28,12 +31,19 @@ def _interp_tops(site: Site) -> list[Shape]:
         site.fail(f"its pad_beg and pad_end leave nothing of {site.blob()}", "cut less")
     if len(site.shapes) > 1:
         return [(n, channels, *site.shapes[1][-2:])]
-    if param.HasField("zoom_factor") or param.HasField("shrink_factor"):
+    if _goes_by_factors(site.layer):
         zoom, shrink = _factors(site.layer)
         return [(n, channels, *(((size - 1) // shrink) * zoom + 1 for size in padded))]
     if param.height < 1 or param.width < 1:
         site.fail("has no size", "set height and width, zoom_factor, or shrink_factor")
     return [(n, channels, param.height, param.width)]
+
+
+def _goes_by_factors(layer: LayerParameter) -> bool:
+    """One factor goes before a size, which goes before both factors."""
+    param = layer.interp_param
+    factors = param.HasField("zoom_factor") + param.HasField("shrink_factor")
+    return factors == 1 or (factors == 2 and not (param.HasField("height") and param.HasField("width")))
 
 
 def _factors(layer: LayerParameter) -> tuple[int, int]:
@@ -46,7 +56,7 @@ def _factors(layer: LayerParameter) -> tuple[int, int]:
 def _interp_coords(layer: LayerParameter) -> CoordMap | None:
     """Corners lie on each other, so that the scale follows from the factors; without them it depends on the sizes."""
     param = layer.interp_param
-    if len(layer.bottom) > 1 or not (param.HasField("zoom_factor") or param.HasField("shrink_factor")):
+    if len(layer.bottom) > 1 or not _goes_by_factors(layer):
         return None
     zoom, shrink = _factors(layer)
     scale = Fraction(zoom, shrink)
@@ -62,7 +72,8 @@ def _interp_summary(layer: LayerParameter) -> str:
 # Upsample: by the mask of a pooling (SegNet), or each value repeated
 
 
-def _upsample_scales(layer: LayerParameter) -> tuple[int, int]:
+def upsample_scales(layer: LayerParameter) -> tuple[int, int]:
+    """How many rows and columns one value becomes."""
     param = layer.upsample_param
     if param.HasField("scale_h") and param.HasField("scale_w"):
         return param.scale_h, param.scale_w
@@ -81,19 +92,20 @@ def _upsample_tops(site: Site) -> list[Shape]:
     for names in (("upsample_h", "upsample_w"), ("height", "width")):
         if all(map(param.HasField, names)):
             return [(n, channels, *(getattr(param, name) for name in names))]
-    scales, less = _upsample_scales(site.layer), (param.pad_out_h, param.pad_out_w)
+    scales, less = upsample_scales(site.layer), (param.pad_out_h, param.pad_out_w)
     return [(n, channels, *(size * scale - cut for size, scale, cut in zip(sizes, scales, less, strict=True)))]
 
 
 def _upsample_coords(layer: LayerParameter) -> CoordMap | None:
     """The centre of the values that one value becomes."""
-    return CoordMap(2, tuple(Window(scale, scale).up() for scale in _upsample_scales(layer)))
+    return CoordMap(2, tuple(Window(scale, scale).up() for scale in upsample_scales(layer)))
 
 
 # Unpooling of the deconvolution network (Noh et al., Learning Deconvolution Network for Semantic Segmentation)
 
 
-def _unpooling_windows(layer: LayerParameter) -> list[Window]:
+def unpooling_windows(layer: LayerParameter) -> list[Window]:
+    """The windows over which an Unpooling spreads a value, for height and width."""
     param = layer.unpooling_param
     kernels = [param.kernel_h or param.kernel_size, param.kernel_w or param.kernel_size]
     strides = [param.stride_h or param.stride, param.stride_w or param.stride]
@@ -104,18 +116,19 @@ def _unpooling_windows(layer: LayerParameter) -> list[Window]:
 
 
 def _unpooling_tops(site: Site) -> list[Shape]:
-    n, channels, *sizes = site.four_axes()
+    """The declared size, which DeconvNet's Caffe requires (unpooling_layer.cpp); it takes no padding."""
+    n, channels, *_ = site.four_axes()
     param = site.param
-    least = [param.unpool_h or param.unpool_size, param.unpool_w or param.unpool_size]
-    made = (
-        window.size_after_deconvolution(size)
-        for window, size in zip(_unpooling_windows(site.layer), sizes, strict=True)
-    )
-    return [(n, channels, *map(max, made, least))]
+    declared = [param.unpool_h or param.unpool_size, param.unpool_w or param.unpool_size]
+    if not all(declared):
+        site.fail("has no size", "set unpool_size, or unpool_h and unpool_w")
+    if any(window.pad for window in unpooling_windows(site.layer)):
+        site.fail("is padded", "its pad must be 0")
+    return [(n, channels, *declared)]
 
 
 def _unpooling_coords(layer: LayerParameter) -> CoordMap | None:
-    return CoordMap(2, tuple(window.up() for window in _unpooling_windows(layer)))
+    return CoordMap(2, tuple(window.up() for window in unpooling_windows(layer)))
 
 
 # Space and channels
@@ -151,9 +164,7 @@ def _resize_tops(site: Site) -> list[Shape]:
 
 def _deephi_tops(site: Site) -> list[Shape]:
     n, channels, *_ = site.four_axes()
-    size = tuple(
-        int(value) for name in ("new_height", "new_width") for value in site.setting("deephi_resize_param", name)
-    )
+    size = [value for name in ("new_height", "new_width") for value in site.numbers("deephi_resize_param", name, int)]
     if len(size) != 2:
         site.fail("has no size", "set new_height and new_width")
     return [(n, channels, *size)]

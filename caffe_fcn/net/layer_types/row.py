@@ -1,6 +1,6 @@
 """What a row of the table of layer types says: every fact of a type that anything in the package needs.
 
-    "Dropout": LayerType(same, "dropout_param", role="activation", idle_in_test=True)
+    "ReLU6": LayerType(same, "relu6_param", role="activation", fork="mobilenet-yolo")
 
 The defaults are those of a layer that works on each value alone, has no parameters, and is nothing special.
 """
@@ -75,7 +75,10 @@ Role: TypeAlias = Literal[
 
 
 class Filler(NamedTuple):
-    """The field that names a parameter's filler, and the constant that Caffe fills in where the field is not set."""
+    """The field that names a parameter's filler, and the constant that Caffe fills in where the field is not set.
+
+    A parameter without such a field, as a statistic is, has the field "".
+    """
 
     field: str
     default: float = 0.0
@@ -154,6 +157,11 @@ def keeps_negatives(layer: LayerParameter) -> bool:
     return False
 
 
+def never_idle(layer: LayerParameter) -> bool:
+    """It changes values in both phases."""
+    return False
+
+
 def no_summary(layer: LayerParameter) -> str:
     """No words: all layers of the type look alike."""
     return ""
@@ -194,7 +202,7 @@ class LayerType:
     loss: bool = False  # whether its loss_weight is 1 where the net sets none
     reads_scores: bool = False  # whether it takes class scores and gives none: a loss, a measure, a choice
     normalizes_scores: bool = False  # whether it makes probabilities of class scores
-    idle_in_test: bool = False  # whether it changes nothing in the TEST phase
+    idle_in_test: Callable[[LayerParameter], bool] = never_idle  # whether it changes nothing in the TEST phase
     frozen_by: Mapping[str, Any] | None = None  # fields that make it keep its statistics while the net is trained
     clips_negatives: Callable[[LayerParameter], bool] = keeps_negatives  # whether it makes zeros of what is negative
     gradient_reads_top: bool = False  # whether its backward pass needs what it made, unchanged

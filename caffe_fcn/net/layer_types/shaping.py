@@ -178,7 +178,7 @@ def _permute_coords(layer: LayerParameter) -> CoordMap | None:
 
 
 def _transpose_tops(site: Site) -> list[Shape]:
-    order = [int(axis) for axis in site.setting("transpose_param", "dim")]
+    order = site.numbers("transpose_param", "dim", int)
     shape = site.shapes[0]
     if sorted(order) != list(range(len(shape))):
         site.fail(f"its dims {order} are no order of the axes of {site.blob()}", "name each axis once")
@@ -194,10 +194,15 @@ def _auto_crop_tops(site: Site) -> list[Shape]:
     return [(n, channels, *wanted)]
 
 
+def adds_crops(site: Site) -> bool:
+    """Whether a MergeCrop layer adds what it cuts, and does not join it."""
+    return site.setting("mergecrop_param", "operation") == ["ADD"]
+
+
 def _merge_crop_tops(site: Site) -> list[Shape]:
     """The second bottom cut to the size of the first and joined to it, or added (naibaf7's mergecrop_layer.cpp)."""
     first, second = site.shapes
-    if site.setting("mergecrop_param", "operation") == ["ADD"]:
+    if adds_crops(site):
         return [first]
     return [(first[0], first[1] + second[1], *first[2:])]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.geometry import dims
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
 
 Shape: TypeAlias = tuple[int, ...]
+Number = TypeVar("Number", int, float)
+_KINDS = {int: "a whole number", float: "a number"}
 
 DataShapes: TypeAlias = "Callable[[LayerParameter], list[Shape]]"
 """What knows the files of data layers: the shapes of one record of such a layer, C x H x W of an image, or, of HDF5
@@ -65,6 +67,14 @@ class Site:
         kept = next((text for text in self.layer.kept_fields if kept_name(text) == message), "{")
         inner = read_fields(kept.partition("{")[2].rpartition("}")[0])
         return kept_values(inner, name) + (kept_values(found, name) if found is not None else [])
+
+    def numbers(self, message: str, name: str, kind: type[Number]) -> list[Number]:
+        """The values of such a field as numbers of a ``kind``; raises `NetError` for a value that is none."""
+        values = self.setting(message, name)
+        try:
+            return [kind(value) for value in values]
+        except ValueError:
+            return self.fail(f"has {message} {{ {name}: {', '.join(values)} }}", f"it takes {_KINDS[kind]}")
 
     def four_axes(self) -> Shape:
         """The shape of the first bottom, which must be N x C x H x W."""

@@ -12,7 +12,6 @@ from caffe_fcn.net.geometry import INT_MAX, CoordMap, Window, dims, pool_sizes
 from caffe_fcn.net.layer_types.row import ANY, LAYER_TYPES, Kind, LayerType, Outputs, Rule, weight_and_bias
 from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
 from caffe_fcn.proto.copying import copy_message
-from caffe_fcn.proto.kept_fields import kept_values
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -55,7 +54,7 @@ def pooling_windows(layer: LayerParameter) -> tuple[Window, ...]:
             (("pad", "pad_h", "pad_w"), 0),
         )
     )
-    dilation = [int(value) for value in kept_values(param, "dilation")] or [1]  # of the fork opencl
+    dilation = Site(layer).numbers("pooling_param", "dilation", int) or [1]  # of the fork opencl
     dilation = dilation * 2 if len(dilation) == 1 else dilation
     result = tuple(_check_window(layer, Window(*row)) for row in zip(kernel, stride, pad, dilation, strict=True))
     for window in result:
@@ -158,13 +157,19 @@ def _kernels(first: Callable[[int, int, int], tuple[int, int]]) -> Rule:
 
 
 def _depthwise(rule: Rule) -> Rule:
-    """A convolution of each channel alone: the group, where it is not set, is the number of channels."""
+    """A convolution of each channel alone: the group, where it is not set, is the number of channels.
+
+    ConvolutionDepthwise reads neither group nor num_output (conv_dw_layer.cpp).
+    """
 
     def depthwise(site: Site) -> list[Shape]:
-        if site.layer.convolution_param.HasField("group"):
+        is_literal = site.layer.type == "DepthwiseConvolution"
+        if is_literal and site.layer.convolution_param.HasField("group"):
             return rule(site)
         layer = copy_message(site.layer)
-        layer.convolution_param.group = site.shapes[0][site.axis(site.param.axis)]
+        param, channels = layer.convolution_param, site.shapes[0][site.axis(site.param.axis)]
+        param.group = channels
+        param.num_output = param.num_output if is_literal else channels
         return rule(replace(site, layer=layer))
 
     return depthwise
@@ -314,7 +319,7 @@ _windowed = partial(
 
 _depthwise_convolution = partial(
     _windowed,
-    _convolution_tops,
+    _depthwise(_convolution_tops),
     params=_depthwise(_convolution_params),
     macs=_convolution_macs,
     coords=_convolution_coords,

@@ -132,7 +132,8 @@ def _check_names(built: NetParameter, backbone: NetParameter) -> None:
     names = Counter(layer.name for layer in built.layer)
     blobs = {blob for layer in built.layer for blob in layer.top}
     for layer in backbone.layer:
-        if not layer_type(layer.type).idle_in_test and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
+        is_idle = layer_type(layer.type).idle_in_test(layer)
+        if not is_idle and (names[layer.name] != 1 or not blobs.issuperset(layer.top)):
             raise NetError(f"layer '{layer.name}'", "has, or makes a blob of, a name that the head needs", "rename it")
 
 
@@ -162,7 +163,7 @@ class _PrototxtLayers:
         net = self.net if pad == self.pad else padding.with_padding(self.net, self.first, pad)
         for layer in net.layer:
             bottoms = [blobs[blob] for blob in layer.bottom]
-            if layer_type(layer.type).idle_in_test and not training:
+            if layer_type(layer.type).idle_in_test(layer) and not training:
                 blobs[layer.top[0]] = bottoms[0]
                 continue
             tops = Function(layer.type, tuple(bottoms), _collect_params(layer, training)).tops

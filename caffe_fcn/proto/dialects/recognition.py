@@ -4,6 +4,7 @@ BVLC's schema comes first: a net that it explains is no fork's. Else every fork 
 schema does not explain. It explains them if each number is a field's, of the right wire type, in every message; and
 where forks read them differently, that one is right whose fields are named like the layers that have them (interp_param
 in a layer of type Interp). Where that does not decide, nobody does: the net stays as it is, and the forks are named.
+So are those that give ceil_mode the number of BVLC's round_mode, where a net has that.
 """
 
 from __future__ import annotations
@@ -15,13 +16,20 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.dialects.numbering import OPAQUE, to_ours
-from caffe_fcn.proto.dialects.table import CONVERTERS, FORKS
+from caffe_fcn.proto.dialects.table import CONVERTERS, FORKS, fork_fields
+from caffe_fcn.proto.schema import LayerParameter, PoolingParameter
 
 _MOST_LAYERS = 200  # that are looked at: nets repeat themselves
 
 
+BVLC = "bvlc"
+
+
 class Recognition(NamedTuple):
-    """The forks whose reading of a net is the likeliest, all of them the same reading if ``agree``; none for BVLC's."""
+    """The forks whose reading of a net is the likeliest, all of them the same reading if ``agree``; none for BVLC's.
+
+    The first is "bvlc" where BVLC's reading is as likely as those of the others.
+    """
 
     forks: tuple[str, ...] = ()
     agree: bool = True
@@ -35,7 +43,8 @@ def recognize(net: wire.Buffer, descriptor: Descriptor) -> Recognition:
         if not _explains(net, field.begin, field.end, layer_descriptor)
     ][:_MOST_LAYERS]
     if not strange:
-        return Recognition()
+        others = _forks_with_ceil_mode() if _rounds(net, descriptor) else []
+        return Recognition((BVLC, *others), False) if others else Recognition()
     readings: dict[tuple[bytes, ...], list[str]] = {}
     for fork in sorted(FORKS, key=lambda fork: fork in CONVERTERS):
         reading = _read_as(fork, strange)
@@ -53,6 +62,36 @@ def _layers(net: wire.Buffer, descriptor: Descriptor) -> Iterator[tuple[wire.Fie
         known = descriptor.fields_by_number.get(field.number)
         if field.kind == wire.BYTES and known is not None and known.name in ("layer", "layers"):
             yield field, known.message_type
+
+
+def _rounds(net: wire.Buffer, descriptor: Descriptor) -> bool:
+    """Whether a layer has BVLC's pooling_param { round_mode }, whose number some forks give to ceil_mode.
+
+    The two are opposites: 1 is FLOOR, or rounding up.
+    """
+    layers = ((net[layer.begin : layer.end], known) for layer, known in _layers(net, descriptor))
+    for data, known in layers:
+        number = known.fields_by_name["pooling_param"].number
+        for field in wire.walk(data):
+            if field.number == number and field.kind == wire.BYTES:
+                inner = wire.walk(data, field.begin, field.end)
+                if any(each.number == _ROUND_MODE and each.kind == wire.VARINT for each in inner):
+                    return True
+    return False
+
+
+def _forks_with_ceil_mode() -> list[str]:
+    """The forks that give ceil_mode the number of BVLC's round_mode."""
+    return [
+        fork
+        for row in fork_fields()
+        if (row.message, row.name) == ("PoolingParameter", "ceil_mode")
+        for fork, number in row.forks.items()
+        if number == _ROUND_MODE
+    ]
+
+
+_ROUND_MODE = PoolingParameter.DESCRIPTOR.fields_by_name["round_mode"].number
 
 
 def _read_as(fork: str, layers: Sequence[tuple[bytes, Descriptor]]) -> tuple[bytes, ...] | None:
@@ -105,8 +144,6 @@ _KINDS = {
 
 def _count_matches(layers: Sequence[bytes]) -> int:
     """How many of the layers, in our numbers, have settings that are named like their type."""
-    from caffe_fcn.proto.schema import LayerParameter
-
     count = 0
     for data in layers:
         layer = LayerParameter.FromString(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import reference
 from caffe_worker import CaffeWorker
+from catalogue_nets import IN_BVLCS, mark_long, shrink_training_net
 from hypothesis import HealthCheck, assume, given, settings
 from random_nets import nets
 from small_nets import make_inputs, shrink_net
@@ -13,7 +14,7 @@ from torch_judge import assert_as_caffe, make_random_inputs, parse_net
 from caffe_fcn import proto
 from caffe_fcn.net.layer_types import pooling_windows
 from caffe_fcn.net.shapes import infer
-from caffe_fcn.netspec import build, catalogue
+from caffe_fcn.netspec import build
 
 pytestmark = pytest.mark.numerics
 
@@ -51,18 +52,9 @@ def has_empty_windows(text: str) -> bool:
     )
 
 
-OWN_SIZES = {
-    "triangles": {"data": (2, 1, 32, 32), "label": (2, 1, 32, 32)},
-    "m2nist-cnn": {"data": (2, 1, 28, 28), "label": (2,)},
-    "m2nist-fcn": {"data": (2, 1, 64, 84), "label": (2, 1, 64, 84)},
-}
-
-
-@pytest.mark.parametrize("name", catalogue())
+@pytest.mark.parametrize("name", mark_long(IN_BVLCS))
 def test_every_net_of_the_catalogue_computes_and_learns_as_in_real_caffe(caffe: CaffeWorker, name: str) -> None:
-    classes = catalogue()[name].classes
-    fewer = {"classes": [min(count, 7) for count in classes]} if max(classes) > 10 else {}
-    judge(caffe, shrink_net(build(name, "train", **fewer), "train", OWN_SIZES.get(name)))
+    judge(caffe, shrink_training_net(name))
 
 
 def test_fcn_alexnet_learns_as_in_real_caffe(caffe: CaffeWorker) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
+from catalogue_nets import IN_BVLCS, mark_long
 from filled_nets import fill, interpolate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import CroppedUpscore
-from caffe_fcn.netspec import build, catalogue
+from caffe_fcn.netspec import build
 
 pytestmark = pytest.mark.numerics
 
@@ -47,10 +48,10 @@ def operations_of(net: Net) -> set[type]:
     return {type(each.operation) for program in net._programs.values() for each in program}
 
 
-IMAGE_NETS = [name for name in catalogue() if name not in ("triangles", "m2nist-cnn", "m2nist-fcn")]
+IMAGE_NETS = [name for name in IN_BVLCS if "fcn" in name and name != "m2nist-fcn"]
 
 
-@pytest.mark.parametrize("name", IMAGE_NETS)
+@pytest.mark.parametrize("name", mark_long(IMAGE_NETS))
 def test_every_net_scores_the_same_for_each_image_of_any_size(name: str) -> None:
     quick, literal = make_both(shrink_net(build(name, "deploy"), "deploy"))
     fed = {name: shape[1] for name, shape in quick.inputs.items() if len(shape) == 4}

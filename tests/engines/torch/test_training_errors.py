@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_because_of_the_data_says_so(place: Path) -> No
 def test_a_learning_rate_that_is_too_high(place: Path) -> None:
     line = read_error(outlines.solver(place, base_lr=1e20), weights=["start.caffemodel"])
     assert line.startswith("iteration 1: the loss is not a number: nan or infinity first appears in layer '")
-    assert line.endswith("(lower base_lr, or set clip_gradients)")
+    assert line.endswith("(lower base_lr (it is 1e+20); set clip_gradients)")
     line = read_error(
         outlines.solver(place, base_lr=1e38, momentum=0.9, weight_decay=50.0), weights=["start.caffemodel"]
     )

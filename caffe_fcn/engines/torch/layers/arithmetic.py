@@ -1,4 +1,4 @@
-"""Layers of arithmetic on whole blobs: Eltwise, Scale, Bias, Reduction."""
+"""Layers of arithmetic on whole blobs: Eltwise, Axpy, Scale, Bias, Reduction; Add and MaskPooling, of forks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _OPERATIONS = EltwiseParameter.EltwiseOp
 _REDUCTIONS = ReductionParameter.ReductionOp
 
 
+@layer("Add")  # Cambricon's, whose other operations nobody uses
 @layer("Eltwise")
 class Eltwise(TorchLayer):
     """The product, the weighted sum or the maximum of all bottoms, value by value."""
@@ -35,6 +36,17 @@ class Eltwise(TorchLayer):
 def _take_larger(a: Tensor, b: Tensor) -> Tensor:
     """The maximum; of equal values the second gets the gradient, as in Caffe."""
     return torch.where(a > b, a, b)
+
+
+@layer("Axpy")
+class Axpy(TorchLayer):
+    """factor * x + y, with one factor for each channel of each image (src/caffe/layers/axpy_layer.cpp of SENet)."""
+
+    allocates_tops = True
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        factor, x, y = bottoms
+        return [torch.addcmul(y, factor.reshape(*x.shape[:2], *[1] * (x.dim() - 2)), x)]
 
 
 def _align(part: Tensor, axis: int, whole: Tensor) -> Tensor:
@@ -87,3 +99,12 @@ class Reduction(TorchLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         flat = bottoms[0].flatten(self.param.axis % bottoms[0].dim())
         return [_REDUCE[_REDUCTIONS.Name(self.param.operation)](flat) * self.param.coeff]
+
+
+@layer("MaskPooling")
+class MaskPooling(TorchLayer):
+    """The product of each channel with a mask, the second bottom (MNC's mask_pooling_layer.cu)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, mask = bottoms
+        return [x * mask]

@@ -65,6 +65,11 @@ class Convolution(_Windowed):
 
     functions = _CONVOLUTIONS
 
+    @property
+    def group(self) -> int:
+        """How many parts the channels are convolved in."""
+        return int(self.param.group)
+
     def convolve(self, x: Tensor) -> Tensor:
         return self._convolve_with_pad(x, self.per_axis("pad"))
 
@@ -81,7 +86,7 @@ class Convolution(_Windowed):
         return self._convolve_with_pad(part, symmetric)
 
     def _convolve_with_pad(self, x: Tensor, pad: Sequence[int]) -> Tensor:
-        stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.param.group
+        stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.group
         if group == 1 and len(pad) == 2 and self._has_few_positions(x.shape, pad):
             return self._multiply_windows(x, pad)
         if group == 1 and len(pad) == 2 and self._turns_quicker(x, pad):
@@ -155,6 +160,19 @@ class TurnedConvolution(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum((0, 2, 3))
         return of_x, of_weights, of_bias, None
+
+
+@layer("ConvolutionDepthwise")
+@layer("DepthwiseConvolution")
+class DepthwiseConvolution(Convolution):
+    """A Convolution of each channel by itself.
+
+    Sources: src/caffe/layers/depthwise_conv_layer.cpp of eric612/MobileNet-YOLO, conv_dw_layer.cpp of Lamply/caffe.
+    """
+
+    @property
+    def group(self) -> int:
+        return int(self.site.shapes[0][self.axis] // self.params[0].shape[1])
 
 
 @layer("Deconvolution")

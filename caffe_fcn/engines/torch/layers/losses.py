@@ -7,14 +7,17 @@ had not; see `_raise_values`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn import files
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.errors import DatasetError
+from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto.schema import LossParameter
 from caffe_fcn.weights.blobs import read_blob
 from caffe_fcn.weights.input_file import InputFile
@@ -32,28 +35,32 @@ class LabelledLayer(TorchLayer):
         return self.state.faults is not None
 
 
-def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: int | None) -> Tensor:
-    """Labels as integers; raises `DatasetError` for one that is neither a class nor ``ignored``, or adds a fault."""
+def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+    """Labels as integers, and which of them are not ``ignored``.
+
+    Raises `DatasetError` for one that is no class; or adds to the faults of the state, and gives class 0 for it.
+    """
     numbers = labels.long()
+    used = torch.ones_like(numbers, dtype=torch.bool)
+    for label in ignored:
+        used &= numbers != label
     if layer.state.faults is not None:
-        is_wrong = (numbers < 0) | (numbers >= classes)
-        if ignored is not None:
-            is_wrong &= numbers != ignored
+        is_wrong = ((numbers < 0) | (numbers >= classes)) & used
         layer.state.faults.append(is_wrong.any())
-        return numbers.where(~is_wrong, 0)
-    used = numbers if ignored is None else numbers[numbers != ignored]
-    if used.numel() and not (int(used.min()) >= 0 and int(used.max()) < classes):
-        wrong = int(used.max() if int(used.min()) >= 0 else used.min())
+        return numbers.where(~is_wrong, 0), used
+    seen = numbers[used] if ignored else numbers
+    if seen.numel() and not (int(seen.min()) >= 0 and int(seen.max()) < classes):
+        wrong = int(seen.max() if int(seen.min()) >= 0 else seen.min())
         where = f"layer '{layer.name}' ({layer.site.layer.type})"
-        but = "" if ignored is None else f" and not the ignore_label {ignored}"
+        but = f" and not the ignore_label {', '.join(map(str, ignored))}" if ignored else ""
         mend = "correct the labels, or num_output" + ("" if but else ", or set loss_param { ignore_label }")
         raise DatasetError(where, f"label {wrong} is none of 0 to {classes - 1}{but}", mend)
-    return numbers
+    return numbers, used
 
 
-def _find_ignored_label(layer: TorchLayer) -> int | None:
+def _find_ignored_labels(layer: TorchLayer) -> list[int]:
     loss = layer.site.layer.loss_param
-    return int(loss.ignore_label) if loss.HasField("ignore_label") else None
+    return [int(loss.ignore_label)] if loss.HasField("ignore_label") else []
 
 
 def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
@@ -82,38 +89,76 @@ def _flatten_images(x: Tensor) -> Tensor:
 
 @layer("SoftmaxWithLoss")
 class SoftmaxWithLoss(LabelledLayer):
-    """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax."""
+    """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax.
+
+    Forks weigh the pixels by the classes of their labels: SegNet's with ``weight_by_label_freqs``, which leaves what
+    the sum is divided by; DeepLab v1's with the file ``weight_source``, which divides by the sum of weights.
+    """
+
+    def __init__(self, site: Site, state: State) -> None:
+        super().__init__(site, state)
+        classes = site.shapes[0][self.param.axis]
+        loss, listed = site.layer.loss_param, site.setting(_DEEPLABS, "weight_source")
+        self.by_weight = bool(listed) or bool(site.setting(_DEEPLABS, "ignore_label"))
+        self.ignored = _find_ignored_labels(self) + [int(each) for each in site.setting(_DEEPLABS, "ignore_label")]
+        self.weights: list[float] = list(loss.class_weighting) if loss.weight_by_label_freqs else []
+        if listed:
+            self.weights = _read_weights(listed[0])
+        if self.weights and len(self.weights) != classes:
+            site.fail(f"has {len(self.weights)} weights of classes for {site.blob()}", f"it needs {classes}")
+
+    @property
+    def is_recordable(self) -> bool:
+        return super().is_recordable and not self.weights
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms
         axis = self.param.axis % x.dim()
-        ignored = _find_ignored_label(self)
         shape = [*x.shape[:axis], 1, *x.shape[axis + 1 :]]
-        numbers = read_labels(self, labels.reshape(shape), x.shape[axis], ignored)
-        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        numbers, used = read_labels(self, labels.reshape(shape), x.shape[axis], self.ignored)
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        losses, probabilities = _CrossEntropy.apply(exact, numbers, used, axis)
-        loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
+        factors = exact.new_tensor(self.weights)[numbers.where(used, 0)] * used if self.weights else used
+        losses, probabilities = _CrossEntropy.apply(exact, numbers, factors, axis)
+        if self.by_weight:
+            total = factors.sum()
+            loss = losses.sum() / total.where(total != 0, 1)
+        else:
+            loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, probabilities][: max(len(self.site.layer.top), 1)]
+
+
+_DEEPLABS = "softmaxloss_param"  # of TheLegendAli/DeepLab-Context, src/caffe/layers/softmax_loss_layer.cpp
+
+
+def _read_weights(path: str) -> list[float]:
+    """The numbers in a text file, one for each class."""
+    words = files.read_bytes(path).split()
+    try:
+        weights = [float(word) for word in words]
+    except ValueError as error:
+        raise DatasetError(path, "does not list numbers", "write the weight of each class") from error
+    if not all(0 <= weight < math.inf for weight in weights):
+        raise DatasetError(path, "has a weight below 0, or none that is a number", "write the weight of each class")
+    return weights
 
 
 class _CrossEntropy(torch.autograd.Function):
     """Computes losses and gradient from one softmax, as Caffe does; torch's own functions compute it twice."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, numbers: Tensor, used: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, numbers: Tensor, factors: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         probabilities = x.softmax(axis)
-        index = numbers.where(used, 0)
-        losses = -probabilities.gather(axis, index).clamp(min=_FLT_MIN).log() * used
-        ctx.save_for_backward(probabilities, index, used)
+        index = numbers.where(factors != 0, 0)
+        losses = -probabilities.gather(axis, index).clamp(min=_FLT_MIN).log() * factors
+        ctx.save_for_backward(probabilities, index, factors)
         ctx.axis = axis
         ctx.mark_non_differentiable(probabilities)
         return losses, probabilities
 
     @staticmethod
     def backward(ctx: Any, of_losses: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        probabilities, index, used = ctx.saved_tensors
-        share = of_losses * used
+        probabilities, index, factors = ctx.saved_tensors
+        share = of_losses * factors
         return (probabilities * share).scatter_add_(ctx.axis, index, -share), None, None, None
 
 
@@ -130,10 +175,8 @@ class InfogainLoss(LabelledLayer):
         x, labels = bottoms[:2]
         matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix(x.device)
         axis = self.param.axis % x.dim()
-        ignored = _find_ignored_label(self)
         logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
-        numbers = read_labels(self, labels.flatten(), logs.shape[1], ignored)
-        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        numbers, used = read_labels(self, labels.flatten(), logs.shape[1], _find_ignored_labels(self))
         square = matrix.reshape(logs.shape[1], logs.shape[1]).to(logs)
         losses = -(square[numbers.where(used, 0)] * logs).sum(1) * used
         loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
@@ -156,7 +199,7 @@ class MultinomialLogisticLoss(LabelledLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         rows = _flatten_images(bottoms[0])
-        numbers = read_labels(self, bottoms[1].flatten(), rows.shape[1], None)
+        numbers, _ = read_labels(self, bottoms[1].flatten(), rows.shape[1])
         picked = rows.gather(1, numbers[:, None])
         return [-_raise_values(picked, _LOG_THRESHOLD).log().sum() / len(rows)]
 
@@ -167,8 +210,9 @@ class SigmoidCrossEntropyLoss(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, targets = bottoms[0], bottoms[1].detach().reshape(bottoms[0].shape)
-        ignored = _find_ignored_label(self)
-        used = torch.ones_like(x) if ignored is None else (targets.long() != ignored).to(x.dtype)
+        used = torch.ones_like(x)
+        for ignored in _find_ignored_labels(self):
+            used = (targets.long() != ignored).to(x.dtype)
         losses = F.binary_cross_entropy_with_logits(x, targets, reduction="none") * used
         return [_normalize(self, losses, x.shape[0], used, "BATCH_SIZE")]
 
@@ -216,7 +260,7 @@ class HingeLoss(LabelledLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         rows = _flatten_images(bottoms[0])
-        numbers = read_labels(self, bottoms[1].flatten()[: len(rows)], rows.shape[1], None)
+        numbers, _ = read_labels(self, bottoms[1].flatten()[: len(rows)], rows.shape[1])
         signs = torch.ones_like(rows).scatter_(1, numbers[:, None], -1)
         margins = F.relu(1 + signs * rows)
         return [(margins.square() if self.param.norm == self.param.L2 else margins).sum() / len(rows)]

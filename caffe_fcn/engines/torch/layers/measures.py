@@ -1,4 +1,4 @@
-"""Layers that measure and have no gradient: Accuracy, ArgMax."""
+"""Layers that measure and have no gradient: Accuracy, SegAccuracy, ArgMax."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.losses import LabelledLayer, read_labels
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 
 
 @layer("Accuracy")
@@ -17,9 +17,8 @@ class Accuracy(LabelledLayer):
         p = self.param
         x = bottoms[0].detach()
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
-        ignored = p.ignore_label if p.HasField("ignore_label") else None
-        numbers = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
-        used = torch.ones_like(numbers, dtype=torch.bool) if ignored is None else numbers != ignored
+        ignored = [p.ignore_label] if p.HasField("ignore_label") else []
+        numbers, used = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
         index = numbers.where(used, 0)
         labelled = scores.gather(1, index[:, None])
         exact = torch.promote_types(scores.dtype, torch.float32)
@@ -28,6 +27,39 @@ class Accuracy(LabelledLayer):
         hits, counts = zeros.index_add(0, index, right), zeros.index_add(0, index, used.to(exact))
         shares = [right.sum() / used.sum().clamp(min=1), hits / counts.clamp(min=1)]
         return shares[: len(self.site.layer.top)]
+
+
+@layer("SegAccuracy")
+class SegAccuracy(UnrecordedLayer):
+    """Pixel accuracy, mean accuracy and mean IU of the classes, of this pass or, with ``reset: false``, of all so far.
+
+    A class that has no pixel does not count for the mean accuracy; one that is neither labelled nor predicted has an
+    IU of 1. Of equal scores the last class wins. Source: src/caffe/layers/seg_accuracy_layer.cpp and
+    util/confusion_matrix.cpp of DeepLab and hszhao/PSPNet.
+    """
+
+    _counts: Tensor | None = None
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0].detach()
+        classes = x.shape[1]
+        predicted = (classes - 1 - x.flip(1).argmax(1)).flatten()
+        numbers, used = read_labels(self, bottoms[1].flatten(), classes, list(self.param.ignore_label))
+        pairs = (numbers * classes + predicted)[used]
+        counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        if self._counts is not None and not self.param.reset:
+            counts += self._counts
+        self._counts = counts
+        hits, labelled, found = counts.diag().double(), counts.sum(1).double(), counts.sum(0).double()
+        either = labelled + found - hits
+        shares = torch.where(labelled > 0, hits / labelled.clamp(min=1), 0)
+        overlaps = torch.where(hits == either, 1, hits / either.clamp(min=1))
+        figures = [
+            hits.sum() / labelled.sum().clamp(min=1),
+            shares.sum() / (labelled > 0).sum().clamp(min=1),
+            overlaps.mean(),
+        ]
+        return [torch.stack(figures).to(x.dtype).reshape(1, 1, 1, 3)]
 
 
 @layer("ArgMax")

@@ -56,14 +56,18 @@ class Clip(_Neuron):
 
 @layer("Dropout")
 class Dropout(_Neuron):
-    """Sets values to zero with probability ``dropout_ratio`` in training, and scales the others up to compensate."""
+    """Sets values to zero with probability ``dropout_ratio`` in training, and scales the others up to compensate.
+
+    With ``scale_train: false`` (py-faster-rcnn's Caffe) it scales all values down in the TEST phase instead. With
+    ``sample_weights_test`` (Bayesian SegNet's) it draws in the TEST phase, too.
+    """
 
     def apply(self, x: Tensor) -> Tensor:
-        ratio = self.param.dropout_ratio
-        if not self.state.training or ratio == 0:
-            return x
+        p, ratio = self.param, self.param.dropout_ratio
+        if not (self.state.training or p.sample_weights_test) or ratio == 0:
+            return x if p.scale_train else x * (1 - ratio)
         kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
-        return x * (kept / (1 - ratio)).to(x.dtype)
+        return x * (kept / (1 - ratio) if p.scale_train else kept).to(x.dtype)
 
 
 @layer("ELU")
@@ -127,6 +131,15 @@ class ReLU(_Neuron):
         return self.forward(bottoms) if self.param.negative_slope else [F.relu_(bottoms[0])]
 
 
+@layer("ReLU6")
+class ReLU6(_Neuron):
+    """x, but at most 6; below zero, negative_slope * x (src/caffe/layers/relu6_layer.cpp of eric612/MobileNet-YOLO)."""
+
+    def apply(self, x: Tensor) -> Tensor:
+        slope = self.param.negative_slope
+        return F.leaky_relu(x, slope).clamp(max=6) if slope else F.relu6(x)
+
+
 @layer("Sigmoid")
 class Sigmoid(_Neuron):
     """1 / (1 + e^-x)"""
@@ -157,3 +170,23 @@ class Threshold(_Neuron):
 
     def apply(self, x: Tensor) -> Tensor:
         return (x > self.param.threshold).to(x.dtype)
+
+
+@layer("Mish")
+class Mish(_Neuron):
+    """x * tanh(log(1 + e^x)) (Misra, Mish; MobileNet-YOLO)"""
+
+    def apply(self, x: Tensor) -> Tensor:
+        return F.mish(x)
+
+
+@layer("SeLu")
+class SeLu(_Neuron):
+    """lambda * x above zero, lambda * alpha * (e^x - 1) below (Klambauer et al., Self-Normalizing Neural Networks)"""
+
+    def apply(self, x: Tensor) -> Tensor:
+        scale, alpha = (
+            next(iter(self.site.numbers("selu_param", name, float)), default)
+            for name, default in (("lambda", 1.050700987), ("alpha", 1.67326324))
+        )
+        return scale * torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))

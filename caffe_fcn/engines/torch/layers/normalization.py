@@ -1,4 +1,4 @@
-"""Layers that normalize: LRN, BatchNorm, MVN, Softmax."""
+"""Layers that normalize an image by itself: LRN, MVN, Softmax; and Normalize, of forks."""
 
 from __future__ import annotations
 
@@ -53,41 +53,6 @@ class LRN(TorchLayer):
         return 1 + self.param.alpha * F.avg_pool2d(squares, size, 1, size // 2)
 
 
-@layer("BatchNorm")
-class BatchNorm(TorchLayer):
-    """Subtracts each channel's mean and divides by its deviation: those of the batch in training, else the statistics.
-
-    The three parameters are a sum of means, a sum of variances, and the sum of weights to divide both by.
-    """
-
-    learns = False
-    allocates_tops = True
-
-    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
-        p = self.param
-        use_statistics = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
-        if use_statistics:
-            mean, variance = self._compute_statistics()
-        else:
-            mean, variance = (torch.zeros_like(each) for each in self.params[:2])
-        y = torch.batch_norm(x, None, None, mean, variance, not use_statistics, 1.0, p.eps, False)
-        if not use_statistics:
-            self._update_statistics(mean, variance)
-        return [y.reshape(bottoms[0].shape)]
-
-    def _compute_statistics(self) -> tuple[Tensor, Tensor]:
-        mean, variance, weight = self.params
-        scale = torch.where(weight == 0, weight, 1 / weight)
-        return mean * scale, variance * scale
-
-    @torch.no_grad()
-    def _update_statistics(self, *latest: Tensor) -> None:
-        """Add the figures of a batch, as torch stored them (with momentum 1; its variance is the unbiased one)."""
-        for total, new in zip(self.params, (*latest, torch.ones_like(self.params[2])), strict=True):
-            total.mul_(self.param.moving_average_fraction).add_(new)
-
-
 @layer("MVN")
 class MVN(TorchLayer):
     """Subtracts the mean of each channel, or of each image with ``across_channels``, and divides by the deviation."""
@@ -127,3 +92,33 @@ class Softmax(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [bottoms[0].softmax(self.param.axis)]
+
+
+@layer("Normalize")
+class Normalize(TorchLayer):
+    """Divides by the norm of each place's channels, or of the image, and multiplies by a parameter.
+
+    The source is normalize_layer.cpp of two forks.
+
+    SSD's has the parameter; NormFace's has none, L1 norms if ``normalize_type`` says so, and the norms as a second top.
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x = bottoms[0]
+        if not self.params:
+            norms = self._measure(x)
+            return [x / norms, norms][: len(self.site.layer.top)]
+        axes = list(range(1, x.dim())) if self.param.across_spatial else [1]
+        scale = self.params[0]
+        per_channel = scale if scale.dim() == 0 else scale.reshape(-1, *[1] * (x.dim() - 2))
+        return [x * (x.square().sum(axes, keepdim=True) + self.param.eps).rsqrt() * per_channel]
+
+    def _measure(self, x: Tensor) -> Tensor:
+        """The norm of each place's channels; a little is added below the root, or to the sum of absolute values."""
+        kind = next(iter(self.site.setting("normalize_param", "normalize_type")), "L2")
+        if kind == "L1":
+            return x.abs().sum(1, keepdim=True) + _NORM_EPS
+        return (x.square().sum(1, keepdim=True) + _NORM_EPS).sqrt()
+
+
+_NORM_EPS = 1e-6

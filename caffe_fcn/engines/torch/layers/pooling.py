@@ -16,6 +16,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window, pool_sizes
 from caffe_fcn.net.layer_types import Site, pooling_windows
+from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.proto.schema import PoolingParameter
 
 _METHODS = PoolingParameter.PoolMethod
@@ -29,7 +30,7 @@ class Pooling(TorchLayer):
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
         self.method = _find_method(site, self.param.pool)
-        self.floor = self.param.round_mode == self.param.FLOOR
+        self.floor = rounds_down(self.param)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
@@ -79,11 +80,16 @@ def _find_maxima(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]) -> 
     kernel, stride, pad = _split_windows(windows)
     if all(map(_torch_has_same_windows, windows, x.shape[2:], sizes)):
         y, places = F.max_pool2d(x, kernel, stride, pad, ceil_mode=True, return_indices=True)
-        return [y, places.to(x.dtype)]
+        return [y, _number(places, x)]
     padded = _pad(x, windows, sizes, torch.finfo(x.dtype).min)
     y, places = F.max_pool2d(padded, kernel, stride, return_indices=True)
     rows = torch.div(places, padded.shape[3], rounding_mode="floor") - pad[0]
-    return [y, (rows * x.shape[3] + places % padded.shape[3] - pad[1]).to(x.dtype)]
+    return [y, _number(rows * x.shape[3] + places % padded.shape[3] - pad[1], x)]
+
+
+def _number(places: Tensor, x: Tensor) -> Tensor:
+    """Places as a blob: in float32 at least, since bfloat16 has no exact numbers above 256."""
+    return places.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _compute_averages(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Layers that move values without changing them: Concat, Slice, Crop, Reshape, ..."""
+"""Layers that move values without changing them: Concat, Slice, Crop, Reshape, ...; and those of forks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Shape, Site
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
 
 
-class _Shaping(TorchLayer):
+class Shaping(TorchLayer):
+    """Makes tops whose shapes the row of the layer type says."""
+
     def infer_shapes(self, bottoms: list[Tensor]) -> list[Shape]:
         """The shapes of the tops of these bottoms, from the row of the layer type."""
         return self.row.tops(Site(self.site.layer, self.site.names, [tuple(bottom.shape) for bottom in bottoms]))
@@ -20,7 +23,7 @@ class _Shaping(TorchLayer):
 
 @layer("Flatten")
 @layer("Reshape")
-class Reshape(_Shaping):
+class Reshape(Shaping):
     """The same values in another shape."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -38,7 +41,7 @@ class Concat(TorchLayer):
 
 
 @layer("Slice")
-class Slice(_Shaping):
+class Slice(Shaping):
     """Cuts the bottom along an axis, into one piece for each top."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -49,6 +52,14 @@ class Slice(_Shaping):
 def _find_axis(param: Any, old_name: str) -> int:
     """``axis``, which older nets call ``old_name``."""
     return int(getattr(param, old_name if param.HasField(old_name) else "axis"))
+
+
+@layer("ShuffleChannel")
+class ShuffleChannel(TorchLayer):
+    """Deals the channels out: the first of each group, then the second of each, ... (ShuffleNet, section 3.1)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].unflatten(1, (self.param.group, -1)).transpose(1, 2).flatten(1, 2)]
 
 
 @layer("Split")
@@ -101,14 +112,85 @@ class BatchReindex(TorchLayer):
 
 
 @layer("Filter")
-class Filter(TorchLayer):
+class Filter(UnrecordedLayer):
     """Keeps, from each bottom, the images whose value in the last bottom is not 0; perhaps none."""
-
-    @property
-    def is_recordable(self) -> bool:
-        return False
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         *blobs, selector = bottoms
         (selected,) = selector.detach().flatten().nonzero(as_tuple=True)
         return [blob[selected] for blob in blobs]
+
+
+# Forks
+
+
+@layer("Permute")
+class Permute(TorchLayer):
+    """The axes in another order (SSD's permute_layer.cpp)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].permute(permutation(self.site.layer, bottoms[0].dim()))]
+
+
+@layer("Transpose")
+class Transpose(TorchLayer):
+    """The axes in another order, all of which are named (CTPN's transpose_layer.cpp)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].permute(self.site.numbers("transpose_param", "dim", int))]
+
+
+@layer("Reverse")
+class Reverse(TorchLayer):
+    """One axis backwards, by default the first (CTPN's reverse_layer.cpp)."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        return [bottoms[0].flip(self.site.numbers("reverse_param", "axis", int) or [0])]
+
+
+@layer("Reorg")
+class Reorg(Shaping):
+    """Blocks of pixels become channels, or with ``reverse`` channels blocks (reorg_layer.cpp of YOLO v2's fork).
+
+    The layer of YOLO is not the inverse of its reverse: it takes the values as if they had fewer channels of a larger
+    image already, takes those apart, and gives the result the shape that was asked for.
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, stride = bottoms[0], self.param.stride
+        count, channels, height, width = x.shape
+        (shape,) = self.infer_shapes(bottoms)
+        if channels % stride**2:
+            self.site.fail(f"stride {stride} needs a multiple of {stride**2} channels, not {channels}")
+        groups = channels // stride**2
+        if self.param.reverse:
+            blocks = x.reshape(count, stride, stride, groups, height, width).permute(0, 3, 4, 1, 5, 2)
+        else:
+            blocks = x.reshape(count, groups, height, stride, width, stride).permute(0, 3, 5, 1, 2, 4)
+        return [blocks.reshape(shape)]
+
+
+@layer("MergeCrop")
+class MergeCrop(TorchLayer):
+    """The middle of the second bottom, joined or added to the first (naibaf7's mergecrop_layer.cpp).
+
+    ``forward`` and ``backward`` say of each bottom whether its values and its gradient count; the second one has no
+    gradient where nothing is said.
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, larger = bottoms
+        for axis in range(2, x.dim()):
+            size = x.shape[axis]
+            larger = larger.narrow(axis, (larger.shape[axis] - size) // 2, size)
+        parts = [
+            (part if learns else part.detach()) * counts
+            for part, counts, learns in zip(
+                (x, larger), self._read_flags("forward", [1, 1]), self._read_flags("backward", [1, 0]), strict=True
+            )
+        ]
+        return [parts[0] + parts[1] if adds_crops(self.site) else torch.cat(parts, 1)]
+
+    def _read_flags(self, name: str, default: list[int]) -> list[int]:
+        given = [int(value in ("1", "true", "True", "t")) for value in self.site.setting("mergecrop_param", name)]
+        return given + default[len(given) :]

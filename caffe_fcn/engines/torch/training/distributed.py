@@ -11,10 +11,11 @@ torchrun, the number of a process is its rank.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,20 @@ class ProcessGroup:
         if self.count > 1:
             for work in [dist.all_reduce(tensor, async_op=True) for tensor in tensors]:
                 work.wait()
+
+
+@contextmanager
+def exchange_results() -> Iterator[tuple[int, int, Callable[[Any], list[Any]]]]:
+    """Yield the rank of this process, how many there are, and what gives each of them the results of all, by rank."""
+
+    def gather(result: Any) -> list[Any]:
+        results: list[Any] = [None] * group.count
+        if group.count > 1:
+            dist.all_gather_object(results, result)
+        return results if group.count > 1 else [result]
+
+    with join_processes(torch.device("cpu")) as group:
+        yield group.rank, group.count, gather
 
 
 class LostError(EngineError):

@@ -19,10 +19,9 @@ def check_weights(net: Net, where: object) -> None:
                 raise WeightsError(where, what, "the training that made them diverged: take an earlier snapshot")
 
 
-def explain_divergence(runner: NetRunner, iteration: int) -> EngineError:
+def explain_divergence(runner: NetRunner, iteration: int, mend: str) -> EngineError:
     """The error for a loss that is NaN or infinite. Runs the last batch again to find the layer."""
     where = f"iteration {iteration}"
-    mend = "lower base_lr, or set clip_gradients"
     runner.repeat_batch()
     net = runner.net
     for node in net.graph.nodes:

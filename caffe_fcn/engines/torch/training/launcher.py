@@ -14,20 +14,21 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import IO
+from typing import IO, cast
 
-import caffe_fcn
 from caffe_fcn.engines import log as glog
 from caffe_fcn.engines.arguments import check_gpus
-from caffe_fcn.engines.processes import Child
+from caffe_fcn.engines.processes import Child, find_python_path, started_by_torchrun
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what a worker handles, once it can
+STOP = b"stop\n"  # what a worker is told that waits after a snapshot, if it shall not go on
 EXIT_LOST = 3  # the exit status of a worker that lost its connection to the others
 _GRACE = 5  # seconds that the worker which they lost has to report why
 _MOST_READERS = 4  # processes that read ahead for a worker: more read faster than a net learns
@@ -37,7 +38,7 @@ class TorchTraining(Training):
     """A running training by torch; takes the arguments of `caffe.CaffeTraining`, and more.
 
     ``nproc`` is how many processes share the batches: N of them with iter_size k do what one does with iter_size N k.
-    ``precision`` is that of `torch.Net`.
+    ``precision`` is that of `torch.Net`. With ``score_every`` the training waits for the score of each snapshot.
     """
 
     _allows_unknown_fields = False
@@ -51,31 +52,50 @@ class TorchTraining(Training):
         log: PathLike | None = None,
         nproc: int | None = None,
         precision: str = "float32",
+        score_every: int | None = None,
     ) -> None:
         gpus = _choose_gpus(gpu, nproc)
-        super().__init__(solver, weights, snapshot, log)
+        super().__init__(solver, weights, snapshot, log, score_every)
         if not gpus and self._param.solver_mode == SolverParameter.GPU:
-            gpus = _list_gpus()[: nproc or (None if _started_by_torchrun() else 1)]
+            gpus = _list_gpus()[: nproc or (None if started_by_torchrun() else 1)]
             if not gpus:
                 self.notes.append("torch finds no GPU: training on the CPU")
         devices = gpus or ["cpu"] * (nproc or 1)
-        if _started_by_torchrun():
+        if started_by_torchrun():
             devices = [devices[int(os.environ.get("LOCAL_RANK", 0)) % len(devices)]]
-        self.leads = not _started_by_torchrun() or int(os.environ["RANK"]) == 0
+        self.leads = not started_by_torchrun() or int(os.environ["RANK"]) == 0
         if not self.leads:
             self.log = self.log.with_name(f"{self.log.name}.rank{os.environ['RANK']}")
-        self._shares = int(os.environ["WORLD_SIZE"]) if _started_by_torchrun() else len(devices)
+        self._shares = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else len(devices)
         self._where, self._precision = str(solver), precision
         self._first_output = _WorkerOutput()
         self._ends: list[tuple[int, int]] = []  # index and exit status of each child that ended, in that order
         path = self._write_solver()
         children = [
-            Child(self._make_command(path, device, len(devices)), {**rank, "PYTHONPATH": _find_python_path()}, SIGNALS)
+            Child(
+                self._make_command(path, device, len(devices)),
+                {**rank, "PYTHONPATH": find_python_path()},
+                SIGNALS,
+                self._is_scored,
+            )
             for device, rank in zip(devices, _make_environments(len(devices)), strict=True)
         ]
         self._start(children)
         for index in range(len(devices)):
             Thread(target=self._watch, args=(index,), daemon=True).start()
+
+    def go_on(self) -> None:
+        self._answer(b"go on\n")
+
+    def stop(self) -> None:
+        self.stopped = True
+        self._answer(STOP)
+
+    def _answer(self, line: bytes) -> None:
+        """Answer the first worker, which waits after a snapshot; one that died is explained once its log ends."""
+        if self._is_scored:
+            with suppress(BrokenPipeError):
+                os.write(cast(IO[bytes], self._processes[0].stdin).fileno(), line)
 
     def _make_command(self, solver: Path, device: str, count: int) -> list[str]:
         """The command of a worker, one of ``count`` on this machine."""
@@ -89,6 +109,7 @@ class TorchTraining(Training):
             "device": device,
             "precision": self._precision,
             "threads": threads,
+            "waits": self._is_scored,
             "workers": min(_MOST_READERS, max(1, threads // 2)),
         }
         return [sys.executable, "-m", "caffe_fcn.engines.torch.training.worker", json.dumps(task)]
@@ -107,7 +128,7 @@ class TorchTraining(Training):
         self._first_output.read_line(line)
 
     def _explain_failure(self) -> EngineError | None:
-        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self.interrupted else {0}):
+        if {*self._wait_for_ends()} <= (ENDS_OF_INTERRUPTED | {EXIT_LOST} if self._is_ending else {0}):
             return None
         while len(self._ends) < len(self._processes):  # the watching threads are about to add the others
             time.sleep(0.01)
@@ -147,7 +168,7 @@ class _WorkerOutput:
 def _choose_gpus(gpu: str, nproc: int | None) -> list[str]:
     """The devices that ``gpu`` names, none if it is empty; raises `EngineError` for one that does not exist."""
     check_gpus(gpu)
-    if nproc and _started_by_torchrun():
+    if nproc and started_by_torchrun():
         raise EngineError("`nproc`", "torchrun says how many processes there are", "leave `nproc` out")
     if not gpu:
         return []
@@ -171,11 +192,6 @@ def _list_gpus() -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 
 
-def _started_by_torchrun() -> bool:
-    """Whether torchrun started this process."""
-    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
-
-
 def _make_environments(count: int) -> list[Mapping[str, str]]:
     """The variables by which ``count`` workers on this machine find each other; torchrun has set those of its own."""
     if count == 1:
@@ -185,8 +201,3 @@ def _make_environments(count: int) -> list[Mapping[str, str]]:
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
     return [{**common, "RANK": str(rank)} for rank in range(count)]
-
-
-def _find_python_path() -> str:
-    """The PYTHONPATH by which workers, which may run in another folder, find this package."""
-    return os.pathsep.join(filter(None, (str(Path(caffe_fcn.__file__).parent.parent), os.environ.get("PYTHONPATH"))))

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from caffe_fcn.errors import EngineError, nearest
+from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import SolverParameter
+from caffe_fcn.proto.solver_facts import POLICY_FIGURES, find_policy_mistakes
 
 
 @dataclass
@@ -27,13 +28,12 @@ class Schedule:
 
     def __post_init__(self) -> None:
         policy = self.solver.lr_policy
-        if policy not in _POLICIES:
-            mend = nearest(policy, _POLICIES) or f"one of {', '.join(_POLICIES)}"
-            raise EngineError("solver", f"there is no lr_policy {policy!r}", mend)
-        if policy in _WITH_GAMMA and not self.solver.gamma >= 0:  # also true for NaN
+        for mistake in find_policy_mistakes(self.solver):
+            raise EngineError("solver", mistake.what, mistake.mend)
+        if "gamma" in POLICY_FIGURES[policy] and not self.solver.gamma >= 0:  # also true for NaN
             what = f"lr_policy {policy!r} has gamma {self.solver.gamma:g}"
             raise EngineError("solver", what, "set a gamma of at least 0")
-        if policy in ("step", "sigmoid") and self.solver.stepsize < 1:
+        if "stepsize" in POLICY_FIGURES[policy] and self.solver.stepsize < 1:
             raise EngineError("solver", f"lr_policy {policy!r} has no stepsize", "set stepsize")
         if policy == "poly" and self.solver.max_iter < 1:
             raise EngineError("solver", "lr_policy 'poly' has no max_iter", "set max_iter")
@@ -97,5 +97,3 @@ _POLICIES: dict[str, Callable[[Schedule, int], float]] = {
     "sigmoid": _compute_sigmoid,
     "step": _compute_step,
 }
-
-_WITH_GAMMA = ("exp", "inv", "multistep", "sigmoid", "step")

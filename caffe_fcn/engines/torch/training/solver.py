@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines import solver_state
+from caffe_fcn.engines.divergence import advise
 from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.solver_nets import read_nets
@@ -72,6 +73,7 @@ class Solver:
         position = self._find_position(saved, len(messages))
         self._seed = position.seed
         start = _find_start_weights(self.param, weights, saved, snapshot)
+        self._message, self._has_weights = messages[0], bool(start)
         earlier = self.iteration * self.param.iter_size * group.count - position.batches[0]
         options = DataOptions(self._seed, group, workers, arrays or {}, earlier)
         self._train_runner, *self._test_runners = self._runners = [
@@ -86,7 +88,8 @@ class Solver:
         if saved:
             self.optimizer.schedule.step = saved.step
             self.optimizer.restore(saved.histories, snapshot)
-        self._losses: deque[float] = deque(maxlen=self.param.average_loss)
+        self._losses: deque[float] = deque(position.losses, maxlen=self.param.average_loss)
+        self._keeps_losses = bool(position.losses)
         self._last_snapshot = -1  # the iteration of it
 
     def solve(self) -> Iterator[Event]:
@@ -106,7 +109,9 @@ class Solver:
 
     def step(self, count: int) -> Iterator[Event]:
         """Train for ``count`` more iterations."""
-        self._losses.clear()
+        if not self._keeps_losses:
+            self._losses.clear()  # as Caffe does, whose snapshots do not have them
+        self._keeps_losses = False
         end = self.iteration + count
         while self.iteration < end and not self.stopped:
             is_due = _is_due(self.iteration, self.param.test_interval)
@@ -135,7 +140,7 @@ class Solver:
         snapshots.save(self.net, Path(weights))
         yield Snapshot(weights)
         histories = [snapshots.make_handle(history) for history in self.optimizer.histories()]
-        position = DataPosition(self._seed, tuple(runner.next_batch for runner in self._runners))
+        position = DataPosition(self._seed, tuple(runner.next_batch for runner in self._runners), tuple(self._losses))
         step = self.optimizer.schedule.step
         solver_state.write(Path(state), SavedState(self.iteration, weights, step, histories, position))
         yield Snapshot(state)
@@ -167,6 +172,7 @@ class Solver:
         requests = self._agree_on_requests()
         if _is_due(self.iteration, self.param.snapshot) or "snapshot" in requests:
             yield from self.snapshot()
+            requests |= self._agree_on_requests()  # whoever looks at the snapshot may ask to stop with it
         self.stopped = "stop" in requests
 
     def _run_batches(self, count: int, backward: bool = True) -> tuple[float, Mapping[str, Tensor]]:
@@ -180,7 +186,8 @@ class Solver:
             last = outputs
             value = self.net.read_loss()
             if not math.isfinite(value):
-                raise divergence.explain_divergence(self._train_runner, self.iteration)
+                mend = advise(self.param, self._message, self._has_weights)
+                raise divergence.explain_divergence(self._train_runner, self.iteration, mend)
             total += value
         return self._sum_numbers([total])[0] / count, last
 

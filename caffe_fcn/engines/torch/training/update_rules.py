@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from caffe_fcn.errors import EngineError, nearest
+from caffe_fcn.errors import EngineError
 from caffe_fcn.proto import SolverParameter
+from caffe_fcn.proto.solver_facts import count_histories, find_type_mistakes
 
 
 @dataclass(frozen=True)
@@ -84,37 +85,30 @@ def _blend(average: Tensor, value: Tensor, kept: float) -> None:
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """A type of solver: its function, how many histories a parameter has, and whether it has a momentum."""
+    """A type of solver: its function, and how many histories a parameter has."""
 
     update: Callable[[Tensor, list[Tensor], Hyperparameters], Tensor]
-    histories: int = 1
-    momentum: bool = True
+    histories: int
 
 
-_RULES = {
-    "AdaDelta": UpdateRule(_adadelta, histories=2),
-    "AdaGrad": UpdateRule(_adagrad, momentum=False),
-    "Adam": UpdateRule(_adam, histories=2),
-    "Nesterov": UpdateRule(_nesterov),
-    "RMSProp": UpdateRule(_rmsprop, momentum=False),
-    "SGD": UpdateRule(_sgd),
+_UPDATES = {
+    "AdaDelta": _adadelta,
+    "AdaGrad": _adagrad,
+    "Adam": _adam,
+    "Nesterov": _nesterov,
+    "RMSProp": _rmsprop,
+    "SGD": _sgd,
 }
 
 
 def find_rule(solver: SolverParameter) -> UpdateRule:
     """The rule of a solver; raises `EngineError` for an unknown type, and for figures that Caffe refuses."""
-    if solver.type not in _RULES:
-        mend = nearest(solver.type, _RULES) or f"one of {', '.join(_RULES)}"
-        raise EngineError("solver", f"there is no solver of type {solver.type!r}", mend)
-    rule = _RULES[solver.type]
-    if solver.momentum and not rule.momentum:
-        raise EngineError("solver", f"{solver.type} has no momentum", "leave momentum out")
-    if solver.type == "RMSProp" and not 0 <= solver.rms_decay < 1:
-        raise EngineError("solver", f"rms_decay {solver.rms_decay:g}", "it is at least 0 and below 1")
+    for mistake in find_type_mistakes(solver):
+        raise EngineError("solver", mistake.what, mistake.mend)
     if solver.weight_decay and solver.regularization_type not in _PENALTIES:
         known = ", ".join(_PENALTIES)
         raise EngineError("solver", f"there is no regularization_type {solver.regularization_type!r}", f"{known} are")
-    return rule
+    return UpdateRule(_UPDATES[solver.type], count_histories(solver))
 
 
 def clip_gradients(gradients: Iterable[Tensor], most: float) -> None:

@@ -1,7 +1,8 @@
 """The program of one process of a training; `launcher.TorchTraining` starts one for each rank.
 
 It writes Caffe's log to stdout. If it fails, the log ends with a fatal line that holds the error. SIGINT and SIGTERM
-stop all ranks after the current iteration, with a snapshot; SIGHUP makes them write a snapshot and continue. Before
+stop all ranks after the current iteration, with a snapshot; SIGHUP makes them write a snapshot and continue. A training
+that is scored waits after each snapshot for a line on stdin, "go on" or "stop". Before
 the training begins, SIGINT and SIGTERM end the process at once. So does the death of its parent, at any time.
 
 Signals are blocked when the process starts: one that comes while Python imports could be lost.
@@ -20,9 +21,10 @@ from typing import Any
 
 import torch
 
+from caffe_fcn.engines.events import Snapshot
 from caffe_fcn.engines.torch.training import log_lines
 from caffe_fcn.engines.torch.training.distributed import LostError, join_processes
-from caffe_fcn.engines.torch.training.launcher import EXIT_LOST, SIGNALS
+from caffe_fcn.engines.torch.training.launcher import EXIT_LOST, SIGNALS, STOP
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import CaffeFcnError
 
@@ -47,7 +49,14 @@ def main() -> int:
 
 
 def _train(
-    solver: str, weights: list[str], snapshot: str, device: str, precision: str, threads: int, workers: int
+    solver: str,
+    weights: list[str],
+    snapshot: str,
+    device: str,
+    precision: str,
+    threads: int,
+    workers: int,
+    waits: bool,
 ) -> None:
     torch.set_num_threads(threads)
     where = torch.device(device)
@@ -66,10 +75,14 @@ def _train(
         if group.is_first:
             _log(f"Solving {training.net.graph.net.name} on {group.count} x {device} (torch {torch.__version__})")
             _log(f"Learning Rate Policy: {training.param.lr_policy}")
+        pace = log_lines.Pace(where)
         for event in training.solve():
             if group.is_first:
-                for message in log_lines.describe_event(event):
+                for message in log_lines.describe_event(pace.measure(event)):
                     _log(message)
+                if waits and isinstance(event, Snapshot) and log_lines.is_state(event):
+                    with pace.pause():
+                        _wait_for_answer(training)
         if group.is_first:
             _log("Optimization stopped early." if training.stopped else "Optimization Done.")
 
@@ -82,6 +95,12 @@ def _exit_with_parent(parent: int) -> None:
 
 def _handle_signal(training: Solver, request: Any, *_: object) -> None:
     training.request(request)
+
+
+def _wait_for_answer(training: Solver) -> None:
+    """Wait until the snapshot is scored, and stop the training if it shall not go on."""
+    if sys.stdin.buffer.readline() == STOP:
+        training.request("stop")
 
 
 def _log(message: str, severity: Any = "I") -> None:

@@ -1,0 +1,56 @@
+"""Reading, running and writing at the same time: while a net runs on one image, the next is read and the last written.
+
+A thread reads and another one writes, since decoding, compressing and waiting for a disk run outside of Python's
+global lock. Each is at most `AHEAD` items ahead of the net, or behind it, which bounds the memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Content = TypeVar("Content")
+Output = TypeVar("Output")
+Result = TypeVar("Result")
+
+AHEAD = 2
+"""How many items may be read and not run yet, and how many run and not written yet."""
+
+
+def run_overlapped(
+    items: Iterable[Item],
+    read: Callable[[Item], Content],
+    run: Callable[[Item, Content], Output],
+    write: Callable[[Item, Output], Result],
+) -> Iterator[Result]:
+    """Yield ``write(item, run(item, read(item)))`` of each item, in their order; ``run`` is called in this thread.
+
+    An error is raised in its item's turn. What was run before it, or before an interruption, is still written.
+    """
+    source = iter(items)
+    read_ahead: deque[tuple[Item, Future[Content]]] = deque()
+    written: deque[Future[Result]] = deque()
+    reader, writer = (ThreadPoolExecutor(1, name) for name in ("read", "write"))
+    try:
+
+        def read_on(count: int) -> None:
+            read_ahead.extend((item, reader.submit(read, item)) for item in islice(source, count))
+
+        read_on(AHEAD)
+        while read_ahead:
+            item, future = read_ahead.popleft()
+            content = future.result()
+            read_on(1)
+            written.append(writer.submit(write, item, run(item, content)))
+            del content, future  # which may be large
+            if len(written) > AHEAD:
+                yield written.popleft().result()
+        while written:
+            yield written.popleft().result()
+    finally:
+        reader.shutdown(cancel_futures=True)
+        writer.shutdown()

@@ -1,0 +1,198 @@
+"""A training whose snapshots are scored, kept or removed while it runs, and which stops when it gets no better.
+
+    with engines.train("solver.prototxt", score_every=500) as training:
+        for event in Run(training, Watch(score_every=500, patience=4), judge):
+            ...                     # Step, Test, Snapshot and Score
+
+The snapshots of every K iterations, and the last one, are scored by ``judge`` on images that the training does not
+see, as the reference does in place of Caffe's own test. The torch engine waits meanwhile, and stops at the very
+snapshot; real Caffe goes on beside it, and is stopped by SIGINT, at which it writes one more snapshot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffe_fcn.engines.events import Event, Score, Snapshot
+from caffe_fcn.engines.training import Training
+from caffe_fcn.errors import EngineError
+from caffe_fcn.progress import TaskProgress
+from caffe_fcn.training.history import History
+from caffe_fcn.training.ranking import count_since_best, find_only_class, name_measure, rank, require_measure
+from caffe_fcn.training.record import RunRecord
+from caffe_fcn.training.snapshots import SavedSnapshot, choose, prune
+from caffe_fcn.training.tensorboard import EventFile
+
+Judge = Callable[[int, Path, TaskProgress], Score]
+"""Scores the weights in a file, those after so many iterations; it calls the progress after each image."""
+
+_STATE = re.compile(r"(?P<stem>.*_iter_(?P<iteration>\d{1,10}))\.solverstate(?P<suffix>(\.h5)?)")
+_PATIENT = 2  # scores in a row that are those of one class everywhere: the first may come too early
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is done with the snapshots of a training.
+
+    Those of every ``score_every`` iterations are scored; the training stops after ``patience`` scores none of which is
+    better than the best so far by ``measure``. The ``keep`` newest and the ``keep_best`` best snapshots stay, all of
+    them if neither is given; the newest one always does. ``tensorboard`` writes the figures for TensorBoard, too.
+    """
+
+    score_every: int | None = None
+    measure: str = "mean_iu"
+    patience: int | None = None
+    keep: int | None = None
+    keep_best: int | None = None
+    tensorboard: bool = False
+
+    def check(self) -> None:
+        """Raise `EngineError` where something asks for scores that are not made, or for an unknown measure."""
+        require_measure(self.measure)
+        if self.score_every is None:
+            for name in ("patience", "keep_best"):
+                if getattr(self, name) is not None:
+                    raise EngineError(f"`{name}`", "asks for scores, and there are none", "give `score_every`, too")
+
+
+class Run:
+    """The events of a training, with scores; iterating watches over its snapshots.
+
+    ``judge`` makes the scores that `Watch.score_every` asks for. ``history`` are the figures so far of a training that
+    is resumed from ``snapshot``; ``record`` is written when the training begins and when it ends. `Training.notes`
+    gets what the user should know. Raises what the training and the judge raise, and `MissingExtraError` where
+    TensorBoard's library is not installed.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        watch: Watch = Watch(),
+        judge: Judge | None = None,
+        history: History | None = None,
+        snapshot: SavedSnapshot | None = None,
+        record: RunRecord | None = None,
+        progress: TaskProgress = lambda done, total: None,
+    ) -> None:
+        watch.check()
+        self.training, self.history = training, history or History()
+        self.chosen: Path | None = None
+        self.watch, self._judge, self._snapshot, self._record = watch, judge, snapshot, record
+        self._progress = progress
+        self._same = 0  # scores in a row that are those of one class everywhere
+
+    @property
+    def best(self) -> Score | None:
+        """The best score so far."""
+        return next(iter(rank(self.history.scores, self.watch.measure)), None)
+
+    def __iter__(self) -> Iterator[Event | Score]:
+        training = self.training
+        events = EventFile(training.prefix.with_name("tensorboard")) if self._writes_events else None
+        with closing(events) if events else nullcontext():
+            if self._record and training.leads:
+                self._record.write(training.prefix)
+            if events:
+                events.add_history(self.history)
+            for event in self._watch_over():
+                self.history.add(event)
+                if events:
+                    events.add(event)
+                yield event
+        if training.leads and not training.interrupted:
+            if self.watch.keep or self.watch.keep_best:
+                self._prune(None)
+            if self._record:
+                self._record.end(max([step.iteration for step in self.history.steps], default=0)).write(training.prefix)
+
+    @property
+    def _writes_events(self) -> bool:
+        return self.watch.tensorboard and self.training.leads
+
+    def _watch_over(self) -> Iterator[Event | Score]:
+        if self._snapshot:  # its training may have been killed before it was scored
+            yield from self._score(self._snapshot.iteration, self._snapshot.weights)
+            self._prune(self._snapshot.iteration)
+        for event in self.training:
+            yield event
+            found = _STATE.fullmatch(event.path) if isinstance(event, Snapshot) else None
+            if found and self.training.leads:
+                iteration = int(found["iteration"])
+                weights = self.training.folder / f"{found['stem']}.caffemodel{found['suffix']}"
+                yield from self._score(iteration, weights)
+                self._prune(iteration)
+                self._answer(iteration)
+
+    def _score(self, iteration: int, weights: Path) -> Iterator[Score]:
+        """Yield the score of a snapshot that is due, unless the training is interrupted meanwhile."""
+        every, measure = self.watch.score_every, self.watch.measure
+        is_due = every is not None and (iteration % every == 0 or iteration == self.training.max_iter)
+        if not is_due or self._judge is None or any(each.iteration == iteration for each in self.history.scores):
+            self._choose_best()
+            return
+        try:
+            score = self._judge(iteration, weights, self._report_progress)
+        except _InterruptedError:
+            return
+        self.training.record(score)
+        yield score
+        if self.best == score or self.chosen is None:
+            self.chosen = choose(weights) if self.best == score else self.chosen
+        self._warn_of_one_class(score, measure)
+
+    def _choose_best(self) -> None:
+        """Make the best snapshot of the figures so far the chosen one, where it is still there."""
+        best = self.best
+        if best is None or self.chosen or self._snapshot is None:
+            return
+        name = re.sub(r"_iter_\d+", f"_iter_{best.iteration}", self._snapshot.weights.name)
+        weights = self._snapshot.weights.with_name(name)
+        if weights.is_file():
+            self.chosen = choose(weights)
+
+    def _answer(self, iteration: int) -> None:
+        """Have the training go on, or stop where it does not get better any more."""
+        training, patience = self.training, self.watch.patience
+        since = count_since_best(self.history.scores, self.watch.measure)
+        is_enough = patience is not None and since >= patience and iteration < training.max_iter
+        if training.interrupted or training.stopped or not is_enough:
+            training.go_on()
+            return
+        training.stop()
+        best = self.best
+        if best:
+            named = name_measure(self.watch.measure)
+            value = f"{100 * best.measures[self.watch.measure]:.2f} %"
+            training.notes.append(
+                f"stopped early: {since} scores in a row were not better than the {named} of {value} at iteration "
+                f"{best.iteration}"
+            )
+
+    def _prune(self, until: int | None) -> None:
+        keep, best = self.watch.keep, self.watch.keep_best
+        if keep or best:
+            ranked = rank(self.history.scores, self.watch.measure)[: best or 0]
+            prune(self.training.prefix, keep or 1, until, {score.iteration for score in ranked})
+
+    def _warn_of_one_class(self, score: Score, measure: str) -> None:
+        found = find_only_class(score)
+        self._same = 0 if found is None else self._same + 1
+        is_last = score.iteration == self.training.max_iter
+        if self._same == _PATIENT or (is_last and self._same == 1):
+            self.training.notes.append(
+                f"iteration {score.iteration}: the net predicts class {found} for every pixel: are its start weights "
+                "there, is its upscore filled (bilinear), is base_lr too high or too low? caffe-fcn check tells more"
+            )
+
+    def _report_progress(self, done: int, total: int) -> None:
+        if self.training.interrupted:
+            raise _InterruptedError
+        self._progress(done, total)
+
+
+class _InterruptedError(Exception):
+    """The training is interrupted, and its snapshot is not scored to the end."""
