@@ -109,12 +109,12 @@ def test_every_net_of_the_catalogue_computes_and_learns_at_each_precision(name: 
     reference = make_net(net)
     exact = run(reference, inputs, {})
     on_processor = run(make_net(net, reference, device="cpu"), inputs, {})
-    magnified = {blob: measure_error(on_processor[blob], exact[blob]) / ROUNDING["float32"] for blob in exact}
+    magnified = max(measure_error(on_processor[blob], values) for blob, values in exact.items()) / ROUNDING["float32"]
     for precision, rounding in ROUNDING.items():
-        found = run(make_net(net, reference, precision=precision), inputs, {})
-        for blob, values in exact.items():
-            allowed = max(ALLOWED[precision], 8 * magnified[blob] * rounding)
-            if allowed < 0.5:  # else the sums of a small batch cancel: nothing is left at this precision
+        allowed = max(ALLOWED[precision], 8 * magnified * rounding)
+        if allowed < 0.5:  # else little is left at this precision: where statistics of a small batch are divided by
+            found = run(make_net(net, reference, precision=precision), inputs, {})
+            for blob, values in exact.items():
                 assert measure_error(found[blob], values) <= allowed, (precision, blob)
 
 
