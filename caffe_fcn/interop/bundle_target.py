@@ -5,7 +5,7 @@
 
 | where the target | the net gets |
 |---|---|
-| does not take a fork's type | BVLC's layers that compute the same (`surgery.to_bvlc`) |
+| does not take a fork's type | BVLC's layers that compute the same (`netspec.to_bvlc`) |
 | wants `use_global_stats: true` | it; in the TEST phase it is Caffe's default |
 | does not take BatchNorm or Scale | them folded into the convolutions before |
 | does not take some groups | one group, with weights of zero between what were groups |
