@@ -114,7 +114,10 @@ def test_labels_lie_on_the_photo_in_the_colours_of_the_classes(browser: Browser,
 
 def test_the_curves_the_net_and_its_offsets_are_there(browser: Browser, page: Path) -> None:
     open_page(browser, page)
-    assert browser.run("document.querySelectorAll('#curves svg').length") == 4  # loss, accuracy, the other, lr
+    assert browser.run("document.querySelectorAll('#curves svg').length") == 8  # loss, two outputs, four scores, lr
+    assert "50.00 %best mean IU of a snapshot, at iteration 10" in browser.run(
+        "document.querySelector('#summary').textContent"
+    )
     layers = [HOSTILE, *(layer.name for layer in netspec.build("m2nist-fcn", phase="deploy").layer[1:])]
     titles = browser.run("[...document.querySelectorAll('#net title')].map(each => each.textContent.split('\\n')[0])")
     assert titles == layers

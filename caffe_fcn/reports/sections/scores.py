@@ -28,6 +28,9 @@ def list_figures(run: Run) -> Iterator[tuple[str, str]]:
         for name, value in run.scores.measures.items():
             yield format_share(value), MEASURES[name]
         yield f"{run.scores.images:,}", "images scored"
+    if run.history and run.history.scores:
+        best = max(run.history.scores, key=lambda score: score.mean_iu)
+        yield format_share(best.mean_iu), f"best mean IU of a snapshot, at iteration {best.iteration:,}"
     if run.history and run.history.steps:
         last = run.history.steps[-1]
         yield f"{last.iteration:,}", "last iteration shown"
