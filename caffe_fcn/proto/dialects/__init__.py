@@ -13,5 +13,6 @@ Three tables, which `table` reads:
 Sources are the forks' own src/caffe/proto/caffe.proto; `table.FORKS` says which repository a fork's name stands for.
 
 Text names its fields and needs to know no fork. Binary files have numbers alone: `numbering` translates a message
-of a fork to our schema and back, `recognition` finds the forks that a binary net can come from.
+of a fork to our schema and back, `recognition` finds the forks that a binary net can come from, `writing` the one whose
+numbers a net is written in.
 """
