@@ -37,7 +37,7 @@ from caffe_fcn.weights import open_weights, read_mean
 from caffe_fcn.weights.tensors import Tensor, from_array
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, ValueInfoProto
 
 __all__ = ["DYNAMIC", "OPSETS", "OnnxModel", "write_onnx"]
 
@@ -191,14 +191,13 @@ class _Conversion:
 
         from onnx import TensorProto, helper
 
-        def describe(name: str, blob: str) -> object:
-            shape = self._shapes.blobs[blob]
-            varying = self._varying[blob]
+        def describe(blob: str) -> ValueInfoProto:
+            shape, varying = self._shapes.blobs[blob], self._varying[blob]
             named = [_name_axis(blob, axis) if axis in varying else side for axis, side in enumerate(shape)]
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, named)
+            return helper.make_tensor_value_info(blob, TensorProto.FLOAT, named)
 
-        inputs = [describe(name, name) for name in self.inputs]
-        outputs = [describe(name, name) for name in self.outputs]
+        inputs = [describe(name) for name in self.inputs]
+        outputs = [describe(name) for name in self.outputs]
         graph = helper.make_graph(self.graph.nodes, self._net.net.name or "net", inputs, outputs)
         model = helper.make_model(
             graph,

@@ -102,7 +102,7 @@ def _encode_head(constant: Constant, begin: int | None, data: Path | None) -> by
     head = TensorProto(name=constant.name, dims=constant.shape, data_type=kind)
     size = _count_bytes(constant)
     if begin is None or data is None:
-        return head.SerializeToString() + wire.encode_key(_RAW_DATA, wire.BYTES) + wire.encode_varint(size)
+        return bytes(head.SerializeToString()) + wire.encode_key(_RAW_DATA, wire.BYTES) + wire.encode_varint(size)
     head.data_location = TensorProto.EXTERNAL
     for key, value in (("location", data.name), ("offset", begin), ("length", size)):
         head.external_data.add(key=key, value=str(value))
