@@ -32,7 +32,7 @@ from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.net.shapes import Shapes, infer
 from caffe_fcn.proto import LayerParameter
 from caffe_fcn.proto.copying import copy_message, with_layers
-from caffe_fcn.surgery.to_bvlc import CONVERTED_TYPES, to_bvlc
+from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES, to_bvlc
 from caffe_fcn.weights.tensors import Tensor, from_array
 
 _REWRITTEN = (
