@@ -604,3 +604,25 @@ def test_opencv_computes_the_same(tmp_path: Path, type_name: str, settings: str)
     theirs.setInput(x, "a")
     ours = Net(parse_net(text)).forward(a=x)["y"]
     assert_near(np.asarray(ours), theirs.forward("x"), FORWARD, type_name)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "settings", "said"),
+    [
+        ("Convolution", "convolution_param { num_output: 2 kernel_size: 1 relu: true }", "has relu True of a fork"),
+        ("Pooling", "pooling_param { kernel_size: 3 avg_include_pad: false }", "has avg_include_pad False"),
+        ("Pooling", "pooling_param { kernel_size: 2 dilation: 2 }", "has dilation of a fork"),
+        ("ReLU", "relu_param { relu6: true }", "has relu6 True"),
+        ("Interp", "interp_param { height: 9 width: 9 align_corners: false }", "has align_corners of a fork"),
+        ("SoftmaxWithLoss", "loss_param { label_smoothing: 0.5 }", r"has label_smoothing 0\.5"),
+    ],
+)
+def test_a_field_of_a_fork_that_changes_the_result_is_refused(type_name: str, settings: str, said: str) -> None:
+    inputs = {"a": np.zeros((2, 3, 6, 6))} | ({"b": np.zeros((2, 1, 6, 6))} if "loss" in settings else {})
+    with pytest.raises(NetError, match=rf"layer 'x' \({type_name}\): {said}.*the torch engine does not compute"):
+        Net(parse_net(net_of(type_name, inputs, settings)))
+
+
+def test_a_field_that_changes_nothing_is_passed_over() -> None:
+    settings = "convolution_param { num_output: 2 kernel_size: 1 relu: false pad_l: 0 conv_algorithm: 'direct' }"
+    assert Net(parse_net(net_of("Convolution", {"a": np.zeros((1, 3, 2, 2))}, settings))).outputs == ["y"]
