@@ -19,7 +19,7 @@ from caffe_fcn.cli.params import (
     read_net,
     shape_option,
 )
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net import padding
 from caffe_fcn.net.geometry import exact
@@ -82,6 +82,8 @@ def offsets(
     if source and target:
         _show_map(rows, rules.coord_map_between(definition, source, target, phase), source, target, as_json)
         return 0
+    for disagreement in rows.disagreements:
+        print_note(f"{disagreement.where}: {disagreement.what}; the table has the first")
     crops = rules.crops(definition, phase)
     if as_json:
         _print_json({"rows": [row.as_json() for row in rows], "crops": [crop.as_json() for crop in crops]})

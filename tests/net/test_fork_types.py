@@ -193,7 +193,7 @@ PYTHON = """layer { name: "p" type: "Python" bottom: "a" top: "q" python_param {
     [
         ("VideoData", r"is a layer type of forks \(c3d\); what it makes is not known \(tell what it makes"),
         ("Convolucion", r"no known Caffe has such a layer type \(did you mean Convolution\?; or tell what it makes"),
-        ("Python", r"known only to its code \(take it out of the net, or tell what it makes: `shape` BLOB"),
+        ("Python", r"known only to its code \(take it out of the net, or tell what it makes: `inputs` BLOB"),
     ],
 )
 def test_what_is_not_known_of_a_type_is_said_with_the_way_to_tell_it(type_name: str, said: str) -> None:
@@ -215,6 +215,7 @@ def test_the_command_takes_shapes(cli: Callable, tmp_path: Path) -> None:
     net.write_text(INPUTS + PYTHON)
     told = [each for pair in ("q=2x3", "v=2x4", "w=2x5") for each in ("--shape", pair)]
     assert "2x9" in cli("net", "show", net, *told).out
+    assert "tell what it makes: --shape BLOB=NxCxHxW)" in cli("net", "show", net, "--shape", "w=2x5").err
     assert cli("net", "draw", net, "-o", tmp_path / "net.dot", *told).err == ""
     assert "is no BLOB=SHAPE" in cli("net", "show", net, "--shape", "q").err
 

@@ -15,7 +15,7 @@ from caffe_fcn.proto.text import read_fields
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
 
-TELL_SHAPES = "tell what it makes: `shape` BLOB=NxCxHxW"
+TELL_SHAPES = "tell what it makes: `inputs` BLOB=NxCxHxW"
 
 Shape: TypeAlias = tuple[int, ...]
 Number = TypeVar("Number", int, float)

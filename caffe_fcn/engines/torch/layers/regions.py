@@ -12,12 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
 
 
-class _RegionPooling(TorchLayer):
+class _RegionPooling(UnrecordedLayer):
     """Pools the regions of each image in turn; a subclass says how."""
 
     def __init__(self, site: Site, state: State) -> None:
