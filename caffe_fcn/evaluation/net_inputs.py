@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caffe_fcn.description.model_json import Input, Model
 from caffe_fcn.engines import Engine
@@ -10,6 +10,7 @@ from caffe_fcn.errors import EngineError
 from caffe_fcn.evaluation.preprocessing import RAW, GivenMean, Preprocessing, find_preprocessing
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import NetParameter
+from caffe_fcn.weights.means import average_channels, make_mean
 
 IMAGES = "images"
 """What a data set calls the database of its images."""
@@ -31,6 +32,18 @@ class ImageInput:
     @property
     def order(self) -> str:
         return self.preprocessing.order
+
+    def cut(self, shape: tuple[int, ...], rect: tuple[tuple[int, int], tuple[int, int]]) -> ImageInput:
+        """Return the input for a part of an image of ``shape``, a range of its rows and one of its columns.
+
+        A mean image of the image's size is cut alike; of one of another size the averages count, as for the image.
+        """
+        mean = self.preprocessing.mean
+        if mean.ndim != 3:
+            return self
+        (top, bottom), (left, right) = rect
+        part = mean[:, top:bottom, left:right] if mean.shape == shape else make_mean(average_channels(mean))
+        return replace(self, preprocessing=replace(self.preprocessing, mean=part))
 
 
 def find_image_inputs(

@@ -27,7 +27,7 @@ from caffe_fcn.evaluation.preprocessing import GivenMean, read_model
 from caffe_fcn.files import PathLike
 from caffe_fcn.inspection.filters import Filters, find_first_filters
 from caffe_fcn.inspection.parameters import ParameterNumbers, inspect_weights
-from caffe_fcn.inspection.sheets import Sheet, make_sheet
+from caffe_fcn.inspection.sheets import MOST_PICTURES, Sheet, make_sheet
 from caffe_fcn.inspection.statistics import Statistics, measure
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, select_phase
@@ -40,6 +40,7 @@ SHEET_BYTES = 9 << 20
 """What the pictures of all blobs may take together; in base64 and with the rest, a page stays below 20 MB."""
 
 _MOST_SHEET_BYTES = 300_000
+_MOST_PICTURES = 32_000  # of all blobs together: the ranges of each take room, too
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def look(
     `evaluation.predict`, ``inputs`` the files for further inputs of the net; ``options`` go to `engines.load`. Without
     an image no engine is needed. Raises what reading the files and running the net raise.
     """
-    message, model = proto.read_net(net), read_model(net)
+    message, model = proto.read_net(net, allow_unknown=True, notes=[]), read_model(net)
     with open_weights(weights) as opened:
         parameters = list(inspect_weights(opened, name_task(progress, "reading weights")))
         filters = find_first_filters(message, opened, model)
@@ -157,20 +158,25 @@ def _inspect_blobs(made: dict[str, NDArray[Any]], graph: Graph, progress: Progre
     for node in graph.nodes:
         for top in node.tops:
             makers.setdefault(top.name, []).append(node.name)
-    most = min(_MOST_SHEET_BYTES, SHEET_BYTES // max(len(makers), 1))
+    count = max(len(makers), 1)
+    most, pictures = min(_MOST_SHEET_BYTES, SHEET_BYTES // count), min(MOST_PICTURES, max(4, _MOST_PICTURES // count))
     report = name_task(progress, "inspecting blobs")
     found = {}
     for number, (name, layers) in enumerate(makers.items(), 1):
-        found[name] = inspect_blob(name, made.pop(name), layers, most)
+        found[name] = inspect_blob(name, made.pop(name), layers, most, pictures)
         if report:
             report(number, len(makers))
     return found
 
 
 def inspect_blob(
-    name: str, values: NDArray[np.float32], makers: Sequence[str], most: int = _MOST_SHEET_BYTES
+    name: str,
+    values: NDArray[np.float32],
+    makers: Sequence[str],
+    most: int = _MOST_SHEET_BYTES,
+    pictures: int = MOST_PICTURES,
 ) -> BlobNumbers:
-    """Return the numbers of a blob, with a sheet of at most so many bytes."""
+    """Return the numbers of a blob, with a sheet of at most so many bytes and pictures."""
     channels = view_channels(values)
     dead: list[int] = []
     constant: list[int] = []
@@ -180,7 +186,7 @@ def inspect_blob(
             if (channel == first).all():
                 (constant if first else dead).append(number)
     statistics = measure(lambda: [values])
-    sheet = make_sheet(channels, most)
+    sheet = make_sheet(channels, most, pictures)
     return BlobNumbers(name, values.shape, tuple(makers), statistics, tuple(dead), tuple(constant), sheet)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.net.geometry import POINTWISE, CoordMap
 from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
-from caffe_fcn.net.layer_types.site import Shape, Site
+from caffe_fcn.net.layer_types.site import TELL_SHAPES, Shape, Site
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -104,8 +104,8 @@ def _python_tops(site: Site) -> list[Shape]:
         return [site.shapes[0]]
     if not site.layer.top:
         return []
-    mend = "take it out of the net" if site.layer.bottom else "give a `size` HxW"
-    return site.fail("is a Python layer: its shapes are known only to its code", mend)
+    mend = "take it out of the net, or " if site.layer.bottom else "give a `size` HxW, or "
+    return site.fail("is a Python layer: its shapes are known only to its code", mend + TELL_SHAPES)
 
 
 def is_spatial_dropout(layer: LayerParameter) -> bool:
@@ -168,13 +168,19 @@ def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
 
 
 def _annotated_tops(site: Site) -> list[Shape]:
-    """Images, and the boxes in all of them, of which one is assumed (SSD's annotated_data_layer.cpp)."""
+    """Images, and the boxes in all of them, of which one is assumed (SSD's annotated_data_layer.cpp).
+
+    A third top, of MobileNet-YOLO's fork, has label images.
+    """
     rules = site.layer.transform_param
     resized = [(each.height, each.width) for each in rules.resize_param]
     crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_h, rules.crop_w)
     channels = 1 if rules.force_gray else 3
     images: Shape = (site.layer.data_param.batch_size, channels, *_first_size(site, crop, *resized[:1]))
-    return [images, (1, 1, 1, 8)][: len(site.layer.top)]
+    param = site.param
+    fractions = images[2] // param.seg_scales, images[3] // param.seg_scales
+    labels = (param.seg_resize_height or fractions[0], param.seg_resize_width or fractions[1])
+    return [images, (1, 1, 1, 8), (images[0], 1, *labels)][: len(site.layer.top)]
 
 
 def _first_size(site: Site, *sizes: tuple[int, int]) -> tuple[int, int]:
@@ -200,7 +206,7 @@ _pair_data = partial(_data, makes=(1, 3), origin=Origin.IMAGE_PAIRS)
 
 
 TYPES: dict[str, LayerType] = {
-    "AnnotatedData": _data(_annotated_tops, "annotated_data_param", makes=(1, 2), origin=Origin.BOXES, fork="ssd"),
+    "AnnotatedData": _data(_annotated_tops, "annotated_data_param", makes=(1, 3), origin=Origin.BOXES, fork="ssd"),
     "Data": _data(_data_tops, "data_param", makes=(1, 2), origin=Origin.DATABASE),
     "DenseImageData": _pair_data(_dense_tops, "dense_image_data_param", fork="segnet"),
     "DummyData": _data(_dummy_tops, "dummy_data_param", origin=Origin.FILLERS),

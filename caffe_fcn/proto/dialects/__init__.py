@@ -14,6 +14,6 @@ Three tables, which `table` reads:
 Sources are the forks' own src/caffe/proto/caffe.proto; `table.FORKS` says which repository a fork's name stands for.
 
 Text names its fields and needs to know no fork. Binary files have numbers alone: `numbering` translates a message
-of a fork to our schema and back, `recognition` finds the forks that a binary net can come from. `foreign` finds what
-BVLC's Caffe would not read.
+of a fork to our schema and back, `recognition` finds the forks that a binary net can come from, `writing` the one whose
+numbers a net is written in, and `foreign` what BVLC's Caffe would not read.
 """

@@ -135,7 +135,16 @@ def is_forks_type(layer_type: str) -> bool:
     >>> is_forks_type("Interp"), is_forks_type("Convolution"), is_forks_type("Konvolution")
     (True, False, False)
     """
-    return not is_bvlcs_type(layer_type) and any(row.name == layer_type for row in layer_types())
+    return not is_bvlcs_type(layer_type) and bool(find_forks(layer_type))
+
+
+def find_forks(layer_type: str) -> tuple[str, ...]:
+    """Who has a layer type: "bvlc", forks, or projects; none for a type that nobody is known to have.
+
+    >>> find_forks("VideoData"), find_forks("Convolution")
+    (('c3d',), ('bvlc',))
+    """
+    return next((row.forks for row in layer_types() if row.name == layer_type), ())
 
 
 def current_type(v1_name: str) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.layers.losses import read_labels
+from caffe_fcn.engines.torch.layers.losses import LabelledLayer, read_labels
 from caffe_fcn.engines.torch.layers.resampling import scale_nearest
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 
 
 @layer("Accuracy")
-class Accuracy(TorchLayer):
+class Accuracy(LabelledLayer):
     """The share of labels that are among the ``top_k`` scores; a second top has the share of each class."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -20,18 +20,18 @@ class Accuracy(TorchLayer):
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
         ignored = [p.ignore_label] if p.HasField("ignore_label") else []
         numbers, used = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
-        if ignored:
-            scores, numbers = scores[used], numbers[used]
-        labelled = scores.gather(1, numbers[:, None])
-        right = ((scores >= labelled).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
-        zeros = scores.new_zeros(scores.shape[1])
-        hits, counts = zeros.index_add(0, numbers, right), zeros.index_add(0, numbers, torch.ones_like(right))
-        shares = [right.sum() / max(len(right), 1), hits / counts.clamp(min=1)]
+        index = numbers.where(used, 0)
+        labelled = scores.gather(1, index[:, None])
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        right = (((scores >= labelled).sum(1) <= p.top_k) & used).to(exact)  # a tie counts as missed
+        zeros = right.new_zeros(scores.shape[1])
+        hits, counts = zeros.index_add(0, index, right), zeros.index_add(0, index, used.to(exact))
+        shares = [right.sum() / used.sum().clamp(min=1), hits / counts.clamp(min=1)]
         return shares[: len(self.site.layer.top)]
 
 
 @layer("SegAccuracy")
-class SegAccuracy(TorchLayer):
+class SegAccuracy(UnrecordedLayer):
     """Pixel accuracy, mean accuracy and mean IU of the classes, of this pass or, with ``reset: false``, of all so far.
 
     A class that has no pixel does not count for the mean accuracy; one that is neither labelled nor predicted has an
@@ -64,7 +64,7 @@ class SegAccuracy(TorchLayer):
 
 
 @layer("SegmentPixelIOU")
-class SegmentPixelIOU(TorchLayer):
+class SegmentPixelIOU(UnrecordedLayer):
     """Of each class, the pixels found, those found wrongly, and those missed; of equal scores the first class wins.
 
     Predictions are scaled to the labels by the nearest pixel; label 255 does not count. Source:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.shaping import Shaping
-from caffe_fcn.engines.torch.registry import State, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.net.layer_types.resampling import unpooling_windows
@@ -49,7 +49,7 @@ class Interp(Shaping):
 
 
 @layer("Upsample")
-class Upsample(Shaping):
+class Upsample(UnrecordedLayer, Shaping):
     """Unpooling by a mask, the second bottom (SegNet, ENet); without one, each value repeated, or interpolated.
 
     Sources: src/caffe/layers/upsample_layer.cpp of alexgkendall/caffe-segnet, eric612/MobileNet-YOLO and
@@ -67,7 +67,7 @@ class Upsample(Shaping):
 
 
 @layer("Unpooling")
-class Unpooling(Shaping):
+class Unpooling(UnrecordedLayer, Shaping):
     """MAX puts each value where the mask says, or at its window's start; AVE and TILE spread it over its window.
 
     AVE divides a value by the number of places. TILE does not, but divides the gradient, as the fork does. Source:
