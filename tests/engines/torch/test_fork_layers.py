@@ -469,6 +469,35 @@ def seg_accuracy(random: Random) -> Case:
     return Case(text, inputs, formula, fixed=["b"])
 
 
+def segment_pixel_iou(random: Random) -> Case:
+    """Forward_cpu of segment_pixel_iou_layer.cpp of Xilinx' Caffe (Vitis AI)."""
+    classes = int(random.integers(2, 5))
+    small, large = (tuple(int(each) for each in random.integers(1, most, 2)) for most in (5, 9))
+    x = random.integers(0, 4, (2, classes, *small)).astype(float)  # with ties
+    labels = random.choice([*range(classes), 255], (2, 1, *large)).astype(float)
+    inputs = {"a": x, "b": labels}
+
+    def formula(given: Blobs, params: Sequence[Array]) -> Blobs:
+        counts = np.zeros((3, classes))
+        for n in range(2):
+            best = np.zeros(small, np.uint8)
+            for row, column in np.ndindex(small):
+                for c in range(1, classes):
+                    if x[n, c, row, column] > x[n, best[row, column], row, column]:
+                        best[row, column] = c
+            scaled = cv2.resize(best, large[::-1], interpolation=cv2.INTER_NEAREST)
+            for row, column in np.ndindex(large):
+                label, found = int(labels[n, 0, row, column]), scaled[row, column]
+                if label != 255 and label == found:
+                    counts[0, label] += 1
+                elif label != 255:
+                    counts[1, found] += 1
+                    counts[2, label] += 1
+        return {"y": counts}
+
+    return Case(net_of("SegmentPixelIOU", inputs), inputs, formula, fixed=["b"])
+
+
 def softmax_loss_of_weighted_classes(random: Random) -> Case:
     """Forward_cpu of softmax_loss_layer.cpp of alexgkendall/caffe-segnet: the weights do not count in the divisor."""
     classes = int(random.integers(2, 5))
@@ -511,6 +540,7 @@ FAMILIES: list[Callable[[Random], Case]] = [
     convolution_with_holes,
     pooling,
     seg_accuracy,
+    segment_pixel_iou,
     softmax_loss_of_weighted_classes,
 ]
 
@@ -575,6 +605,31 @@ def test_dropout_of_the_forks() -> None:
     sampled = drop("dropout_ratio: 0.5 sample_weights_test: true", "deploy", x)
     assert set(np.unique(sampled)) == {0, 2}
     assert abs(sampled.mean() - 1) < 0.04
+
+
+def drop_channels(settings: str, x: Array) -> Array:
+    named = f'python_param {{ module: "spatial_dropout" layer: "SpatialDropoutLayer" param_str: "{settings}" }}'
+    engine = Net(parse_net(net_of("Python", {"a": x}, named)), "train")
+    return np.asarray(engine.forward(a=x)["y"].detach())
+
+
+def test_enets_spatial_dropout_drops_whole_channels() -> None:
+    """python/spatial_dropout.py of TimoSaemann/caffe-enet, whose phase is that of its param_str."""
+    x = np.random.default_rng(0).normal(size=(40, 50, 2, 3)).astype(np.float32)
+    dropped = drop_channels("{'phase': 'TRAIN', 'p': '0.2'}", x)
+    kept = (dropped != 0).any((2, 3))
+    np.testing.assert_allclose(dropped, x * kept[..., None, None] / 0.8, rtol=1e-5)
+    assert abs(kept.mean() - 0.8) < 0.04  # of 2000 draws, whose deviation is 0.009
+    assert len({row.tobytes() for row in kept}) == 40  # each image has its own
+    np.testing.assert_allclose(drop_channels("{'phase': 'TEST', 'p': '0.2'}", x), x / 0.8, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings", ["{'phase': 'TRAIN'}", "p=0.2", "{'phase': 'TRAIN', 'p': '2'}", "__import__('os')"]
+)
+def test_a_spatial_dropout_that_makes_no_sense_is_refused(settings: str) -> None:
+    with pytest.raises(NetError, match=r"layer 'x' \(Python\)"):
+        drop_channels(settings, np.ones((1, 1, 1, 1), np.float32))
 
 
 def test_a_mask_of_another_image_is_refused() -> None:
