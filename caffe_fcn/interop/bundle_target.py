@@ -19,7 +19,7 @@ Whatever has no exact form stays as it is, and is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from caffe_fcn.errors import NetError
@@ -123,7 +123,7 @@ def _compose_normalization(net: DeliveredNet, target: Target) -> None:
         if layer.name not in lacking or not across or layer.bottom[0] == layer.top[0]:
             layers.append(copy_message(layer))
             continue
-        made = _make_normalization(layer)
+        made = _make_normalization(layer, net.find_name)
         channels = shapes.blobs[layer.bottom[0]][1]
         made[1].convolution_param.num_output = channels
         tensors[made[1].name] = _make_sums(layer, channels)
@@ -135,9 +135,9 @@ def _compose_normalization(net: DeliveredNet, target: Target) -> None:
         net.notes.append(f"Power, Convolution and Eltwise layers compute what {names} did")
 
 
-def _make_normalization(layer: LayerParameter) -> list[LayerParameter]:
+def _make_normalization(layer: LayerParameter, find_name: Callable[[str], str]) -> list[LayerParameter]:
     """Squares, their sums over neighbouring channels, the power of these, and the product with what was read."""
-    names = [f"{layer.name}_{part}" for part in ("squares", "sums", "factors")]
+    names = [find_name(f"{layer.name}_{part}") for part in ("squares", "sums", "factors")]
     squares = LayerParameter(name=names[0], type="Power", bottom=[layer.bottom[0]], top=[names[0]])
     squares.power_param.power = 2
     sums = LayerParameter(name=names[1], type="Convolution", bottom=[names[0]], top=[names[1]])
@@ -200,7 +200,7 @@ def _slice_crops(net: DeliveredNet, target: Target) -> None:
     changed = []
     for layer in net.net.layer:
         if layer.type == "Crop" and _has_other_channels(layer, shapes):
-            layers += _make_slices(layer, shapes)
+            layers += _make_slices(layer, shapes, net.find_name)
             changed.append(layer.name)
         else:
             layers.append(layer)
@@ -217,7 +217,7 @@ def _has_other_channels(layer: LayerParameter, shapes: Shapes) -> bool:
     return layer.crop_param.axis > 1 and cut[1] != reference[1]
 
 
-def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParameter]:
+def _make_slices(layer: LayerParameter, shapes: Shapes, find_name: Callable[[str], str]) -> Iterator[LayerParameter]:
     """Slices that leave what the Crop leaves, one for each axis; what they cut off goes into a Silence."""
     cut, reference = (shapes.blobs[name] for name in layer.bottom)
     axes = range(layer.crop_param.axis, len(cut))
@@ -227,7 +227,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
     source, unused = layer.bottom[0], []
     for number, (axis, offset) in enumerate(wanted):
         is_last = number == len(wanted) - 1
-        name = layer.name if is_last else f"{layer.name}_axis{axis}"
+        name = layer.name if is_last else find_name(f"{layer.name}_axis{axis}")
         kept = layer.top[0] if is_last else name
         made = LayerParameter(name=name, type="Slice", bottom=[source])
         made.slice_param.axis = axis
@@ -235,7 +235,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
         for point, side in ((offset, "before"), (end, "after")):
             if 0 < point < cut[axis]:
                 made.slice_param.slice_point.append(point)
-                unused.append(f"{layer.name}_{side}_axis{axis}")
+                unused.append(find_name(f"{layer.name}_{side}_axis{axis}"))
         before = [unused[-len(made.slice_param.slice_point)]] if offset else []
         after = [unused[-1]] if end < cut[axis] else []
         made.top.extend([*before, kept, *after])
@@ -244,7 +244,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
     if not wanted:  # it leaves all
         yield LayerParameter(name=layer.name, type="Split", bottom=[source], top=[layer.top[0]])
     if unused:
-        yield LayerParameter(name=f"{layer.name}_rest", type="Silence", bottom=unused)
+        yield LayerParameter(name=find_name(f"{layer.name}_rest"), type="Silence", bottom=unused)
 
 
 def _separate_inputs(net: DeliveredNet, target: Target) -> None:
