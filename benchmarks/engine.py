@@ -24,11 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.engines.caffe import find
-from caffe_fcn.engines.choice import PRECISIONS
 from caffe_fcn.net.graph import Graph, select_phase
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import FillerParameter, NetParameter
@@ -80,15 +78,15 @@ sys.stdout = pipe
 OURS = """
 from caffe_fcn.engines.torch import Net
 phase = "train" if {training} else "deploy"
-runner = Net(net, phase, weights, literal={literal}, device="{device}", precision="{precision}")
+runner = Net(net, phase, weights, literal={literal})
 def once():
     if not {training}:
-        return runner.forward(data=data)["score"].cpu().numpy()
+        return runner.forward(data=data)["score"].numpy()
     for each in runner.learnable:
         each.tensor.grad = None
     runner.forward(data=data, label=label)
     runner.loss().backward()
-    return runner.params["conv5"][0].grad.cpu().numpy()
+    return runner.params["conv5"][0].grad.numpy()
 """
 OPENCV = """
 import cv2
@@ -109,45 +107,13 @@ def once():
 BY_HAND = """
 import torch
 import torch.nn.functional as F
+sys.path.append({here!r})
+from by_hand import alexnet, fcn8s
 from caffe_fcn.weights import open_weights
 with open_weights(weights) as file:
-    w = {{each.name: [torch.tensor(t.array(), device="{device}") for t in each.tensors] for each in file.layers}}
+    w = {{each.name: [torch.tensor(t.array()) for t in each.tensors] for each in file.layers}}
 
-def conv(x, name, pad=0, stride=1, group=1):
-    return F.conv2d(x, *w[name], padding=pad, stride=stride, groups=group)
-
-def fcn8s(x):
-    for block, depth in enumerate((2, 2, 3, 3, 3), 1):
-        for i in range(1, depth + 1):
-            x = F.relu(conv(x, "conv%d_%d" % (block, i), 100 if (block, i) == (1, 1) else 1), inplace=True)
-        x = F.max_pool2d(x, 2, 2, ceil_mode=True)
-        if block == 3:
-            pool3 = x
-        if block == 4:
-            pool4 = x
-    x = F.relu(conv(x, "fc6"), inplace=True)
-    x = F.relu(conv(x, "fc7"), inplace=True)
-    up = F.conv_transpose2d(conv(x, "score_fr"), w["upscore2"][0], stride=2)
-    four = conv(pool4, "score_pool4")[:, :, 5 : 5 + up.shape[2], 5 : 5 + up.shape[3]] + up
-    up = F.conv_transpose2d(four, w["upscore_pool4"][0], stride=2)
-    three = conv(pool3, "score_pool3")[:, :, 9 : 9 + up.shape[2], 9 : 9 + up.shape[3]] + up
-    return F.conv_transpose2d(three, w["upscore8"][0], stride=8)[:, :, 31 : 31 + {size}, 31 : 31 + {size}]
-
-def alexnet(x):
-    norm = lambda x: F.local_response_norm(x, 5, 1e-4, 0.75)
-    pool = lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)
-    x = norm(pool(F.relu(conv(x, "conv1", 100, 4))))
-    x = norm(pool(F.relu(conv(x, "conv2", 2, 1, 2))))
-    x = F.relu(conv(x, "conv3", 1))
-    x = F.relu(conv(x, "conv4", 1, 1, 2))
-    x = pool(F.relu(conv(x, "conv5", 1, 1, 2)))
-    x = F.dropout(F.relu(conv(x, "fc6")), 0.0)
-    x = F.dropout(F.relu(conv(x, "fc7")), 0.0)
-    x = conv(x, "score_fr")
-    return F.conv_transpose2d(x, w["upscore"][0], stride=32)[:, :, 18 : 18 + {size}, 18 : 18 + {size}]
-
-torch.backends.cudnn.allow_tf32 = False
-data, label = torch.tensor(data, device="{device}"), torch.tensor(label, device="{device}").long()[:, 0]
+data, label = torch.tensor(data), torch.tensor(label).long()[:, 0]
 if {training}:
     for name, tensors in w.items():
         for tensor in tensors if name != "upscore" else []:
@@ -155,14 +121,14 @@ if {training}:
 def once():
     if not {training}:
         with torch.no_grad():
-            return fcn8s(data).cpu().numpy()
+            return fcn8s(data, w).numpy()
     for tensors in w.values():
         for tensor in tensors:
             tensor.grad = None
-    F.cross_entropy(alexnet(data), label, ignore_index=255).backward()
-    return w["conv5"][0].grad.cpu().numpy()
+    F.cross_entropy(alexnet(data, w), label, ignore_index=255).backward()
+    return w["conv5"][0].grad.numpy()
 """
-DEFAULTS = {"training": False, "literal": False, "size": SIZE, "device": "cpu", "precision": "float32"}
+DEFAULTS = {"training": False, "literal": False, "here": str(Path(__file__).parent)}
 
 
 class Contender:
@@ -302,7 +268,7 @@ def race_forward(rounds: int, folder: Path) -> None:
 
 
 def race_step(rounds: int, folder: Path) -> None:
-    """Race a training step of FCN-AlexNet, on the CPU and on a GPU if there is one."""
+    """Race a training step of FCN-AlexNet."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
     net = replace_sources(select_phase(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
@@ -315,13 +281,6 @@ def race_step(rounds: int, folder: Path) -> None:
         Contender("ours", PYTHON, OURS, files, training=True),
     ]
     race(f"FCN-AlexNet training step, {SIZE}x{SIZE}", contenders, rounds, folder)
-    if torch.cuda.is_available():
-        cuda = {"training": True, "device": "cuda"}
-        contenders = [
-            Contender("torch by hand", PYTHON, BY_HAND, files, **cuda),
-            *(Contender(f"ours, {each}", PYTHON, OURS, files, **cuda, precision=each) for each in PRECISIONS),
-        ]
-        race(f"FCN-AlexNet training step, {SIZE}x{SIZE}, {torch.cuda.get_device_name()}", contenders, rounds, folder)
 
 
 RACES = {"forward": race_forward, "step": race_step}

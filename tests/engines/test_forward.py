@@ -213,7 +213,7 @@ def test_a_net_with_a_forks_layers_runs_in_torch_where_nobody_names_an_engine(tm
     fork.write_text(FORKS % ("Interp", "interp_param { zoom_factor: 2 }"))
     plain.write_text(FORKS % ("ReLU", ""))
     with engines.load(fork) as engine:
-        assert "since layer 'large' (Interp) is of a type that BVLC's Caffe does not have" in engine.note
+        assert "since layer 'large' (Interp) is of a fork of Caffe" in engine.note
         assert engine.forward(data=np.ones((1, 1, 3, 3), "f4"))["large"].shape == (1, 1, 5, 5)
     with engines.load(plain) as engine:
         assert engine.note.startswith("engine: Caffe")

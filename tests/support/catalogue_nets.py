@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from caffe_fcn.netspec import catalogue
+import pytest
+from small_nets import shrink_net
+
+from caffe_fcn.netspec import build, catalogue
 from caffe_fcn.netspec.design import BVLC, FORK, SPELLING
+from caffe_fcn.proto import NetParameter
 
 FORKS_ONLY = [
     name
@@ -18,6 +22,13 @@ IN_BVLCS = [name for name in catalogue() if name not in FORKS_ONLY]
 
 OF_ONE_SIZE = ["pspnet50", "icnet", "segnet", "segnet-basic"]
 """Those that are built for a size, and take no other: the size is in their layers."""
+
+_OWN_SIZES = {
+    "triangles": {"data": (2, 1, 32, 32), "label": (2, 1, 32, 32)},
+    "m2nist-cnn": {"data": (2, 1, 28, 28), "label": (2,)},
+    "m2nist-fcn": {"data": (2, 1, 64, 84), "label": (2, 1, 64, 84)},
+}
+_LEAST = {"icnet": (193, 225)}  # the size whose features have six bins
 
 # Nets with hundreds of layers or gigabytes of multiply-accumulates, whose likes are in every run of the tests
 _LONG = ["voc-fcn8s-resnet101", "voc-fcn8s-densenet121", "voc-fcn8s-mobilenet-v2", "deeplab-v2-vgg16", "icnet"]
@@ -39,3 +50,14 @@ def has_spellings(name: str) -> bool:
     """Whether the net is written in the fork's layers and in those of BVLC's Caffe."""
     variants = catalogue()[name].variants
     return variants is not None and BVLC in [each.name for each in variants.values]
+
+
+def shrink_training_net(name: str) -> NetParameter:
+    """The training net for small images, with few classes and layers a sixteenth as wide (`shrink_net`)."""
+    classes = catalogue()[name].classes
+    fewer: dict[str, Any] = {"classes": [min(count, 7) for count in classes]} if max(classes) > 10 else {}
+    inputs = _OWN_SIZES.get(name)
+    if catalogue()[name].grid != (1, 0):  # a net for images of one size
+        fewer["size"] = size = fit_size(name, *_LEAST.get(name, (97, 101)))
+        inputs = {"data": (1, 3, *size), "label": (1, 1, *size)}
+    return shrink_net(build(name, "train", **fewer), "train", inputs)

@@ -10,6 +10,7 @@ import torch
 from caffe_fcn import proto
 from caffe_fcn.engines.arguments import require_weights
 from caffe_fcn.engines.torch.net import Net
+from caffe_fcn.engines.torch.transfers import Download
 from caffe_fcn.errors import EngineError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import TEST, NetState
@@ -65,7 +66,8 @@ class TorchEngine:
         Raises `NetError` for an input that is missing, unknown, or of a shape that a layer cannot take.
         """
         found = self._net.forward(*self._blobs, **inputs)
-        return {name: blob.detach().float().cpu().numpy() for name, blob in found.items()}
+        copies = {name: Download(blob.detach().float()) for name, blob in found.items()}
+        return {name: copy.wait().numpy() for name, copy in copies.items()}
 
     def close(self) -> None:
         """Do nothing: no process or file is held."""

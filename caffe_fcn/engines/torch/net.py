@@ -12,7 +12,8 @@ them instead.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -21,12 +22,16 @@ from torch import Tensor
 from caffe_fcn import proto
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.engines.torch.allocator import keep_freed_pages
+from caffe_fcn.engines.torch.foreign_fields import refuse_foreign_fields
+from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.parameters import Learnable, ParameterStore
-from caffe_fcn.engines.torch.precision import Precision
-from caffe_fcn.engines.torch.program import Program, Rewrite, make_program
+from caffe_fcn.engines.torch.precision import Precision, ReducedWeights
+from caffe_fcn.engines.torch.program import Program, Rewrite, make_program, run
+from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
 from caffe_fcn.engines.torch.rewrites.border_cache import make_border_rewrite
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
+from caffe_fcn.engines.torch.transfers import Download, start_upload
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
@@ -82,12 +87,11 @@ class Net:
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
-        state = State(_phase_number(phase) == TRAIN, self.random)
-        self.layers: dict[str, TorchLayer] = {
-            node.name: classes[node.name](_make_site(node, self._shapes), state)
-            for node in graph.nodes
-            if node.name in classes
-        }
+        self._state = state = State(_phase_number(phase) == TRAIN, self.random)
+        sites = {node.name: _make_site(node, self._shapes) for node in graph.nodes if node.name in classes}
+        for site in sites.values():
+            refuse_foreign_fields(site)
+        self.layers: dict[str, TorchLayer] = {name: classes[name](site, state) for name, site in sites.items()}
         paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights or ())
         frozen = [key for key in self._shapes.sharing.owners if not self.layers[key[0]].learns(key[1])]
         self.differentiable = state.training if differentiable is None else differentiable
@@ -95,11 +99,16 @@ class Net:
         self.params, self.learnable = self._parameters.blobs, self._parameters.learnable
         for name, blobs in self.params.items():
             self.layers[name].params = blobs
+        self._arrange_weights()
         self.source = {}
         self.blobs = {}
-        self._losses: list[Tensor] = []
+        self._loss = torch.zeros((), device=self.device)
+        self._loss_copy: Download | None = None
         self._rewrites = [] if literal else self._choose_rewrites()
         self._programs: dict[frozenset[Blob], Program] = {}
+        self._recordings = None if literal else Recordings(state, self.layers, self.device)
+        reduces = precision == "bf16" and not (literal or self.differentiable)
+        self._reduced = ReducedWeights() if reduces else None
         keep_freed_pages()
 
     @property
@@ -118,21 +127,40 @@ class Net:
         ``inputs`` are blobs by name, as arrays or tensors. The net is reshaped to fit them. Raises `NetError` for an
         input that is missing, unknown, or of a shape that a layer cannot take.
         """
-        with torch.set_grad_enabled(self.differentiable), self._precision.activate():
-            blobs = self._evaluate_sources(inputs)
-            self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in blobs.items()})
-            self._losses = []
-            kept = frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *blobs))
-            for instruction in self._find_program(kept):
-                tops = instruction.run(blobs)
-                weighted = zip(tops, instruction.loss_weights, strict=False)
-                self._losses += [top.sum() * weight for top, weight in weighted if weight]
-        self.blobs = {blob.name: tensor for blob, tensor in blobs.items()}
-        return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
+        with self._compute():
+            blobs, program = self._begin_pass(wanted, inputs)
+            recording = None if self.differentiable else self._find_recording(program, blobs)
+            blobs, self._loss = recording.run_forward(blobs) if recording else self._run(program, blobs)
+        self._loss_copy = None
+        return self._end_pass(wanted, blobs)
+
+    def compute_gradients(self, **inputs: Array) -> dict[str, Tensor]:
+        """Run the net forward and backward, and add the gradients to those of the parameters.
+
+        Returns the outputs and raises errors as `forward` does; but a GPU is not waited for, and there a label that is
+        no class makes the loss NaN.
+        """
+        learned = [each.tensor for each in self.learnable if each.tensor.requires_grad]
+        self.blobs, self._loss = {}, self._loss.detach()  # a recording must not meet the last pass's gradient functions
+        with self._compute(), self._deferring_checks():
+            blobs, program = self._begin_pass((), inputs)
+            recording = self._find_recording(program, blobs, learned)
+            blobs, loss = recording.run_forward(blobs) if recording else self._run(program, blobs)
+            self._loss = loss.detach()
+            self._loss_copy = Download(self._loss)
+        if recording:
+            recording.run_backward()
+        elif loss.requires_grad:
+            loss.backward()
+        return self._end_pass((), {blob: tensor.detach() for blob, tensor in blobs.items()})
 
     def loss(self) -> Tensor:
         """The loss of the last run: the sum of all tops, each times its loss_weight."""
-        return torch.stack(self._losses).sum() if self._losses else torch.zeros((), device=self.device)
+        return self._loss
+
+    def read_loss(self) -> float:
+        """The loss of the last run as a number. A backward pass on a GPU goes on meanwhile."""
+        return float((self._loss_copy or Download(self._loss.detach())).wait())
 
     def copy_from(self, weights: PathLike) -> None:
         """Copy what a weights file has for this net's layers; raises `WeightsError` if a parameter does not fit."""
@@ -149,10 +177,62 @@ class Net:
                 )
             self.params[name] = self.layers[name].params = other.params[name]
 
+    @contextmanager
+    def _compute(self) -> Iterator[None]:
+        with torch.set_grad_enabled(self.differentiable), self._precision.activate():
+            yield
+
+    @contextmanager
+    def _deferring_checks(self) -> Iterator[None]:
+        """While this is active, layers on a GPU do not raise errors for values, but add to the state's faults."""
+        if self.device.type == "cuda":
+            self._state.faults = []
+        try:
+            yield
+        finally:
+            self._state.faults = None
+
+    def _begin_pass(self, wanted: Sequence[str], inputs: Mapping[str, Array]) -> tuple[dict[Blob, Tensor], Program]:
+        """The blobs of the sources, and the program that computes the outputs and what is ``wanted`` from them."""
+        blobs = self._evaluate_sources(inputs)
+        self._reshape({blob.name: tuple(tensor.shape) for blob, tensor in blobs.items()})
+        if self._reduced:
+            self._reduced.refresh(self.layers, self.params)
+        return blobs, self._find_program(frozenset((*map(self.graph.blob, wanted), *self.graph.outputs(), *blobs)))
+
+    def _find_recording(
+        self, program: Program, blobs: dict[Blob, Tensor], learned: Sequence[Tensor] = ()
+    ) -> Recording | None:
+        return self._recordings.find(program, blobs, learned) if self._recordings else None
+
+    def _run(self, program: Program, blobs: dict[Blob, Tensor]) -> tuple[dict[Blob, Tensor], Tensor]:
+        return blobs, sum_losses(run(program, blobs), self._state, self.device)
+
+    def _end_pass(self, wanted: Sequence[str], blobs: Mapping[Blob, Tensor]) -> dict[str, Tensor]:
+        self.blobs = {blob.name: tensor for blob, tensor in blobs.items()}
+        return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
+
     def _choose_rewrites(self) -> list[Rewrite]:
-        if self.differentiable:
+        has_fast_products = self.device.type == "cuda" and not self._precision.is_exact_on_gpu
+        if self.differentiable or has_fast_products:  # there a border costs more than it saves
             return [fuse_upscores]
-        return [fuse_upscores, make_border_rewrite(self._input_blobs, lambda blob: self._shapes.blobs[blob.name])]
+
+        def shape_of(blob: Blob) -> Shape:
+            return self._shapes.blobs[blob.name]
+
+        return [fuse_upscores, make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format)]
+
+    def _arrange_weights(self) -> None:
+        """Bring kernels into the order in memory in which a GPU reads them; those of tensors that are shared stay."""
+        if self.device.type != "cuda" or self._precision.memory_format != torch.channels_last:
+            return
+        params = [param for blobs in self.params.values() for param in blobs]
+        shared = {id(param._base) for param in params if param._base is not None}
+        for layer in self.layers.values():
+            if isinstance(layer, Convolution) and layer.prefers_channels_last:
+                kernels = layer.params[0]
+                if kernels._base is None and id(kernels) not in shared:
+                    kernels.data = kernels.data.contiguous(memory_format=torch.channels_last)
 
     def _find_program(self, kept: frozenset[Blob]) -> Program:
         if kept not in self._programs:
@@ -182,9 +262,9 @@ class Net:
         raise NetError(node, f"its blob '{missing[0]}' is not given", f"forward({missing[0]}=...)")
 
     def _move_to_device(self, blob: Tensor) -> Tensor:
-        """The blob where the net is. Images are stored with channels last, the fastest order for convolutions."""
-        moved = blob.to(self.device, self.dtype)
-        return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
+        """The blob where the net is. Images are stored in the order that is fastest for convolutions."""
+        moved = start_upload(blob, self.device).to(self.dtype)
+        return moved.contiguous(memory_format=self._precision.memory_format) if moved.dim() == 4 else moved
 
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):

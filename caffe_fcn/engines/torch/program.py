@@ -77,6 +77,16 @@ def make_program(
     return program
 
 
+def run(program: Program, blobs: dict[Blob, Tensor]) -> list[Tensor]:
+    """Run all instructions on the ``blobs``, of which those that are kept remain; returns the terms of the loss."""
+    losses = []
+    for instruction in program:
+        tops = instruction.run(blobs)
+        weighted = zip(tops, instruction.loss_weights, strict=False)
+        losses += [top.sum() * weight for top, weight in weighted if weight]
+    return losses
+
+
 def assign_frees(program: Program, kept: Collection[Blob]) -> None:
     """Let every instruction free the blobs that it reads, or makes, and that no later one reads."""
     seen = set(kept)

@@ -25,12 +25,17 @@ from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Site
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
-    """What all layers of a net share: whether the net is in its TRAIN phase, and its source of random numbers."""
+    """What all layers of a net share: whether the net is in its TRAIN phase, and its source of random numbers.
+
+    ``faults`` is None where a layer raises an error for a value that it cannot take, such as a wrong label. To find one
+    a GPU must be waited for; where it is not, layers add to ``faults`` whether there is one, and the loss becomes NaN.
+    """
 
     training: bool
     random: torch.Generator
+    faults: list[Tensor] | None = None
 
 
 class Operation:
@@ -49,6 +54,19 @@ class Operation:
     def forward_in_place(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The same as `forward`, but the first bottom may be overwritten, because nothing else reads it."""
         return self.forward(bottoms)
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether a GPU may repeat its kernels in place of `forward` (see `recordings`).
+
+        It must keep nothing from one pass for the next, and read no values back from the GPU.
+        """
+        return True
+
+    @property
+    def remembered_state(self) -> object:
+        """The state of the weights from which the operation has computed something that it keeps, if it does so."""
+        return ()
 
     def find_windows(self) -> tuple[Window, ...]:
         """The windows, over height and width, of the pixels that one value of the top depends on.
@@ -96,6 +114,14 @@ class TorchLayer(Operation):
         return LAYER_TYPES[self.site.layer.type]
 
 
+class UnrecordedLayer(TorchLayer):
+    """A layer whose passes are never recorded: it computes on the processor, reads values back, or keeps a state."""
+
+    @property
+    def is_recordable(self) -> bool:
+        return False
+
+
 _CLASSES: dict[str, type[TorchLayer]] = {}
 
 _Class = TypeVar("_Class", bound=type[TorchLayer])
@@ -113,6 +139,19 @@ def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]
     return register
 
 
+_PYTHON_CLASSES: dict[tuple[str, str], type[TorchLayer]] = {}
+
+
+def python_layer(module: str, name: str) -> Callable[[_Class], _Class]:
+    """Register the class that computes Python layers of this module and name, which themselves are never run."""
+
+    def register(cls: _Class) -> _Class:
+        _PYTHON_CLASSES[module, name] = cls
+        return cls
+
+    return register
+
+
 def has_class(type_name: str) -> bool:
     """Whether a class is registered for this layer type."""
     return type_name in _CLASSES
@@ -120,6 +159,8 @@ def has_class(type_name: str) -> bool:
 
 def find_class(node: Node) -> type[TorchLayer]:
     """The class that computes a node; raises `NetError` if there is none."""
+    if node.type == "Python":
+        return _PYTHON_CLASSES.get((node.layer.python_param.module, node.layer.python_param.layer), _CLASSES["Python"])
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
         raise NetError(node, "the torch engine does not compute this type", mend)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from caffe_worker import CaffeWorker
 from prototxts import STEPS, input_layer, layer, recurrent
-from torch_judge import assert_as_caffe, make_random_inputs
+from torch_judge import assert_as_caffe, make_random_inputs, torch
+
+from caffe_fcn.engines.torch.layers.convolution import TurnedConvolution
 
 pytestmark = pytest.mark.numerics
 
@@ -290,3 +292,14 @@ def test_blobs_and_gradients_are_those_of_real_caffe(caffe: CaffeWorker, case: s
 @pytest.mark.parametrize("case", MEASURES)
 def test_blobs_without_gradients_are_those_of_real_caffe(caffe: CaffeWorker, case: str) -> None:
     assert_as_caffe(caffe, MEASURES[case], inputs_of(MEASURES[case]), backward=False)
+
+
+def test_the_gradients_of_a_turned_convolution_are_those_of_finite_differences() -> None:
+    """A GPU computes with it; see `Convolution`."""
+    random = torch.Generator().manual_seed(0)
+    x, weights, bias = (
+        torch.randn(shape, dtype=torch.float64, generator=random, requires_grad=True)
+        for shape in ((2, 3, 6, 5), (4, 3, 3, 2), (4,))
+    )
+    assert torch.autograd.gradcheck(lambda *each: TurnedConvolution.apply(*each, (1, 0)), (x, weights, bias))
+    assert torch.autograd.gradcheck(lambda *each: TurnedConvolution.apply(*each, None, (2, 1)), (x, weights))

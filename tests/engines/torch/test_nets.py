@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import reference
 from caffe_worker import CaffeWorker
-from catalogue_nets import IN_BVLCS, fit_size, mark_long
+from catalogue_nets import IN_BVLCS, mark_long, shrink_training_net
 from hypothesis import HealthCheck, assume, given, settings
 from random_nets import nets
 from small_nets import make_inputs, shrink_net
@@ -16,7 +14,7 @@ from torch_judge import assert_as_caffe, make_random_inputs, parse_net
 from caffe_fcn import proto
 from caffe_fcn.net.layer_types import pooling_windows
 from caffe_fcn.net.shapes import infer
-from caffe_fcn.netspec import build, catalogue
+from caffe_fcn.netspec import build
 
 pytestmark = pytest.mark.numerics
 
@@ -54,24 +52,9 @@ def has_empty_windows(text: str) -> bool:
     )
 
 
-OWN_SIZES = {
-    "triangles": {"data": (2, 1, 32, 32), "label": (2, 1, 32, 32)},
-    "m2nist-cnn": {"data": (2, 1, 28, 28), "label": (2,)},
-    "m2nist-fcn": {"data": (2, 1, 64, 84), "label": (2, 1, 64, 84)},
-}
-
-LEAST = {"icnet": (193, 225)}  # the size whose features have six bins
-
-
 @pytest.mark.parametrize("name", mark_long(IN_BVLCS))
 def test_every_net_of_the_catalogue_computes_and_learns_as_in_real_caffe(caffe: CaffeWorker, name: str) -> None:
-    classes = catalogue()[name].classes
-    fewer: dict[str, Any] = {"classes": [min(count, 7) for count in classes]} if max(classes) > 10 else {}
-    inputs = OWN_SIZES.get(name)
-    if catalogue()[name].grid != (1, 0):  # a net for images of one size
-        fewer["size"] = size = fit_size(name, *LEAST.get(name, (97, 101)))
-        inputs = {"data": (1, 3, *size), "label": (1, 1, *size)}
-    judge(caffe, shrink_net(build(name, "train", **fewer), "train", inputs))
+    judge(caffe, shrink_training_net(name))
 
 
 def test_fcn_alexnet_learns_as_in_real_caffe(caffe: CaffeWorker) -> None:

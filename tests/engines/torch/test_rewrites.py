@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pytest
 from catalogue_nets import IN_BVLCS, mark_long
+from filled_nets import fill, interpolate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_nets import shrink_net
@@ -29,31 +30,6 @@ def make_both(net: proto.NetParameter) -> tuple[Net, Net]:
     for net_ in (quick, literal):
         fill(net_)
     return quick, literal
-
-
-def fill(net: Net) -> None:
-    """Parameters that keep the size of values, random biases, and upscores that interpolate."""
-    generator = torch.Generator().manual_seed(1)
-    for name, (weights, *others) in net.params.items():
-        if net.layers[name].site.layer.type == "Deconvolution":
-            interpolate(weights)
-        else:
-            fan = max(weights[0].numel(), 1)
-            weights.copy_(torch.randn(weights.shape, generator=generator) * (2 / fan) ** 0.5)
-        for other in others:
-            other.copy_(torch.randn(other.shape, generator=generator))
-        if net.layers[name].site.layer.type == "BatchNorm":  # variances, and by what both statistics are divided
-            others[0].abs_().add_(0.5)
-            others[1].fill_(1.5)
-
-
-@torch.no_grad()
-def interpolate(weights: torch.Tensor) -> None:
-    """Class i into class i alone; Caffe's bilinear filler fills all."""
-    channels, width, height, _ = weights.shape
-    line = 1 - (torch.arange(height) - (height - 1) / 2).abs() / ((height + 1) // 2)
-    weights.zero_()
-    weights[torch.arange(channels), torch.arange(channels) % width] = torch.outer(line, line)
 
 
 def images(sizes: list[tuple[int, int]], channels: int = 3) -> Iterator[np.ndarray]:

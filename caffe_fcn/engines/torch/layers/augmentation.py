@@ -16,12 +16,12 @@ from torch import Tensor
 
 from caffe_fcn.augmentation import LAYER, is_augmentation
 from caffe_fcn.augmentation.joint_augmentation import Augmentation
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Site
 
 
 @layer("Python")
-class JointAugmentation(TorchLayer):
+class JointAugmentation(UnrecordedLayer):
     """Augments in the TRAIN phase, counting its passes from 0, and gives the bottoms as they are in the TEST phase."""
 
     def __init__(self, site: Site, state: State) -> None:

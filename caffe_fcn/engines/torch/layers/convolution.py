@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site, windows
 
 _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_MOST_TURNED_CHANNELS = 128
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
@@ -84,19 +87,46 @@ class Convolution(_Windowed):
 
     def _convolve_with_pad(self, x: Tensor, pad: Sequence[int]) -> Tensor:
         stride, dilation, group = self.per_axis("stride"), self.per_axis("dilation"), self.group
-        if group == 1 and len(pad) == 2 and self._has_few_positions(x, pad):
+        if group == 1 and len(pad) == 2 and self._has_few_positions(x.shape, pad):
             return self._multiply_windows(x, pad)
+        if group == 1 and len(pad) == 2 and self._turns_quicker(x, pad):
+            turned: Tensor = TurnedConvolution.apply(x, self.params[0], self.bias, tuple(pad))
+            return turned
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
         return y
 
-    def _has_few_positions(self, x: Tensor, pad: Sequence[int]) -> bool:
-        """Whether writing out all windows costs less than bringing the weights into the order of a convolution."""
-        return len(x) * math.prod(self._count_positions(x, pad)) < self.param.num_output
+    def _turns_quicker(self, x: Tensor, pad: Sequence[int]) -> bool:
+        """Whether the gradient of the bottom is computed sooner as a convolution, on a GPU.
 
-    def _count_positions(self, x: Tensor, pad: Sequence[int]) -> list[int]:
+        In float32, at 64 channels and 698 x 698 pixels, it takes 1.0 ms in place of 7.8 on an H200 with cuDNN 9; at
+        256 channels it takes longer.
+        """
+        is_exact = x.dtype == torch.float32 and not (
+            torch.is_autocast_enabled() or torch.backends.cudnn.allow_tf32  # both have quick kernels of their own
+        )
+        is_plain = all(
+            window.stride == window.dilation == 1 and window.kernel > each
+            for window, each in zip(self.windows, pad, strict=True)
+        )
+        return x.is_cuda and x.requires_grad and is_exact and is_plain and x.shape[1] <= _MOST_TURNED_CHANNELS
+
+    @property
+    def prefers_channels_last(self) -> bool:
+        """Whether a GPU computes it sooner if the weights have channels last, as the images have.
+
+        A product with all windows reads them in Caffe's order.
+        """
+        is_product = self.param.group == 1 and self._has_few_positions(self.site.shapes[0], self.per_axis("pad"))
+        return bool(self.find_windows()) and not is_product
+
+    def _has_few_positions(self, shape: Sequence[int], pad: Sequence[int]) -> bool:
+        """Whether writing out all windows costs less than bringing the weights into the order of a convolution."""
+        return shape[0] * math.prod(self._count_positions(shape, pad)) < self.param.num_output
+
+    def _count_positions(self, shape: Sequence[int], pad: Sequence[int]) -> list[int]:
         return [
             replace(window, pad=each).size_after_convolution(size)
-            for window, each, size in zip(self.windows, pad, x.shape[2:], strict=True)
+            for window, each, size in zip(self.windows, pad, shape[2:], strict=True)
         ]
 
     def _multiply_windows(self, x: Tensor, pad: Sequence[int]) -> Tensor:
@@ -105,7 +135,31 @@ class Convolution(_Windowed):
         pointwise = {*kernel, *stride} == {1} and not any(pad)
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
         y = self.params[0].flatten(1) @ columns
-        return (y if self.bias is None else y + self.bias[:, None]).unflatten(2, self._count_positions(x, pad))
+        y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
+        return y.unflatten(2, self._count_positions(x.shape, pad))
+
+
+class TurnedConvolution(torch.autograd.Function):
+    """A convolution of stride 1. Its gradient for the bottom is a convolution with kernels turned by 180 degrees."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor, bias: Tensor | None, pad: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weights)
+        ctx.pad = pad
+        return F.conv2d(x, weights, bias, padding=pad)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weights = ctx.saved_tensors
+        of_x = of_weights = of_bias = None
+        if ctx.needs_input_grad[0]:
+            pad = [size - 1 - each for size, each in zip(weights.shape[2:], ctx.pad, strict=True)]
+            of_x = F.conv2d(gradient, weights.flip(2, 3).transpose(0, 1), padding=pad)
+        if ctx.needs_input_grad[1]:
+            of_weights = conv2d_weight(x, weights.shape, gradient, padding=ctx.pad)
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum((0, 2, 3))
+        return of_x, of_weights, of_bias, None
 
 
 @layer("ConvolutionDepthwise")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.boxes import CENTER_SIZE, Array, decode, overlap, suppress
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.net.layer_types.regions import find_ratios
@@ -27,7 +27,7 @@ def _to_array(blob: Tensor) -> Array:
 # Prior boxes
 
 
-class _Priors(TorchLayer):
+class _Priors(UnrecordedLayer):
     """The same boxes at every place of the first bottom, as shares of the image, the second bottom; and variances."""
 
     def __init__(self, site: Site, state: State) -> None:
@@ -104,7 +104,7 @@ def _give_rows(rows: Sequence[Sequence[float]], images: int, like: Tensor) -> li
 
 
 @layer("DetectionOutput")
-class DetectionOutput(TorchLayer):
+class DetectionOutput(UnrecordedLayer):
     """Decodes offsets from prior boxes, and keeps the best boxes of each class (SSD's detection_output_layer.cpp).
 
     The bottoms are offsets, scores and prior boxes. RefineDet's layer has two more: scores of there being anything at
@@ -119,6 +119,8 @@ class DetectionOutput(TorchLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         param, classes = self.param, self.param.num_classes
         kinds = 1 if param.share_location else classes
+        if bottoms[2].shape[1:2] != (2,) or bottoms[2].numel() % 8:
+            self.site.fail(f"reads prior boxes {dims(tuple(bottoms[2].shape))}", "it takes 1 x 2 x 4 for each box")
         priors, variances = _to_array(bottoms[2]).reshape(2, -1, 4)
         factors = 1 if param.variance_encoded_in_target else variances
         offsets, scores = (_to_array(blob).reshape(len(blob), len(priors), -1) for blob in (bottoms[0], bottoms[1]))
@@ -170,7 +172,7 @@ class DetectionOutput(TorchLayer):
         return [int(order[which]) for which in suppress(boxes[order], nms.nms_threshold, nms.eta)]
 
 
-class _Yolo(TorchLayer):
+class _Yolo(UnrecordedLayer):
     """The boxes of cells, each with its anchors; detections of all images count as those of the first one."""
 
     def find_boxes(self, bottom: Array, index: int) -> tuple[Array, Array, Array]:
@@ -248,7 +250,7 @@ class Yolov3DetectionOutput(_Yolo):
 
 
 @layer("Proposal")
-class Proposal(TorchLayer):
+class Proposal(UnrecordedLayer):
     """The best boxes around anchors, as regions (proposal_layer.cpp of OpenVINO's training toolbox).
 
     The bottoms are scores (background and foreground of each anchor), offsets, and height, width and scale of the

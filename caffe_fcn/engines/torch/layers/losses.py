@@ -27,12 +27,27 @@ _LOG_THRESHOLD = 1e-20  # kLOG_THRESHOLD
 _NORMALIZATIONS = LossParameter.NormalizationMode
 
 
+class LabelledLayer(TorchLayer):
+    """A layer that reads labels, by `read_labels`."""
+
+    @property
+    def is_recordable(self) -> bool:
+        return self.state.faults is not None
+
+
 def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
-    """Labels as integers, and which of them are not ``ignored``; raises `DatasetError` for one that is no class."""
+    """Labels as integers, and which of them are not ``ignored``.
+
+    Raises `DatasetError` for one that is no class; or adds to the faults of the state, and gives class 0 for it.
+    """
     numbers = labels.long()
     used = torch.ones_like(numbers, dtype=torch.bool)
     for label in ignored:
         used &= numbers != label
+    if layer.state.faults is not None:
+        is_wrong = ((numbers < 0) | (numbers >= classes)) & used
+        layer.state.faults.append(is_wrong.any())
+        return numbers.where(~is_wrong, 0), used
     seen = numbers[used] if ignored else numbers
     if seen.numel() and not (int(seen.min()) >= 0 and int(seen.max()) < classes):
         wrong = int(seen.max() if int(seen.min()) >= 0 else seen.min())
@@ -48,15 +63,19 @@ def _find_ignored_labels(layer: TorchLayer) -> list[int]:
     return [int(loss.ignore_label)] if loss.HasField("ignore_label") else []
 
 
-def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
-    """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
+def find_normalization(layer: TorchLayer, default: str) -> str:
+    """How a loss is normalized: the name of a value of ``normalization``, ``default`` where the layer says nothing."""
     loss = layer.site.layer.loss_param
     if loss.HasField("normalization"):
-        mode = _NORMALIZATIONS.Name(loss.normalization)
-    elif loss.HasField("normalize"):
-        mode = "VALID" if loss.normalize else "BATCH_SIZE"
-    else:
-        mode = default
+        return str(_NORMALIZATIONS.Name(loss.normalization))
+    if loss.HasField("normalize"):
+        return "VALID" if loss.normalize else "BATCH_SIZE"
+    return default
+
+
+def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
+    """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
+    mode = find_normalization(layer, default)
     if mode == "VALID":
         return losses.sum() / used.sum().clamp(min=1)
     return losses.sum() / {"FULL": max(losses.numel(), 1), "BATCH_SIZE": max(batch, 1), "NONE": 1}[mode]
@@ -73,7 +92,7 @@ def _flatten_images(x: Tensor) -> Tensor:
 
 
 @layer("SoftmaxWithLoss")
-class SoftmaxWithLoss(TorchLayer):
+class SoftmaxWithLoss(LabelledLayer):
     """The cross entropy of a softmax over ``softmax_param.axis``; the second top is the softmax.
 
     Forks weigh the pixels by the classes of their labels: SegNet's with ``weight_by_label_freqs``, which leaves what
@@ -91,6 +110,10 @@ class SoftmaxWithLoss(TorchLayer):
             self.weights = _read_weights(listed[0])
         if self.weights and len(self.weights) != classes:
             site.fail(f"has {len(self.weights)} weights of classes for {site.blob()}", f"it needs {classes}")
+
+    @property
+    def is_recordable(self) -> bool:
+        return super().is_recordable and not self.weights
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms
@@ -144,7 +167,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 @layer("InfogainLoss")
-class InfogainLoss(TorchLayer):
+class InfogainLoss(LabelledLayer):
     """`SoftmaxWithLoss` with a matrix of what each pair of label and prediction costs.
 
     The matrix is the third bottom, or lies in the file ``source``, which is read when the layer is first computed.
@@ -154,7 +177,7 @@ class InfogainLoss(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x, labels = bottoms[:2]
-        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix()
+        matrix = bottoms[2].detach() if len(bottoms) > 2 else self._read_matrix(x.device)
         axis = self.param.axis % x.dim()
         logs = _raise_values(x.movedim(axis, -1).reshape(-1, x.shape[axis]).log_softmax(1), math.log(_LOG_THRESHOLD))
         numbers, used = read_labels(self, labels.flatten(), logs.shape[1], _find_ignored_labels(self))
@@ -163,19 +186,19 @@ class InfogainLoss(TorchLayer):
         loss = _normalize(self, losses, math.prod(x.shape[:axis]), used, "VALID")
         return [loss, x.softmax(axis)][: max(len(self.site.layer.top), 1)]
 
-    def _read_matrix(self) -> Tensor:
+    def _read_matrix(self, device: torch.device) -> Tensor:
         if self._matrix is None:
             path = self.param.source
             tensor = read_blob(InputFile(path))
             classes = self.site.shapes[0][self.param.axis]
             if tensor.count != classes**2:
                 self.site.fail(f"reads {path} with {tensor.count} values", f"it needs {classes} x {classes} of them")
-            self._matrix = torch.from_numpy(tensor.cast("float32", path).load().copy())
+            self._matrix = torch.from_numpy(tensor.cast("float32", path).load().copy()).to(device)
         return self._matrix
 
 
 @layer("MultinomialLogisticLoss")
-class MultinomialLogisticLoss(TorchLayer):
+class MultinomialLogisticLoss(LabelledLayer):
     """The cross entropy of predictions that are probabilities."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -233,7 +256,7 @@ class SmoothL1Loss(TorchLayer):
 
 
 @layer("HingeLoss")
-class HingeLoss(TorchLayer):
+class HingeLoss(LabelledLayer):
     """How much the score of the right class is below 1, and the others above -1; with norm L2, squared.
 
     Caffe reads one label for each image and ignores further labels.

@@ -1,16 +1,17 @@
-"""Layers that measure and have no gradient: Accuracy, SegAccuracy, ArgMax."""
+"""Layers that measure and have no gradient: Accuracy, SegAccuracy, SegmentPixelIOU, ArgMax."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.layers.losses import read_labels
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.layers.losses import LabelledLayer, read_labels
+from caffe_fcn.engines.torch.layers.resampling import scale_nearest
+from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 
 
 @layer("Accuracy")
-class Accuracy(TorchLayer):
+class Accuracy(LabelledLayer):
     """The share of labels that are among the ``top_k`` scores; a second top has the share of each class."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
@@ -19,18 +20,18 @@ class Accuracy(TorchLayer):
         scores = x.movedim(p.axis, -1).reshape(-1, x.shape[p.axis])
         ignored = [p.ignore_label] if p.HasField("ignore_label") else []
         numbers, used = read_labels(self, bottoms[1].flatten(), scores.shape[1], ignored)
-        if ignored:
-            scores, numbers = scores[used], numbers[used]
-        labelled = scores.gather(1, numbers[:, None])
-        right = ((scores >= labelled).sum(1) <= p.top_k).to(scores.dtype)  # a tie counts as missed
-        zeros = scores.new_zeros(scores.shape[1])
-        hits, counts = zeros.index_add(0, numbers, right), zeros.index_add(0, numbers, torch.ones_like(right))
-        shares = [right.sum() / max(len(right), 1), hits / counts.clamp(min=1)]
+        index = numbers.where(used, 0)
+        labelled = scores.gather(1, index[:, None])
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        right = (((scores >= labelled).sum(1) <= p.top_k) & used).to(exact)  # a tie counts as missed
+        zeros = right.new_zeros(scores.shape[1])
+        hits, counts = zeros.index_add(0, index, right), zeros.index_add(0, index, used.to(exact))
+        shares = [right.sum() / used.sum().clamp(min=1), hits / counts.clamp(min=1)]
         return shares[: len(self.site.layer.top)]
 
 
 @layer("SegAccuracy")
-class SegAccuracy(TorchLayer):
+class SegAccuracy(UnrecordedLayer):
     """Pixel accuracy, mean accuracy and mean IU of the classes, of this pass or, with ``reset: false``, of all so far.
 
     A class that has no pixel does not count for the mean accuracy; one that is neither labelled nor predicted has an
@@ -60,6 +61,28 @@ class SegAccuracy(TorchLayer):
             overlaps.mean(),
         ]
         return [torch.stack(figures).to(x.dtype).reshape(1, 1, 1, 3)]
+
+
+@layer("SegmentPixelIOU")
+class SegmentPixelIOU(UnrecordedLayer):
+    """Of each class, the pixels found, those found wrongly, and those missed; of equal scores the first class wins.
+
+    Predictions are scaled to the labels by the nearest pixel; label 255 does not count. Source:
+    src/caffe/layers/segment_pixel_iou_layer.cpp of Xilinx' Caffe (Vitis AI).
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, labels = bottoms[0].detach(), bottoms[1]
+        classes = x.shape[1]
+        predicted = scale_nearest(x.argmax(1, keepdim=True), labels.shape[2:]).flatten()
+        numbers, used = read_labels(self, labels.flatten(), classes, [_UNLABELLED])
+        pairs = (numbers * classes + predicted)[used]
+        counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        hits = counts.diag()
+        return [torch.stack([hits, counts.sum(0) - hits, counts.sum(1) - hits]).to(x.dtype)]
+
+
+_UNLABELLED = 255
 
 
 @layer("ArgMax")

@@ -96,7 +96,7 @@ def _compute_averages(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]
     kernel, stride, _ = _split_windows(windows)
     sums = F.avg_pool2d(_pad(x, windows, sizes, 0), kernel, stride, divisor_override=1)
     rows, columns = (
-        torch.tensor([_count_inside(window, place, size) for place in range(count)], dtype=x.dtype, device=x.device)
+        _count_inside(window, size, torch.arange(count, device=x.device)).to(x.dtype)
         for window, size, count in zip(windows, x.shape[2:], sizes, strict=True)
     )
     return [sums / (rows[:, None] * columns)]
@@ -125,7 +125,7 @@ def _pad(x: Tensor, windows: Sequence[Window], sizes: Sequence[int], value: floa
     return F.pad(x, (left, right, top, bottom), value=value) if any((top, bottom, left, right)) else x
 
 
-def _count_inside(window: Window, place: int, size: int) -> int:
-    """How many pixels of a window are inside the padded image, along one axis."""
-    start = place * window.stride - window.pad
-    return min(start + window.kernel, size + window.pad) - start
+def _count_inside(window: Window, size: int, places: Tensor) -> Tensor:
+    """How many pixels of each window are inside the padded image, along one axis."""
+    starts = places * window.stride - window.pad
+    return (starts + window.kernel).clamp(max=size + window.pad) - starts

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Site
 
 
-class _Recurrent(TorchLayer):
+class _Recurrent(UnrecordedLayer):
     """Reads a sequence (T x N x ...), ``cont`` (T x N), and perhaps a static blob (N x ...), which every step reads.
 
     ``cont`` is 0 where a sequence begins: the state is then reset. A forward pass begins with the states at the end of

@@ -6,6 +6,7 @@ that pooling: places in an image, row by row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.shaping import Shaping
-from caffe_fcn.engines.torch.registry import State, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.net.layer_types.resampling import unpooling_windows
@@ -22,6 +23,14 @@ from caffe_fcn.net.layer_types.resampling import unpooling_windows
 def _interpolate(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, with the corner pixels of both images on each other."""
     return F.interpolate(x, size, mode="bilinear", align_corners=True)
+
+
+def scale_nearest(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Each place takes the value at its share of the way."""
+    rows, columns = (
+        torch.arange(made, device=x.device) * given // made for made, given in zip(size, x.shape[2:], strict=True)
+    )
+    return x.index_select(2, rows).index_select(3, columns)
 
 
 @layer("Interp")
@@ -40,7 +49,7 @@ class Interp(Shaping):
 
 
 @layer("Upsample")
-class Upsample(Shaping):
+class Upsample(UnrecordedLayer, Shaping):
     """Unpooling by a mask, the second bottom (SegNet, ENet); without one, each value repeated, or interpolated.
 
     Sources: src/caffe/layers/upsample_layer.cpp of alexgkendall/caffe-segnet, eric612/MobileNet-YOLO and
@@ -54,15 +63,11 @@ class Upsample(Shaping):
             return [_place_by_mask(self, x, mask[0], height, width)]
         if self.site.setting("upsample_param", "mode") == ["BILINEAR"]:
             return [_interpolate(x, (height, width))]
-        rows, columns = (
-            torch.arange(made, device=x.device) * size // made
-            for made, size in zip((height, width), x.shape[2:], strict=True)
-        )
-        return [x.index_select(2, rows).index_select(3, columns)]
+        return [scale_nearest(x, (height, width))]
 
 
 @layer("Unpooling")
-class Unpooling(Shaping):
+class Unpooling(UnrecordedLayer, Shaping):
     """MAX puts each value where the mask says, or at its window's start; AVE and TILE spread it over its window.
 
     AVE divides a value by the number of places. TILE does not, but divides the gradient, as the fork does. Source:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Shape, Site
 from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
 
@@ -112,7 +112,7 @@ class BatchReindex(TorchLayer):
 
 
 @layer("Filter")
-class Filter(TorchLayer):
+class Filter(UnrecordedLayer):
     """Keeps, from each bottom, the images whose value in the last bottom is not 0; perhaps none."""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

@@ -34,14 +34,19 @@ Span: TypeAlias = tuple[int, int]
 Rect: TypeAlias = tuple[Span, ...]
 
 
-def make_border_rewrite(images: Collection[Blob], shape_of: ShapeOf) -> Rewrite:
-    """A rewrite that replaces all instructions which see windows of an image by one, for each of the ``images``."""
+def make_border_rewrite(
+    images: Collection[Blob], shape_of: ShapeOf, memory_format: torch.memory_format = torch.channels_last
+) -> Rewrite:
+    """A rewrite that replaces all instructions which see windows of an image by one, for each of the ``images``.
+
+    ``memory_format`` is that of the blobs which are put together from a window and a border.
+    """
 
     def rewrite(program: Program, kept: Collection[Blob]) -> Program:
         for image in images:
             group = _find_group(program, image) if len(shape_of(image)) == 4 else []
             if group:
-                fused = _fuse(group, find_readers(program), image, kept, shape_of)
+                fused = _fuse(group, find_readers(program), image, kept, shape_of, memory_format)
                 start = program.index(group[0])
                 others = (instruction for instruction in program[start:] if instruction not in group)
                 program = [*program[:start], fused, *others]
@@ -62,7 +67,12 @@ def _find_group(program: Program, image: Blob) -> Program:
 
 
 def _fuse(
-    group: Program, readers: Mapping[Blob, Program], image: Blob, kept: Collection[Blob], shape_of: ShapeOf
+    group: Program,
+    readers: Mapping[Blob, Program],
+    image: Blob,
+    kept: Collection[Blob],
+    shape_of: ShapeOf,
+    memory_format: torch.memory_format,
 ) -> Instruction:
     tops = [
         instruction.tops[0]
@@ -70,33 +80,41 @@ def _fuse(
         if instruction.tops[0] in kept or any(reader not in group for reader in readers.get(instruction.tops[0], ()))
     ]
     assign_frees(group, {image, *tops})
-    return Instruction(BorderCache(group, image, tops, shape_of), [image], tops)
+    return Instruction(BorderCache(group, image, tops, shape_of, memory_format), [image], tops)
 
 
 class BorderCache(Operation):
     """A group of instructions as one operation, which computes the ``tops`` that others read from an ``image``."""
 
-    def __init__(self, group: Program, image: Blob, tops: list[Blob], shape_of: ShapeOf) -> None:
+    def __init__(
+        self, group: Program, image: Blob, tops: list[Blob], shape_of: ShapeOf, memory_format: torch.memory_format
+    ) -> None:
+        self._memory_format = memory_format
         self._group, self._image, self._tops, self._shape_of = group, image, tops, shape_of
-        self._borders: OrderedDict[object, dict[Blob, Border]] = OrderedDict()
+        self._borders: OrderedDict[object, tuple[WindowPlan, dict[Blob, Border]]] = OrderedDict()
         layers = [each.operation for each in group if isinstance(each.operation, TorchLayer)]
         self._params = [param for layer in layers for param in layer.params]
+
+    @property
+    def is_recordable(self) -> bool:
+        return all(instruction.operation.is_recordable for instruction in self._group)
+
+    @property
+    def remembered_state(self) -> object:
+        return tuple((param.data_ptr(), param._version) for param in self._params)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The tops of an image."""
         (image,) = bottoms
-        key = (image.shape[1:], tuple((param.data_ptr(), param._version) for param in self._params))
-        plan = WindowPlan(self._group, self._image, self._tops, self._shape_of)
-        if not plan.is_worthwhile:
-            return self._run_whole(image, {})
-        borders = self._borders.get(key)
-        if borders is not None:
+        key = (image.shape[1:], self.remembered_state)
+        if key in self._borders:
             self._borders.move_to_end(key)
-            return self._run_windows(image, plan, borders)
-        self._borders[key] = borders = {}
+            plan, borders = self._borders[key]
+            return self._run_windows(image, plan, borders) if plan.is_worthwhile else self._run_whole(image, {})
+        plan, borders = self._borders[key] = WindowPlan(self._group, self._image, self._tops, self._shape_of), {}
         if len(self._borders) > _MOST_SIZES:
             self._borders.popitem(last=False)
-        return self._run_whole(image, borders, plan)
+        return self._run_whole(image, borders, plan if plan.is_worthwhile else None)
 
     def _run_whole(self, image: Tensor, borders: dict[Blob, Border], plan: WindowPlan | None = None) -> list[Tensor]:
         """Run the instructions as they are; with a ``plan``, remember the ``borders``."""
@@ -117,7 +135,7 @@ class BorderCache(Operation):
             part, operation = _cut(blobs[bottom], region.rect, plan.needed[bottom]), instruction.operation
             in_place = instruction.in_place
             y = operation.forward_in_place([part])[0] if in_place else operation.forward_part(part, region.pads)
-            blobs[top] = borders[top].put_around(y) if top in borders else y
+            blobs[top] = borders[top].put_around(y, self._memory_format) if top in borders else y
             for blob in instruction.frees:
                 del blobs[blob]
         return [blobs[top] for top in self._tops]
@@ -204,12 +222,12 @@ class Border:
         self._computed, self._needed = computed, needed
         self._strips = [(rect, _cut(blob, rect, whole).clone()) for rect in strips if _area(rect)]
 
-    def put_around(self, window: Tensor) -> Tensor:
+    def put_around(self, window: Tensor, memory_format: torch.memory_format) -> Tensor:
         """What is needed of the blob: the window with the border around it."""
         n, channels = window.shape[:2]
         sizes = [end - begin for begin, end in self._needed]
         result = torch.empty(
-            (n, channels, *sizes), dtype=window.dtype, device=window.device, memory_format=torch.channels_last
+            (n, channels, *sizes), dtype=window.dtype, device=window.device, memory_format=memory_format
         )
         for rect, values in [(self._computed, window), *self._strips]:
             _cut(result, rect, self._needed).copy_(values)

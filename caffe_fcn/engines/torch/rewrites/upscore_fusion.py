@@ -59,6 +59,11 @@ class CroppedUpscore(Operation):
         self._up, self._crop = up, crop
         self._cached: tuple[object, Taps | None] = (None, None)  # the state of the weights, and their taps
 
+    @property
+    def remembered_state(self) -> object:
+        weights = self._up.params[0]
+        return weights.data_ptr(), weights._version
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The cropped upscore, from the scores and the blob whose size the Crop takes."""
         x, reference = bottoms
@@ -71,15 +76,15 @@ class CroppedUpscore(Operation):
             _make_matrix(*each)
             for each in zip(taps, self._up.windows, offsets, x.shape[2:], reference.shape[2:], strict=True)
         )
-        y = rows @ (x @ columns.T)
+        with torch.autocast(x.device.type, enabled=False):  # the scores that are compared keep their precision
+            y = rows @ (x.to(rows.dtype) @ columns.T)
         return [y if self._up.bias is None else y + self._up.bias[:, None, None]]
 
     def _find_taps(self) -> Taps | None:
         """The kernel's taps, found again only if the weights have changed."""
-        weights = self._up.params[0]
-        state = (weights.data_ptr(), weights._version)
+        state = self.remembered_state
         if self._cached[0] != state:
-            self._cached = (state, _separate(weights.detach(), self._up.param.group))
+            self._cached = (state, _separate(self._up.params[0].detach(), self._up.param.group))
         return self._cached[1]
 
 

@@ -73,16 +73,17 @@ class NetRunner:
         merged = merge_sources(present) if training else present
         self.net = Net(merged, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
 
-    def run_batches(self, count: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    def run_batches(self, count: int, backward: bool = False) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Run this process's share of the next ``count`` batches; yields each one's index, from 0, and outputs.
 
+        With ``backward`` the gradients are added to those of the parameters (`Net.compute_gradients`).
         Raises what the readers and the net raise.
         """
         first = self.next_batch
         self.next_batch += count
         for number in range(first, first + count):
             if number % self._group.count == self._group.rank:
-                yield number - first, self._run(number)
+                yield number - first, self._run(number, backward)
 
     def repeat_batch(self) -> None:
         """Run the last batch again, and keep all blobs in `Net.blobs`."""
@@ -92,12 +93,12 @@ class NetRunner:
         """End the processes that read ahead."""
         self._prefetcher.close()
 
-    def _run(self, number: int) -> dict[str, Tensor]:
+    def _run(self, number: int, backward: bool) -> dict[str, Tensor]:
         if self._batches is None:
             self._batches = self._prefetcher.batches(number, self._group.count)
         self._inputs = self._name_blobs(next(self._batches))
         self.net.random.manual_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
-        return self.net.forward(**self._inputs)
+        return (self.net.compute_gradients if backward else self.net.forward)(**self._inputs)
 
     def _name_blobs(self, batch: Batch) -> dict[str, Array]:
         pairs = ((self._tops[name], arrays) for name, arrays in batch.items())

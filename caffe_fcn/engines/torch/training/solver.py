@@ -103,7 +103,7 @@ class Solver:
         if _is_due(self.iteration, param.display):
             loss, _ = self._run_batches(1, backward=False)
             self._losses.append(loss)
-            yield self._make_step(None, ())
+            yield self._make_step(None, {})
         if _is_due(self.iteration, param.test_interval):
             yield from self.test()
 
@@ -175,25 +175,29 @@ class Solver:
             requests |= self._agree_on_requests()  # whoever looks at the snapshot may ask to stop with it
         self.stopped = "stop" in requests
 
-    def _run_batches(self, count: int, backward: bool = True) -> tuple[float, Outputs]:
+    def _run_batches(self, count: int, backward: bool = True) -> tuple[float, Mapping[str, Tensor]]:
         """Run the next ``count`` batches, shared by all processes.
 
         Returns their mean loss, and the outputs of the last batch of this process.
         """
-        total = torch.zeros((), dtype=torch.float64, device=self._device)
+        total = 0.0
         last: dict[str, Tensor] = {}
-        for _, outputs in self._train_runner.run_batches(count):
+        for _, outputs in self._train_runner.run_batches(count, backward):
             last = outputs
-            loss = self.net.loss()
-            if backward and loss.requires_grad:
-                loss.backward()
-            value = float(loss.detach())
+            value = self.net.read_loss()
             if not math.isfinite(value):
                 mend = advise(self.param, self._message, self._has_weights)
                 raise divergence.explain_divergence(self._train_runner, self.iteration, mend)
             total += value
+        return self._sum_numbers([total])[0] / count, last
+
+    def _sum_numbers(self, numbers: Sequence[float]) -> list[float]:
+        """Each number's sum over all processes."""
+        if self._group.count == 1:
+            return list(numbers)
+        total = torch.tensor(numbers, dtype=torch.float64, device=self._device)
         self._group.sum([total])
-        return float(total) / count, _name_values(last)
+        return total.tolist()
 
     def _run_test(self, number: int) -> Outputs | None:
         """The means of a test net's outputs; None if the training is stopped meanwhile."""
@@ -214,12 +218,10 @@ class Solver:
 
     def _agree_on_width(self, names: Sequence[str]) -> int:
         """How many values a test net has; the first process always knows, others may have had no batch."""
-        width = torch.tensor([float(self._group.is_first) * len(names)], device=self._device)
-        self._group.sum([width])
-        return int(width)
+        return int(self._sum_numbers([self._group.is_first * len(names)])[0])
 
-    def _make_step(self, rate: float | None, outputs: Outputs) -> Step:
-        return Step(self.iteration, sum(self._losses) / len(self._losses), rate, outputs)
+    def _make_step(self, rate: float | None, outputs: Mapping[str, Tensor]) -> Step:
+        return Step(self.iteration, sum(self._losses) / len(self._losses), rate, _name_values(outputs))
 
     def _agree_on_requests(self) -> set[str]:
         """What any process was asked for; all processes get the same answer."""
@@ -227,9 +229,8 @@ class Solver:
         mine = [self._requests[name] for name in names]
         if mine[names.index("snapshot")]:  # a request that a signal makes from here on is for the next iteration
             self._requests["snapshot"] = False
-        counts = torch.tensor([float(request) for request in mine], device=self._device)
-        self._group.sum([counts])
-        return {name for name, count in zip(names, counts.tolist(), strict=True) if count}
+        counts = self._sum_numbers([float(request) for request in mine])
+        return {name for name, count in zip(names, counts, strict=True) if count}
 
     def _find_position(self, saved: SavedState | None, nets: int) -> DataPosition:
         """Where to start: where a snapshot of this engine stopped, otherwise at the first batch."""
