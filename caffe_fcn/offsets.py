@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from caffe_fcn.errors import OffsetError
 from caffe_fcn.net.crops import Crop, FractionError, align_crops, crops, whole_offsets
 from caffe_fcn.net.geometry import POINTWISE, CoordMap, broadcast, exact
 from caffe_fcn.net.graph import PHASES, Blob, Graph, Node, select_phase
@@ -141,14 +142,20 @@ class Row:
 
 
 class Table(list[Row]):
-    """The rows of a scale/offset table; a notebook shows it as a table."""
+    """The rows of a scale/offset table; a notebook shows it as a table.
+
+    ``disagreements`` says where several paths lead to the image by different maps: the rows are those of the first.
+    """
+
+    disagreements: tuple[OffsetError, ...] = ()
 
 
 def table(net: NetParameter, phase: str | None = None, source: str | None = None, target: str | None = None) -> Table:
     """The scale/offset table, in execution order.
 
     With ``source`` and ``target``, the table has the layers between those two blobs. Without them, it has the layers
-    that lead from an image to its Crops; in a net without Crops, those that lead to the last blob that is an image.
+    that lead from an image to its Crops; in a net without Crops, those that lead to the last blob that is an image,
+    also where their paths disagree.
     """
     graph = Graph(select_phase(net, phase))
     if source and target:
@@ -159,7 +166,9 @@ def table(net: NetParameter, phase: str | None = None, source: str | None = None
     for alignment in reversed(alignments):
         for node, row in _rows(alignment):
             rows.setdefault(node.index, row)
-    return Table(rows[index] for index in sorted(rows))
+    result = Table(rows[index] for index in sorted(rows))
+    result.disagreements = tuple(each for alignment in alignments for each in alignment.disagreements)
+    return result
 
 
 def _rows(alignment: Alignment) -> Iterator[tuple[Node, Row]]:
@@ -205,7 +214,7 @@ def _to_last_image(graph: Graph) -> list[Alignment]:
             elif followed and row.coords(node.layer) is not None:
                 origin[top] = followed[0]
                 last = top
-    return [align(graph, last, origin[last])] if last else []
+    return [align(graph, last, origin[last], strict=False)] if last else []
 
 
 def _collapse(values: list[_Value]) -> _Value | list[_Value]:

@@ -123,9 +123,16 @@ def caffe(caffe_prefix: Path) -> Iterator[CaffeWorker]:
     worker.close()
 
 
+@pytest.fixture
+def browser(started_browser: Browser) -> Browser:
+    """Chromium, or Chrome, with a light window of 1200 x 800 pixels."""
+    started_browser.view(1200, 800)
+    return started_browser
+
+
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, or Chrome: one tab that stays open."""
+def started_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One tab that stays open."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is on the PATH")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from caffe_fcn import files
@@ -32,6 +31,8 @@ def _edit_file(path: str, edits: list[Edit]) -> tuple[str, str]:
 
 def format_diff(changes: Mapping[str, tuple[str, str]]) -> str:
     """The changes as a unified diff."""
+    import difflib  # most checks show no diff
+
     lines: list[str] = []
     for path, texts in changes.items():
         before, after = (text.splitlines(keepends=True) for text in texts)

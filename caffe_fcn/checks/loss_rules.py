@@ -41,8 +41,8 @@ def find_measures_that_count_ignored(form: Form) -> Iterator[Problem]:
         row = layer_type(node.type)
         measures = row.reads_scores and not row.loss and len(node.bottoms) > 1
         if measures and node.bottoms[1].name in ignored:
-            param = getattr(node.layer, row.param_name)
-            if not param.HasField("ignore_label"):
+            param = getattr(node.layer, row.param_name, None)
+            if param is not None and "ignore_label" not in {field.name for field, _ in param.ListFields()}:
                 value = ignored[node.bottoms[1].name]
                 what = f"counts label {value}, which the loss ignores"
                 mend = f"set {row.param_name} {{ ignore_label: {value} }}"

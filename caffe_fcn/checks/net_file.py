@@ -7,7 +7,7 @@ fail at is kept in ``failures``, for rules to report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -22,7 +22,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.crops import Crop, align_crops
 from caffe_fcn.net.graph import PHASES, Graph, Node, is_all_in_one, select_phase
 from caffe_fcn.net.layer_types import LAYER_TYPES, Origin, Shape, Site, is_loss, lacks_shapes, layer_type, origin_of
-from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph
+from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph, tell_shapes
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import copy_message, replace_layers
 from caffe_fcn.proto.positions import Field, locate_fields
@@ -50,7 +50,14 @@ class NetFile:
     Raises what reading raises; unknown fields are kept in ``unknown_fields``.
     """
 
-    def __init__(self, path: PathLike, phase: str | None = None, role: str = "", sizes: tuple[Size, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        phase: str | None = None,
+        role: str = "",
+        sizes: tuple[Size, ...] = (),
+        told: Mapping[str, Shape] | None = None,
+    ) -> None:
         self.path = str(path)
         self.unknown_fields: list[proto.UnknownField] = []
         self.original = proto.read_net(path, allow_unknown=True, notes=self.unknown_fields, upgrade=False)
@@ -58,7 +65,9 @@ class NetFile:
         proto.upgrade_net(self.net)
         self.role = role
         self._sizes = sizes
-        self.forms = [Form(self, phase, sizes) for phase in _choose_phases(self.net, self.path, phase, role)]
+        self.forms = [
+            Form(self, phase, sizes, told or {}) for phase in _choose_phases(self.net, self.path, phase, role)
+        ]
 
     @cached_property
     def text(self) -> str:
@@ -125,10 +134,11 @@ class NetFile:
 class Form:
     """The net of one phase of a file.
 
-    ``graph`` is None where the net has none, ``shapes`` where no size of the image gives them.
+    ``graph`` is None where the net has none, ``shapes`` where no size of the image gives them. ``told`` has the shapes
+    of blobs that only code or data know.
     """
 
-    def __init__(self, file: NetFile, phase: str, sizes: tuple[Size, ...]) -> None:
+    def __init__(self, file: NetFile, phase: str, sizes: tuple[Size, ...], told: Mapping[str, Shape]) -> None:
         self.file = file
         self.phase = phase
         self.failures: list[Failure] = []
@@ -138,10 +148,14 @@ class Form:
         self.net = NetParameter()
         self.graph: Graph | None = None
         self._places: dict[str, int] = {}
+        self._told: dict[str, Shape] = {}
         try:
             self.net = select_phase(file.net, phase)
             self._find_places()
             self._rename_duplicates()
+            made = {top for layer in self.net.layer for top in layer.top}
+            self._told = {name: shape for name, shape in told.items() if name in made}
+            self.net = tell_shapes(self.net, self._told)
             self.graph = Graph(self.net)
         except NetError as error:
             self.failures.append(Failure(error))
@@ -238,6 +252,9 @@ class Form:
         missing = []
         for node in self.nodes:
             if not origin_of(node.layer):
+                continue
+            if all(top in self._told for top in node.layer.top):
+                known.update({top: self._told[top] for top in node.layer.top})
                 continue
             try:
                 tops = LAYER_TYPES[node.type].tops(Site(node.layer, data_shapes=find_shapes))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from caffe_fcn.checks.rule import Finding, Level
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.checks.table import choose_rules
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.layer_types import Shape
 
 
 def run(
@@ -27,6 +28,7 @@ def run(
     free_space: float | None = None,
     has_gpu: bool | None = None,
     target: str | None = None,
+    inputs: Mapping[str, Shape] | None = None,
 ) -> list[Finding]:
     """What the rules find in a net (a path), its weights, its data set (a folder) and its solver, whichever are given.
 
@@ -40,11 +42,11 @@ def run(
     all records are decoded and all weights are read, with ``workers`` threads; with ``cheap`` only the rules run that
     look at headers. ``gpu_memory`` (of the GPU) and ``free_space`` (of the disk) are in bytes; they and ``has_gpu`` are
     those of this machine where they are not given. ``target`` is a program or device that is to take the net
-    (see `caffe_fcn.interop.targets`).
+    (see `caffe_fcn.interop.targets`). ``inputs`` has the shapes of blobs that only code or data know.
     Raises `CaffeFcnError` types for files that cannot be read and codes that do not exist.
     """
     rules = choose_rules(select, ignore, cheap)
-    settings = (phase, thorough, gpu_memory, workers, free_space, has_gpu, target)
+    settings = (phase, thorough, gpu_memory, workers, free_space, has_gpu, target, inputs)
     with Subject(net, weights, data, solver, *settings) as subject:
         found = [
             Finding(rule, problem.place, problem.what, problem.mend, problem.edits)

@@ -5,7 +5,7 @@ Every fact comes from the room that knows it, and is looked up when the first ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.errors import DatasetError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import Node
+from caffe_fcn.net.layer_types import Shape
 from caffe_fcn.proto import SolverParameter
 from caffe_fcn.proto.positions import Field, locate_fields
 from caffe_fcn.weights.formats import open_weights
@@ -85,6 +86,7 @@ class Subject:
         free_space: float | None = None,
         has_gpu: bool | None = None,
         target: str | None = None,
+        told: Mapping[str, Shape] | None = None,
     ) -> None:
         self._resources = ExitStack()
         self.thorough, self.gpu_memory, self.workers = thorough, gpu_memory, workers
@@ -98,7 +100,7 @@ class Subject:
         self.weights: Weights | None = None
         if weights is not None:
             self.weights = self._resources.enter_context(open_weights(weights))
-        self.nets = list(self._open_nets(net, phase))
+        self.nets = list(self._open_nets(net, phase, told))
 
     def __enter__(self) -> Subject:
         return self
@@ -119,6 +121,14 @@ class Subject:
         from caffe_fcn.datasets.inspect.overview import summarize  # imports numpy
 
         return summarize(self.data)
+
+    @property
+    def extents(self) -> list[float]:
+        """How far the classes of the data set extend, in pixels: those of the first split that was measured."""
+        for split in self.dataset.splits.values() if self.dataset else ():
+            if found := (split.statistics or {}).get("extents"):
+                return [float(extent) for extent in found.values()]
+        return []
 
     @cached_property
     def sizes(self) -> tuple[Size, ...]:
@@ -189,15 +199,17 @@ class Subject:
                 if node.name in self.layers:
                     yield form, node, self.layers[node.name]
 
-    def _open_nets(self, net: PathLike | None, phase: str | None) -> Iterator[NetFile]:
+    def _open_nets(
+        self, net: PathLike | None, phase: str | None, told: Mapping[str, Shape] | None
+    ) -> Iterator[NetFile]:
         known = set()
         for field, named in self.solver.nets if self.solver else ():
             path = self.solver.resolve(named) if self.solver else Path(named)
             if path.is_file() and path.resolve() not in known:
                 known.add(path.resolve())
-                yield NetFile(path, None, field, self.sizes)
+                yield NetFile(path, None, field, self.sizes, told)
         if net is not None and (str(net) == "-" or Path(net).resolve() not in known):
-            yield NetFile(net, phase, "", self.sizes)
+            yield NetFile(net, phase, "", self.sizes, told)
 
 
 def _find_target(name: str) -> Target:

@@ -7,27 +7,31 @@ where none is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from caffe_fcn.checks.example_nets import conv, crop, image, pointwise
 from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
-from caffe_fcn.interop.bundle_target import may_fit
-from caffe_fcn.interop.targets.misfits import Misfit, find_misfits, find_net_misfits
 from caffe_fcn.interop.targets.table import Otherwise, Target
+
+if TYPE_CHECKING:
+    from caffe_fcn.interop.targets.misfits import Misfit
 
 _REWRITTEN = "caffe-fcn export bundle with this target writes it so that it fits, where that computes the same"
 
 
 def find_old_formats(subject: Subject) -> Iterator[Problem]:
     """Files in a form that the target does not read."""
-    target = subject.target
-    for net in subject.nets if target else ():
-        for misfit in find_net_misfits(target, net.original) if target else ():
-            bound = misfit.bound
-            places = [net.locate(name) for name in ("layers", "input")] if bound else []
+    if subject.target is None:
+        return
+    from caffe_fcn.interop.targets.misfits import find_net_misfits
+
+    for net in subject.nets:
+        for misfit in find_net_misfits(subject.target, net.original):
+            places = [net.locate(name) for name in ("layers", "input")]
             place = next((each for each in places if each.line is not None), Place(net.path))
-            yield Problem(place, f"the net {misfit.what}: {_name(target)} refuses it", _REWRITTEN)
+            yield Problem(place, f"the net {misfit.what}: {subject.target.name} refuses it", _REWRITTEN)
 
 
 def on_misfits(*consequences: Otherwise, of_types: bool = False) -> Callable[[Subject], Iterator[Problem]]:
@@ -44,6 +48,8 @@ def on_misfits(*consequences: Otherwise, of_types: bool = False) -> Callable[[Su
 
 
 def _find_all(subject: Subject, target: Target) -> Iterator[tuple[Form, Misfit]]:
+    from caffe_fcn.interop.targets.misfits import find_misfits  # needed where there is a target alone
+
     forms = list(subject.forms)
     for form in [form for form in forms if form.deploys] or forms:
         if form.shapes is not None:
@@ -53,17 +59,15 @@ def _find_all(subject: Subject, target: Target) -> Iterator[tuple[Form, Misfit]]
 def _describe(misfit: Misfit, target: Target) -> str:
     if misfit.bound is None:
         return misfit.what
-    consequence = _CONSEQUENCES[misfit.otherwise].format(_name(target))
+    consequence = _CONSEQUENCES[misfit.otherwise].format(target.name)
     return f"{misfit.what}: {consequence}" + (f"; {misfit.taken}" if misfit.taken else "")
 
 
 def _mend(misfit: Misfit, target: Target) -> str:
+    from caffe_fcn.interop.bundle_target import may_fit  # which imports all that builds nets
+
     said = f"source: {misfit.source.where}" if misfit.source else ""
     return "; ".join(filter(None, (_REWRITTEN if may_fit(misfit, target) else "", said)))
-
-
-def _name(target: Target | None) -> str:
-    return target.name if target else ""
 
 
 _CONSEQUENCES = {

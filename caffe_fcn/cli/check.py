@@ -16,7 +16,7 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import json_option, phase_option
+from caffe_fcn.cli.params import json_option, phase_option, shape_option
 from caffe_fcn.cli.printing import Verbosity, echo, echo_styled, print_note, printable
 from caffe_fcn.errors import CaffeFcnError
 
@@ -42,6 +42,7 @@ class Codes(click.ParamType):  # type: ignore[type-arg]
 @click.option("--data", metavar="DIR", help="The data set that NET is for.")
 @click.option("--solver", metavar="S", help="The solver of a training; its nets are checked too.")
 @phase_option
+@shape_option
 @click.option(
     "--select", type=Codes(), metavar="CODES", default="", help="Only these rules: FCN101, or FCN1 for all FCN1xx."
 )
@@ -67,6 +68,7 @@ def check(
     explain: str | None,
     thorough: bool,
     gpu_memory: float | None,
+    inputs: dict[str, tuple[int, ...]],
     target: str | None,
     fix: bool,
     diff: bool,
@@ -100,6 +102,7 @@ def check(
                 "thorough": thorough,
                 "gpu_memory": memory,
                 "target": target,
+                "inputs": inputs,
             }
             return checks.run(path, start, data, solver, workers=os.cpu_count() or 1, **given)
 

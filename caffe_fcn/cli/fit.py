@@ -132,6 +132,9 @@ class _Shown(Observer):
     def begin(self, step: Step, why: str) -> None:
         self._print(step, why)
 
+    def name_command(self, step: Step) -> str:
+        return self._commands.format(step)
+
     def pass_over(self, step: Step) -> None:
         self._print(step, "unchanged, passed over")
 
@@ -161,7 +164,7 @@ class _Shown(Observer):
         self._close_bars()
         if not Verbosity.quiet:
             number = f"[{STEPS.index(step.name) + 1}/{len(STEPS)}] {step.name}"
-            echo(f"{number}{f' ({remark})' if remark else ''}: {self._commands.format(step)}", err=True)
+            echo(f"{number}{f' ({remark})' if remark else ''}: {self.name_command(step)}", err=True)
 
     def _close_bars(self) -> None:
         self._stack.close()
@@ -176,6 +179,8 @@ def _print_summary(done: Fit) -> None:
     if worst:
         echo(f"weakest     {worst[0]['name']}, IU {100 * worst[0]['iu']:.2f} %")
     echo(f"bundle      {done.bundle}")
+    run = shlex.quote(str(done.run))
+    echo(f"report      caffe-fcn report {run} -o {run}/report.html")
     echo(f"next        caffe-fcn infer {shlex.quote(str(done.bundle))} IMAGE... -o {_suggest_folder(done)}")
 
 

@@ -71,6 +71,8 @@ def look(
 
     if len(images) > 1:
         raise click.UsageError(f"takes one IMAGE, and {images[1]} follows")
+    if net == "-":
+        raise click.UsageError("reads NET more than once, which standard input cannot be: name a file")
     if not output and not as_json:
         raise click.UsageError("needs -o FILE for the page, or --json")
     with open_net(net, weights) as model, show_progress("values") as progress:

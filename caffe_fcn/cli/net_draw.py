@@ -42,13 +42,13 @@ def draw(
     phase: str | None,
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
-    shape: tuple[tuple[str, tuple[int, ...]], ...],
+    inputs: dict[str, tuple[int, ...]],
     dialect: str,
     allow_unknown: bool,
 ) -> None:
     """Draw the topology of NET as SVG or PNG (both need Graphviz), DOT, or a page for the browser."""
     definition = read_net(net, allow_unknown, dialect)
-    if shape:
-        definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
+    if inputs:
+        definition = tell_shapes(select_phase(definition, phase, stages), inputs)
     for why in draw_net(definition, output, phase, stages, size, find_record_shapes(net)):
         echo(f"note: without {why}", err=True)

@@ -42,7 +42,7 @@ def show(
     phase: str | None,
     stages: tuple[str, ...],
     size: tuple[int, int] | None,
-    shape: tuple[tuple[str, tuple[int, ...]], ...],
+    inputs: dict[str, tuple[int, ...]],
     dialect: str,
     allow_unknown: bool,
     as_json: bool,
@@ -53,8 +53,8 @@ def show(
     """
     with open_net_file(net) as path:
         definition = read_net(path, allow_unknown, dialect)
-        if shape:
-            definition = tell_shapes(select_phase(definition, phase, stages), dict(shape))
+        if inputs:
+            definition = tell_shapes(select_phase(definition, phase, stages), inputs)
         find_shapes = find_record_shapes(path)
         size = size or assume_size(definition, phase, stages, find_shapes)
         shapes = infer(definition, phase, stages, size, data_shapes=find_shapes)

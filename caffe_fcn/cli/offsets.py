@@ -10,11 +10,20 @@ import click
 from caffe_fcn import offsets as rules
 from caffe_fcn import proto
 from caffe_fcn.cli.commands import Command
-from caffe_fcn.cli.params import Size, allow_unknown_option, json_option, phase_option, read_net
-from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.params import (
+    Size,
+    allow_unknown_option,
+    dialect_option,
+    json_option,
+    phase_option,
+    read_net,
+    shape_option,
+)
+from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.tables import format_count, print_table
 from caffe_fcn.net import padding
 from caffe_fcn.net.geometry import exact
+from caffe_fcn.net.shapes import forget_shapes, tell_shapes
 
 
 @click.command(cls=Command)
@@ -31,6 +40,8 @@ from caffe_fcn.net.geometry import exact
 )
 @click.option("--max", "largest", type=Size(), help="For --plan-padding: the largest image (default: any).")
 @phase_option
+@shape_option
+@dialect_option
 @allow_unknown_option
 @json_option
 @click.pass_context
@@ -45,6 +56,8 @@ def offsets(
     smallest: tuple[int, int],
     largest: tuple[int, int] | None,
     phase: str | None,
+    inputs: dict[str, tuple[int, ...]],
+    dialect: str,
     allow_unknown: bool,
     as_json: bool,
 ) -> int:
@@ -53,10 +66,11 @@ def offsets(
         raise click.UsageError("--from and --to go together", ctx)
     if fix != (output is not None):
         raise click.UsageError("--fix and -o FILE go together", ctx)
-    definition = read_net(net, allow_unknown)
+    as_read = read_net(net, allow_unknown, dialect)
+    definition = tell_shapes(as_read, inputs)
     if fix and output:
         right = rules.correct_crops(definition)
-        proto.write(right, output)
+        proto.write(forget_shapes(right, as_read), output)
         for crop in rules.crops(definition, phase):
             if not crop.ok:
                 echo(f"{crop.layer}: {_format_value(crop.declared)} -> {_format_value(crop.computed)}", err=True)
@@ -68,6 +82,8 @@ def offsets(
     if source and target:
         _show_map(rows, rules.coord_map_between(definition, source, target, phase), source, target, as_json)
         return 0
+    for disagreement in rows.disagreements:
+        print_note(f"{disagreement.where}: {disagreement.what}; the table has the first")
     crops = rules.crops(definition, phase)
     if as_json:
         _print_json({"rows": [row.as_json() for row in rows], "crops": [crop.as_json() for crop in crops]})

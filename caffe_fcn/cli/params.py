@@ -166,9 +166,11 @@ stage_option = click.option("--stage", "stages", multiple=True, help="A further 
 size_option = click.option("--size", type=Size(), help="The size of the image, in place of the net's own.")
 shape_option = click.option(
     "--shape",
+    "inputs",
     type=BlobShape(),
     multiple=True,
     help="The shape of a blob that only code or data know, such as what a Python layer makes; may be repeated.",
+    callback=lambda ctx, param, value: dict(value),
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 no_check_option = click.option(

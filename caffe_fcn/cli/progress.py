@@ -38,7 +38,9 @@ def make_bars() -> Bars:
 
     # Without markup: a name may have brackets.
     name, text = (TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[text]"))
-    return Bars(name, BarColumn(), MofNCompleteColumn(), text, console=Console(stderr=True))
+    columns = (name, BarColumn(), MofNCompleteColumn(), text)
+    # What is printed meanwhile goes above the bars where stdout is the terminal, too, and else to where it belongs.
+    return Bars(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())
 
 
 class Pace:

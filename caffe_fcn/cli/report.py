@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The page to write, as HTML.")
-@click.option("--data", metavar="DIR", help="The data set of the predictions (default: RUN/data).")
+@click.option(
+    "--data", metavar="DIR", help="The data set of the predictions (default: the one in RUN, or that its nets read)."
+)
 @click.option(
     "--images",
     type=click.IntRange(min=0, max=50),
@@ -46,7 +48,8 @@ def report(run: str, output: str, data: str | None, images: int, **options: Any)
     page says which command makes it.
     """
     from caffe_fcn import files
-    from caffe_fcn.reports.report_page import PREDICTIONS, Report, render_report
+    from caffe_fcn.reports.report import PREDICTIONS, Report
+    from caffe_fcn.reports.report_page import render_report
     from caffe_fcn.reports.run import read_run
 
     found = read_run(run, data)
@@ -63,7 +66,7 @@ def report(run: str, output: str, data: str | None, images: int, **options: Any)
 def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownImage], dict[str, str]]:
     """Return the predictions to show, and why there are none."""
     from caffe_fcn.reports.predictions import predict_images
-    from caffe_fcn.reports.report_page import PREDICTIONS
+    from caffe_fcn.reports.report import PREDICTIONS
 
     if not count:
         return [], {PREDICTIONS: "none were asked for"}
@@ -77,16 +80,20 @@ def _predict(run: Run, count: int, options: dict[str, Any]) -> tuple[list[ShownI
 
 def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
     """Return the commands that make what is missing, by the names of the parts."""
-    from caffe_fcn.reports.report_page import PREDICTIONS
-    from caffe_fcn.reports.run import DATA, SCORES, TRAINING, WEIGHTS
+    from caffe_fcn.reports.report import PREDICTIONS, STALE
+    from caffe_fcn.reports.run import DATA, RECORD, SCORES, TRAINING, WEIGHTS
 
     place = str(data or run.data or "DATA")
     train = _spell("train", Path(named, "solver.prototxt"))
-    evaluate = (
-        f"{_spell('evaluate', named, '--data', place, '--json')} > {shlex.quote(str(Path(named, 'scores.json')))}"
-    )
+    scores = shlex.quote(str(Path(named, "scores.json")))
+    evaluate = f"{_spell('evaluate', named, '--data', place, '--json')} > {scores}"
     again = _spell("report", named, "--data", place, "-o", "report.html")
-    return {TRAINING: train, WEIGHTS: train, SCORES: evaluate, "stale": evaluate, PREDICTIONS: again, DATA: again}
+    parts = {
+        train: [TRAINING, WEIGHTS, RECORD, *([] if run.weights else [PREDICTIONS])],
+        evaluate: [SCORES, STALE],
+        again: [DATA, *([PREDICTIONS] if run.weights else [])],
+    }
+    return {part: command for command, made in parts.items() for part in made}
 
 
 def _spell(*words: object) -> str:

@@ -21,6 +21,7 @@ from caffe_fcn.cli.params import (
     json_option,
     phase_option,
     read_net,
+    shape_option,
     size_option,
 )
 from caffe_fcn.cli.printing import echo
@@ -55,6 +56,7 @@ def surgery() -> None:
 @seed_option
 @phase_option
 @size_option
+@shape_option
 @allow_unknown_option
 @json_option
 def transplant(
@@ -85,10 +87,11 @@ def transplant(
 @output_option
 @click.option("--filler", default="msra", show_default=True, help="The filler of layers that have none.")
 @seed_option
+@shape_option
 @json_option
-def fill(to_net: str, output: str, filler: str, seed: int, as_json: bool) -> None:
+def fill(to_net: str, output: str, filler: str, seed: int, inputs: dict[str, tuple[int, ...]], as_json: bool) -> None:
     """Make weights for training from scratch: what the net's fillers say, and interpolating upscore layers."""
-    _print_report(library.fill(to_net, output, filler=filler, seed=seed), as_json)
+    _print_report(library.fill(to_net, output, filler=filler, seed=seed, inputs=inputs), as_json)
 
 
 @surgery.command()
@@ -100,6 +103,7 @@ def fill(to_net: str, output: str, filler: str, seed: int, as_json: bool) -> Non
 )
 @phase_option
 @size_option
+@shape_option
 @json_option
 def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Put interpolation kernels into the upscore layers of the weights W."""
@@ -115,6 +119,7 @@ def interp(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_j
 )
 @phase_option
 @size_option
+@shape_option
 @json_option
 def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Make weights for a net with more classes; the old classes come first."""
@@ -130,6 +135,7 @@ def expand(weights: str, to_net: str, output: str, layers: tuple[str, ...], as_j
 @output_option
 @phase_option
 @size_option
+@shape_option
 @json_option
 def select(
     weights: str,

@@ -26,7 +26,7 @@ def map_in_order(
 
     A thread takes ``chunk`` items at a time; choose many where the work on an item is as cheap as handing it over.
     """
-    if workers <= 1:
+    if workers <= 1 or len(items) <= chunk:
         yield from map(function, items)
         return
 

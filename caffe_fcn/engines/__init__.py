@@ -59,17 +59,18 @@ def load(
 ) -> Engine:
     """Load a net in its TEST phase, with its weights or else with what Caffe's fillers give, ready to run.
 
-    ``engine`` is "caffe", "torch", or "auto": real Caffe if it is installed and drives the wanted device, otherwise
-    torch; the engine's ``note`` says which. ``stages`` are further stages of the net's state. ``gpu`` is the number
-    of a GPU, or None for the CPU. ``blobs`` are blobs to return besides the net's outputs. ``precision`` is how
-    torch multiplies (see `torch.Net`). ``caffe`` is the path of a Caffe.
+    ``engine`` is "caffe", "torch", or "auto": real Caffe if it is installed, drives the wanted device and has the
+    net's layer types, otherwise torch; the engine's ``note`` says which. ``stages`` are further stages of the net's
+    state. ``gpu`` is the number of a GPU, or None for the CPU. ``blobs`` are blobs to return besides the net's outputs.
+    ``precision`` is how torch multiplies (see `torch.Net`). ``caffe`` is the path of a Caffe.
     With the stage "deploy" an all-in-one net runs as DIGITS deploys it.
     Raises `EngineError` if the engine is not installed or refuses the net, and whatever reading the files raises.
     """
     from caffe_fcn.engines.choice import check_precision, choose_engine
     from caffe_fcn.engines.deploy_form import resolve_net_file
+    from caffe_fcn.proto import read_net
 
-    found, note = choose_engine(engine, caffe, gpu is not None)
+    found, note = choose_engine(engine, caffe, gpu is not None, nets=lambda: [read_net(net, allow_unknown=True)])
     check_precision(precision, found)
     loaded: Engine
     with resolve_net_file(net, weights, "deploy" in stages) as (path, remark):
@@ -100,15 +101,16 @@ def train(
 ) -> Training:
     """Start a training; for the arguments see `caffe.CaffeTraining` and `torch.training.launcher.TorchTraining`.
 
-    With ``engine="auto"`` real Caffe trains if it is installed and drives the wanted device, otherwise torch; the
-    training's ``notes`` say which.
+    With ``engine="auto"`` real Caffe trains if it is installed, drives the wanted device and has the layer types,
+    otherwise torch; the training's ``notes`` say which.
     With ``score_every`` the snapshots of every so many iterations are scored by the caller, who answers each by `go_on`
     or `stop`; `caffe_fcn.training.Run` does that.
     Raises `EngineError` if the engine is not installed, and whatever the training's constructor raises.
     """
     from caffe_fcn.engines.choice import check_precision, choose_engine, describe_torch, wants_gpu
+    from caffe_fcn.engines.solver_nets import read_nets_of
 
-    found, note = choose_engine(engine, caffe, wants_gpu(solver, gpu), nproc is not None)
+    found, note = choose_engine(engine, caffe, wants_gpu(solver, gpu), nproc is not None, lambda: read_nets_of(solver))
     check_precision(precision, found)
     training: Training
     if found is None:

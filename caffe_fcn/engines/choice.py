@@ -5,23 +5,31 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from caffe_fcn.engines.caffe import Caffe, find
-from caffe_fcn.errors import EngineError, MissingExtraError, nearest
+from caffe_fcn.errors import CaffeFcnError, EngineError, MissingExtraError, nearest
 from caffe_fcn.files import PathLike
-from caffe_fcn.proto import SolverParameter, read_solver
+from caffe_fcn.proto import LayerParameter, NetParameter, SolverParameter, read_solver
+from caffe_fcn.proto.dialects.foreign import find_foreign_layer
 
 ENGINES = ("auto", "caffe", "torch")
 PRECISIONS = ("float32", "tf32", "bf16")
 
 
 def choose_engine(
-    engine: str, caffe: PathLike | None, gpu: bool = False, nproc: bool = False
+    engine: str,
+    caffe: PathLike | None,
+    gpu: bool = False,
+    nproc: bool = False,
+    nets: Callable[[], Iterable[NetParameter]] = tuple,
 ) -> tuple[Caffe | None, str]:
     """Return real Caffe, or None for torch; and a note for the user on the choice.
 
-    ``gpu`` says whether a GPU is wanted, ``nproc`` whether a number of processes was given. Raises `EngineError` if
-    the engine is not installed, or cannot do what is asked.
+    ``gpu`` says whether a GPU is wanted, ``nproc`` whether a number of processes was given. ``nets`` reads what is to
+    be run: layers of forks of Caffe are for torch, where the installed Caffe is BVLC's. Raises `EngineError` if the
+    engine is not installed, or cannot do what is asked.
     """
     if engine not in ENGINES:
         raise EngineError(f"`engine` {engine}", "no such engine", f"one of {', '.join(ENGINES)}")
@@ -43,7 +51,20 @@ def choose_engine(
         return None, f"{_require_torch()}, since there is no Caffe"
     if gpu and found.cpu_only and _has_gpu():
         return None, f"{_require_torch()}, since {found.binary} has no GPU"
+    if found.version == _BVLCS and _has_torch():
+        foreign = _find_foreign_layer(nets)
+        if foreign is not None:
+            return None, f"{_require_torch()}, since layer '{foreign.name}' ({foreign.type}) is of a fork of Caffe"
     return found, f"engine: Caffe {found.version}, {found.binary}"
+
+
+_BVLCS = "1.0.0"
+
+
+def _find_foreign_layer(nets: Callable[[], Iterable[NetParameter]]) -> LayerParameter | None:
+    with suppress(CaffeFcnError):  # the engine says what is wrong with a net
+        return next((layer for net in nets() if (layer := find_foreign_layer(net)) is not None), None)
+    return None
 
 
 def check_precision(name: str, caffe: Caffe | None = None) -> None:

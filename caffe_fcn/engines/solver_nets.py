@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from caffe_fcn.errors import EngineError
-from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, upgrade_net
+from caffe_fcn.errors import EngineError, FileError
+from caffe_fcn.files import PathLike
+from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState, SolverParameter, read_net, read_solver, upgrade_net
 from caffe_fcn.proto.copying import copy_message
 from caffe_fcn.proto.solver_facts import find_net_mistakes, find_test_mistakes
 
@@ -38,6 +39,24 @@ def read_nets(solver: SolverParameter, folder: Path = Path(), allow_unknown: boo
         _copy_with_state(train, TRAIN, solver.train_state),
         *(_copy_with_state(net, TEST, state) for net, state in zip(tests, states, strict=True)),
     ]
+
+
+def find_working_directory(param: SolverParameter, solver: Path) -> Path:
+    """The folder from which the solver's nets are found; raises `FileError` if there is none."""
+    nets = [*filter(None, (param.net, param.train_net)), *param.test_net]
+    for folder in (Path.cwd(), solver.parent):
+        if all((folder / net).is_file() for net in nets):
+            return folder
+    missing = next(net for net in nets if not (Path.cwd() / net).is_file())
+    raise FileError(solver, f"its net {missing!r} is neither here nor beside it", "check the path")
+
+
+def read_nets_of(solver: PathLike) -> list[NetParameter]:
+    """The nets of the solver in a file; none for standard input, which can be read only once. Raises as `read_nets`."""
+    if str(solver) == "-":
+        return []
+    param = read_solver(solver, allow_unknown=True)
+    return read_nets(param, find_working_directory(param, Path(solver)), allow_unknown=True)
 
 
 def name_nets(solver: SolverParameter, within: str) -> list[str]:

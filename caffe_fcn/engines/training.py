@@ -31,6 +31,7 @@ from caffe_fcn.engines.log import read_events
 from caffe_fcn.engines.output_lock import lock_output
 from caffe_fcn.engines.processes import Child, open_log, open_scratch_file, start_process, wake_on_signals
 from caffe_fcn.engines.recording import Recorder, count_images
+from caffe_fcn.engines.solver_nets import find_working_directory
 from caffe_fcn.errors import CaffeFcnError, EngineError, FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver, to_text
@@ -79,7 +80,7 @@ class Training(ABC):
         self._param = param = read_solver(solver, allow_unknown=self._allows_unknown_fields)
         self._path = path = Path(solver).parent.resolve() / Path(solver).name
         self._weights, self._snapshot = require_start(weights, snapshot)
-        self.folder = _find_working_directory(param, path)
+        self.folder = find_working_directory(param, path)
         require_sources(param, path, self.folder)
         self.max_iter = param.max_iter
         self.notes = []
@@ -273,7 +274,7 @@ def find_prefix(solver: PathLike) -> Path:
     Raises `FileError` or `PrototxtError` where the solver cannot be read, or has no net.
     """
     param, path = read_solver(solver, allow_unknown=True), Path(solver).parent.resolve() / Path(solver).name
-    return _resolve_snapshot_prefix(param, path, _find_working_directory(param, path))
+    return _resolve_snapshot_prefix(param, path, find_working_directory(param, path))
 
 
 def _find_iteration(snapshot: str) -> int | None:
@@ -282,16 +283,6 @@ def _find_iteration(snapshot: str) -> int | None:
         return solver_state.read(snapshot).iteration if snapshot else None
     except CaffeFcnError:
         return None
-
-
-def _find_working_directory(param: SolverParameter, solver: Path) -> Path:
-    """Return the folder from which the solver's nets are found; raise `FileError` if there is none."""
-    nets = [*filter(None, (param.net, param.train_net)), *param.test_net]
-    for folder in (Path.cwd(), solver.parent):
-        if all((folder / net).is_file() for net in nets):
-            return folder
-    missing = next(net for net in nets if not (Path.cwd() / net).is_file())
-    raise FileError(solver, f"its net {missing!r} is neither here nor beside it", "check the path")
 
 
 def _resolve_snapshot_prefix(param: SolverParameter, solver: Path, folder: Path) -> Path:

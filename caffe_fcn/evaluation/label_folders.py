@@ -8,6 +8,7 @@ image, the indices of one with a palette, or the colours of one without, for whi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,7 @@ from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.progress import TaskProgress
 
-BESIDE = ("_overlay", "_truth")
-"""How the names of files end that ``infer`` writes beside a label image."""
+_BESIDE = re.compile(r"(.+)_(overlay|truth|above_\d+_[^/]*)")  # what ``infer`` writes beside a label image
 
 Label = NDArray[np.uint8]
 
@@ -88,8 +88,9 @@ def read_label(path: Path, colours: Mapping[int, Colour] | None = None) -> Label
 def _find_pairs(truth: Path, predictions: Path) -> tuple[dict[str, tuple[Path, Path]], int]:
     """Return label and prediction of each name, and how many labels have no prediction."""
     found = {folder: list_images(folder) for folder in (truth, predictions)}
-    for name in [each for each in found[predictions] if each.endswith(BESIDE)]:
-        if any(name.endswith(end) and name.removesuffix(end) in found[predictions] for end in BESIDE):
+    for name in [*found[predictions]]:
+        beside = _BESIDE.fullmatch(name)
+        if beside and beside[1] in found[predictions]:
             del found[predictions][name]
     for name, path in found[predictions].items():
         if name not in found[truth]:

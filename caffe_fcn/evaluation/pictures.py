@@ -284,7 +284,7 @@ class _Partners:
         """Return the file that belongs to a picture; raises `DatasetError` where there is none, or more than one."""
         if self._only is not None:
             return self._only
-        stem = Path(_find_source(picture)).stem
+        stem = find_stem(picture)
         found = [self._by_name[picture.name]] if picture.name in self._by_name else self._by_stem.get(stem, [])
         if len(found) != 1:
             what = f"has no image of that name in {self._place}" if not found else f"could be {found[0]} or {found[1]}"
@@ -292,6 +292,7 @@ class _Partners:
         return found[0]
 
 
-def _find_source(picture: Picture) -> str:
-    """Return the name of the file that a picture is, or was made of."""
-    return picture.pairs.names[picture.index] if isinstance(picture, PictureRecord) else picture.where
+def find_stem(picture: Picture) -> str:
+    """Return the name of the file that a picture is, or was made of, without folders and suffix."""
+    source = picture.pairs.names[picture.index] if isinstance(picture, PictureRecord) else picture.where
+    return Path(source).stem

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError
 from caffe_fcn.evaluation.net_inputs import ImageInput
+from caffe_fcn.evaluation.overlap import to_probabilities
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Prediction:
     image: NDArray[np.uint8]  # C x H x W, blue first
     pixels: NDArray[np.uint8 | np.uint16]
     is_grey: bool
+    probabilities: NDArray[np.float32] | None = None  # C x H x W, where they were asked for
+    masks: Mapping[int, NDArray[np.bool_]] | None = None  # of the classes above a threshold, where one was given
+    classes: int = 0  # how many the net scores
 
 
 def predict(
@@ -40,7 +44,51 @@ def predict(
     """
     score = compute_scores(engine, images, inputs, blob)
     photo = make_photo(images[inputs[0].blob], inputs[0].order)
-    return Prediction(photo, classify_pixels(score), is_grey=len(score) == 1 and kind != "classes")
+    return assemble(photo, score.shape[1:], [(0, 0, score)], kind)
+
+
+Part: TypeAlias = tuple[int, int, NDArray[np.float32]]
+"""Scores C x H x W, after the row and the column of the output where they begin."""
+
+
+def assemble(
+    photo: NDArray[np.uint8],
+    size: tuple[int, ...],
+    parts: Iterable[Part],
+    kind: str = "scores",
+    with_probabilities: bool = False,
+    above: float | None = None,
+) -> Prediction:
+    """Make a prediction of ``size`` (H, W) for a photo from the scores of its parts, of which one is held at a time.
+
+    With ``above``, ``masks`` has for each class the pixels whose probability is above it, if there are any.
+    Raises `EngineError` where the output has no probabilities and they are asked for.
+    """
+    pixels: NDArray[Any] = np.zeros(size, np.uint8)
+    probabilities: NDArray[np.float32] | None = None
+    masks: dict[int, NDArray[np.bool_]] = {}
+    is_grey, channels = False, 0
+    for row, column, score in parts:
+        channels = len(score)
+        place = (slice(row, row + score.shape[1]), slice(column, column + score.shape[2]))
+        is_grey = len(score) == 1 and kind != "classes"
+        classes = classify_pixels(score)
+        pixels = pixels if pixels.dtype == classes.dtype else pixels.astype(classes.dtype)
+        pixels[place] = classes
+        if with_probabilities or above is not None:
+            if len(score) == 1:
+                what = "gives " + ("grey values" if is_grey else "numbers of classes") + ", which are no probabilities"
+                raise EngineError("net", what, "take a `blob` with the scores of classes")
+            shares = to_probabilities(score)
+        if with_probabilities:
+            if probabilities is None:
+                probabilities = np.zeros((len(score), *size), np.float32)
+            probabilities[:, place[0], place[1]] = shares
+        if above is not None:
+            for number in np.flatnonzero((shares > above).any((1, 2))).tolist():
+                masks.setdefault(number, np.zeros(size, bool))[place] = shares[number] > above
+    found = None if above is None else dict(sorted(masks.items()))
+    return Prediction(photo, pixels, is_grey, probabilities, found, channels if channels > 1 else 0)
 
 
 def compute_scores(
@@ -50,17 +98,28 @@ def compute_scores(
 
     Raises `EngineError` if the blob has another shape, or values that are not finite.
     """
-    values = {each.blob: each.preprocessing(images[each.blob])[None] for each in inputs}
-    outputs = engine.forward(**values)
-    chosen = blob or engine.outputs[-1]
-    score = outputs[chosen]
+    return check_scores(run_net(engine, images, inputs, blob), engine, blob)
+
+
+def check_scores(score: NDArray[np.float32], engine: Engine, blob: str = "") -> NDArray[np.float32]:
+    """Return the scores C x H x W of an output; raises `EngineError` as `compute_scores`."""
     if score.ndim != 4 or not score.size:
-        what = f"blob {chosen!r} has the shape {'x'.join(map(str, score.shape))}, not N x classes x height x width"
+        shape = "x".join(map(str, score.shape))
+        what = f"blob {blob or engine.outputs[-1]!r} has the shape {shape}, not N x classes x height x width"
         raise EngineError(engine.name, what, "a classifier turns into such a net by 'net convolutionize'")
     if not np.isfinite(score).all():
         raise EngineError(engine.name, "gives infinity or nan", "the weights may be of a training that diverged")
     first: NDArray[np.float32] = score[0]
     return first
+
+
+def run_net(
+    engine: Engine, images: Mapping[str, NDArray[Any]], inputs: Sequence[ImageInput], blob: str = ""
+) -> NDArray[np.float32]:
+    """Run the net on an image, C x H x W for each input; returns its last output, or ``blob``, of whatever shape."""
+    values = {each.blob: each.preprocessing(images[each.blob])[None] for each in inputs}
+    output: NDArray[np.float32] = engine.forward(**values)[blob or engine.outputs[-1]]
+    return output
 
 
 def classify_pixels(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:

@@ -5,7 +5,7 @@
 
 | where the target | the net gets |
 |---|---|
-| does not take a fork's type | BVLC's layers that compute the same (`surgery.to_bvlc`) |
+| does not take a fork's type | BVLC's layers that compute the same (`netspec.to_bvlc`) |
 | wants `use_global_stats: true` | it; in the TEST phase it is Caffe's default |
 | does not take BatchNorm or Scale | them folded into the convolutions before |
 | does not take some groups | one group, with weights of zero between what were groups |
@@ -30,9 +30,9 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.net.shapes import Shapes, infer
+from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES, to_bvlc
 from caffe_fcn.proto import LayerParameter
 from caffe_fcn.proto.copying import copy_message, with_layers
-from caffe_fcn.surgery.to_bvlc import CONVERTED_TYPES, to_bvlc
 from caffe_fcn.weights.tensors import Tensor, from_array
 
 _REWRITTEN = (

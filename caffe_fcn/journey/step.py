@@ -64,6 +64,10 @@ class Observer:
     def progress(self, task: str, done: int, total: int) -> None:
         """How much of a task is done (see `caffe_fcn.progress`)."""
 
+    def name_command(self, step: Step) -> str:
+        """Return the command that does a step alone; empty where there are no commands."""
+        return ""
+
     @contextmanager
     def watch(self, training: Training) -> Iterator[Callable[[Event | Score], None]]:
         """Around a training; yields what is called with each event."""

@@ -7,7 +7,7 @@ order, and every node refers to the blobs that it reads and makes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -109,7 +109,8 @@ def input_layer(blob: str, shape: Sequence[int] | None = None, name: str | None 
     return result
 
 
-def _make_unique(name: str, known: set[str]) -> str:
+def make_unique(name: str, known: Container[str]) -> str:
+    """The name of a layer, with a number behind it where an earlier layer has the same one."""
     if name not in known:
         return name
     return next(unique for number in count(2) if (unique := f"{name}#{number}") not in known)
@@ -155,7 +156,7 @@ class Graph:
         self.blobs: dict[str, Blob] = {}
         names: set[str] = set()
         for index, layer in enumerate(net.layer):
-            node = Node(index, layer, _make_unique(layer.name, names), layer.type)
+            node = Node(index, layer, make_unique(layer.name, names), layer.type)
             names.add(node.name)
             self._connect(node)
             self.nodes.append(node)

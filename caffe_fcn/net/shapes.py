@@ -32,9 +32,11 @@ from caffe_fcn.net.layer_types import (
     layer_type,
     origin_of,
 )
+from caffe_fcn.net.layer_types.site import TELL_SHAPES
 from caffe_fcn.net.shared_parameters import Sharing
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
+from caffe_fcn.proto.dialects.table import find_forks
 
 _FLOAT_BYTES = 4
 ANY_SIZE = (500, 500)  # that every net of the family takes; convolutions have the same parameters at any size
@@ -106,7 +108,7 @@ def infer(
 
 
 def tell_shapes(net: NetParameter, shapes: Mapping[str, Shape]) -> NetParameter:
-    """A copy of the net of one phase that knows the shapes of these blobs, where only code or data know them.
+    """A copy of a net that knows the shapes of these blobs, where only code or data know them.
 
     A layer whose code alone knows what it makes gets them as its custom_param, and a blob that no layer makes gets an
     Input layer. Raises `NetError` for a blob that the net does not have.
@@ -121,6 +123,17 @@ def tell_shapes(net: NetParameter, shapes: Mapping[str, Shape]) -> NetParameter:
             del layer.custom_param.shape[:]
             for top in layer.top:
                 layer.custom_param.shape.add(dim=shapes[top])
+    return result
+
+
+def forget_shapes(net: NetParameter, before: NetParameter) -> NetParameter:
+    """A copy of ``net`` without what `tell_shapes` added to ``before``, the net that it was made of."""
+    added = len(net.layer) - len(before.layer)
+    result = with_layers(net, net.layer[added:])
+    for layer, known in zip(result.layer, before.layer, strict=True):
+        layer.ClearField("custom_param")
+        if known.HasField("custom_param"):
+            layer.custom_param.CopyFrom(known.custom_param)
     return result
 
 
@@ -206,14 +219,19 @@ def infer_graph(
     return shapes
 
 
+_UNHEARD = "no known Caffe has such a layer type"
+
+
 def row_of(node: Node) -> LayerType:
     """The row of the table for a node's layer; raises `NetError` for a type or a count that does not exist."""
     row = LAYER_TYPES.get(node.type)
     if row is None and node.layer.custom_param.shape:
         return layer_type(node.type)
     if row is None:
-        mend = nearest(node.type, LAYER_TYPES) or "tell what it makes: `shape` BLOB=NxCxHxW"
-        raise NetError(node, "no known Caffe has such a layer type", mend)
+        forks = find_forks(node.type)
+        what = f"is a layer type of forks ({', '.join(forks)}); what it makes is not known" if forks else _UNHEARD
+        similar = "" if forks else nearest(node.type, LAYER_TYPES)
+        raise NetError(node, what, "; or ".join(filter(None, [similar, TELL_SHAPES])))
     for kind, count, (low, high) in (
         ("bottom", len(node.bottoms), row.bottoms),
         ("top", len(node.tops), row.makes),

@@ -64,7 +64,10 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Alignment:
-    """The ``map`` from source coordinates to target coordinates, the walk that found it and where it met."""
+    """The ``map`` from source coordinates to target coordinates, the walk that found it and where it met.
+
+    ``disagreements`` says where a path gives another map than the first that was found.
+    """
 
     source: Blob
     target: Blob
@@ -72,15 +75,18 @@ class Alignment:
     meeting: Route
     routes: dict[Blob, Route]
     replacements: Replacements
+    disagreements: tuple[OffsetError, ...] = ()
 
 
-def align(graph: Graph, source: Blob, target: Blob, replacements: Replacements | None = None) -> Alignment:
+def align(
+    graph: Graph, source: Blob, target: Blob, replacements: Replacements | None = None, *, strict: bool = True
+) -> Alignment:
     """The alignment of two blobs.
 
     Blobs are taken from the last made to the first, so that each is complete when its turn comes. Once a single
     blob is left and it leads to both ends, everything before it is common to both and cannot matter.
     ``replacements`` has maps that stand in for those of layers. Raises `OffsetError` where the blobs are not
-    connected, or where two paths disagree.
+    connected, or, if it is ``strict``, where two paths disagree.
     """
     where = f"'{source.name}' against '{target.name}'"
     start = Trace(POINTWISE)
@@ -90,6 +96,7 @@ def align(graph: Graph, source: Blob, target: Blob, replacements: Replacements |
     heapq.heapify(queue)
     stops: list[Node] = []
     met: list[Route] = []
+    disagreements: list[OffsetError] = []
     counter = len(queue)
     while queue:
         blob = heapq.heappop(queue)[2]
@@ -104,7 +111,12 @@ def align(graph: Graph, source: Blob, target: Blob, replacements: Replacements |
         for bottom in node.bottoms[: row_of(node).follows]:
             longer = _extend(route, node, step, where)
             if bottom in routes:
-                routes[bottom] = _join(routes[bottom], longer, bottom, where)
+                try:
+                    routes[bottom] = _join(routes[bottom], longer, bottom, where)
+                except OffsetError as error:
+                    if strict:
+                        raise
+                    disagreements.append(error)
             else:
                 routes[bottom] = longer
                 heapq.heappush(queue, (-bottom.maker.index, counter, bottom))
@@ -113,9 +125,11 @@ def align(graph: Graph, source: Blob, target: Blob, replacements: Replacements |
         raise _explain_missing_path(where, stops)
     for other in met[1:]:
         if not _agree(met[0], other):
-            raise _explain_disagreement(where, "two inputs", met[0], other)
+            disagreements.append(_explain_disagreement(where, "two inputs", met[0], other))
+            if strict:
+                raise disagreements[-1]
     relation = met[0].relation or POINTWISE
-    return Alignment(source, target, relation, met[0], routes, replacements or {})
+    return Alignment(source, target, relation, met[0], routes, replacements or {}, tuple(disagreements))
 
 
 def map_of(node: Node, replacements: Replacements) -> CoordMap | None:

@@ -17,8 +17,8 @@ from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.errors import CaffeFcnError, NetError, nearest
 from caffe_fcn.net.geometry import POINTWISE, dims
 from caffe_fcn.net.graph import Blob, Node
-from caffe_fcn.net.layer_types import Kind, layer_type
-from caffe_fcn.net.shapes import Shapes, infer, row_of
+from caffe_fcn.net.layer_types import Kind, Shape, layer_type
+from caffe_fcn.net.shapes import Shapes, infer, row_of, tell_shapes
 from caffe_fcn.proto import TRAIN, LayerParameter, NetParameter
 from caffe_fcn.proto.copying import bypass_layers, copy_message
 
@@ -32,17 +32,19 @@ def convolutionize(
     rename: Mapping[str, str] | None = None,
     size: tuple[int, int] | None = None,
     only: Container[str] | None = None,
+    inputs: Mapping[str, Shape] | None = None,
 ) -> NetParameter:
     """A copy of ``net`` whose InnerProduct layers are convolutions, with kernels from the inferred shapes.
 
     The copy has all phases of the net. ``rename`` gives new names to converted layers and to blobs of the same name, so
     that nothing looks for weights of the old shape under the old name. ``size`` (H, W) is the image's size if the net
-    does not say it. ``only`` names the layers to convert; without it, all are converted. Raises `NetError` that names
+    does not say it. ``only`` names the layers to convert; without it, all are converted. ``inputs`` has the shapes of
+    blobs that only code or data know. Raises `NetError` that names
     the layer which cannot be converted, or says why no shapes can be inferred.
     """
     names = {name for name in fully_connected(net) if only is None or name in only}
     conversion = _Conversion(names)
-    conversion.infer(net, size)
+    conversion.infer(net, size, inputs or {})
     result = copy_message(net)
     for layer in result.layer:
         if layer.name in names and _is_fully_connected(layer):
@@ -69,11 +71,12 @@ class _Conversion:
         self.kernels: dict[str, Kernel] = {}
         self.flattening: set[str] = set()
 
-    def infer(self, net: NetParameter, size: tuple[int, int] | None) -> None:
+    def infer(self, net: NetParameter, size: tuple[int, int] | None, inputs: Mapping[str, Shape]) -> None:
         failure = None
+        told = tell_shapes(net, inputs)
         for phase, stages in _list_states(net, self.names):
             try:
-                shapes = infer(net, phase, stages, size, data_shapes=read_record_shapes)
+                shapes = infer(told, phase, stages, size, data_shapes=read_record_shapes)
             except CaffeFcnError as error:  # a data layer of this phase may need files that are not here
                 failure = failure or error
                 continue
@@ -86,10 +89,10 @@ class _Conversion:
         images = _find_image_sizes(shapes, self.names)
         wanted: set[Blob] = set()
         for node in reversed(shapes.graph.nodes):
-            if node.name in self.names:
+            if node.layer.name in self.names and _is_fully_connected(node.layer):
                 kernel = _find_kernel(node, shapes, images)
-                if self.kernels.setdefault(node.name, kernel) != kernel:
-                    raise NetError(node, "reads images of different sizes in different phases", "convert them apart")
+                if self.kernels.setdefault(node.layer.name, kernel) != kernel:
+                    raise NetError(node, "reads images of different sizes in different places", "convert them apart")
                 wanted.add(node.bottoms[0])
             elif wanted.intersection(node.tops):
                 if is_flattening(node, shapes):

@@ -114,7 +114,10 @@ _CAMVID_COUNTS, _CITYSCAPES_COUNTS, _ADE20K_COUNTS = (367, 101), (2975, 500), (2
 _STEP_10TH = {"lr_policy": "step", "gamma": 0.1}
 _POLY = {"lr_policy": "poly", "power": 0.9}
 
-UNET = replace(NORMALIZED, fields={**NORMALIZED.fields, "iter_size": 1, "momentum": 0.99})
+# its authors publish momentum and batch, and no learning rate
+UNET = paper_solver(
+    "Ronneberger et al. (2015), base_lr as for voc-fcn-alexnet", VOC_2012_COUNTS, 1, 100000, base_lr=1e-4, momentum=0.99
+)
 DILATION8 = paper_solver(
     "fyu/dilation, joint training", VOC_2012_COUNTS, 14, 400000, base_lr=1e-5, stepsize=100000, **_STEP_10TH
 )

@@ -73,6 +73,12 @@ def make_facts(pairs: Iterable[tuple[object, object]]) -> Markup:
     return make("dl", *(join((make("dt", name), make("dd", value))) for name, value in pairs), class_="facts")
 
 
+def make_cards(figures: Iterable[tuple[object, object]]) -> Markup:
+    """Make a card for each figure, with what it is."""
+    cards = (make("div", make("b", figure), make("span", what), class_="card") for figure, what in figures)
+    return make("div", *cards, class_="cards")
+
+
 def _write_attribute(name: str, value: object) -> str:
     if value is None or value is False:
         return ""

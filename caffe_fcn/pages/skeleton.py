@@ -21,6 +21,7 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 def render_page(title: str, fragment: str, **parts: str) -> str:
     """Render a page of a fragment; ``parts`` are markup, or JSON of `embed_json`, and are not searched for places."""
+    title = "".join(each for each in title if each.isprintable())
     hashes = "".join(f" 'sha256-{_hash(script)}'" for script in _SCRIPT.findall(fragment))
     outer = {
         "scripts": f"script-src{hashes}" if hashes else "script-src 'none'",
@@ -41,9 +42,9 @@ def read_document_style() -> str:
     return read_fragment(_FOLDER / "document.css")
 
 
-def encode_picture(png: bytes) -> str:
-    """Return a PNG as the address of a picture within a page."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def encode_picture(data: bytes, kind: str = "png") -> str:
+    """Return the bytes of a PNG, or of a picture of another kind, as its address within a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def embed_json(document: Any) -> str:

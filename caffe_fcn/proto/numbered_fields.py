@@ -39,7 +39,7 @@ def keep_numbered(message: Message, data: wire.Buffer) -> None:
     Raises `WireError` for more of them than any net has.
     """
     if _keep(message, data, 0, len(data), 0):
-        message.DiscardUnknownFields()  # type: ignore[attr-defined]
+        message.DiscardUnknownFields()
 
 
 def restore_numbered(data: bytes, descriptor: Descriptor) -> bytes:

@@ -10,7 +10,7 @@ from caffe_fcn.inspection import BlobNumbers, Look, ParameterNumbers, Statistics
 from caffe_fcn.inspection.filters import Filters
 from caffe_fcn.inspection.sheets import Sheet, encode_png
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.pages.markup import Markup, join, make, make_facts, make_table
+from caffe_fcn.pages.markup import Markup, join, make, make_cards, make_facts, make_table
 from caffe_fcn.pages.skeleton import embed_json, encode_picture, read_document_style, read_fragment, render_page
 from caffe_fcn.reports.words import format_count, format_number, format_share
 from caffe_fcn.viz.histograms import draw_histogram, draw_small_histogram
@@ -78,7 +78,7 @@ def _show_activations(found: Look) -> Markup:
     photo = _show_photo(found)
     return join(
         (
-            make("div", photo, _make_cards(cards), class_="start"),
+            make("div", photo, make_cards(cards), class_="start"),
             controls,
             make("div", chooser, details, class_="layout"),
         )
@@ -124,13 +124,11 @@ def _show_blob(blob: BlobNumbers, number: int) -> Markup:
         ("constant channels", _name_channels(blob.constant)),
     ]
     head = make("div", make_facts(facts), _show_histogram(blob.statistics, f"Values of {blob.name}"), class_="numbers")
-    sheet = _embed_sheet(blob) if blob.sheet else make("p", "It has no values.", class_="missing")
+    sheet = _embed_sheet(blob, blob.sheet) if blob.sheet else make("p", "It has no values.", class_="missing")
     return make("article", make("h2", blob.name), make("p", made, class_="soft"), head, sheet, id=f"blob-{number}")
 
 
-def _embed_sheet(blob: BlobNumbers) -> Markup:
-    sheet = blob.sheet
-    assert sheet is not None
+def _embed_sheet(blob: BlobNumbers, sheet: Sheet) -> Markup:
     shown = len(sheet.numbers)
     text = format_count(shown, "channel")
     if shown < sheet.total:
@@ -187,7 +185,7 @@ def _show_weights(parameters: Sequence[ParameterNumbers]) -> Markup:
     rows = [_make_row(each) for each in parameters]
     note = make("p", "Heights of bars are square roots of counts. Positions count from 0.", class_="soft")
     table = make_table([*header, "largest, with its position"], rows, range(4, 10), label="Parameters")
-    return join((_make_cards(cards), note, table))
+    return join((make_cards(cards), note, table))
 
 
 def _make_row(each: ParameterNumbers) -> list[object]:
@@ -222,9 +220,3 @@ def _show_filters(filters: Filters) -> Markup:
         data_about=embed_json({**about, "numbers": list(range(filters.count * filters.planes))}),
     )
     return join((make("h2", f"Filters of {filters.layer}"), make("p", text, class_="soft"), grid))
-
-
-def _make_cards(cards: Sequence[tuple[str, str]]) -> Markup:
-    return make(
-        "div", *(make("div", make("b", b), make("span", text), class_="card") for b, text in cards), class_="cards"
-    )

@@ -78,7 +78,7 @@ def show_spec(spec: NetSpec) -> str | None:
 
 def show_table(table: Table) -> str:
     """Show a scale/offset table."""
-    from caffe_fcn.reports.report_page import show_offset_table
+    from caffe_fcn.reports.sections.net import show_offset_table
 
     return show_offset_table(table)
 
@@ -93,11 +93,11 @@ def show_history(history: History) -> str:
 def show_evaluation(found: Evaluation) -> str:
     """Show measures and classes as tables."""
     from caffe_fcn.pages.markup import join, make_table
-    from caffe_fcn.reports.run import MEASURES
+    from caffe_fcn.reports.run import BOUNDARY, MEASURES
     from caffe_fcn.reports.words import format_share
 
     scores = found.scores
-    totals = [[title, format_share(getattr(scores, name))] for name, title in MEASURES.items()]
+    totals = [[title, format_share(getattr(scores, name))] for name, title in MEASURES.items() if name != BOUNDARY]
     each = zip(found.classes, scores.accuracy, scores.iu, strict=True)
     rows = [[name, format_share(accuracy), format_share(iu)] for name, accuracy, iu in each]
     count = f"{found.images} images"
@@ -153,7 +153,7 @@ def show_look(found: Look) -> str:
 def show_run(run: Run) -> str:
     """Show where a run is, and its figures."""
     from caffe_fcn.pages.markup import make_table
-    from caffe_fcn.reports.report_page import list_figures
+    from caffe_fcn.reports.sections.scores import list_figures
 
     return make_table([run.name, ""], [[title, figure] for figure, title in list_figures(run)], [1])
 
@@ -172,7 +172,7 @@ FORMATS = (
     Format("caffe_fcn.netspec.spec", "NetSpec", _SVG, show_spec),
     Format("caffe_fcn.offsets", "Table", _HTML, show_table),
     Format("caffe_fcn.training.history", "History", _SVG, show_history),
-    Format("caffe_fcn.evaluation.evaluate", "Evaluation", _HTML, show_evaluation),
+    Format("caffe_fcn.evaluation.results", "Evaluation", _HTML, show_evaluation),
     Format("caffe_fcn.evaluation.predict", "Prediction", _PNG, show_prediction),
     Format("caffe_fcn.inspection.activations", "Look", _HTML, show_look),
     Format("caffe_fcn.reports.run", "Run", _HTML, show_run),

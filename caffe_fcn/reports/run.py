@@ -20,18 +20,24 @@ from caffe_fcn.description import model_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.errors import CaffeFcnError, FileError
+from caffe_fcn.evaluation import ImageScore
 from caffe_fcn.evaluation.score_files import FILE as SCORES_FILE
+from caffe_fcn.evaluation.validation import find_data_set
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.interop.model_folders import find_weights
 from caffe_fcn.proto import NetParameter, SolverParameter
 from caffe_fcn.strict_json import list_of, number, object_of, optional, text, whole_number
 from caffe_fcn.training import History, read_log
+from caffe_fcn.training.record import RunRecord, read_record
 
-TRAINING, WEIGHTS, SCORES, DATA = "training", "weights", "scores", "data"
+TRAINING, WEIGHTS, SCORES, DATA, RECORD = "training", "weights", "scores", "data set", "record"
 """What may be missing in a run."""
 
+BOUNDARY = "mean_boundary_iu"
+
 _DATA_FOLDER = "data"
+_PREFIX = "snapshot/train"
 _MOST = (1 << 53) - 1
 
 _Part = TypeVar("_Part")
@@ -39,22 +45,14 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True)
 class ClassScore:
-    """The scores of a class, from 0 to 1; None where it has none."""
+    """The scores of a class, from 0 to 1; None where it has none. ``pixels`` are how many are labelled so."""
 
     number: int
     name: str
     accuracy: float | None
     iu: float | None
-
-
-@dataclass(frozen=True)
-class ImageScore:
-    """The scores of record ``index`` of the split that was scored."""
-
-    index: int
-    name: str
-    pixel_accuracy: float | None
-    mean_iu: float | None
+    boundary_iu: float | None = None
+    pixels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class Run:
     solver: SolverParameter | None = None
     weights: Path | None = None
     history: History | None = None
+    record: RunRecord | None = None
     scores: RunScores | None = None
     data: Path | None = None
     about: Description | None = None
@@ -119,7 +118,7 @@ class Run:
 def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
     """Read a run; ``data`` is its data set, by default the one in the run's folder.
 
-    Raises `FileError` where the folder has no deploy net, and for a file of it that is damaged.
+    Raises `FileError` where the folder has no deploy net, ``data`` is no data set, or a file is damaged.
     """
     path = Path(folder)
     deploy = path / DEPLOY_FILE
@@ -135,25 +134,35 @@ def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
             return None
 
     solver = path / SOLVER_FILE
-    place = Path(data) if data is not None else path / _DATA_FOLDER
-    if data is not None or (place.is_dir() and opening.splits(place)):
-        about = opening.describe(place)
-    else:
-        missing[DATA] = f"{place}: is no data set"
-        about = None
-    weights = find(WEIGHTS, lambda: find_weights(path)[0])
+    if data is not None:
+        opening.require_splits(data)
+    place = Path(data) if data is not None else _find_data(path, solver)
+    if place is None:
+        missing[DATA] = f"{path} has none, and no database that its nets read is there"
     return Run(
         path,
         proto.read_net(deploy, allow_unknown=True, notes=[]),
         model_json.read(path),
         proto.read_solver(solver, allow_unknown=True) if solver.is_file() else None,
-        weights,
+        find(WEIGHTS, lambda: find_weights(path)[0]),
         find(TRAINING, lambda: read_log(path)),
+        read_record(path / _PREFIX),
         find(SCORES, lambda: _read_scores(path / SCORES_FILE)),
-        None if DATA in missing else place,
-        about,
+        place,
+        opening.describe(place) if place else None,
         missing,
     )
+
+
+def _find_data(run: Path, solver: Path) -> Path | None:
+    """Return the data set in the folder of a run, or else the one that its nets read, from there or from here."""
+    own = run / _DATA_FOLDER
+    if own.is_dir() and opening.splits(own):
+        return own
+    if not solver.is_file():
+        return None
+    found = find_data_set(solver, run) or find_data_set(solver, Path.cwd())
+    return found[0] if found else None
 
 
 def _read_scores(path: Path) -> RunScores:
@@ -169,8 +178,8 @@ def _read_scores(path: Path) -> RunScores:
     return RunScores(
         content["weights"],
         content["images"],
-        {name: float(content[name]) for name in MEASURES},
-        [ClassScore(each["class"], each["name"], each["accuracy"], each["iu"]) for each in content["per_class"]],
+        {name: float(content[name]) for name in MEASURES if content.get(name) is not None},
+        [_read_class(each) for each in content["per_class"]],
         confusion,
         [
             ImageScore(each["index"], each["name"], each["pixel_accuracy"], each["mean_iu"])
@@ -179,25 +188,32 @@ def _read_scores(path: Path) -> RunScores:
     )
 
 
-MEASURES: dict[str, Any] = {
+def _read_class(each: dict[str, Any]) -> ClassScore:
+    further = each.get("boundary_iu"), each.get("pixels")
+    return ClassScore(each["class"], each["name"], each["accuracy"], each["iu"], *further)
+
+
+MEASURES = {
     "mean_iu": "mean IU",
     "pixel_accuracy": "pixel accuracy",
     "mean_accuracy": "mean accuracy",
     "frequency_weighted_iu": "frequency-weighted IU",
+    BOUNDARY: "mean boundary IU",
 }
-"""The measures of a run's scores, and what people call them."""
+"""The measures of a run's scores, and what people call them; earlier scores lack the last one."""
 
-_SHARE = optional(number)
-_CLASS = {"class": whole_number(0, _MOST), "name": text, "accuracy": _SHARE, "iu": _SHARE}
-_IMAGE = {"index": whole_number(0, _MOST), "name": text, "pixel_accuracy": _SHARE, "mean_iu": _SHARE}
+_SHARE, _COUNT = optional(number), whole_number(0, _MOST)
+_CLASS = {"class": _COUNT, "name": text, "accuracy": _SHARE, "iu": _SHARE}
+_CLASS_NOW = {**_CLASS, "boundary_iu": _SHARE, "pixels": _COUNT}
+_IMAGE = {"index": _COUNT, "name": text, "pixel_accuracy": _SHARE, "mean_iu": _SHARE}
 _SCORES = object_of(
     {
         "weights": text,
-        "images": whole_number(0, _MOST),
-        **dict.fromkeys(MEASURES, number),
-        "per_class": list_of(object_of(_CLASS, required=_CLASS)),
-        "confusion": optional(list_of(list_of(whole_number(0, _MOST)))),
+        "images": _COUNT,
+        **dict.fromkeys(MEASURES, _SHARE),
+        "per_class": list_of(object_of(_CLASS_NOW, required=_CLASS)),
+        "confusion": optional(list_of(list_of(_COUNT))),
         "per_image": optional(list_of(object_of(_IMAGE, required=_IMAGE))),
     },
-    required=("weights", "images", *MEASURES, "per_class"),
+    required=("weights", "images", *(name for name in MEASURES if name != BOUNDARY), "per_class"),
 )

@@ -62,7 +62,7 @@ def expand(
     Upscore layers of another shape start anew. Raises `WeightsError` where nothing can be expanded.
     """
     net = load_net(to_net)
-    shapes = infer_shapes(net, phase, options.get("size"))
+    shapes = infer_shapes(net, phase, options.get("size"), inputs=options.get("inputs"))
     kinds = {node.name: layer_type(node.type).kind for node in shapes.graph.nodes}
     edits: dict[str, Edit] = {}
     renames: dict[str, str] = {}

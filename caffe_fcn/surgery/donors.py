@@ -15,13 +15,13 @@ from caffe_fcn.datasets.source_shapes import find_record_shapes, read_record_sha
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Node
-from caffe_fcn.net.layer_types import Origin, Site, layer_type, origin_of
+from caffe_fcn.net.graph import Node, make_unique
+from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, assume_size, infer
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.weights.formats import open_weights
-from caffe_fcn.weights.layers import locate
+from caffe_fcn.weights.layers import Layer, locate
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,21 @@ def load_net(net: NetParameter | PathLike) -> NetParameter:
 
 
 def infer_shapes(
-    net: NetParameter, phase: str | None, size: tuple[int, int] | None, source: NetParameter | PathLike = "-"
+    net: NetParameter,
+    phase: str | None,
+    size: tuple[int, int] | None,
+    source: NetParameter | PathLike = "-",
+    inputs: Mapping[str, Shape] | None = None,
 ) -> Shapes:
     """The shapes of a net whose Python data layers, or whose deploy form, may leave the image size open.
 
     An assumed size serves as well as the real one: a convolution has the same parameters at any size. Where ``source``
-    is the file of the net, data are also looked for beside it.
+    is the file of the net, data are also looked for beside it. ``inputs`` has the shapes of blobs that only code knows.
     """
     find_shapes = find_record_shapes(source) if isinstance(source, (str, os.PathLike)) else read_record_shapes
     sizeless = any(origin_of(layer) is Origin.CODE for layer in net.layer)
     size = size or (ANY_SIZE if sizeless else assume_size(net, phase, data_shapes=find_shapes))
-    return infer(net, phase, size=size, data_shapes=find_shapes)
+    return infer(net, phase, size=size, inputs=inputs, data_shapes=find_shapes)
 
 
 def make_site(node: Node, shapes: Shapes) -> Site:
@@ -76,7 +80,11 @@ class OpenDonor:
         self.edits = donor.edits
         self._weights = open_weights(donor.weights)
         self.path = self._weights.path
-        self.layers = {layer.name: layer for layer in self._weights.layers if layer.tensors}
+        named: dict[str, Layer] = {}
+        for layer in self._weights.layers:  # as the nodes of a graph are named
+            unique = make_unique(layer.name, named)
+            named[unique] = replace(layer, name=unique)
+        self.layers = {name: layer for name, layer in named.items() if layer.tensors}
         for name in (*donor.renames, *donor.edits):
             if name not in self.layers:
                 raise WeightsError(self.path, f"has no parameters of a layer '{name}'", nearest(name, self.layers))

@@ -9,6 +9,8 @@ that of a guess, however large the features are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.layer_types import Kind, layer_type
 from caffe_fcn.proto import NetParameter
@@ -16,6 +18,7 @@ from caffe_fcn.surgery.donors import infer_shapes, load_net
 from caffe_fcn.surgery.report import Report
 from caffe_fcn.surgery.transplant_plan import TransplantPlan
 from caffe_fcn.weights.formats import save_weights
+from caffe_fcn.weights.tensors import Shape
 
 FILLER = "msra"
 """The filler of layers that have none: made for ReLUs, which all of these nets have (He et al., 2015)."""
@@ -23,10 +26,18 @@ FILLER = "msra"
 _SCORE = "score"  # what the names of the heads' layers begin with (see `netspec.heads`)
 
 
-def fill(net: NetParameter | PathLike, output: PathLike, *, filler: str = FILLER, seed: int = 0) -> Report:
+def fill(
+    net: NetParameter | PathLike,
+    output: PathLike,
+    *,
+    filler: str = FILLER,
+    seed: int = 0,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Report:
     """Write weights for ``net`` that nothing was learned in; ``filler`` is that of layers without one.
 
-    Without a filler, a Deconvolution interpolates, and a layer whose name begins with "score" is zero.
+    Without a filler, a Deconvolution interpolates, and a layer whose name begins with "score" is zero. ``inputs`` has
+    the shapes of blobs that only code or data know.
     Raises `NetError` for a net whose shapes cannot be inferred.
 
     >>> from caffe_fcn import NetSpec, layers as L
@@ -47,7 +58,7 @@ def fill(net: NetParameter | PathLike, output: PathLike, *, filler: str = FILLER
             layer.convolution_param.weight_filler.type = filler
         elif kind is Kind.INNER_PRODUCT and not layer.inner_product_param.HasField("weight_filler"):
             layer.inner_product_param.weight_filler.type = filler
-    plan = TransplantPlan(infer_shapes(filled, None, None, net), [], frozenset(), seed)
+    plan = TransplantPlan(infer_shapes(filled, None, None, net, inputs), [], frozenset(), seed)
     report = Report(str(output), list(plan.parameters(sparse=False)))
     save_weights(output, plan.layers(sparse=False), NetParameter(name=loaded.name).SerializeToString())
     return report

@@ -22,6 +22,7 @@ from caffe_fcn.surgery.donors import Donor, OpenDonor, infer_shapes, load_net
 from caffe_fcn.surgery.report import COPIED, RESHAPED, Report
 from caffe_fcn.surgery.transplant_plan import TransplantPlan
 from caffe_fcn.weights.formats import save_weights
+from caffe_fcn.weights.tensors import Shape
 
 
 def transplant(
@@ -38,6 +39,7 @@ def transplant(
     strict: bool = False,
     sparse: bool = False,
     seed: int = 0,
+    inputs: Mapping[str, Shape] | None = None,
 ) -> Report:
     """Write weights for ``to_net`` to ``output``, taken from ``weights`` wherever they fit.
 
@@ -56,7 +58,7 @@ def transplant(
     image size where its data layers do not tell it. The layers in ``interpolate`` get the interpolation kernel, even
     where the weights have values for them; a Deconvolution without values and without a filler always gets it.
     ``strict`` refuses to drop or to fill anything, ``sparse`` leaves out layers that get nothing from the weights,
-    ``seed`` makes random fillers reproducible.
+    ``seed`` makes random fillers reproducible. ``inputs`` has the shapes of blobs that only code or data know.
 
     Raises `WeightsError` for a layer whose shape does not fit, and for weights that share no layer with
     the net; `NetError` for a net whose shapes cannot be inferred.
@@ -68,7 +70,7 @@ def transplant(
     else:
         donors = weights
     opened = [OpenDonor(donor) for donor in donors]
-    plan = TransplantPlan(infer_shapes(net, phase, size, to_net), opened, frozenset(interpolate), seed)
+    plan = TransplantPlan(infer_shapes(net, phase, size, to_net, inputs), opened, frozenset(interpolate), seed)
     report = Report(str(output), [*plan.parameters(sparse), *plan.find_dropped()])
     _check(report, donors, strict)
     save_weights(output, plan.layers(sparse), NetParameter(name=net.name).SerializeToString())

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from caffe_fcn.engines.events import Event, Score, Snapshot
 from caffe_fcn.engines.training import Training
-from caffe_fcn.errors import EngineError
+from caffe_fcn.errors import CaffeFcnError, EngineError
 from caffe_fcn.progress import TaskProgress
 from caffe_fcn.training.history import History
 from caffe_fcn.training.ranking import count_since_best, find_only_class, name_measure, rank, require_measure
@@ -131,13 +131,23 @@ class Run:
         """Yield the score of a snapshot that is due, unless the training is interrupted meanwhile."""
         every, measure = self.watch.score_every, self.watch.measure
         is_due = every is not None and (iteration % every == 0 or iteration == self.training.max_iter)
-        if not is_due or self._judge is None or any(each.iteration == iteration for each in self.history.scores):
+        is_over = self.training.stopped or self.training.interrupted  # Caffe is ahead of what it has reported
+        if (
+            not is_due
+            or is_over
+            or self._judge is None
+            or any(each.iteration == iteration for each in self.history.scores)
+        ):
             self._choose_best()
             return
         try:
             score = self._judge(iteration, weights, self._report_progress)
         except _InterruptedError:
             return
+        except CaffeFcnError:
+            if self.training.interrupted:  # a terminal interrupts the engine that scores, too
+                return
+            raise
         self.training.record(score)
         yield score
         if self.best == score or self.chosen is None:

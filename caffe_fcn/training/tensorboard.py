@@ -1,4 +1,4 @@
-"""The figures of a training for TensorBoard, by its own library (the extra ``tensorboard``).
+"""The figures of a training for TensorBoard, written by tensorboardX (the extra ``tensorboard``).
 
     with closing(EventFile(Path("snapshot/tensorboard"))) as events:
         events.add(Step(0, 1.5, lr=0.01))
@@ -27,12 +27,12 @@ from caffe_fcn.training.history import History
 
 
 class EventFile:
-    """A new event file in ``folder``; raises `MissingExtraError` where TensorBoard is not installed."""
+    """A new event file in ``folder``; raises `MissingExtraError` where tensorboardX is not installed."""
 
     def __init__(self, folder: Path) -> None:
         try:
-            from tensorboard.compat.proto import event_pb2, summary_pb2
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            from tensorboardX.event_file_writer import EventFileWriter
+            from tensorboardX.proto import event_pb2, summary_pb2
         except ImportError as error:
             raise MissingExtraError("`tensorboard`", "tensorboard") from error
         self._make_event: Any = event_pb2.Event

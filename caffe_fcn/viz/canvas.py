@@ -98,7 +98,7 @@ class PngCanvas:
     def draw_text(
         self, x: float, y: float, text: str, size: int = 14, anchor: str = "start", colour: str = INK
     ) -> None:
-        font = _load_font(size * _DRAWN)
+        font = load_font(size * _DRAWN)
         try:
             length = self._draw.textlength(text, font=font)
         except UnicodeEncodeError:  # a Pillow without FreeType knows Latin letters only
@@ -113,7 +113,7 @@ class PngCanvas:
         return file.getvalue()
 
 
-def _load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont
 
     try:

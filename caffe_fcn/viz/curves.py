@@ -15,6 +15,7 @@ from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
 from caffe_fcn.pages.markup import Markup
+from caffe_fcn.pages.skeleton import render_page
 from caffe_fcn.training import History
 from caffe_fcn.training.curves import LOSS, RATE, Curve, list_curves
 from caffe_fcn.viz.axes import Axis, Points, average_exponentially, format_tick, keep_finite
@@ -184,14 +185,9 @@ class _PanelDrawing:
 
 
 def _render_page(names: Sequence[str], panels: Sequence[Panel]) -> bytes:
-    picture = _draw(names, panels, SvgCanvas).decode()
-    title = escape(", ".join(names))
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<style>body { margin: 0; background: white } svg { display: block; margin: auto; max-width: 100%; "
-        f"height: auto }}</style>\n</head>\n<body>\n{picture}</body>\n</html>\n"
-    ).encode()
+    title = ", ".join(names)
+    picture = _use_theme(_draw(names, panels, SvgCanvas).decode(), title)
+    return render_page(title, _PAGE, picture=picture).encode()
 
 
 def _choose_colour(number: int) -> str:
@@ -215,6 +211,12 @@ def _printable(text: str) -> str:
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
 
+
+_PAGE = """<style>
+  svg { display: block; width: 960px; max-width: 100%; height: auto; margin: auto; }
+</style>
+<main>{{picture}}</main>
+"""
 
 _THEME = {
     "white": "none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SHARE = 0.6  # of the class's colour in a pixel of the overlay
+_ROWS = 256  # that are blended at a time, which bounds the memory for large photos
+_GAP = 6  # pixels between pictures side by side
 
 
 def make_label_image(label: NDArray[np.uint8 | np.uint16], colours: tuple[Colour, ...]) -> Image:
@@ -33,9 +36,24 @@ def overlay_colours(
     A label of another size is stretched to the photo's. Pixels of a class whose colour is black show only the photo.
     """
     height, width = photo.shape[1:]
-    rows = np.arange(height) * label.shape[0] // height
     columns = np.arange(width) * label.shape[1] // width
-    colour = paint((label & 255).astype(np.uint8)[np.ix_(rows, columns)], colours)
-    base = np.broadcast_to(photo[::-1].transpose(1, 2, 0), (height, width, 3))
-    mixed = np.rint((1 - _SHARE) * base + _SHARE * colour).astype(np.uint8)
-    return np.where(colour.any(axis=2, keepdims=True), mixed, base)
+    result = np.empty((height, width, 3), np.uint8)
+    for start in range(0, height, _ROWS):
+        part = photo[::-1, start : start + _ROWS].transpose(1, 2, 0)
+        rows = np.arange(start, start + len(part)) * label.shape[0] // height
+        colour = paint((label[np.ix_(rows, columns)] & 255).astype(np.uint8), colours)
+        base = np.broadcast_to(part, colour.shape)
+        mixed = np.rint((1 - _SHARE) * base + _SHARE * colour).astype(np.uint8)
+        result[start : start + len(part)] = np.where(colour.any(axis=2, keepdims=True), mixed, base)
+    return result
+
+
+def lay_side_by_side(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return pictures of one size, H x W x 3, as one, with a white gap between them."""
+    gap = np.full((len(pictures[0]), _GAP, 3), 255, np.uint8)
+    return np.hstack([part for picture in pictures for part in (gap, picture)][1:])
+
+
+def show_photo(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a photo (C x H x W, blue first, or grey) as H x W x 3, red first."""
+    return np.ascontiguousarray(np.broadcast_to(photo[::-1].transpose(1, 2, 0), (*photo.shape[1:], 3)))

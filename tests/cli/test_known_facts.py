@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bright_pixels import MEAN, OUTPUTS, write_pairs
 from caffe_worker import PyCaffe
 from command import Ran
 from PIL import Image
@@ -19,7 +20,6 @@ from PIL import Image
 from caffe_fcn.weights.means import make_mean, write_mean
 
 Cli = Callable[..., Ran]
-MEAN = [100.0, 120.0, 140.0]
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }'
 READER = """
 layer { name: "data" type: "Data" top: "data" data_param { source: "data/val_images" backend: LMDB batch_size: 1 }
@@ -34,9 +34,7 @@ LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "la
 MODEL: dict[str, Any] = {
     "version": 1,
     "inputs": [{"blob": "data", "channels": 3, "order": "BGR", "mean": MEAN, "scale": 0.5}],
-    "outputs": [
-        {"blob": "score", "kind": "scores", "classes": ["dark", "bright"], "palette": [[0, 0, 0], [9, 200, 30]]}
-    ],
+    "outputs": OUTPUTS,
 }
 
 
@@ -55,29 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, pycaffe: PyCaffe) -> Path:
         """,
         cwd=path,
     )
-    random = np.random.default_rng(0)
-    for name in ("images", "labels"):
-        (path / name).mkdir()
-    for number in range(3):
-        pixels = random.integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(pixels).save(path / f"images/{number}.png")
-        Image.fromarray((pixels[..., 2] > MEAN[0]).astype(np.uint8)).save(path / f"labels/{number}.png")
+    write_pairs(path)
     return path
-
-
-@pytest.fixture
-def data(folder: Path, cli: Cli) -> Path:
-    if not (folder / "data").exists():
-        (folder / "classes.txt").write_text("dark\nbright\n")
-        given = ["--images", folder / "images", "--labels", folder / "labels", "--classes", folder / "classes.txt"]
-        assert cli("data", "folder", *given, "-o", folder / "data").status == 0
-    return folder / "data"
-
-
-@pytest.fixture(params=["caffe", "torch"])
-def run(request: pytest.FixtureRequest, cli: Cli, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
-    return lambda *arguments: cli(*arguments, "--engine", request.param)
 
 
 @pytest.mark.parametrize("net", ["val", "deploy"])
@@ -92,7 +69,7 @@ def test_the_same_weights_score_the_same_by_val_and_by_deploy(run: Cli, folder: 
 
 
 def test_infer_subtracts_the_mean_and_shows_names_and_colours(run: Cli, folder: Path, tmp_path: Path) -> None:
-    ran = run("infer", folder / "deploy.prototxt", folder / "net.caffemodel", folder / "images/0.png", "-o", tmp_path)
+    ran = run("infer", folder / "deploy.prototxt", folder / "net.caffemodel", folder / "photos/0.png", "-o", tmp_path)
     assert ran.status == 0, ran.err
     label = Image.open(tmp_path / "0.png")
     expected = np.asarray(Image.open(folder / "labels/0.png"))
@@ -112,10 +89,10 @@ def bare(folder: Path, to: Path, net: str = "deploy", model: Any = None) -> list
 
 def test_a_mean_that_nothing_says_is_assumed_and_said(run: Cli, folder: Path, data: Path, tmp_path: Path) -> None:
     net = bare(folder, tmp_path)
-    ran = run("infer", *net, folder / "images/0.png", "-o", tmp_path / "out")
+    ran = run("infer", *net, folder / "photos/0.png", "-o", tmp_path / "out")
     assert f"{net[0]}: nothing says which mean to subtract, 0 is assumed (give a --mean)" in ran.err
     assert "assumed" in run("evaluate", *net, "--data", data).err
-    assert "assumed" not in run("infer", *net, folder / "images/0.png", "-o", tmp_path / "out", "--mean", "0").err
+    assert "assumed" not in run("infer", *net, folder / "photos/0.png", "-o", tmp_path / "out", "--mean", "0").err
 
 
 def test_the_data_layer_is_asked_where_no_description_is(run: Cli, folder: Path, data: Path, tmp_path: Path) -> None:
@@ -141,7 +118,7 @@ def test_a_file_of_a_mean(run: Cli, folder: Path, tmp_path: Path, suffix: str, s
     """An image of the photo's size is subtracted pixel by pixel; of another one, its averages are."""
     file = tmp_path / f"mean.{suffix}"
     write_mean(file, make_mean(MEAN), size)
-    photo = folder / "images/1.png"
+    photo = folder / "photos/1.png"
     assert run("infer", *bare(folder, tmp_path), photo, "-o", tmp_path / "out", "--mean", file).status == 0
     expected = np.asarray(Image.open(folder / "labels/1.png"))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/1.png")), expected)
@@ -153,9 +130,9 @@ def test_a_mean_image_differs_from_place_to_place(run: Cli, folder: Path, tmp_pa
     write_mean(tmp_path / "mean.npy", mean)
     model = {**MODEL, "inputs": [{**MODEL["inputs"][0], "mean": None, "mean_file": "mean.npy"}]}
     net = bare(folder, tmp_path, model=model)
-    assert run("infer", *net, folder / "images/2.png", "-o", tmp_path / "out").status == 0
+    assert run("infer", *net, folder / "photos/2.png", "-o", tmp_path / "out").status == 0
     found = np.asarray(Image.open(tmp_path / "out/2.png"))
-    blue = np.asarray(Image.open(folder / "images/2.png"))[..., 2]
+    blue = np.asarray(Image.open(folder / "photos/2.png"))[..., 2]
     np.testing.assert_array_equal(found[:, :4], blue[:, :4] > 0)
     assert not found[:, 4:].any()
 
@@ -164,8 +141,8 @@ def test_channels_in_another_order(run: Cli, folder: Path, tmp_path: Path) -> No
     """A net whose first channel is red is given red, and the mean in its own order."""
     model = {**MODEL, "inputs": [{**MODEL["inputs"][0], "order": "RGB"}]}
     net = bare(folder, tmp_path, model=model)
-    assert run("infer", *net, folder / "images/0.png", "-o", tmp_path / "out").status == 0
-    red = np.asarray(Image.open(folder / "images/0.png"))[..., 0]
+    assert run("infer", *net, folder / "photos/0.png", "-o", tmp_path / "out").status == 0
+    red = np.asarray(Image.open(folder / "photos/0.png"))[..., 0]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/0.png")), red > MEAN[0])
 
 
@@ -189,7 +166,7 @@ def test_a_bad_mean_is_one_line(
     monkeypatch.chdir(tmp_path)
     more, what = BAD[case]
     net = bare(folder, tmp_path)
-    ran = cli("infer", *net, folder / "images/0.png", "-o", "out", *more, "--engine", "torch")
+    ran = cli("infer", *net, folder / "photos/0.png", "-o", "out", *more, "--engine", "torch")
     assert (ran.status, ran.out) == (2, "")
     assert what in ran.err and ran.err.startswith("error: ") and len(ran.err.splitlines()) == 1
     assert not Path("out").exists()
@@ -198,7 +175,7 @@ def test_a_bad_mean_is_one_line(
 def test_a_damaged_description_is_one_line(cli: Cli, folder: Path, data: Path, tmp_path: Path) -> None:
     net = bare(folder, tmp_path, model={"inputs": []})
     for command in (
-        ["infer", *net, folder / "images/0.png", "-o", tmp_path / "out"],
+        ["infer", *net, folder / "photos/0.png", "-o", tmp_path / "out"],
         ["evaluate", *net, "--data", data],
     ):
         ran = cli(*command, "--engine", "torch")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import saved_weights
+from bright_pixels import MEAN, OUTPUTS, write_pairs
 from caffe_worker import CaffeWorker
 from command import Ran
 from digits_layout import (
@@ -34,7 +35,6 @@ from caffe_fcn.proto import NetParameter
 from caffe_fcn.weights.means import make_mean, write_mean
 
 Cli = Callable[..., Ran]
-MEAN = [100.0, 120.0, 140.0]
 NET = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
 layer { name: "score" type: "Convolution" bottom: "data" top: "score"
@@ -42,9 +42,7 @@ layer { name: "score" type: "Convolution" bottom: "data" top: "score"
 """
 MODEL: dict[str, Any] = {
     "inputs": [{"blob": "data", "channels": 3, "order": "BGR", "mean_file": "mean.binaryproto"}],
-    "outputs": [
-        {"blob": "score", "kind": "scores", "classes": ["dark", "bright"], "palette": [[0, 0, 0], [9, 200, 30]]}
-    ],
+    "outputs": OUTPUTS,
 }
 PLACES = ["net folder", "run", "bundle.tar.gz", "bundle.tgz", "bundle.tar", "bundle.zip"]
 
@@ -72,28 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(run / "snapshot/train_iter_9.caffemodel", sign=-1)
     save(run / "snapshot/train_iter_10.caffemodel")
     (run / "snapshot/train_iter_11.caffemodel").write_bytes(b"\x0a\x05half")
-    random = np.random.default_rng(0)
-    for number in range(3):
-        pixels = random.integers(0, 256, (8, 8, 3), np.uint8)
-        for kind, values in (("photos", pixels), ("labels", (pixels[..., 2] > MEAN[0]).astype(np.uint8))):
-            (path / kind).mkdir(exist_ok=True)
-            Image.fromarray(values).save(path / kind / f"{number}.png")
+    write_pairs(path)
     return path
-
-
-@pytest.fixture
-def data(folder: Path, cli: Cli) -> Path:
-    if not (folder / "data").exists():
-        (folder / "classes.txt").write_text("dark\nbright\n")
-        given = ["--images", folder / "photos", "--labels", folder / "labels", "--classes", folder / "classes.txt"]
-        assert cli("data", "folder", *given, "-o", folder / "data").status == 0
-    return folder / "data"
-
-
-@pytest.fixture(params=["caffe", "torch"])
-def run(request: pytest.FixtureRequest, cli: Cli, caffe_bin: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setenv("CAFFE_BIN", str(caffe_bin))
-    return lambda *arguments: cli(*arguments, "--engine", request.param)
 
 
 @pytest.mark.parametrize(("engine", "place"), [*(("torch", place) for place in PLACES), ("caffe", PLACES[2])])

@@ -12,6 +12,7 @@ import pytest
 from epochs import by_caffe
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_digits import idx
 
 from caffe_fcn import datasets
 from caffe_fcn.datasets.formats import m2nist, mnist
@@ -25,10 +26,6 @@ def mnist_folder(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/data/mnist is not here")
     return folder
-
-
-def idx(array: np.ndarray) -> bytes:
-    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ NETS = {
     "a layer type with a typo": (DATA + IP.replace("InnerP", "InerP") + LOSS, "net.prototxt, layer 'ip'",
         "Unknown layer type: InerProduct", "did you mean InnerProduct?"),
     "a layer type of NVIDIA's": (DATA + IP + LOSS.replace("SoftmaxWithLoss", "L1Loss"), "net.prototxt, layer 'loss'",
-        "Unknown layer type: L1Loss", "(this Caffe was built without it"),
+        "Unknown layer type: L1Loss", "(take `engine` torch, or the fork that has it"),
     "a bottom with a typo": (DATA + IP.replace('"data"', '"dta"') + LOSS, "net.prototxt, layer 'ip'",
         "Unknown bottom blob 'dta'", "no layer before it makes this blob"),
     "a blob made twice": (DATA + IP + IP + LOSS, "net.prototxt, layer 'ip'", "produced by multiple sources", ""),

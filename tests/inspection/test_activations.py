@@ -5,7 +5,9 @@ Weights, pixels and all sums are whole numbers that floats hold, so that every e
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,19 +60,25 @@ def blobs(folder: Path, caffe: CaffeWorker) -> dict[str, np.ndarray]:
     return {name.removeprefix("blob/"): array for name, array in made.items() if name.startswith("blob/")}
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> list[str]:
+    """The options that choose an engine."""
     if request.param == "caffe":
-        monkeypatch.setenv("CAFFE_BIN", str(request.getfixturevalue("caffe_bin")))
-    else:
-        pytest.importorskip("torch")
-    return str(request.param)
+        return ["--engine", "caffe", "--caffe", str(request.getfixturevalue("caffe_bin"))]
+    pytest.importorskip("torch")
+    return ["--engine", "torch"]
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, engine: list[str]) -> inspection.Look:
+    options = dict(zip(("engine", "caffe"), engine[1::2], strict=False))
+    return inspection.look(folder / "deploy.prototxt", folder / "net.caffemodel", folder / "photo.png", **options)
 
 
 def test_statistics_are_those_of_real_caffes_arrays(
-    folder: Path, engine: str, blobs: dict[str, np.ndarray], cli: Callable[..., Ran]
+    folder: Path, engine: list[str], blobs: dict[str, np.ndarray], cli: Callable[..., Ran]
 ) -> None:
-    ran = cli("look", folder, folder / "photo.png", "--json", "--engine", engine)
+    ran = cli("look", folder, folder / "photo.png", "--json", *engine)
     assert ran.status == 0, ran.err
     told = {each["name"]: each for each in json.loads(ran.out)["blobs"]}
     assert list(told) == ["data", "conv", "pool", "score"]
@@ -86,17 +94,13 @@ def test_statistics_are_those_of_real_caffes_arrays(
     assert told["conv"]["dead"] == [DEAD]
 
 
-def test_a_blob_is_shown_after_all_that_works_in_place(folder: Path, engine: str, blobs: dict[str, np.ndarray]) -> None:
-    found = inspection.look(folder / "deploy.prototxt", folder / "net.caffemodel", folder / "photo.png", engine=engine)
+def test_a_blob_is_shown_after_all_that_works_in_place(found: inspection.Look, blobs: dict[str, np.ndarray]) -> None:
     assert found.blobs["conv"].makers == ("conv", "relu", "double")
     assert found.blobs["conv"].statistics.low == 0
     assert found.blobs["conv"].statistics.high == blobs["conv"].max()
 
 
-def test_the_sheet_has_the_channels_themselves(folder: Path, engine: str, blobs: dict[str, np.ndarray]) -> None:
-    import io
-
-    found = inspection.look(folder / "deploy.prototxt", folder / "net.caffemodel", folder / "photo.png", engine=engine)
+def test_the_sheet_has_the_channels_themselves(found: inspection.Look, blobs: dict[str, np.ndarray]) -> None:
     sheet = found.blobs["conv"].sheet
     assert sheet is not None
     assert (sheet.width, sheet.height, sheet.numbers, sheet.total) == (10, 12, tuple(range(6)), 6)
@@ -110,8 +114,6 @@ def test_the_sheet_has_the_channels_themselves(folder: Path, engine: str, blobs:
 
 
 def test_weights_alone_need_no_engine(folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
     ran = cli("look", folder, "--json", "--engine", "torch")
     assert ran.status == 0, ran.err
@@ -122,16 +124,34 @@ def test_weights_alone_need_no_engine(folder: Path, cli: Callable[..., Ran], mon
     ]  # fmt: skip
 
 
-def test_an_image_is_resized_for_a_net_that_takes_one_size(tmp_path: Path, engine: str) -> None:
+def test_an_image_is_resized_for_a_net_that_takes_one_size(
+    tmp_path: Path, engine: list[str], cli: Callable[..., Ran]
+) -> None:
     dense = layer("InnerProduct", "data", "fc", "inner_product_param { num_output: 5 }", "fc")
     net = tmp_path / "deploy.prototxt"
     net.write_text(input_layer("data", 1, 1, 4, 6) + dense)
     weights = {"fc": [np.ones((5, 24)), np.arange(5)]}
     saved_weights.save(tmp_path / "net.caffemodel", proto.read_net(net), weights)
     Image.fromarray(np.full((9, 9), 7, np.uint8)).save(tmp_path / "photo.png")
-    found = inspection.look(net, tmp_path / "net.caffemodel", tmp_path / "photo.png", engine=engine)
-    assert found.blobs["fc"].statistics.mean == 24 * 7 + 2
-    assert any("resized to 4x6" in note for note in found.notes)
+    ran = cli("look", net, tmp_path / "net.caffemodel", tmp_path / "photo.png", "--json", *engine)
+    assert json.loads(ran.out)["blobs"][-1]["mean"] == 24 * 7 + 2
+    assert "resized to 4x6" in ran.err
+
+
+def test_further_inputs_take_files_of_their_own(tmp_path: Path, engine: list[str], cli: Callable[..., Ran]) -> None:
+    net = tmp_path / "deploy.prototxt"
+    inputs = input_layer("data", 1, 1, 4, 6) + input_layer("depth", 1, 1, 4, 6)
+    score = layer("Convolution", "sum", "score", "convolution_param { num_output: 1 kernel_size: 1 }", "score")
+    net.write_text(inputs + layer("Eltwise", "data depth", "sum", name="sum") + score)
+    saved_weights.save(tmp_path / "net.caffemodel", proto.read_net(net), {"score": [np.ones((1, 1, 1, 1)), np.ones(1)]})
+    for name, value in (("photo", 7), ("depth", 30)):
+        Image.fromarray(np.full((4, 6), value, np.uint8)).save(tmp_path / f"{name}.png")
+    given = [net, tmp_path / "net.caffemodel", tmp_path / "photo.png", "--json", *engine]
+    ran = cli("look", *given, "--input", f"depth={tmp_path / 'depth.png'}")
+    assert ran.status == 0, ran.err
+    assert {each["name"]: each["mean"] for each in json.loads(ran.out)["blobs"]} == {
+        "data": 7, "depth": 30, "sum": 37, "score": 38,
+    }  # fmt: skip
 
 
 def test_what_is_missing_is_said(folder: Path, cli: Callable[..., Ran], tmp_path: Path) -> None:

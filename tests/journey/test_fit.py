@@ -71,6 +71,7 @@ def test_a_journey_is_passed_over_and_goes_on(place: Path, engine: str, cli: Cli
     names = {path.name for path in Path("run").iterdir()}
     assert names >= {"data", "train.prototxt", "val.prototxt", "deploy.prototxt", "solver.prototxt", "model.json"}
     assert names >= {"snapshot", "scores.json", "bundle"}
+    assert json.loads(Path("run/snapshot/train.json").read_text())["command"] == commands(ran)[STEPS.index("train")]
     scores = json.loads(Path("run/scores.json").read_text())
     assert (scores["images"], len(scores["per_class"])) == (2, 3)
     assert f"mean IU     {100 * scores['mean_iu']:.2f} %" in ran.out

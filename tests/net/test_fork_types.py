@@ -188,6 +188,19 @@ PYTHON = """layer { name: "p" type: "Python" bottom: "a" top: "q" python_param {
     layer { name: "c" type: "Concat" bottom: "v" bottom: "w" top: "y" }"""
 
 
+@pytest.mark.parametrize(
+    ("type_name", "said"),
+    [
+        ("VideoData", r"is a layer type of forks \(c3d\); what it makes is not known \(tell what it makes"),
+        ("Convolucion", r"no known Caffe has such a layer type \(did you mean Convolution\?; or tell what it makes"),
+        ("Python", r"known only to its code \(take it out of the net, or tell what it makes: `inputs` BLOB"),
+    ],
+)
+def test_what_is_not_known_of_a_type_is_said_with_the_way_to_tell_it(type_name: str, said: str) -> None:
+    with pytest.raises(NetError, match=said):
+        infer(read(INPUTS + layer(type_name, "a")))
+
+
 def test_what_only_code_knows_can_be_told() -> None:
     told = {"q": (2, 3), "v": (2, 4), "w": (2, 5)}
     assert infer(read(INPUTS + PYTHON), inputs=told).blobs["y"] == (2, 9)
@@ -202,8 +215,51 @@ def test_the_command_takes_shapes(cli: Callable, tmp_path: Path) -> None:
     net.write_text(INPUTS + PYTHON)
     told = [each for pair in ("q=2x3", "v=2x4", "w=2x5") for each in ("--shape", pair)]
     assert "2x9" in cli("net", "show", net, *told).out
+    assert "tell what it makes: --shape BLOB=NxCxHxW)" in cli("net", "show", net, "--shape", "w=2x5").err
     assert cli("net", "draw", net, "-o", tmp_path / "net.dot", *told).err == ""
     assert "is no BLOB=SHAPE" in cli("net", "show", net, "--shape", "q").err
+
+
+FULL = """layer { name: "full" type: "InnerProduct" bottom: "v" top: "y" inner_product_param { num_output: 2 } }"""
+
+
+def test_surgery_takes_shapes_and_leaves_none_in_the_net(cli: Callable, tmp_path: Path) -> None:
+    net, converted, weights, moved = (tmp_path / name for name in ("a.prototxt", "b.prototxt", "a.npz", "b.caffemodel"))
+    net.write_text(INPUTS + PYTHON.rsplit("layer", 1)[0] + FULL)
+    told = ["--shape", "q=1x3x8x8", "--shape", "v=1x3x4x4"]
+    assert cli("net", "convolutionize", net, "-o", converted, *told).status == 0
+    assert proto.read_net(converted).layer[-1].convolution_param.kernel_size == [4]
+    assert "custom_param" not in converted.read_text()
+    np.savez(weights, **{"full/0": np.ones((2, 48), "f4"), "full/1": np.ones(2, "f4")})
+    ran = cli("surgery", "transplant", "--weights", weights, "--to-net", converted, "-o", moved, *told)
+    assert "2x3x4x4  reshaped" in ran.out
+    assert cli("offsets", net, *told).status == 0
+    assert "its shapes are known only to its code" not in cli("check", net, *told).out
+    wrong = cli("check", net, "--shape", "q=1x3x8x8", "--shape", "v=1")
+    assert "layer 'full'" in wrong.out and wrong.status == 1
+    assert cli("surgery", "fill", "--to-net", net, "-o", moved, *told).status == 0
+    assert "the net has no such blob" in cli("net", "convolutionize", net, "-o", converted, "--shape", "w=1").err
+
+
+def test_layers_of_one_name_get_their_own_weights(cli: Callable, tmp_path: Path) -> None:
+    """In the order of the net; a convolution keeps its kernel where a layer of its name becomes one."""
+    net, weights, moved, converted = (tmp_path / name for name in ("a.prototxt", "a.caffemodel", "b.caffemodel", "c"))
+    net.write_text(
+        INPUTS
+        + """layer { name: "x" type: "Convolution" bottom: "a" top: "p"
+            convolution_param { num_output: 4 kernel_size: 3 } }
+        layer { name: "x" type: "InnerProduct" bottom: "p" top: "q" inner_product_param { num_output: 3 } }"""
+    )
+    assert cli("surgery", "fill", "--to-net", net, "-o", weights).status == 0
+    ran = cli("surgery", "transplant", "--weights", weights, "--to-net", net, "-o", moved)
+    assert ran.err.endswith("4 copied\n")
+    for before, after in zip(
+        *(proto.NetParameter.FromString(each.read_bytes()).layer for each in (weights, moved)), strict=True
+    ):
+        assert before.name == after.name and before.blobs == after.blobs
+    assert cli("net", "convolutionize", net, "-o", converted).err == "x: Convolution, kernel 4x8\n"
+    kernels = [layer.convolution_param for layer in proto.read_net(converted).layer[-2:]]
+    assert [(param.kernel_size, param.kernel_h, param.kernel_w) for param in kernels] == [([3], 0, 0), ([], 4, 8)]
 
 
 def test_a_graph_still_refuses_a_blob_made_twice() -> None:

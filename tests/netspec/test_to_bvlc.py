@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from caffe_worker import CaffeWorker
+from caffe_worker import CaffeWorker, PyCaffe
 
 from caffe_fcn import proto
 from caffe_fcn.errors import NetError
@@ -82,6 +82,30 @@ def test_an_interpolation_is_a_deconvolution(
     text = INPUT % size + LAYER % ("Interp", f"interp_param {{ {settings} }}")
     assert infer(read(text)).blobs["y"] == (2, 3, *made)
     assert np.abs(convert(caffe, tmp_path, text, [], data) - interpolate(cut, *made)).max() < 1e-5
+
+
+FILLED = """
+import glob
+for path in glob.glob(str(inputs["folder"]) + "/*.prototxt"):
+    net = caffe.Net(path, caffe.TEST)
+    net.blobs["data"].data[...] = inputs["data"][:, :, : net.blobs["data"].shape[2], : net.blobs["data"].shape[3]]
+    net.forward()
+    outputs[path.split("/")[-1]] = net.blobs["y"].data.copy()
+"""
+
+
+@pytest.mark.caffe
+def test_an_interpolation_needs_no_weights(pycaffe: PyCaffe, tmp_path: Path) -> None:
+    """Caffe's fillers make what interpolates, whatever the scale: p over q for each axis."""
+    sizes = [(before, after) for before in (2, 3, 6) for after in (5, 7, 9, 16, 41, 60)]
+    data = RANDOM.normal(size=(2, 3, 6, 6)).astype("f4")
+    for high, wide in zip(sizes, [*sizes[5:], *sizes[:5]], strict=True):
+        settings = f"interp_param {{ height: {high[1]} width: {wide[1]} }}"
+        net = to_bvlc(read(INPUT % (high[0], wide[0]) + LAYER % ("Interp", settings))).net
+        proto.write(net, tmp_path / f"{high[0]}-{high[1]}-{wide[0]}-{wide[1]}.prototxt")
+    for name, made in pycaffe(FILLED, folder=tmp_path, data=data).items():
+        before_h, after_h, before_w, after_w = map(int, name.removesuffix(".prototxt").split("-"))
+        assert np.abs(made - interpolate(data[:, :, :before_h, :before_w], after_h, after_w)).max() < 1e-5, name
 
 
 def test_opencv_interpolates_as_the_formula(tmp_path: Path) -> None:

@@ -159,6 +159,20 @@ def test_images_of_different_axes_have_no_receptive_field() -> None:
     assert "d" not in receptive_fields(Graph(net(INPUT + text)))
 
 
+def test_the_table_of_a_net_whose_paths_disagree_is_that_of_the_first_and_says_so() -> None:
+    """As ENet, which joins a padded convolution of 3x3 with a pooling of 2x2: half a pixel lies between them."""
+    text = window("Convolution", "a", "data", "kernel_size: 3 pad: 1 stride: 2") + window(
+        "Pooling", "b", "data", "kernel_size: 2 stride: 2", "pooling_param"
+    )
+    text += 'layer { name: "both" type: "Concat" bottom: "a" bottom: "b" top: "both" }'
+    found = offsets.table(net(INPUT + text))
+    assert {row.layer for row in found} <= {"a", "b"} and found
+    (disagreement,) = found.disagreements
+    assert "two paths from 'data' disagree: b > both (scale 1/2, shift -1/4) and a > both" in str(disagreement)
+    with pytest.raises(OffsetError, match="disagree"):
+        offsets.coord_map_between(net(INPUT + text), "both", "data")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -191,6 +191,32 @@ def test_what_a_fork_wrote_is_written_in_its_numbers_again(net: bytes, fork: str
     assert ours != net and numbering.to_forks(ours, proto.NetParameter.DESCRIPTOR, fork) == net
 
 
+V1_INTERP = encode((2, encode((4, b"x"), (5, 41), (2, b"a"), (3, b"b"), (43, encode((3, 8))))))  # of DeepLab v1
+V1_UNPOOLING = encode((2, encode((4, b"x"), (5, 42), (2, b"a"), (3, b"b"), (44, encode((12, 8))))))  # of DeconvNet
+V1_LABELLED = encode((2, encode((4, b"x"), (5, 39), (3, b"b"))))  # 39: BVLC's DECONVOLUTION, DeepLab's IMAGE_SEG_DATA
+
+
+@pytest.mark.parametrize(
+    ("net", "fork", "kind"),
+    [
+        (V1_INTERP, "deeplab", "Interp"),
+        (V1_INTERP, "", "Interp"),
+        (V1_UNPOOLING, "deconvnet", "Unpooling"),
+        (V1_UNPOOLING, "", "Unpooling"),
+        (V1_LABELLED, "", "Deconvolution"),
+        (V1_LABELLED, "deeplab", "ImageSegData"),
+        (V1_LABELLED.replace(bytes([39]), bytes([46])), "deconvnet", "ImageSegData"),
+    ],
+)
+def test_the_types_of_a_forks_v1_layers_are_read_by_its_numbers(
+    tmp_path: Path, net: bytes, fork: str, kind: str
+) -> None:
+    """V1LayerParameter.LayerType of TheLegendAli/DeepLab-Context and of HyeonwooNoh/caffe."""
+    path = tmp_path / "fork.caffemodel"
+    path.write_bytes(net)
+    assert [layer.type for layer in proto.read_net(path, dialect=fork).layer] == [kind]
+
+
 def test_a_field_of_bvlcs_whose_number_a_fork_uses_comes_back() -> None:
     net = proto.NetParameter(layer=[{"name": "data", "type": "Input", "input_param": {"shape": [{"dim": [1, 3]}]}}])
     forks = numbering.to_forks(net.SerializeToString(), net.DESCRIPTOR, "pspnet")

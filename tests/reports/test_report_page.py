@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import saved_weights
 from browser import Browser
 from command import Ran
 from written_runs import HOSTILE, LABEL, SAID, write_run
 
-from caffe_fcn import netspec
-from caffe_fcn.evaluation import Prediction
+from caffe_fcn import netspec, proto
+from caffe_fcn.evaluation import ImageScore, Prediction
 from caffe_fcn.reports.predictions import BEST, WORST, ShownImage, choose_images
-from caffe_fcn.reports.report_page import Report, render_report
-from caffe_fcn.reports.run import ImageScore, Run, read_run
+from caffe_fcn.reports.report import Report
+from caffe_fcn.reports.report_page import render_report
+from caffe_fcn.reports.run import DATA, Run, read_run
 
 
 def make_image(kind: str) -> ShownImage:
@@ -32,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def page(run: Run) -> Path:
     page = run.folder / "report.html"
-    report = Report(run, [make_image(WORST), make_image(BEST)], {"data": "caffe-fcn report --data <DIR>"})
+    report = Report(run, [make_image(WORST), make_image(BEST)], {DATA: "caffe-fcn report --data <DIR>"})
     page.write_text(render_report(report))
     return page
 
@@ -70,9 +72,9 @@ def test_every_text_is_text(browser: Browser, page: Path) -> None:
 def test_scores_are_those_of_the_matrix(browser: Browser, page: Path) -> None:
     open_page(browser, page)
     header, *rows = read_table(browser, "classes")
-    assert header == ["class", "number", "IU", "accuracy"]
+    assert header == ["class", "number", "IU", "accuracy", "boundary IU", "pixels"]
     # background 4 right of 4, and 1 more said so; class 1 4 of 4, 1 more; cat 2 of 4
-    assert [row[1:] for row in rows] == [
+    assert [row[1:4] for row in rows] == [
         ["0", "80.00 %", "100.00 %"], ["1", "80.00 %", "100.00 %"], ["2", "50.00 %", "50.00 %"],
     ]  # fmt: skip
     wrong = read_table(browser, "confusion")[1:]
@@ -112,7 +114,10 @@ def test_labels_lie_on_the_photo_in_the_colours_of_the_classes(browser: Browser,
 
 def test_the_curves_the_net_and_its_offsets_are_there(browser: Browser, page: Path) -> None:
     open_page(browser, page)
-    assert browser.run("document.querySelectorAll('#curves svg').length") == 4  # loss, accuracy, the other, lr
+    assert browser.run("document.querySelectorAll('#curves svg').length") == 8  # loss, two outputs, four scores, lr
+    assert "50.00 %best mean IU of a snapshot, at iteration 10" in browser.run(
+        "document.querySelector('#summary').textContent"
+    )
     layers = [HOSTILE, *(layer.name for layer in netspec.build("m2nist-fcn", phase="deploy").layer[1:])]
     titles = browser.run("[...document.querySelectorAll('#net title')].map(each => each.textContent.split('\\n')[0])")
     assert titles == layers
@@ -154,6 +159,26 @@ def test_what_is_damaged_is_one_line(
     assert (ran.status, ran.out) == (2, "")
     assert said in ran.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_scores_of_other_weights_say_so(tmp_path: Path, browser: Browser, cli: Callable[..., Ran]) -> None:
+    run = write_run(tmp_path / "run")
+    net = proto.NetParameter()
+    net.layer.add(name="conv1", type="Convolution")
+    saved_weights.save(run / "newer.caffemodel", net, {"conv1": [np.zeros((1, 1, 1, 1))]})
+    ran = cli("report", run, "--images", 0, "-o", tmp_path / "report.html")
+    assert ran.status == 0, ran.err
+    open_page(browser, tmp_path / "report.html")
+    said = browser.run("document.querySelector('#summary .missing').textContent")
+    assert "those of train_iter_20.caffemodel" in said
+    assert "newer.caffemodel" in said
+    assert f"caffe-fcn evaluate {run}" in said
+
+
+def test_a_folder_that_is_no_data_set_is_refused(run: Run, cli: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = cli("report", run.folder, "--data", tmp_path, "-o", tmp_path / "report.html")
+    assert (ran.status, list(tmp_path.iterdir())) == (2, [])
+    assert "holds no data set" in ran.err
 
 
 def test_the_worst_and_the_best_images_are_chosen_once_each(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def test_a_run_is_reported_and_looked_into(
     run("net", "build", "triangles", "--source", "triangles", "--epochs", 1, "-o", "fcn")
     run("train", "fcn/solver.prototxt", *chosen)
     Path("fcn/scores.json").write_text(run("evaluate", "fcn", "--data", "triangles", "--json", *chosen))
-    run("report", "fcn", "--data", "triangles", "--images", 2, "-o", "report.html", *chosen)
+    run("report", "fcn", "--images", 1, "-o", "report.html", *chosen)
     run("look", "fcn", "triangles/grid.png", "-o", "look.html", *chosen)
 
     for page, said in (("report.html", "mean IU"), ("look.html", "1x1024x20x20")):
@@ -48,5 +49,13 @@ def test_a_run_is_reported_and_looked_into(
     browser.open(tmp_path / "report.html")
     assert browser.run("[...document.querySelectorAll('figure img')].every(each => each.naturalWidth === 32)")
     assert browser.run("document.querySelectorAll('#predictions .views > div').length") == 4  # two images, their truth
+    titles = browser.run("[...document.querySelectorAll('#predictions h3')].map(each => each.textContent)")
+    assert titles == ["The worst", "The best"]
+    scores = json.loads(Path("fcn/scores.json").read_text())
+    wrong = scores["confusion"][0][1], scores["confusion"][1][0]
+    rows = "[...document.querySelector('#confusion table').tBodies[0].rows]"
+    shown = browser.run(f"{rows}.map(row => row.cells[2].textContent)")
+    assert shown == [f"{count:,}" for count in sorted(wrong, reverse=True) if count]
+    assert browser.run("document.querySelectorAll('.missing').length") == 0
     browser.open(tmp_path / "look.html")
     browser.wait_for("document.querySelectorAll('canvas').length === 1")

@@ -225,6 +225,90 @@ def detection_output(
     return np.array(rows).reshape(1, 1, -1, 7)
 
 
+def match_boxes(priors: Sequence[Box], boxes: Sequence[Box], threshold: float, each: bool) -> list[int]:
+    overlaps = {(i, j): jaccard(p, b) for i, p in enumerate(priors) for j, b in enumerate(boxes)}
+    overlaps = {pair: value for pair, value in overlaps.items() if value > 1e-6}
+    matches = [-1] * len(priors)
+    pool = set(range(len(boxes)))
+    while pool:
+        left = {pair: value for pair, value in overlaps.items() if matches[pair[0]] == -1 and pair[1] in pool}
+        if not left:
+            break
+        i, j = max(left, key=lambda pair: left[pair])
+        matches[i] = j
+        pool.remove(j)
+    for i in range(len(priors)):
+        own = {j: value for (k, j), value in overlaps.items() if k == i and value >= threshold}
+        if each and matches[i] == -1 and own:
+            matches[i] = max(own, key=lambda j: own[j])
+    return matches
+
+
+def multibox_loss(
+    offsets: Array,
+    scores: Array,
+    prior: Array,
+    truth: Array,
+    classes: int,
+    *,
+    code: int,
+    in_target: bool,
+    each: bool,
+    threshold: float,
+    negative: float,
+    ratio: float,
+    mine: bool,
+    difficult: bool,
+    smooth: bool,
+    weight: float,
+    norm: str,
+) -> Array:
+    priors, variances = prior.reshape(2, -1, 4)
+    place = confidence = 0.0
+    matched = 0
+    for image in range(len(offsets)):
+        rows = [row for row in truth.reshape(-1, 8) if row[0] == image and (difficult or not row[7])]
+        boxes = [row[3:7] for row in rows]
+        matches = match_boxes(priors, boxes, threshold, each)
+        likely = scores[image].reshape(-1, classes)
+        powers = np.exp(likely - likely.max(1, keepdims=True))
+        logs = np.log(powers / powers.sum(1, keepdims=True))
+        own = offsets[image].reshape(-1, 4)
+        negatives = []
+        for p, j in enumerate(matches):
+            if j == -1:
+                if not mine or max((jaccard(priors[p], box) for box in boxes), default=0) < negative:
+                    negatives.append(-logs[p, 0])
+                continue
+            matched += 1
+            confidence -= logs[p, int(rows[j][1])]
+            for k, wanted in enumerate(encode(priors[p], variances[p], boxes[j], code)):
+                apart = abs(own[p, k] / (variances[p, k] if in_target else 1) - wanted)
+                place += (apart**2 / 2 if apart < 1 else apart - 0.5) if smooth else apart**2 / 2
+        if mine:
+            positives = sum(j != -1 for j in matches)
+            negatives = sorted(negatives, reverse=True)[: int(positives * ratio)]
+        confidence += sum(negatives)
+    divisors = {"VALID": matched, "FULL": len(offsets) * len(priors), "BATCH_SIZE": len(offsets), "NONE": 1}
+    return np.array((weight * place + confidence) / max(divisors[norm], 1))
+
+
+def encode(prior: Box, variance: Box, box: Box, code: int) -> list[float]:
+    width, height = prior[2] - prior[0], prior[3] - prior[1]
+    if code == 1:
+        offset = [b - p for b, p in zip(box, prior, strict=True)]
+    elif code == 3:
+        offset = [(b - p) / side for b, p, side in zip(box, prior, (width, height) * 2, strict=True)]
+    else:
+        offset = [
+            ((box[0] + box[2]) / 2 - (prior[0] + prior[2]) / 2) / width,
+            ((box[1] + box[3]) / 2 - (prior[1] + prior[3]) / 2) / height,
+            math.log((box[2] - box[0]) / width),
+            math.log((box[3] - box[1]) / height),
+        ]
+    return [each / factor for each, factor in zip(offset, variance, strict=True)]
+
+
 def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.description.model_json import Input, Model, Output
+from caffe_fcn.engines.events import MEASURES
 from caffe_fcn.evaluation.scores import ConfusionMatrix
 
 HOSTILE = """</script><img src=x onerror="window.broken=1">{{data}}'&amp;"""
@@ -18,6 +19,10 @@ SAID = np.array([[0, 0, 1, 1], [0, 1, 2, 1], [0, 0, 2, 1]], np.uint8)
 LINES = [
     {"iteration": 0, "loss": 1.5, "lr": 0.01, "outputs": {"loss": 1.5}},
     {"iteration": 10, "test_net": 0, "outputs": {"accuracy": 0.5, HOSTILE: 0.25}},
+    *(
+        {"iteration": at, "scores": dict.fromkeys(MEASURES, value), "iu": [value]}
+        for at, value in ((10, 0.5), (20, 0.25))
+    ),
     {"iteration": 20, "loss": 0.5, "lr": 0.001, "outputs": {"loss": 0.5}},
 ]
 

@@ -13,50 +13,12 @@ from typing import Any
 import pytest
 from command import ROOT, Ran
 from killing import kill_after, kill_in, list_places, read_records, wait_for_the_child
-from tiny_photos import write_photos
+from scored_training import LAST, PLACES
 
 from caffe_fcn.cli import main
 
 Cli = Callable[..., Ran]
 WORDS = ["net/solver.prototxt", "--score-every", "12", "--keep-best", "2", "--no-check"]
-LAST = 40
-PLACES = [
-    *((number, kind) for number in range(0, LAST + 1, 5) for kind in ("step", "test")),
-    *((number, kind) for number in (12, 24, 36, LAST) for kind in ("snapshot", "scores")),
-]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos, their data set, and a small net with its solver."""
-    folder = tmp_path_factory.mktemp("prepared")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_photos(folder)
-        for command in (
-            "data folder --images photos --labels labels --val-percent 30 --no-statistics -o data",
-            "net build m2nist-fcn --source data --epochs 20 -o net",
-        ):
-            with pytest.raises(SystemExit) as ended:
-                main([*command.split(), "--quiet"])
-            assert not ended.value.code
-    solver = (folder / "net/solver.prototxt").read_text()
-    settings = {"max_iter": LAST, "display": 5, "test_interval": 5, "test_initialization": "true", "random_seed": 1}
-    kept = [line for line in solver.splitlines() if line.partition(":")[0] not in settings]
-    (folder / "net/solver.prototxt").write_text(
-        "\n".join([*kept, *(f"{name}: {value}" for name, value in settings.items())])
-    )
-    return folder
-
-
-@pytest.fixture
-def place(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, a copy of the folder."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    folder = tmp_path / "run"
-    shutil.copytree(prepared, folder)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ distances are shown; with transforms, each beside a few augmented forms of itsel
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from caffe_fcn.datasets.records import images, palette
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.pages import skeleton
-from caffe_fcn.pages.skeleton import embed_json, read_fragment
+from caffe_fcn.pages.skeleton import embed_json, encode_picture, read_fragment
 from caffe_fcn.progress import Progress, TaskProgress
 
 if TYPE_CHECKING:
@@ -249,7 +248,7 @@ def _describe_records(name: str, shown: Sequence[View], progress: Progress | Non
 def _encode_url(picture: Image, kind: str) -> str:
     data = io.BytesIO()
     picture.save(data, kind, **({"quality": 85} if kind == "JPEG" else {"optimize": True}))
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(data.getvalue()).decode()}"
+    return encode_picture(data.getvalue(), kind.lower())
 
 
 def _draw_pictures(view: View) -> list[Image]:

@@ -14,8 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from caffe_fcn.engines import log
-from caffe_fcn.errors import EngineError, PrototxtError, nearest
-from caffe_fcn.proto import NetParameter, parse
+from caffe_fcn.errors import CaffeFcnError, EngineError, PrototxtError, nearest
+from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES
+from caffe_fcn.proto import LayerParameter, NetParameter, parse, read_net
+from caffe_fcn.proto.dialects.foreign import find_foreign_fields
+from caffe_fcn.proto.dialects.table import is_forks_type, is_known
 from caffe_fcn.proto.solver_facts import POLICY_FIGURES
 
 
@@ -33,6 +36,7 @@ class CrashReporter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.last_snapshot = ""  # the file that the log named last
+        self.owner_type = ""  # of the layer that has a field of forks, which Caffe does not know
         self._file = ""  # the net being set up, or the weights or solver state being read
         self._layer = ""
         self._iteration = ""
@@ -69,7 +73,11 @@ class CrashReporter:
         place = self._place(complaint, where)
         if error := self._parse_error:
             file = re.search(r"file: (.+)", complaint)
-            place, complaint = f"{file[1] if file else where}:{error[1]}:{error[2]}", error[3]
+            path = file[1] if file else str(where)
+            place, complaint = f"{path}:{error[1]}:{error[2]}", error[3]
+            if layer := _find_owner(path, complaint):
+                self.owner_type = layer.type
+                place += f", layer '{layer.name}' ({layer.type})"
         quote = re.sub(r" \(known types: .*\)", "", complaint).strip()
         return EngineError(place, f"Caffe stopped: {quote}", self._mend(complaint))
 
@@ -163,7 +171,32 @@ def _suggest_one_of(names: Iterable[str]) -> Mend:
 
 
 def _suggest_type(match: re.Match[str], context: CrashReporter) -> str:
+    if is_forks_type(match[1]):
+        return _mend_foreign(match[1])
     return nearest(match[1], match[2].split(", ")) or "this Caffe was built without it"
+
+
+def _mend_field(match: re.Match[str], context: CrashReporter) -> str:
+    if context.owner_type:
+        return _mend_foreign(context.owner_type)
+    return "correct the name, or use a Caffe that knows this field"
+
+
+def _mend_foreign(layer_type: str) -> str:
+    """How to run what only forks of Caffe have."""
+    upgrade = "caffe-fcn net upgrade --to bvlc writes it for this Caffe; or " if layer_type in CONVERTED_TYPES else ""
+    return f"{upgrade}take `engine` torch, or the fork that has it"
+
+
+def _find_owner(path: str, complaint: str) -> LayerParameter | None:
+    """The first layer of a net's file with the field, known from forks, of which Caffe says that it has no such."""
+    said = re.search(r'Message type "caffe\.(\w+)" has no field named "(\w+)"', complaint)
+    if said is None or not is_known(said[1], said[2]):
+        return None
+    with suppress(CaffeFcnError):
+        net = read_net(path, allow_unknown=True)
+        return next((layer for layer in net.layer if (said[1], said[2]) in find_foreign_fields(layer)), None)
+    return None
 
 
 _FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "uniform", "xavier")
@@ -172,7 +205,7 @@ _FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "un
 _MENDS: list[tuple[str, Mend]] = [
     (r"CPU-only Caffe", "leave `gpu` out, or name a Caffe built for GPUs with `caffe`"),
     (r"Unknown layer type: (\S+) \(known types: (.*)\)", _suggest_type),
-    (r"has no field named", "correct the name, or use a Caffe that knows this field"),
+    (r"has no field named", _mend_field),
     (r"Unknown bottom blob", "no layer before it makes this blob in this phase"),
     (r"Unknown filler name: (\S+)", _suggest_one_of(_FILLERS)),
     (r"Unknown learning rate policy: (\S+)", _suggest_one_of(sorted(POLICY_FIGURES))),

@@ -32,6 +32,44 @@ def decode(priors: Array, offsets: Array, code: int) -> Array:
     return np.concatenate([centre - half, centre + half], 1)
 
 
+def encode(priors: Array, boxes: Array, code: int) -> Array:
+    """The offsets (P x 4) of boxes from prior boxes: the reverse of `decode` (EncodeBBox).
+
+    >>> import numpy as np
+    >>> encode(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]]), CENTER_SIZE)
+    array([[0.5, 0. , 0. , 0. ]])
+    """
+    if code == CORNER:
+        return boxes - priors
+    size = priors[:, 2:] - priors[:, :2]
+    if code == CORNER_SIZE:
+        return (boxes - priors) / np.tile(size, 2)
+    shift = (boxes[:, :2] + boxes[:, 2:] - priors[:, :2] - priors[:, 2:]) / 2
+    return np.concatenate([shift / size, np.log((boxes[:, 2:] - boxes[:, :2]) / size)], 1)
+
+
+def match(overlaps: Array, threshold: float | None) -> Array:
+    """Which of G boxes each of P prior boxes is for, by their overlaps (P x G); -1 for none (MatchBBox).
+
+    Each box first gets the prior box that overlaps it most, the best pair first. Then, unless ``threshold`` is None,
+    each prior box that is left gets the box that it overlaps most, by no less than that.
+    """
+    matches = np.full(len(overlaps), -1)
+    free = np.where(overlaps > _LEAST_OVERLAP, overlaps, -1)
+    pairs = free.copy()
+    while pairs.size and pairs.max() > 0:
+        prior, box = np.unravel_index(pairs.argmax(), pairs.shape)
+        matches[prior] = box
+        pairs[prior] = pairs[:, box] = -1
+    if threshold is not None and free.size:
+        left = (matches < 0) & (free.max(1) >= max(threshold, 0))
+        matches[left] = free[left].argmax(1)
+    return matches
+
+
+_LEAST_OVERLAP = 1e-6
+
+
 def overlap(box: Array, others: Array, pixel: float = 0.0) -> Array:
     """The intersection of a box with each of others over their union (Jaccard's index).
 

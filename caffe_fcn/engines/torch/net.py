@@ -22,6 +22,7 @@ from torch import Tensor
 from caffe_fcn import proto
 from caffe_fcn.datasets.source_shapes import read_record_shapes
 from caffe_fcn.engines.torch.allocator import keep_freed_pages
+from caffe_fcn.engines.torch.foreign_fields import refuse_foreign_fields
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.parameters import Learnable, ParameterStore
 from caffe_fcn.engines.torch.precision import Precision, ReducedWeights
@@ -93,11 +94,10 @@ class Net:
         self._state = state = State(
             _phase_number(phase) == TRAIN, self.random, libraries=libraries if is_exact else PLAIN
         )
-        self.layers: dict[str, TorchLayer] = {
-            node.name: classes[node.name](_make_site(node, self._shapes), state)
-            for node in graph.nodes
-            if node.name in classes
-        }
+        sites = {node.name: _make_site(node, self._shapes) for node in graph.nodes if node.name in classes}
+        for site in sites.values():
+            refuse_foreign_fields(site)
+        self.layers: dict[str, TorchLayer] = {name: classes[name](site, state) for name, site in sites.items()}
         paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights or ())
         frozen = [key for key in self._shapes.sharing.owners if not self.layers[key[0]].learns(key[1])]
         self.differentiable = state.training if differentiable is None else differentiable

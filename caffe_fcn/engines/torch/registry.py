@@ -150,6 +150,19 @@ def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]
     return register
 
 
+_PYTHON_CLASSES: dict[tuple[str, str], type[TorchLayer]] = {}
+
+
+def python_layer(module: str, name: str) -> Callable[[_Class], _Class]:
+    """Register the class that computes Python layers of this module and name, which themselves are never run."""
+
+    def register(cls: _Class) -> _Class:
+        _PYTHON_CLASSES[module, name] = cls
+        return cls
+
+    return register
+
+
 def has_class(type_name: str) -> bool:
     """Whether a class is registered for this layer type."""
     return type_name in _CLASSES
@@ -157,6 +170,8 @@ def has_class(type_name: str) -> bool:
 
 def find_class(node: Node) -> type[TorchLayer]:
     """The class that computes a node; raises `NetError` if there is none."""
+    if node.type == "Python":
+        return _PYTHON_CLASSES.get((node.layer.python_param.module, node.layer.python_param.layer), _CLASSES["Python"])
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
         raise NetError(node, "the torch engine does not compute this type", mend)

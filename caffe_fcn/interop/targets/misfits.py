@@ -53,7 +53,7 @@ def find_net_misfits(target: Target, net: NetParameter) -> Iterator[Misfit]:
 
 def is_taken(target: Target, node: Node) -> bool:
     """Whether a target takes the type of a layer, as far as its table says; inputs and what is idle always are."""
-    is_idle = layer_type(node.type).idle_in_test
+    is_idle = layer_type(node.type).idle_in_test(node.layer)
     given = origin_of(node.layer) is Origin.INPUT
     return is_idle or given or node.type == target.custom or target.takes(node.type, is_bvlcs_type(node.type))
 

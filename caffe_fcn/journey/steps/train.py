@@ -105,9 +105,8 @@ class TrainNet(RunStep):
         ) as training:
             if newest:
                 training.notes.append(f"goes on from iteration {newest.iteration}")
-            record = make_record(
-                training.engine, training.solver, [self.start], device.gpu, device.nproc, device.precision
-            )
+            settings = (device.gpu, device.nproc, device.precision, observer.name_command(self))
+            record = make_record(training.engine, training.solver, [self.start], *settings)
             with observer.watch(training) as show:
                 for event in Run(training, Watch(keep=self.keep), record=record):
                     show(event)

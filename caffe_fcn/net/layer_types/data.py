@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from caffe_fcn.augmentation import is_augmentation
+from caffe_fcn.net.geometry import POINTWISE, CoordMap
 from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
-from caffe_fcn.net.layer_types.site import Shape, Site
+from caffe_fcn.net.layer_types.site import TELL_SHAPES, Shape, Site
 
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
@@ -99,10 +100,24 @@ def _python_tops(site: Site) -> list[Shape]:
     """A Python layer's tops; one without bottoms makes images, whose size can be named."""
     if is_augmentation(site.layer):
         return _augmented_tops(site)
+    if is_spatial_dropout(site.layer):
+        return [site.shapes[0]]
     if not site.layer.top:
         return []
-    mend = "take it out of the net" if site.layer.bottom else "give a `size` HxW"
-    return site.fail("is a Python layer: its shapes are known only to its code", mend)
+    mend = "take it out of the net, or " if site.layer.bottom else "give a `size` HxW, or "
+    return site.fail("is a Python layer: its shapes are known only to its code", mend + TELL_SHAPES)
+
+
+def is_spatial_dropout(layer: LayerParameter) -> bool:
+    """Whether a Python layer is the one of ENet's scripts, which drops whole channels."""
+    return (layer.python_param.module, layer.python_param.layer) == SPATIAL_DROPOUT
+
+
+SPATIAL_DROPOUT = ("spatial_dropout", "SpatialDropoutLayer")  # TimoSaemann/caffe-enet, python/spatial_dropout.py
+
+
+def _python_coords(layer: LayerParameter) -> CoordMap | None:
+    return POINTWISE if is_spatial_dropout(layer) else None
 
 
 def _augmented_tops(site: Site) -> list[Shape]:
@@ -133,10 +148,14 @@ def _image_pair_tops(site: Site) -> list[Shape]:
 
 
 def _dense_tops(site: Site) -> list[Shape]:
-    """Images and label images (SegNet's dense_image_data_layer.cpp)."""
+    """Images and label images (SegNet's dense_image_data_layer.cpp); ENet's labels may be smaller by a factor."""
     param = site.param
-    size = _first_size(site, (param.crop_height, param.crop_width), (param.new_height, param.new_width))
-    return _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+    crop = (param.crop_height, param.crop_width)
+    size = _first_size(site, crop, (param.new_height, param.new_width))
+    tops = _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+    if param.label_divide_factor > 1 and not all(crop) and len(tops) > 1:
+        tops[1] = (param.batch_size, 1, *(each // param.label_divide_factor for each in size))
+    return tops
 
 
 def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
@@ -149,13 +168,19 @@ def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
 
 
 def _annotated_tops(site: Site) -> list[Shape]:
-    """Images, and the boxes in all of them, of which one is assumed (SSD's annotated_data_layer.cpp)."""
+    """Images, and the boxes in all of them, of which one is assumed (SSD's annotated_data_layer.cpp).
+
+    A third top, of MobileNet-YOLO's fork, has label images.
+    """
     rules = site.layer.transform_param
     resized = [(each.height, each.width) for each in rules.resize_param]
     crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_h, rules.crop_w)
     channels = 1 if rules.force_gray else 3
     images: Shape = (site.layer.data_param.batch_size, channels, *_first_size(site, crop, *resized[:1]))
-    return [images, (1, 1, 1, 8)][: len(site.layer.top)]
+    param = site.param
+    fractions = images[2] // param.seg_scales, images[3] // param.seg_scales
+    labels = (param.seg_resize_height or fractions[0], param.seg_resize_width or fractions[1])
+    return [images, (1, 1, 1, 8), (images[0], 1, *labels)][: len(site.layer.top)]
 
 
 def _first_size(site: Site, *sizes: tuple[int, int]) -> tuple[int, int]:
@@ -181,7 +206,7 @@ _pair_data = partial(_data, makes=(1, 3), origin=Origin.IMAGE_PAIRS)
 
 
 TYPES: dict[str, LayerType] = {
-    "AnnotatedData": _data(_annotated_tops, "annotated_data_param", makes=(1, 2), origin=Origin.BOXES, fork="ssd"),
+    "AnnotatedData": _data(_annotated_tops, "annotated_data_param", makes=(1, 3), origin=Origin.BOXES, fork="ssd"),
     "Data": _data(_data_tops, "data_param", makes=(1, 2), origin=Origin.DATABASE),
     "DenseImageData": _pair_data(_dense_tops, "dense_image_data_param", fork="segnet"),
     "DummyData": _data(_dummy_tops, "dummy_data_param", origin=Origin.FILLERS),
@@ -197,6 +222,7 @@ TYPES: dict[str, LayerType] = {
         "python_param",
         bottoms=(0, ANY),
         makes=(0, ANY),
+        coords=_python_coords,
         origin=Origin.CODE,
         role="other",
         summary=_python_summary,

@@ -80,7 +80,12 @@ def _clustered_tops(site: Site) -> list[Shape]:
 
 
 def _detections(site: Site) -> list[Shape]:
-    """One row; how many there are depends on the values (SSD's detection_output_layer.cpp)."""
+    """One row; how many there are depends on the values (SSD's detection_output_layer.cpp).
+
+    The layer of YOLO v2's fork has this name, too, and reads one bottom.
+    """
+    if site.layer.type == "DetectionOutput" and len(site.shapes) < 3 and not site.param.biases:
+        site.fail(f"has {len(site.shapes)} bottoms", "it takes offsets, scores and prior boxes")
     return [(1, 1, 1, _FOUND)]
 
 
@@ -127,8 +132,8 @@ _loss = partial(LayerType, bottoms=(1, ANY), makes=(0, ANY), coords=ends, loss=T
 
 
 TYPES: dict[str, LayerType] = {
-    "DetectionEvaluate": _output(_evaluation, "detection_evaluate_param", bottoms=(2, 2), fork="ssd"),
-    "DetectionOutput": _output(_detections, "detection_output_param", bottoms=(3, 5), fork="ssd"),
+    "DetectionEvaluate": _output(_evaluation, "detection_evaluate_param", bottoms=(2, 3), fork="ssd"),
+    "DetectionOutput": _output(_detections, "detection_output_param", bottoms=(1, 5), fork="ssd"),
     "MaskPooling": LayerType(_first, bottoms=(2, 2), follows=1, fork="sstd"),
     "MaskResize": LayerType(_mask_resize_tops, "mask_resize_param", coords=ends, fork="sstd"),
     "MultiBoxLoss": _loss(_losses, "multibox_loss_param", bottoms=(4, 6), makes=(0, 1), fork="ssd"),

@@ -15,6 +15,8 @@ from caffe_fcn.proto.text import read_fields
 if TYPE_CHECKING:
     from caffe_fcn.proto import LayerParameter
 
+TELL_SHAPES = "tell what it makes: `inputs` BLOB=NxCxHxW"
+
 Shape: TypeAlias = tuple[int, ...]
 Number = TypeVar("Number", int, float)
 _KINDS = {int: "a whole number", float: "a number"}

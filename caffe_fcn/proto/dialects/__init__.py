@@ -8,10 +8,12 @@ Three tables, which `table` reads:
   without a type only the name is known, and it is kept as its text (`proto.kept_fields`). ``label`` is "bvlc" for a
   field of BVLC's that forks number otherwise.
 - ``enums.tsv``: the enums of these fields.
-- ``layer_types.tsv``: layer types, the names that they had in V1's enum, and who has them.
+- ``layer_types.tsv``: layer types, the names that they had in V1's enum, who has them, and their numbers in the V1
+  enums of forks.
 
 Sources are the forks' own src/caffe/proto/caffe.proto; `table.FORKS` says which repository a fork's name stands for.
 
 Text names its fields and needs to know no fork. Binary files have numbers alone: `numbering` translates a message
-of a fork to our schema and back, `recognition` finds the forks that a binary net can come from.
+of a fork to our schema and back, `recognition` finds the forks that a binary net can come from, `writing` the one whose
+numbers a net is written in, and `foreign` what BVLC's Caffe would not read.
 """

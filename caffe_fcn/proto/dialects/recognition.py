@@ -10,14 +10,15 @@ So are those that give ceil_mode the number of BVLC's round_mode, where a net ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffe_fcn.proto import wire
 from caffe_fcn.proto.dialects.numbering import OPAQUE, to_ours
 from caffe_fcn.proto.dialects.table import CONVERTERS, FORKS, fork_fields
-from caffe_fcn.proto.schema import LayerParameter, PoolingParameter
+from caffe_fcn.proto.kept_fields import kept_values
+from caffe_fcn.proto.schema import LayerParameter, PoolingParameter, V1LayerParameter
 
 _MOST_LAYERS = 200  # that are looked at: nets repeat themselves
 
@@ -52,8 +53,8 @@ def recognize(net: wire.Buffer, descriptor: Descriptor) -> Recognition:
             readings.setdefault(reading, []).append(fork)
     if not readings:
         return Recognition()
-    best = max(_count_matches(reading) for reading in readings)
-    likeliest = [forks for reading, forks in readings.items() if _count_matches(reading) == best]
+    matches = {reading: _count_matches(reading, [kind for _, kind in strange]) for reading in readings}
+    likeliest = [forks for reading, forks in readings.items() if matches[reading] == max(matches.values())]
     return Recognition(tuple(fork for forks in likeliest for fork in forks), len(likeliest) == 1)
 
 
@@ -142,12 +143,20 @@ _KINDS = {
 }
 
 
-def _count_matches(layers: Sequence[bytes]) -> int:
+def _count_matches(layers: Sequence[bytes], kinds: Sequence[Descriptor]) -> int:
     """How many of the layers, in our numbers, have settings that are named like their type."""
     count = 0
-    for data in layers:
-        layer = LayerParameter.FromString(data)
-        stem = layer.type.lower()
+    for data, kind in zip(layers, kinds, strict=True):
+        is_v1 = kind.name == V1LayerParameter.DESCRIPTOR.name
+        layer: Any = (V1LayerParameter if is_v1 else LayerParameter).FromString(data)
+        stem = (_name_v1_type(layer) if is_v1 else layer.type).lower()
         settings = [field.name.removesuffix("_param").replace("_", "") for field, _ in layer.ListFields()]
-        count += any(name.startswith(stem) or stem.startswith(name) for name in settings if len(name) > 1)
+        count += any(name.startswith(stem) or stem.startswith(name) for name in settings if stem and len(name) > 1)
     return count
+
+
+def _name_v1_type(layer: V1LayerParameter) -> str:
+    """The type of a V1 layer, in the enum or, of a fork, kept as its text."""
+    kept = kept_values(layer, "type")
+    names = V1LayerParameter.LayerType
+    return kept[0].replace("_", "") if kept else names.Name(layer.type).replace("_", "")

@@ -81,11 +81,15 @@ class ForkField(NamedTuple):
 
 
 class ForkType(NamedTuple):
-    """A layer type: its name today, its name in the enum of the V1 format (or none), who has it."""
+    """A layer type: its name today, its name in the enum of the V1 format (or none), who has it.
+
+    ``v1_numbers`` are those that forks give it in that enum.
+    """
 
     name: str
     v1: str
     forks: tuple[str, ...]
+    v1_numbers: dict[str, int]
 
 
 @cache
@@ -96,7 +100,7 @@ def fork_fields() -> tuple[ForkField, ...]:
             row["message"],
             row["field"],
             int(row["number"] or 0),
-            {fork: int(number.strip("?") or 0) for fork, number in map(_split_pair, row["forks"].split())},
+            _read_numbers(row["forks"]),
         )
         for row in _read("fields.tsv")
     )
@@ -105,7 +109,10 @@ def fork_fields() -> tuple[ForkField, ...]:
 @cache
 def layer_types() -> tuple[ForkType, ...]:
     """All rows of ``layer_types.tsv``."""
-    return tuple(ForkType(row["type"], row["v1"], tuple(row["forks"].split())) for row in _read("layer_types.tsv"))
+    return tuple(
+        ForkType(row["type"], row["v1"], tuple(row["forks"].split()), _read_numbers(row["v1_numbers"]))
+        for row in _read("layer_types.tsv")
+    )
 
 
 def is_known(message: str, field: str) -> bool:
@@ -120,6 +127,24 @@ def is_known(message: str, field: str) -> bool:
 def is_bvlcs_type(layer_type: str) -> bool:
     """Whether BVLC's Caffe has the layer type."""
     return layer_type in _bvlcs_types()
+
+
+def is_forks_type(layer_type: str) -> bool:
+    """Whether forks of Caffe have the layer type, and BVLC's does not.
+
+    >>> is_forks_type("Interp"), is_forks_type("Convolution"), is_forks_type("Konvolution")
+    (True, False, False)
+    """
+    return not is_bvlcs_type(layer_type) and bool(find_forks(layer_type))
+
+
+def find_forks(layer_type: str) -> tuple[str, ...]:
+    """Who has a layer type: "bvlc", forks, or projects; none for a type that nobody is known to have.
+
+    >>> find_forks("VideoData"), find_forks("Convolution")
+    (('c3d',), ('bvlc',))
+    """
+    return next((row.forks for row in layer_types() if row.name == layer_type), ())
 
 
 def current_type(v1_name: str) -> str | None:
@@ -152,9 +177,10 @@ def _bvlcs_types() -> frozenset[str]:
     return frozenset(row.name for row in layer_types() if "bvlc" in row.forks)
 
 
-def _split_pair(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    return key, value
+def _read_numbers(text: str) -> dict[str, int]:
+    """``pspnet=143 jacinto=?`` as numbers by fork; 0 where it is not known."""
+    pairs = (pair.partition("=") for pair in text.split())
+    return {fork: int(number.strip("?") or 0) for fork, _, number in pairs}
 
 
 def _read(name: str) -> list[dict[str, str]]:

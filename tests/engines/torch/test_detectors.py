@@ -36,6 +36,7 @@ class Case(NamedTuple):
     blobs: Sequence[np.ndarray] = ()
     opencv: bool = True
     tops: str = "y"
+    learns: int = 1  # how many of the bottoms, from the first, have a gradient
 
     def net(self) -> proto.NetParameter:
         inputs = "".join(input_layer(name, *array.shape) for name, array in self.bottoms.items())
@@ -163,9 +164,8 @@ def merge_crop(random: Random) -> Case:
 def mask_pooling(random: Random) -> Case:
     n, c, h, w = shape(random)
     bottoms = {"x": blob(random, n, c, h, w), "z": blob(random, n, 1, h, w)}
-    return Case(
-        "MaskPooling", "", bottoms, lambda x, z: np.stack([x[:, k] * z[:, 0] for k in range(c)], 1), opencv=False
-    )
+    judge = lambda x, z: np.stack([x[:, k] * z[:, 0] for k in range(c)], 1)  # noqa: E731
+    return Case("MaskPooling", "", bottoms, judge, opencv=False, learns=2)
 
 
 def selu(random: Random) -> Case:
@@ -180,7 +180,7 @@ def mish(random: Random) -> Case:
 
 def add(random: Random) -> Case:
     dims = shape(random)
-    return Case("Add", "", {"x": blob(random, *dims), "z": blob(random, *dims)}, np.add, opencv=False)
+    return Case("Add", "", {"x": blob(random, *dims), "z": blob(random, *dims)}, np.add, opencv=False, learns=2)
 
 
 def prior_box(random: Random) -> Case:
@@ -270,6 +270,38 @@ def refined_detection_output(random: Random) -> Case:
     return detection_output(random, refined=True)
 
 
+def multibox_loss(random: Random) -> Case:
+    images, priors, classes, boxes = map(int, random.integers((1, 3, 2, 0), (4, 12, 5, 6)))
+    code, norm = int(random.integers(1, 4)), str(random.choice(["VALID", "FULL", "BATCH_SIZE", "NONE"]))
+    in_target, each, mine, difficult, smooth = (flag(random) for _ in range(5))
+    options = {"threshold": float(random.choice([0.3, 0.5])), "ratio": float(random.choice([1, 3])), "weight": 0.5}
+    settings = f"""loss_param {{ normalization: {norm} }} multibox_loss_param {{ num_classes: {classes}
+        code_type: {("CORNER", "CENTER_SIZE", "CORNER_SIZE")[code - 1]} encode_variance_in_target: {said(in_target)}
+        match_type: {"PER_PREDICTION" if each else "BIPARTITE"} mining_type: {"MAX_NEGATIVE" if mine else "NONE"}
+        use_difficult_gt: {said(difficult)} loc_loss_type: {"SMOOTH_L1" if smooth else "L2"} loc_weight: 0.5
+        overlap_threshold: {options["threshold"]} neg_overlap: 0.4 neg_pos_ratio: {options["ratio"]} }}"""
+
+    def corners(count: int) -> np.ndarray:
+        low = random.uniform(0, 0.5, (count, 2))
+        return np.concatenate([low, low + random.uniform(0.2, 0.5, (count, 2))], 1)
+
+    truth = np.zeros((max(boxes, 1), 8))
+    truth[:, 0] = random.integers(images, size=len(truth)) if boxes else -1
+    truth[:, 1] = random.integers(1, classes, size=len(truth))
+    truth[:, 3:7] = corners(len(truth))
+    truth[:, 7] = random.integers(2, size=len(truth))
+    bottoms = {
+        "x": blob(random, images, priors * 4),
+        "s": blob(random, images, priors * classes),
+        "p": np.array([[corners(priors).ravel(), random.uniform(0.1, 0.3, priors * 4)]], "f4"),
+        "t": truth[None, None].astype("f4"),
+    }
+    options |= {"code": code, "in_target": in_target, "each": each, "negative": 0.4, "mine": mine}
+    options |= {"difficult": difficult, "smooth": smooth, "norm": norm}
+    judge = lambda *given: formulas.multibox_loss(*given, classes, **options)  # noqa: E731
+    return Case("MultiBoxLoss", settings, bottoms, judge, opencv=False, learns=2)
+
+
 def yolo(random: Random) -> Case:
     classes, side, images, anchors = *map(int, random.integers(1, 4, 3)), [(1.5, 2.5), (3.0, 1.0)]
     settings = f"""yolo_detection_output_param {{ num_classes: {classes} num_box: 2 confidence_threshold: 0.3
@@ -317,8 +349,8 @@ def proposal(random: Random) -> Case:
     return Case("Proposal", settings, bottoms, judge, opencv=False)
 
 
-def judge_first(case: Case, others: Sequence[np.ndarray], first: np.ndarray) -> np.ndarray:
-    return case.judge(first, *others)
+def judge_one(case: Case, arrays: Sequence[np.ndarray], index: int, array: np.ndarray) -> np.ndarray:
+    return case.judge(*arrays[:index], array, *arrays[index + 1 :])
 
 
 WITH_GRADIENT = [
@@ -336,6 +368,7 @@ WITH_GRADIENT = [
     selu,
     mish,
     add,
+    multibox_loss,
 ]
 WITHOUT_GRADIENT = [
     prior_box,
@@ -369,18 +402,18 @@ def test_the_gradient_is_that_of_the_formula(make: Maker) -> None:
     for seed in range(CASES):
         random = np.random.default_rng(seed)
         case = make(random)
-        first, *others = case.bottoms
-        x, *fixed = (array.astype("f8") for array in case.bottoms.values())
-        tensor = torch.tensor(x, requires_grad=True)
-        tensors = {name: torch.tensor(array) for name, array in zip(others, fixed, strict=True)}
-        made = case.engine("float64", differentiable=True).forward(**{first: tensor}, **tensors)["y"]
-        of_top = random.normal(size=made.shape)
+        arrays = [array.astype("f8") for array in case.bottoms.values()]
+        tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
+        engine = case.engine("float64", differentiable=True)
+        made = engine.forward(**dict(zip(case.bottoms, tensors, strict=True)))["y"]
+        of_top = np.asarray(random.normal(size=made.shape))
         (made * torch.from_numpy(of_top)).sum().backward()
-        for _ in range(3):
-            direction = random.normal(size=x.shape)
-            judged = formulas.gradient(partial(judge_first, case, fixed), x, of_top, direction)
-            ours = float((tensor.grad.numpy() * direction).sum())
-            assert abs(ours - judged) <= 1e-4 * max(abs(judged), 1), seed
+        for index in range(case.learns):
+            for _ in range(3):
+                direction = random.normal(size=arrays[index].shape)
+                judged = formulas.gradient(partial(judge_one, case, arrays, index), arrays[index], of_top, direction)
+                ours = float((tensors[index].grad.numpy() * direction).sum())
+                assert abs(ours - judged) <= 1e-4 * max(abs(judged), 1), (seed, index)
 
 
 @pytest.mark.parametrize("make", JUDGED_BY_OPENCV)
@@ -431,6 +464,7 @@ def test_of_equal_values_the_first_gets_the_gradient_of_a_region() -> None:
         (detection_output, "detection_output_param { num_classes: 2 biases: 1 }", "biases"),
         (yolo_v3, "yolov3_detection_output_param { gaussian_box: true }", "gaussian_box"),
         (prior_box, "prior_box_param { min_size: 3 faceboxes: true }", "faceboxes"),
+        (multibox_loss, "multibox_loss_param { num_classes: 2 conf_loss_type: LOGISTIC }", "LOGISTIC"),
     ],
 )
 def test_what_a_fork_means_otherwise_is_refused_by_name(make: Maker, settings: str, said: str) -> None:
@@ -442,3 +476,11 @@ def test_a_region_of_an_image_that_is_not_there() -> None:
     case = roi_pooling(np.random.default_rng(0))
     with pytest.raises(NetError, match="none of 0 to"):
         case.engine().forward(x=case.bottoms["x"], r=case.bottoms["r"] + 7)
+    with pytest.raises(NetError, match="reads regions 2x4"):
+        case.engine().forward(x=case.bottoms["x"], r=np.zeros((2, 4)))
+
+
+def test_prior_boxes_of_another_kind() -> None:
+    case = detection_output(np.random.default_rng(0))
+    with pytest.raises(NetError, match="reads prior boxes 3x5"):
+        case.engine().forward(**case.bottoms | {"p": np.zeros((3, 5))})

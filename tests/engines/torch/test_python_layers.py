@@ -300,7 +300,7 @@ def test_a_size_is_asked_for_only_where_it_tells_a_shape(tmp_path: Path, cli: Ca
     path.write_text(text % 'top: "y"')
     ran = cli("net", "show", path, "--size", "9x9")
     assert ran.status == 2
-    assert "known only to its code (take it out of the net)" in ran.err
+    assert "known only to its code (take it out of the net, or tell" in ran.err
     path.write_text(text % "")
     assert cli("net", "show", path).status == 0  # one that makes nothing has no shape to know
     path.write_text('layer { name: "p" type: "Python" top: "data" python_param { module: "m" layer: "L" } }')

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import cv2
 import pytest
+from command import ROOT
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.interop.targets import figures, table
+from caffe_fcn.interop.targets.page import format_page
 from caffe_fcn.interop.targets.table import NET, Values
 from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.proto import LayerParameter
@@ -37,6 +39,10 @@ def test_a_table_is_sorted_and_says_nothing_twice(target: table.Target) -> None:
     lines = (Path(table.__file__).parent / f"{target.name}.tsv").read_text().splitlines()[1:]
     rows = [tuple(line.split("\t")[:2]) for line in lines]
     assert len(rows) == len(set(rows))
+
+
+def test_the_page_is_that_of_the_tables() -> None:
+    assert (ROOT / "docs/targets.md").read_text() == format_page(), "python scripts/targets_page.py writes it"
 
 
 def test_every_source_is_used() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import caffe_fcn.engines.torch.layers.arithmetic
 import caffe_fcn.engines.torch.layers.augmentation
 import caffe_fcn.engines.torch.layers.batch_norm
+import caffe_fcn.engines.torch.layers.box_losses
 import caffe_fcn.engines.torch.layers.convolution
 import caffe_fcn.engines.torch.layers.detections
 import caffe_fcn.engines.torch.layers.losses

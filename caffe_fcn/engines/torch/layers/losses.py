@@ -63,15 +63,19 @@ def _find_ignored_labels(layer: TorchLayer) -> list[int]:
     return [int(loss.ignore_label)] if loss.HasField("ignore_label") else []
 
 
-def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
-    """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
+def find_normalization(layer: TorchLayer, default: str) -> str:
+    """How a loss is normalized: the name of a value of ``normalization``, ``default`` where the layer says nothing."""
     loss = layer.site.layer.loss_param
     if loss.HasField("normalization"):
-        mode = _NORMALIZATIONS.Name(loss.normalization)
-    elif loss.HasField("normalize"):
-        mode = "VALID" if loss.normalize else "BATCH_SIZE"
-    else:
-        mode = default
+        return str(_NORMALIZATIONS.Name(loss.normalization))
+    if loss.HasField("normalize"):
+        return "VALID" if loss.normalize else "BATCH_SIZE"
+    return default
+
+
+def _normalize(layer: TorchLayer, losses: Tensor, batch: int, used: Tensor, default: str) -> Tensor:
+    """The sum of the losses, divided as ``normalization`` says; ``used`` is 1 where a label is not ignored, else 0."""
+    mode = find_normalization(layer, default)
     if mode == "VALID":
         return losses.sum() / used.sum().clamp(min=1)
     return losses.sum() / {"FULL": max(losses.numel(), 1), "BATCH_SIZE": max(batch, 1), "NONE": 1}[mode]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
 
 
@@ -28,6 +29,10 @@ class _RegionPooling(UnrecordedLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]
         regions = bottoms[1].detach().reshape(bottoms[1].shape[0], -1)
+        if regions.shape[1] != _NUMBERS:
+            self.site.fail(
+                f"reads regions {dims(tuple(bottoms[1].shape))}", "each is an image and the corners of a box"
+            )
         images = regions[:, 0].long()
         if images.numel() and not (int(images.min()) >= 0 and int(images.max()) < len(x)):
             self.site.fail(f"has a region of an image that is none of 0 to {len(x) - 1}", "correct the regions")
@@ -43,6 +48,9 @@ class _RegionPooling(UnrecordedLayer):
     def pool(self, image: Tensor, corners: Tensor) -> Tensor:
         """The pooled regions (R x C x H x W) of an image (C x H x W), with R x 4 corners."""
         raise NotImplementedError
+
+
+_NUMBERS = 5  # of a region
 
 
 def _round(values: Tensor) -> Tensor:
