@@ -14,7 +14,7 @@ from caffe_fcn.checks.subject import Subject
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.receptive_fields import receptive_fields
 
-_SMALL_SHARE = 4  # a receptive field below a quarter of the image sees parts of most objects
+_SMALL_SHARE = 4  # below a quarter of the image a receptive field sees parts of most objects
 
 
 def find_images_that_do_not_fit(subject: Subject) -> Iterator[Problem]:
@@ -32,19 +32,27 @@ def find_images_that_do_not_fit(subject: Subject) -> Iterator[Problem]:
 
 
 def find_small_fields(subject: Subject) -> Iterator[Problem]:
-    """Scores that see a small part of the images of the data set."""
+    """Scores that see less than most classes extend over, or a small part of the images where nobody knows."""
     for form in subject.forms:
         if not subject.sizes or form.graph is None or form.shapes is None or not any(unread_sources(form)):
             continue
         fields = receptive_fields(form.shapes.graph)
-        height, width = subject.sizes[0]
         for node, _ in scored_classes(form):
             seen = fields.get(node.bottoms[0].name)
-            if seen and max(axis.size for axis in seen) * _SMALL_SHARE < min(height, width):
-                what = (
-                    f"compares scores that see {dims([axis.size for axis in seen])} pixels of {dims((height, width))}"
-                )
+            missed = _find_larger(subject, max(axis.size for axis in seen)) if seen else ""
+            if seen and missed:
+                what = f"compares scores that see {dims([axis.size for axis in seen])} pixels{missed}"
                 yield form.report(node, what, "use a deeper net, or smaller images", "bottom")
+
+
+def _find_larger(subject: Subject, side: int) -> str:
+    """What is larger than a receptive field of a side: most classes, or the images by far; "" where nothing is."""
+    extents = sorted(subject.extents)
+    if extents:
+        median = extents[len(extents) // 2]
+        return f", and the classes extend over {median:.0f} (median over the classes)" if median > side else ""
+    height, width = subject.sizes[0]
+    return f" of {dims((height, width))}" if side * _SMALL_SHARE < min(height, width) else ""
 
 
 def find_too_little_memory(subject: Subject) -> Iterator[Problem]:
@@ -92,9 +100,12 @@ RULES = (
         "FCN152",
         "small-receptive-field",
         Level.HINT,
-        "the scores see a small part of an image",
-        "A score depends on the pixels of its receptive field. Where that is less than a quarter of the image, most "
-        "objects are larger, and the net tells them apart by their texture alone.",
+        "the scores see less than the objects",
+        "A score depends on the pixels of its receptive field. Where that is smaller than the objects, the net tells "
+        "them apart by their texture alone. An object is taken to be as large as the box around all pixels of its "
+        "class in a label (its longer side, the mean over the labels that have it, in the statistics of dataset.json), "
+        "and the field is compared with the median over the classes. For data sets without these figures it is "
+        "compared with a quarter of the image.",
         find_small_fields,
         Example(
             {
@@ -102,7 +113,7 @@ RULES = (
                 "data": "classes a b c\ntrain 0,1,2\n",
             },
             "kernel_size: 1",
-            "kernel_size: 5 pad: 2",
+            "kernel_size: 9 pad: 4",
         ),
     ),
     Rule(

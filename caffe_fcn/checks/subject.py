@@ -122,6 +122,14 @@ class Subject:
 
         return summarize(self.data)
 
+    @property
+    def extents(self) -> list[float]:
+        """How far the classes of the data set extend, in pixels: those of the first split that was measured."""
+        for split in self.dataset.splits.values() if self.dataset else ():
+            if found := (split.statistics or {}).get("extents"):
+                return [float(extent) for extent in found.values()]
+        return []
+
     @cached_property
     def sizes(self) -> tuple[Size, ...]:
         """The sizes of the data set's images that are known, the most frequent first."""

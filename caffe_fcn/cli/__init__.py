@@ -27,7 +27,7 @@ _COMMANDS = {
     "data": ("data", "data", "Build, check and explore data sets, as pairs of LMDBs."),
     "doctor": ("doctor", "doctor", "Show what is installed: Caffe, torch, optional packages."),
     "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),
-    "export": ("export", "export", "Write nets for others: bundles of net, weights and description."),
+    "export": ("export", "export", "Write nets for others: bundles, ONNX models."),
     "fit": ("fit", "fit", "From photos and labels to a scored, delivered FCN, step by step."),
     "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),

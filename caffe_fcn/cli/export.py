@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from caffe_fcn.cli.commands import Command, Group
+from caffe_fcn.cli.export_onnx import onnx
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.next_steps import print_next
@@ -20,6 +21,9 @@ from caffe_fcn.progress import name_task
 @click.group(cls=Group)
 def export() -> None:
     """Write nets for others: what is delivered of a training."""
+
+
+export.add_command(onnx)
 
 
 @export.command(cls=Command)

@@ -74,6 +74,7 @@ _STATISTICS = object_of(
         "distinct_sizes": _COUNT,
         "pixels": map_of(_label_value, _COUNT),
         "ignored_share": number,
+        "extents": map_of(_label_value, number),
         "frequencies": list_of(number, 0, _MOST_CLASSES),
         "weights": list_of(number, 0, _MOST_CLASSES),
     },

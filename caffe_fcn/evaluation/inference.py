@@ -25,7 +25,7 @@ from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 from caffe_fcn.evaluation.averaging import Averaging, average, bring_back
 from caffe_fcn.evaluation.evaluate import UNLABELLED
 from caffe_fcn.evaluation.jobs import Job, Outcome
-from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs
+from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs, find_only_size
 from caffe_fcn.evaluation.output_size import Placement, find_placement, place
 from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
 from caffe_fcn.evaluation.overlap import to_probabilities
@@ -40,7 +40,6 @@ from caffe_fcn.evaluation.tally import Tally
 from caffe_fcn.evaluation.tiling import join_parts, run_tiles
 from caffe_fcn.evaluation.truths import Truths
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.shapes import infer as infer_shapes
 from caffe_fcn.net.tiles import plan_tiles
 
 Images = Mapping[str, NDArray[Any]]
@@ -132,7 +131,7 @@ class Inference:
         ) as loaded:
             inputs = find_image_inputs(loaded, job.net, message, model, job.mean, job.scale)
             pictures = add_inputs(self.pictures, job.inputs, inputs, job.net)
-            size = (job.resize[0], job.resize[1]) if job.resize else _find_only_size(loaded, message, inputs[0].blob)
+            size = (job.resize[0], job.resize[1]) if job.resize else find_only_size(loaded, message, inputs[0].blob)
             net = _LoadedNet(loaded, job, inputs, message, blob, find_kind(model, blob), size)
             legend = Legend(self._find_colours(described), names or _read_labels(Path(job.net)), job.legend)
             ignore = UNLABELLED if output is None or output.ignore_label is None else output.ignore_label
@@ -292,17 +291,6 @@ def _read_labels(net: Path) -> list[str] | None:
     if not path.is_file():
         return None
     return files.read_bytes(path).decode("utf-8-sig", "replace").splitlines()
-
-
-def _find_only_size(engine: engines.Engine, message: proto.NetParameter, blob: str) -> Size | None:
-    """The size of the images of a net that takes no other, since its parameters depend on it; None for other nets."""
-    shape = engine.inputs[blob]
-    larger = (*shape[:2], shape[2] + 64, shape[3] + 64)
-    try:
-        parameters = [infer_shapes(message, "deploy", inputs={blob: each}).params for each in (shape, larger)]
-    except CaffeFcnError:  # nothing is known of such a net, or of such a size
-        return None
-    return None if parameters[0] == parameters[1] else (shape[2], shape[3])
 
 
 def _is_classification(output: NDArray[np.float32]) -> bool:

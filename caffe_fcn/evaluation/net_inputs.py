@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 from caffe_fcn.description.model_json import Input, Model
 from caffe_fcn.engines import Engine
-from caffe_fcn.errors import EngineError
+from caffe_fcn.errors import CaffeFcnError, EngineError
 from caffe_fcn.evaluation.preprocessing import RAW, GivenMean, Preprocessing, find_preprocessing
+from caffe_fcn.evaluation.resampling import Size
 from caffe_fcn.files import PathLike
+from caffe_fcn.net.shapes import infer as infer_shapes
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.weights.means import average_channels, make_mean
 
@@ -81,3 +83,14 @@ def _require_image(engine: Engine, blob: str, order: str) -> None:
         have = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in engine.inputs.items())
         what = f"does not take one image: its inputs are {have}"
         raise EngineError(engine.name, what, "1 or 3 channels are possible, or planes of which model.json tells")
+
+
+def find_only_size(engine: Engine, message: NetParameter, blob: str) -> Size | None:
+    """The size of the images of a net that takes no other, since its parameters depend on it; None for other nets."""
+    shape = engine.inputs[blob]
+    larger = (*shape[:2], shape[2] + 64, shape[3] + 64)
+    try:
+        parameters = [infer_shapes(message, "deploy", inputs={blob: each}).params for each in (shape, larger)]
+    except CaffeFcnError:  # nothing is known of such a net, or of such a size
+        return None
+    return None if parameters[0] == parameters[1] else (shape[2], shape[3])

@@ -1,6 +1,6 @@
 """A net run on an image in tiles, one after the other, so that an image may be larger than the memory for its blobs.
 
-The tiles and their borders are those of `net.tiles`, which says why the result is that of the whole image.
+The tiles and their margins are those of `net.tiles`, which says why the result is that of the whole image.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffe_fcn.engines.heap import return_freed_pages
 from caffe_fcn.errors import EngineError
 from caffe_fcn.evaluation.net_inputs import ImageInput
 from caffe_fcn.evaluation.predict import Part
@@ -26,6 +27,7 @@ def run_tiles(plan: TilePlan, compute: Compute, images: Images, inputs: Sequence
 
     Raises `EngineError` where the net's answer for a tile is smaller than its layers say.
     """
+    return_freed_pages()
     for tile in plan.tiles:
         part = {blob: _cut(pixels, tile) for blob, pixels in images.items()}
         score = compute(part, [each.cut(images[each.blob].shape, tile.reads) for each in inputs])
@@ -34,6 +36,7 @@ def run_tiles(plan: TilePlan, compute: Compute, images: Images, inputs: Sequence
             what = f"answers {dims(score.shape[1:])} for a tile, where {dims((bottom, right))} follow from its layers"
             raise EngineError("net", what, "run it on whole images")
         yield tile.at[0][0], tile.at[1][0], score[:, top:bottom, left:right]
+        del score
 
 
 def join_parts(parts: Iterable[Part], size: tuple[int, ...]) -> NDArray[np.float32]:

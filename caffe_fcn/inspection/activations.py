@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import engines, proto
-from caffe_fcn.datasets.records import images
-from caffe_fcn.errors import EngineError
-from caffe_fcn.evaluation.net_inputs import find_image_inputs
+from caffe_fcn.evaluation.net_inputs import find_image_inputs, find_only_size
 from caffe_fcn.evaluation.pictures import add_inputs, find_pictures, read_all
 from caffe_fcn.evaluation.predict import make_photo
 from caffe_fcn.evaluation.preprocessing import GivenMean, read_model
+from caffe_fcn.evaluation.resampling import resize_image
 from caffe_fcn.files import PathLike
 from caffe_fcn.inspection.filters import Filters, find_first_filters
 from caffe_fcn.inspection.parameters import ParameterNumbers, inspect_weights
@@ -31,7 +30,6 @@ from caffe_fcn.inspection.sheets import MOST_PICTURES, Sheet, make_sheet
 from caffe_fcn.inspection.statistics import Statistics, measure
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Graph, select_phase
-from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.progress import Progress, name_task
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.weights import open_weights
@@ -123,7 +121,7 @@ def look(
     with engines.load(net, weights, engine, stages=["deploy"], blobs=list(graph.blobs), **options) as loaded:
         taken = find_image_inputs(loaded, net, message, model, mean, scale)
         (picture, *_) = add_inputs(find_pictures([str(image)])[:1], inputs or {}, taken, net)
-        pixels, remark = _fit_size(read_all(picture, taken), loaded, message)
+        pixels, remark = _fit_size(read_all(picture, taken), loaded, message, taken[0].blob)
         values = {each.blob: each.preprocessing(pixels[each.blob])[None] for each in taken}
         made = loaded.forward(**values)
         notes = [loaded.note, *(each.preprocessing.note for each in taken), remark]
@@ -134,22 +132,14 @@ def look(
 
 
 def _fit_size(
-    pixels: dict[str, NDArray[Any]], engine: engines.Engine, net: NetParameter
+    pixels: dict[str, NDArray[Any]], engine: engines.Engine, net: NetParameter, blob: str
 ) -> tuple[dict[str, NDArray[Any]], str]:
-    """Resize an image to the net's own size where a fully connected layer lets it take no other; say so in a note."""
-    sizes = {blob: engine.inputs[blob][2:] for blob in pixels}
-    fixed = any(layer_type(layer.type).role == "dense" for layer in select_phase(net, "deploy").layer)
-    if not fixed or all(pixels[blob].shape[1:] == size for blob, size in sizes.items()):
+    """Resize an image where the net takes one size only, since it has fully connected layers; say so in a note."""
+    given, size = pixels[blob].shape[1:], find_only_size(engine, net, blob)
+    if size is None or size == given:
         return pixels, ""
-    given, wanted = next((pixels[blob].shape[1:], size) for blob, size in sizes.items())
-    if any(each.dtype != np.uint8 or len(each) not in (1, 3) for each in pixels.values()):
-        what = f"takes {dims(wanted)} because of its fully connected layers, and the image is {dims(given)}"
-        raise EngineError(engine.name, what, "bring the image to that size")
-    resized = {}
-    for blob, each in pixels.items():
-        height, width = sizes[blob]
-        resized[blob] = images.to_planes(np.asarray(images.to_pillow(each).resize((width, height))))
-    return resized, f"the image of {dims(given)} was resized to {dims(wanted)}, which the net takes"
+    resized = {name: resize_image(each, size) for name, each in pixels.items()}
+    return resized, f"the image of {dims(given)} was resized to {dims(size)}, the only size that the net takes"
 
 
 def _inspect_blobs(made: dict[str, NDArray[Any]], graph: Graph, progress: Progress | None) -> dict[str, BlobNumbers]:

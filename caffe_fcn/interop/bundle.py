@@ -25,18 +25,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from caffe_fcn import files, proto
-from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.engines.deploy_form import make_deploy_form
 from caffe_fcn.errors import WeightsError, nearest
 from caffe_fcn.evaluation.score_files import read_scores
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_card import Card
-from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet, find_outputs
+from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet
 from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, gather_files, hash_file, require_place
 from caffe_fcn.interop.bundle_target import describe_misfit, fit_to_target
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, LABELS_FILE, MEAN_FILE
-from caffe_fcn.interop.digits_model import Transform, describe_net
+from caffe_fcn.interop.net_description import describe_net_file
 from caffe_fcn.interop.targets.misfits import Misfit
 from caffe_fcn.interop.targets.table import find_target
 from caffe_fcn.net.graph import Graph
@@ -115,7 +114,7 @@ def write_bundle(
     require_place(place)
     source = Path(net)
     deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
-    model, notes = _describe(source, deploy, mean)
+    model, notes = describe_net_file(source, deploy, mean)
     with open_weights(weights) as opened, gather_files(place, progress) as folder:
         made = DeliveredNet(deploy, opened, model)
         made.notes += notes
@@ -146,27 +145,6 @@ def write_bundle(
         fixed = size is not None or taker is not None or _has_dense_layer(made.net)
         checksums = _write_files(folder, source.parent, made, name, named, fixed, half)
     return Bundle(place, DEPLOY_FILE, name, checksums, tuple(made.notes), tuple(misfits))
-
-
-def _describe(net: Path, deploy: NetParameter, mean: Sequence[float] | None) -> tuple[Model, list[str]]:
-    """Return what is known of a net, the outputs that it has first, and notes on what is unknown."""
-    notes: list[str] = []
-    model = model_json.read(net.parent)
-    if model is None:
-        labels = net.parent / LABELS_FILE
-        names = files.read_bytes(labels).decode("utf-8-sig", "replace").splitlines() if labels.is_file() else None
-        model, notes = describe_net(deploy, None, Transform(), names)
-        notes.insert(0, f"there is no {model_json.FILE} beside {net}: channels are taken to be blue, green, red")
-    if mean is not None:
-        model.inputs = [replace(each, mean=list(mean), mean_file=None) for each in model.inputs]
-    blobs = {top for layer in deploy.layer for top in layer.top}
-    outputs = [each for each in model.outputs if each.blob in blobs]
-    if not outputs:
-        outputs = [replace(model.outputs[0], blob=blob) for blob in find_outputs(deploy)[-1:]]
-    for each in model.inputs:
-        if each.mean is None and each.mean_file is None:
-            notes.append(f"the mean of '{each.blob}' is unknown (give a `mean`)")
-    return replace(model, outputs=outputs), notes
 
 
 def _has_dense_layer(net: NetParameter) -> bool:

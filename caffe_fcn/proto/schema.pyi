@@ -1046,6 +1046,7 @@ class _DenseImageDataParameterFields(TypedDict, total=False):
     crop_height: int | None
     crop_width: int | None
     is_color: bool | None
+    label_divide_factor: int | None
     mean_file: str | None
     mirror: bool | None
     new_height: int | None
@@ -1062,6 +1063,7 @@ class DenseImageDataParameter(Message):
     crop_height: int
     crop_width: int
     is_color: bool
+    label_divide_factor: int
     mean_file: str
     mirror: bool
     new_height: int
@@ -1079,6 +1081,7 @@ class DenseImageDataParameter(Message):
             "crop_height",
             "crop_width",
             "is_color",
+            "label_divide_factor",
             "mean_file",
             "mirror",
             "new_height",
@@ -1097,6 +1100,7 @@ class DenseImageDataParameter(Message):
             "crop_height",
             "crop_width",
             "is_color",
+            "label_divide_factor",
             "mean_file",
             "mirror",
             "new_height",

@@ -15,7 +15,7 @@ from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.errors import DatasetError
 from caffe_fcn.evaluation import ImageScore, rank_images
 from caffe_fcn.evaluation.net_inputs import find_image_inputs
-from caffe_fcn.evaluation.output_size import match_sizes
+from caffe_fcn.evaluation.output_size import find_placement, place
 from caffe_fcn.evaluation.outputs import choose_blob, find_kind
 from caffe_fcn.evaluation.pictures import PictureRecord, read_all
 from caffe_fcn.evaluation.predict import Prediction, predict
@@ -59,9 +59,11 @@ def predict_images(
         for number, (kind, index, score) in enumerate(chosen, 1):
             picture = PictureRecord(pairs.names[index], pairs, index)
             found = predict(loaded, read_all(picture, taken), taken, blob, find_kind(run.model, blob))
-            found, _ = match_sizes(found, loaded, run.deploy, taken[0].blob, blob)
-            truth = _read_truth(pairs, index, found.pixels.shape)
-            shown.append(ShownImage(kind, pairs.names[index], found, truth, score))
+            height, width = found.image.shape[1:]
+            placement = find_placement(found.pixels.shape, (height, width), loaded, run.deploy, taken[0].blob, blob)
+            truth = _read_truth(pairs, index, (height, width))
+            truth = None if truth is None else placement.cut(truth)
+            shown.append(ShownImage(kind, pairs.names[index], place(found, placement), truth, score))
             if progress:
                 progress(number, len(chosen))
     return shown

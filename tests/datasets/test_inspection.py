@@ -140,6 +140,12 @@ def test_sums_do_not_depend_on_how_records_are_grouped(data: st.DataObject) -> N
     flat = np.concatenate([label.ravel() for label in classes])
     summary = total.summarize(3, 255)
     assert summary["ignored_share"] == pytest.approx((flat == 255).mean())
+    extents = {}
+    for value in range(3):
+        boxes = [np.ptp(np.argwhere(label == value), axis=0).max() + 1 for label in classes if (label == value).any()]
+        if boxes:
+            extents[str(value)] = pytest.approx(np.mean(boxes))
+    assert summary["extents"] == extents
     weights = summary["weights"]
     frequency = {}
     for value in range(3):

@@ -145,6 +145,17 @@ def test_dense_image_data_gives_what_the_fork_gives(place: Path) -> None:
             )
 
 
+def test_the_labels_of_enets_encoder_are_smaller(place: Path) -> None:
+    ((_, label),) = write_pairs(1, np.random.default_rng(0), (16, 24))
+    settings = "batch_size: 1 new_height: 16 new_width: 16 label_divide_factor: 8"
+    x, y = open_layer("DenseImageData", settings).batch(0)
+    assert x.shape == (1, 3, 16, 16)
+    assert (y[0, 0] == cv2.resize(label, (2, 2), interpolation=cv2.INTER_NEAREST)).all()
+    net = proto.NetParameter()
+    proto.parse(layer("DenseImageData", "", "x y", f"dense_image_data_param {{ {settings} }}"), net)
+    assert infer(net).blobs["y"] == y.shape
+
+
 def test_the_nearest_pixels_are_opencvs() -> None:
     random = np.random.default_rng(8)
     for _ in range(CASES):
@@ -174,6 +185,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(place: Path) -> None:
         ("DenseImageData", "batch_size: 1", "mirror: true", "in transform_param"),
         ("DenseImageData", "batch_size: 1 crop_height: 99 crop_width: 3", "", "too small for a crop of 99x3"),
         ("DenseImageData", "batch_size: 2", "", "and the first of its batch"),
+        ("DenseImageData", "batch_size: 1 label_divide_factor: 8", "", "goes with new_height"),
     ],
 )
 def test_what_cannot_be_read_is_said(place: Path, kind: str, settings: str, rules: str, said: str) -> None:

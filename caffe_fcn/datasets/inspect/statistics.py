@@ -42,6 +42,10 @@ class Statistics:
     """Value -> the number of pixels that have it."""
     present_pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
     """Value -> the number of all pixels of the labels in which it occurs."""
+    occurrences: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
+    """Value -> the number of labels in which it occurs."""
+    extent_sum: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_VALUES, np.int64))
+    """Value -> the sum, over these labels, of the longer side of the box around its pixels."""
 
     def __iadd__(self, other: Statistics) -> Statistics:
         self._add_image_sum(other.image_sum, other.count)
@@ -51,6 +55,8 @@ class Statistics:
             self.channel_sum[channels] = self.channel_sum.get(channels, 0) + total
         self.label_pixels += other.label_pixels
         self.present_pixels += other.present_pixels
+        self.occurrences += other.occurrences
+        self.extent_sum += other.extent_sum
         return self
 
     def add(self, image: NDArray[np.uint8], label: NDArray[np.uint8] | None) -> None:
@@ -66,7 +72,10 @@ class Statistics:
         if label is not None:
             pixels = np.bincount(label.ravel(), minlength=_VALUES)
             self.label_pixels += pixels
-            self.present_pixels[pixels > 0] += label.size
+            present = np.flatnonzero(pixels)
+            self.present_pixels[present] += label.size
+            self.occurrences[present] += 1
+            self.extent_sum[present] += [_measure_extent(label == value) for value in present]
 
     def _add_image_sum(self, images: NDArray[Any] | None, count: int) -> None:
         if count == 0:
@@ -110,6 +119,11 @@ class Statistics:
             "distinct_sizes": len(self.sizes),
             "pixels": {str(value): int(n) for value, n in enumerate(self.label_pixels) if n},
             "ignored_share": ignored / total if total else 0.0,
+            "extents": {
+                str(value): float(self.extent_sum[value] / self.occurrences[value])
+                for value in np.flatnonzero(self.occurrences)
+                if value != ignore
+            },
         }
         if classes is not None:
             labelled = max(total - ignored, 1)
@@ -117,6 +131,15 @@ class Statistics:
             known["frequencies"] = [count / labelled for count in counts]
             known["weights"] = self.compute_weights(classes, ignore)
         return known
+
+
+def _measure_extent(mask: NDArray[np.bool_]) -> int:
+    """The longer side of the box around the pixels of a mask (C x H x W, or H x W), which has some."""
+    sides = []
+    for axis in (-2, -1):
+        places = np.flatnonzero(np.any(mask, axis=axis).reshape(-1, mask.shape[-3 - axis]).any(axis=0))
+        sides.append(int(places[-1] - places[0]) + 1)
+    return max(sides)
 
 
 def measure(

@@ -59,8 +59,7 @@ class _PairReader(Reader):
             where = stores.escape_name(self.param.root_folder + name)
             image = self.read_image(name, self.param.is_color)
             label = self.read_label(second, image.shape[1:])
-            if image.shape[1:] != label.shape[1:]:
-                raise DatasetError(where, f"is {dims(image.shape[1:])}, and its label {dims(label.shape[1:])}")
+            self.check_sizes(image, label, where)
             random = self.random(epoch, index)
             sizes.append(image.shape[1:])
             image, label, kept = self.change(image, label, random)
@@ -80,6 +79,11 @@ class _PairReader(Reader):
     @abstractmethod
     def read_label(self, entry: str, size: tuple[int, ...]) -> Pixels:
         """The label image (1 x H x W) of an image with this size, from what its line has behind the image."""
+
+    def check_sizes(self, image: Pixels, label: Pixels, where: str) -> None:
+        """Raise `DatasetError` for a label that is not as large as its image."""
+        if image.shape[1:] != label.shape[1:]:
+            raise DatasetError(where, f"is {dims(image.shape[1:])}, and its label {dims(label.shape[1:])}")
 
     @abstractmethod
     def change(
@@ -192,7 +196,8 @@ _MOST_LABEL = 255  # of the 8 bits of a label image
 class DenseImageReader(_PairReader):
     """DenseImageData (src/caffe/layers/dense_image_data_layer.cpp of alexgkendall/caffe-segnet).
 
-    Crops at random and mirrors, in the TEST phase as well, by the fields of its own message.
+    Crops at random and mirrors, in the TEST phase as well, by the fields of its own message. The labels of ENet's
+    encoder are smaller than the images by ``label_divide_factor`` (duducode/caffe-enet-windows).
     """
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
@@ -202,10 +207,20 @@ class DenseImageReader(_PairReader):
         self.crop = (int(self.param.crop_height), int(self.param.crop_width))
         if any(self.crop) and not all(self.crop):
             self.fail("has only one of crop_height and crop_width", "set both, or neither")
+        self.divisor = int(self.param.label_divide_factor)
+        if self.divisor != 1 and (self.divisor < 1 or any(self.crop) or not self.new_size):
+            self.fail(f"has label_divide_factor {self.divisor}", "it goes with new_height and new_width, and no crop")
 
     def read_label(self, entry: str, size: tuple[int, ...]) -> Pixels:
         label = self._decode_label(entry)
-        return resize_nearest(label, self.new_size) if self.new_size else label
+        if self.new_size is None:
+            return label
+        height, width = (each // self.divisor for each in self.new_size)
+        return resize_nearest(label, (height, width))
+
+    def check_sizes(self, image: Pixels, label: Pixels, where: str) -> None:
+        if self.divisor == 1:
+            super().check_sizes(image, label, where)
 
     def change(
         self, image: Pixels, label: Pixels, random: np.random.Generator

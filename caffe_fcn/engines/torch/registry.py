@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, is_large
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
@@ -31,11 +32,21 @@ class State:
 
     ``faults`` is None where a layer raises an error for a value that it cannot take, such as a wrong label. To find one
     a GPU must be waited for; where it is not, layers add to ``faults`` whether there is one, and the loss becomes NaN.
+    ``libraries`` are those for large products, which are found when a layer first needs them.
     """
 
     training: bool
     random: torch.Generator
     faults: list[Tensor] | None = None
+    libraries: Libraries | None = None
+
+    def find_libraries(self, rows: Tensor, weights: Tensor) -> Libraries | None:
+        """By which libraries a layer computes this product, or None where torch decides."""
+        if not is_large(rows, weights):
+            return None
+        if self.libraries is None:
+            self.libraries = find_libraries()
+        return None if self.libraries == PLAIN else self.libraries
 
 
 class Operation:
@@ -139,6 +150,19 @@ def layer(name: str, row: LayerType | None = None) -> Callable[[_Class], _Class]
     return register
 
 
+_PYTHON_CLASSES: dict[tuple[str, str], type[TorchLayer]] = {}
+
+
+def python_layer(module: str, name: str) -> Callable[[_Class], _Class]:
+    """Register the class that computes Python layers of this module and name, which themselves are never run."""
+
+    def register(cls: _Class) -> _Class:
+        _PYTHON_CLASSES[module, name] = cls
+        return cls
+
+    return register
+
+
 def has_class(type_name: str) -> bool:
     """Whether a class is registered for this layer type."""
     return type_name in _CLASSES
@@ -146,6 +170,8 @@ def has_class(type_name: str) -> bool:
 
 def find_class(node: Node) -> type[TorchLayer]:
     """The class that computes a node; raises `NetError` if there is none."""
+    if node.type == "Python":
+        return _PYTHON_CLASSES.get((node.layer.python_param.module, node.layer.python_param.layer), _CLASSES["Python"])
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
         raise NetError(node, "the torch engine does not compute this type", mend)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from caffe_fcn.augmentation import is_augmentation
+from caffe_fcn.net.geometry import POINTWISE, CoordMap
 from caffe_fcn.net.layer_types.row import ANY, LayerType, Origin, ends, layer_type
 from caffe_fcn.net.layer_types.site import TELL_SHAPES, Shape, Site
 
@@ -99,10 +100,24 @@ def _python_tops(site: Site) -> list[Shape]:
     """A Python layer's tops; one without bottoms makes images, whose size can be named."""
     if is_augmentation(site.layer):
         return _augmented_tops(site)
+    if is_spatial_dropout(site.layer):
+        return [site.shapes[0]]
     if not site.layer.top:
         return []
     mend = "take it out of the net, or " if site.layer.bottom else "give a `size` HxW, or "
     return site.fail("is a Python layer: its shapes are known only to its code", mend + TELL_SHAPES)
+
+
+def is_spatial_dropout(layer: LayerParameter) -> bool:
+    """Whether a Python layer is the one of ENet's scripts, which drops whole channels."""
+    return (layer.python_param.module, layer.python_param.layer) == SPATIAL_DROPOUT
+
+
+SPATIAL_DROPOUT = ("spatial_dropout", "SpatialDropoutLayer")  # TimoSaemann/caffe-enet, python/spatial_dropout.py
+
+
+def _python_coords(layer: LayerParameter) -> CoordMap | None:
+    return POINTWISE if is_spatial_dropout(layer) else None
 
 
 def _augmented_tops(site: Site) -> list[Shape]:
@@ -133,10 +148,14 @@ def _image_pair_tops(site: Site) -> list[Shape]:
 
 
 def _dense_tops(site: Site) -> list[Shape]:
-    """Images and label images (SegNet's dense_image_data_layer.cpp)."""
+    """Images and label images (SegNet's dense_image_data_layer.cpp); ENet's labels may be smaller by a factor."""
     param = site.param
-    size = _first_size(site, (param.crop_height, param.crop_width), (param.new_height, param.new_width))
-    return _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+    crop = (param.crop_height, param.crop_width)
+    size = _first_size(site, crop, (param.new_height, param.new_width))
+    tops = _pairs(site, param.batch_size, 3 if param.is_color else 1, size)
+    if param.label_divide_factor > 1 and not all(crop) and len(tops) > 1:
+        tops[1] = (param.batch_size, 1, *(each // param.label_divide_factor for each in size))
+    return tops
 
 
 def _listed_pairs(param_name: str) -> Callable[[Site], list[Shape]]:
@@ -203,6 +222,7 @@ TYPES: dict[str, LayerType] = {
         "python_param",
         bottoms=(0, ANY),
         makes=(0, ANY),
+        coords=_python_coords,
         origin=Origin.CODE,
         role="other",
         summary=_python_summary,

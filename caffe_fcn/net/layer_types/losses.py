@@ -142,6 +142,11 @@ def _seg_accuracy_tops(site: Site) -> list[Shape]:
     return [(1, 1, 1, 3)]
 
 
+def _pixel_counts(site: Site) -> list[Shape]:
+    """Of each class the true positives, false positives and false negatives (Xilinx' segment_pixel_iou_layer.cpp)."""
+    return [(3, site.four_axes()[1])]
+
+
 def _numbers(site: Site) -> list[Shape]:
     """A number for each top."""
     return [()] * len(site.layer.top)
@@ -153,7 +158,7 @@ TYPES: dict[str, LayerType] = {
     "DetectionLoss": _loss(_numbers, bottoms=(1, ANY), fork="mscnn"),
     "IOU": _measure(_numbers, fork="jacinto"),
     "SegAccuracy": _measure(_seg_accuracy_tops, "seg_accuracy_param", bottoms=(2, 3), makes=(1, 1), fork="deeplab"),
-    "SegmentPixelIOU": _measure(_numbers, fork="jacinto"),
+    "SegmentPixelIOU": _measure(_pixel_counts, bottoms=(2, 2), makes=(1, 1), fork="xilinx"),
     "WeightedSoftmaxLoss": _loss(_numbers, bottoms=(2, 3), makes=(0, 2), fork="caffe-windows"),
     "Accuracy": LayerType(
         _accuracy_tops,

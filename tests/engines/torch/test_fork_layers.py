@@ -17,6 +17,7 @@ from fork_judges import CASES, FORWARD, Case, assert_near, judge
 from prototxts import input_layer, layer
 from torch_judge import parse_net
 
+from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net
 from caffe_fcn.errors import CaffeFcnError, NetError
 
@@ -469,6 +470,35 @@ def seg_accuracy(random: Random) -> Case:
     return Case(text, inputs, formula, fixed=["b"])
 
 
+def segment_pixel_iou(random: Random) -> Case:
+    """Forward_cpu of segment_pixel_iou_layer.cpp of Xilinx' Caffe (Vitis AI)."""
+    classes = int(random.integers(2, 5))
+    small, large = (tuple(int(each) for each in random.integers(1, most, 2)) for most in (5, 9))
+    x = random.integers(0, 4, (2, classes, *small)).astype(float)  # with ties
+    labels = random.choice([*range(classes), 255], (2, 1, *large)).astype(float)
+    inputs = {"a": x, "b": labels}
+
+    def formula(given: Blobs, params: Sequence[Array]) -> Blobs:
+        counts = np.zeros((3, classes))
+        for n in range(2):
+            best = np.zeros(small, np.uint8)
+            for row, column in np.ndindex(small):
+                for c in range(1, classes):
+                    if x[n, c, row, column] > x[n, best[row, column], row, column]:
+                        best[row, column] = c
+            scaled = cv2.resize(best, large[::-1], interpolation=cv2.INTER_NEAREST)
+            for row, column in np.ndindex(large):
+                label, found = int(labels[n, 0, row, column]), scaled[row, column]
+                if label != 255 and label == found:
+                    counts[0, label] += 1
+                elif label != 255:
+                    counts[1, found] += 1
+                    counts[2, label] += 1
+        return {"y": counts}
+
+    return Case(net_of("SegmentPixelIOU", inputs), inputs, formula, fixed=["b"])
+
+
 def softmax_loss_of_weighted_classes(random: Random) -> Case:
     """Forward_cpu of softmax_loss_layer.cpp of alexgkendall/caffe-segnet: the weights do not count in the divisor."""
     classes = int(random.integers(2, 5))
@@ -511,6 +541,7 @@ FAMILIES: list[Callable[[Random], Case]] = [
     convolution_with_holes,
     pooling,
     seg_accuracy,
+    segment_pixel_iou,
     softmax_loss_of_weighted_classes,
 ]
 
@@ -577,6 +608,31 @@ def test_dropout_of_the_forks() -> None:
     assert abs(sampled.mean() - 1) < 0.04
 
 
+def drop_channels(settings: str, x: Array) -> Array:
+    named = f'python_param {{ module: "spatial_dropout" layer: "SpatialDropoutLayer" param_str: "{settings}" }}'
+    engine = Net(parse_net(net_of("Python", {"a": x}, named)), "train")
+    return np.asarray(engine.forward(a=x)["y"].detach())
+
+
+def test_enets_spatial_dropout_drops_whole_channels() -> None:
+    """python/spatial_dropout.py of TimoSaemann/caffe-enet, whose phase is that of its param_str."""
+    x = np.random.default_rng(0).normal(size=(40, 50, 2, 3)).astype(np.float32)
+    dropped = drop_channels("{'phase': 'TRAIN', 'p': '0.2'}", x)
+    kept = (dropped != 0).any((2, 3))
+    np.testing.assert_allclose(dropped, x * kept[..., None, None] / 0.8, rtol=1e-5)
+    assert abs(kept.mean() - 0.8) < 0.04  # of 2000 draws, whose deviation is 0.009
+    assert len({row.tobytes() for row in kept}) == 40  # each image has its own
+    np.testing.assert_allclose(drop_channels("{'phase': 'TEST', 'p': '0.2'}", x), x / 0.8, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings", ["{'phase': 'TRAIN'}", "p=0.2", "{'phase': 'TRAIN', 'p': '2'}", "__import__('os')"]
+)
+def test_a_spatial_dropout_that_makes_no_sense_is_refused(settings: str) -> None:
+    with pytest.raises(NetError, match=r"layer 'x' \(Python\)"):
+        drop_channels(settings, np.ones((1, 1, 1, 1), np.float32))
+
+
 def test_a_mask_of_another_image_is_refused() -> None:
     inputs = {"a": np.zeros((1, 1, 2, 2)), "m": np.full((1, 1, 2, 2), 16.0)}
     engine = Net(parse_net(net_of("Upsample", inputs, "upsample_param { scale: 2 }")))
@@ -587,6 +643,7 @@ def test_a_mask_of_another_image_is_refused() -> None:
 @pytest.mark.parametrize(
     ("type_name", "settings"),
     [
+        ("ConvolutionDepthwise", "convolution_param { num_output: 6 group: 6 kernel_size: 3 pad: 1 stride: 2 }"),
         ("Interp", "interp_param { height: 5 width: 9 }"),
         ("Interp", "interp_param { zoom_factor: 3 }"),
         ("ReLU6", ""),
@@ -597,12 +654,18 @@ def test_a_mask_of_another_image_is_refused() -> None:
 )
 def test_opencv_computes_the_same(tmp_path: Path, type_name: str, settings: str) -> None:
     """OpenCV 4's reader of Caffe nets, on 50 images of one size."""
-    x = 4 * np.random.default_rng(3).normal(size=(CASES, 6, 6, 8)).astype(np.float32)
+    random = np.random.default_rng(3)
+    x = 4 * random.normal(size=(CASES, 6, 6, 8)).astype(np.float32)
     text = net_of(type_name, {"a": x}, settings)
     (tmp_path / "net.prototxt").write_text(text)
-    theirs = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"))
+    weights = proto.NetParameter(layer=[{"name": "x", "type": type_name}])
+    for shape in ((6, 1, 3, 3), (6,)) if "group: 6" in settings else ():
+        blob = weights.layer[0].blobs.add(data=random.normal(size=int(np.prod(shape))).tolist())
+        blob.shape.dim.extend(shape)
+    (tmp_path / "net.caffemodel").write_bytes(weights.SerializeToString())
+    theirs = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel"))
     theirs.setInput(x, "a")
-    ours = Net(parse_net(text)).forward(a=x)["y"]
+    ours = Net(parse_net(text), weights=tmp_path / "net.caffemodel").forward(a=x)["y"]
     assert_near(np.asarray(ours), theirs.forward("x"), FORWARD, type_name)
 
 

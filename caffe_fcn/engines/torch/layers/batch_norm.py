@@ -70,6 +70,10 @@ class BatchNorm(_PerChannel):
     def learns(self, index: int) -> bool:
         return index >= _STATISTICS
 
+    @property
+    def is_recordable(self) -> bool:
+        return not self.is_nvidias  # which counts its passes
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
         p, own = self.param, self.params[_STATISTICS:]

@@ -1,4 +1,4 @@
-"""Layers that measure and have no gradient: Accuracy, SegAccuracy, ArgMax."""
+"""Layers that measure and have no gradient: Accuracy, SegAccuracy, SegmentPixelIOU, ArgMax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.losses import LabelledLayer, read_labels
+from caffe_fcn.engines.torch.layers.resampling import scale_nearest
 from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 
 
@@ -60,6 +61,28 @@ class SegAccuracy(UnrecordedLayer):
             overlaps.mean(),
         ]
         return [torch.stack(figures).to(x.dtype).reshape(1, 1, 1, 3)]
+
+
+@layer("SegmentPixelIOU")
+class SegmentPixelIOU(UnrecordedLayer):
+    """Of each class, the pixels found, those found wrongly, and those missed; of equal scores the first class wins.
+
+    Predictions are scaled to the labels by the nearest pixel; label 255 does not count. Source:
+    src/caffe/layers/segment_pixel_iou_layer.cpp of Xilinx' Caffe (Vitis AI).
+    """
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        x, labels = bottoms[0].detach(), bottoms[1]
+        classes = x.shape[1]
+        predicted = scale_nearest(x.argmax(1, keepdim=True), labels.shape[2:]).flatten()
+        numbers, used = read_labels(self, labels.flatten(), classes, [_UNLABELLED])
+        pairs = (numbers * classes + predicted)[used]
+        counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        hits = counts.diag()
+        return [torch.stack([hits, counts.sum(0) - hits, counts.sum(1) - hits]).to(x.dtype)]
+
+
+_UNLABELLED = 255
 
 
 @layer("ArgMax")

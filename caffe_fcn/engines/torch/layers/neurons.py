@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Sequence
 
@@ -9,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, TorchLayer, layer, python_layer
 from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.layer_types.data import SPATIAL_DROPOUT
 
 
 class _Neuron(TorchLayer):
@@ -68,6 +71,32 @@ class Dropout(_Neuron):
             return x if p.scale_train else x * (1 - ratio)
         kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
         return x * (kept / (1 - ratio) if p.scale_train else kept).to(x.dtype)
+
+
+@python_layer(*SPATIAL_DROPOUT)
+class SpatialDropout(_Neuron):
+    """Sets whole channels to zero with probability ``p`` if its param_str says the phase TRAIN, and scales the others.
+
+    In another phase it scales all of them, as ENet's layer does, with which its published weights are used. Each image
+    has channels of its own that are dropped; the fork's gradient takes those of the last image for all.
+    Source: python/spatial_dropout.py of TimoSaemann/caffe-enet.
+    """
+
+    def __init__(self, site: Site, state: State) -> None:
+        super().__init__(site, state)
+        try:
+            settings = ast.literal_eval(self.param.param_str)
+            self.draws, self.ratio = settings["phase"] == "TRAIN", float(settings["p"])
+        except (SyntaxError, ValueError, TypeError, KeyError):
+            site.fail(f"has param_str {self.param.param_str!r}", "write {'phase': 'TRAIN', 'p': '0.1'}")
+        if not 0 < self.ratio < 1:
+            site.fail(f"drops a share of {self.ratio}", "p lies between 0 and 1")
+
+    def apply(self, x: Tensor) -> Tensor:
+        if not self.draws:
+            return x / (1 - self.ratio)
+        chances = torch.rand((*x.shape[:2], *[1] * (x.dim() - 2)), generator=self.state.random, device=x.device)
+        return x * ((chances >= self.ratio) / (1 - self.ratio)).to(x.dtype)
 
 
 @layer("ELU")

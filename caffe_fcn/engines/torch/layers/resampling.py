@@ -6,6 +6,7 @@ that pooling: places in an image, row by row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,14 @@ from caffe_fcn.net.layer_types.resampling import unpooling_windows
 def _interpolate(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, with the corner pixels of both images on each other."""
     return F.interpolate(x, size, mode="bilinear", align_corners=True)
+
+
+def scale_nearest(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Each place takes the value at its share of the way."""
+    rows, columns = (
+        torch.arange(made, device=x.device) * given // made for made, given in zip(size, x.shape[2:], strict=True)
+    )
+    return x.index_select(2, rows).index_select(3, columns)
 
 
 @layer("Interp")
@@ -54,11 +63,7 @@ class Upsample(UnrecordedLayer, Shaping):
             return [_place_by_mask(self, x, mask[0], height, width)]
         if self.site.setting("upsample_param", "mode") == ["BILINEAR"]:
             return [_interpolate(x, (height, width))]
-        rows, columns = (
-            torch.arange(made, device=x.device) * size // made
-            for made, size in zip((height, width), x.shape[2:], strict=True)
-        )
-        return [x.index_select(2, rows).index_select(3, columns)]
+        return [scale_nearest(x, (height, width))]
 
 
 @layer("Unpooling")

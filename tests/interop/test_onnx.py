@@ -1,0 +1,321 @@
+"""ONNX models of Caffe nets: ONNX Runtime must give what the torch engine gives, which real Caffe judges."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from catalogue_nets import IN_BVLCS
+from hypothesis import HealthCheck, assume, given, settings
+from onnx_judge import Exported
+from prototxts import STEPS, input_layer, layer, recurrent
+from random_nets import has_empty_windows, nets
+from saved_weights import save
+from small_nets import shrink_net
+
+from caffe_fcn import netspec, proto
+from caffe_fcn.description.model_json import Input, Model, Output
+from caffe_fcn.errors import EngineError, MissingExtraError, NetError, WeightsError
+from caffe_fcn.interop.onnx import model_file
+from caffe_fcn.interop.onnx.comparison import compare_model, run_model
+from caffe_fcn.interop.onnx.exporting import OPSETS, write_onnx
+from caffe_fcn.net.shapes import infer
+from caffe_fcn.weights import write_mean
+
+SMALL = settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("opset", [OPSETS[0], 17, OPSETS[-1]])
+def test_random_nets(tmp_path_factory: pytest.TempPathFactory, opset: int) -> None:
+    @SMALL
+    @given(text=nets())
+    def check(text: str) -> None:
+        assume(not has_empty_windows(text))
+        Exported(text, tmp_path_factory.mktemp("net"), opset=opset).assert_equal()
+
+    check()
+
+
+@pytest.mark.long
+@settings(SMALL, max_examples=200)
+@given(text=nets())
+def test_two_hundred_random_nets(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    assume(not has_empty_windows(text))
+    Exported(text, tmp_path_factory.mktemp("net"), fold_normalization=False).assert_equal()
+
+
+def list_poolings(size: int, kernels: range = range(1, 8)) -> str:
+    """A net of all poolings that Caffe takes of an image of this height, and of one column more."""
+    text = ""
+    for kernel, stride, method, rounding in product(kernels, range(1, 5), ("MAX", "AVE"), ("CEIL", "FLOOR")):
+        for pad in range(kernel):
+            if kernel <= size + 2 * pad:
+                name = f"{method}_{kernel}_{stride}_{pad}_{rounding}"
+                inside = f"pool: {method} kernel_size: {kernel} stride: {stride} pad: {pad} round_mode: {rounding}"
+                text += layer("Pooling", "data", name, f"pooling_param {{ {inside} }}", name)
+    return input_layer("data", 1, 2, size, size + 1) + text
+
+
+@pytest.mark.parametrize(
+    "size", [size if size in (1, 6, 13) else pytest.param(size, marks=pytest.mark.long) for size in range(1, 41)]
+)
+def test_poolings_have_caffes_windows(tmp_path: Path, size: int) -> None:
+    Exported(list_poolings(size), tmp_path, opset=13).assert_equal()
+
+
+def test_poolings_of_any_size(tmp_path: Path) -> None:
+    """The graph computes its pads for sizes other than the one that it was written for."""
+    exported = Exported(list_poolings(20, range(1, 5)), tmp_path, opset=13, dynamic=["batch", "size"])
+    for batch, height, width in ((1, 20, 21), (2, 5, 13), (1, 8, 4), (3, 17, 30)):
+        exported.assert_equal(
+            {"data": np.random.default_rng(height).normal(0, 1, (batch, 2, height, width)).astype("f")}
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STEPS + recurrent("LSTM", "x cont"),
+        STEPS + recurrent("RNN", "x cont"),
+        STEPS + input_layer("static", 2, 4) + recurrent("LSTM", "x cont static"),
+        STEPS
+        + input_layer("h", 1, 2, 5)
+        + input_layer("c", 1, 2, 5)
+        + recurrent("LSTM", "x cont h c", "l h1 c1", "expose_hidden: true"),
+        input_layer("data", 2, 3, 4, 5)
+        + layer("Pooling", "data", "y place", "pooling_param { pool: MAX kernel_size: 2 }"),
+        input_layer("data", 2, 3) + layer("ArgMax", "data", "y", "argmax_param { top_k: 2 out_max_val: true }"),
+        input_layer("data", 1, 2, 3, 4)
+        + layer("Slice", "data", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 3 }"),
+        input_layer("data", 3, 2) + input_layer("other", 3, 2) + layer("Eltwise", "data other", "y"),
+        input_layer("data", 1, 2, 3, 3)
+        + layer(
+            "DummyData", "", "d", "dummy_data_param { data_filler { value: 2 } shape { dim: 1 dim: 2 dim: 3 dim: 3 } }"
+        )
+        + layer("Eltwise", "data d", "y", "eltwise_param { operation: PROD }"),
+        input_layer("data", 1, 2, 3, 3) + layer("Power", "data", "y", "power_param { power: 2 scale: 0.5 shift: 3 }"),
+        input_layer("data", 1, 2, 3, 3) + layer("Exp", "data", "y", "exp_param { base: 2 scale: 0.5 shift: 1 }"),
+        input_layer("data", 1, 2, 3, 3)
+        + layer("BatchNorm", "data", "y", "batch_norm_param { use_global_stats: false }"),
+        input_layer("data", 2, 3, 4, 4)
+        + layer("MVN", "data", "y", "mvn_param { across_channels: true normalize_variance: false }"),
+    ],
+)
+def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> None:
+    Exported(text, tmp_path, opset=18).assert_equal()
+
+
+IMAGE = input_layer("data", 2, 4, 6, 5)
+HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IMAGE + layer("ReLU6", "data", "y"),
+        IMAGE + layer("ReLU6", "data", "y", "relu6_param { negative_slope: 0.1 }"),
+        IMAGE + layer("Permute", "data", "y", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
+        IMAGE + layer("ShuffleChannel", "data", "y", "shuffle_channel_param { group: 2 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { height: 11 width: 9 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -2 }"),
+        IMAGE + layer("Upsample", "data", "y", "upsample_param { scale: 2 }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: INFERENCE }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: LEARN }"),
+        IMAGE
+        + layer("BN", "data", "y", "bn_param { slope_filler { value: 1 } bias_filler { value: 0 } frozen: true }"),
+        IMAGE + layer("Normalize", "data", "y", "norm_param { across_spatial: false }"),
+        IMAGE + layer("DepthwiseConvolution", "data", "y", "convolution_param { num_output: 4 kernel_size: 3 }"),
+        IMAGE + layer("Pooling", "data", "y", "pooling_param { kernel_size: 2 stride: 2 ceil_mode: false }"),
+        HALVED + layer("Upsample", "small mask", "y", "upsample_param { scale: 2 upsample_h: 6 upsample_w: 5 }"),
+        input_layer("f", 2, 4) + IMAGE + input_layer("z", 2, 4, 6, 5) + layer("Axpy", "f data z", "y"),
+    ],
+)
+def test_layers_of_forks(tmp_path: Path, text: str) -> None:
+    Exported(text, tmp_path).assert_equal()
+
+
+def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None:
+    text = input_layer("data", 1, 3, 1, 4) + layer("ArgMax", "data", "y", "argmax_param { axis: 1 }")
+    exported = Exported(text, tmp_path)
+    scores = np.array([[[[1, 2, 0, 5]], [[1, 2, 1, 4]], [[1, 0, 1, 5]]]], np.float32)
+    assert run_model(exported.made.files[0], {"data": scores})["y"].tolist() == [[[[2, 1, 2, 2]]]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("m2nist-fcn", "unet") else pytest.param(name, marks=pytest.mark.long) for name in IN_BVLCS],
+)
+def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
+    small = shrink_net(netspec.build(name, phase="deploy"), "deploy")
+    Exported(proto.to_text(small), tmp_path).assert_equal()
+
+
+FCN = (
+    input_layer("data", 1, 3, 37, 41)
+    + layer("Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 pad: 20 }", "conv1")
+    + layer("BatchNorm", "conv1", "conv1", "", "bn1")
+    + layer("Scale", "conv1", "conv1", "scale_param { bias_term: true }", "scale1")
+    + layer("ReLU", "conv1", "conv1", "", "relu1")
+    + layer("Pooling", "conv1", "pool1", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool1")
+    + layer("Dropout", "pool1", "pool1", "", "drop1")
+    + layer("Convolution", "pool1", "score_fr", "convolution_param { num_output: 4 kernel_size: 1 }", "score_fr")
+    + layer("Deconvolution", "score_fr", "up", "convolution_param { num_output: 4 kernel_size: 4 stride: 2 }", "up")
+    + layer("Crop", "up data", "score", "crop_param { axis: 2 offset: 19 }", "score")
+)
+
+
+def test_the_graph_is_simple_and_keeps_the_names(tmp_path: Path) -> None:
+    graph = onnx.load(Exported(FCN, tmp_path).made.files[0]).graph
+    assert [node.op_type for node in graph.node] == ["Conv", "Relu", "MaxPool", "Conv", "ConvTranspose", "Slice"]
+    assert [node.output[0] for node in graph.node][1:] == ["conv1", "pool1", "score_fr", "up", "score"]
+    assert [each.name for each in graph.input] == ["data"] and not {"conv1/0"} & {each.name for each in graph.input}
+    assert [node.name for node in graph.node] == ["conv1", "relu1", "pool1", "score_fr", "up", "score"]
+
+
+@pytest.mark.parametrize("size", [(37, 41), (64, 30), (9, 100)])
+def test_an_fcn_of_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    exported = Exported(FCN, tmp_path, dynamic=["batch", "size"])
+    exported.assert_equal({"data": np.random.default_rng(0).normal(0, 9, (2, 3, *size)).astype(np.float32)})
+    (data,) = onnx.load(exported.made.files[0]).graph.input
+    assert [dim.dim_param for dim in data.type.tensor_type.shape.dim] == ["batch", "", "data_height", "data_width"]
+
+
+def test_the_same_net_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = Exported(FCN, tmp_path).made.files[0].read_bytes()
+    assert Exported(FCN, tmp_path).made.files[0].read_bytes() == first
+
+
+def test_large_models_keep_their_numbers_in_a_file_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_file, "LARGEST", 1000)
+    monkeypatch.setattr(model_file, "_SMALL", 64)
+    exported = Exported(FCN, tmp_path)
+    assert [each.name for each in exported.made.files] == ["net.onnx", "net.onnx.data"]
+    exported.assert_equal()
+
+
+MODEL = Model(
+    [Input("data", 3, "BGR", mean=[104.0, 117.0, 123.0], scale=0.02)],
+    [Output("score", classes=["sky", "road", "tree", "car"])],
+)
+
+
+@pytest.mark.parametrize("mean_image", [False, True])
+def test_a_model_that_takes_raw_pixels_and_gives_classes(tmp_path: Path, mean_image: bool) -> None:
+    model = MODEL
+    if mean_image:
+        mean = np.random.default_rng(3).uniform(90, 130, (3, 37, 41)).astype(np.float32)
+        write_mean(tmp_path / "mean.binaryproto", mean)
+        model = Model([Input("data", 3, "BGR", mean_file="mean.binaryproto", scale=0.02)], MODEL.outputs)
+    model.write(tmp_path)
+    exported = Exported(FCN, tmp_path, preprocess=True, softmax=True, argmax=True)
+    compared = compare_model(exported.made, exported.weights)
+    assert {each.blob for each in compared} == {"softmax", "argmax"}
+    assert all(each.ok for each in compared)
+    # By numpy: the channels turned round, the mean subtracted, and the engine's scores
+    pixels = np.random.default_rng(5).integers(0, 256, (1, 3, 37, 41)).astype(np.float32)
+    found = run_model(exported.made.files[0], {"data": pixels})
+    prepared = (pixels[:, ::-1] - (mean if mean_image else np.array([104, 117, 123]).reshape(3, 1, 1))) * 0.02
+    scores = exported.net.forward(data=prepared.astype(np.float32))["score"].numpy()
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    np.testing.assert_allclose(found["softmax"], powers / powers.sum(1, keepdims=True), atol=1e-4)
+    described = {each.key: each.value for each in onnx.load(exported.made.files[0]).metadata_props}
+    taken = json.loads(described["model.json"])
+    assert taken["inputs"][0]["order"] == "RGB" and taken["inputs"][0]["mean"] == [0.0]
+    assert taken["outputs"][0]["classes"] == ["sky", "road", "tree", "car"]
+
+
+def test_a_changed_model_is_found_different(tmp_path: Path) -> None:
+    exported = Exported(FCN, tmp_path)
+    path = exported.made.files[0]
+    model = onnx.load(path)
+    bias = next(each for each in model.graph.initializer if list(each.dims) == [4] and each.data_type == 1)
+    values = onnx.numpy_helper.to_array(bias).copy()
+    values[2] += 1
+    bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
+    onnx.save(model, path)
+    assert not all(each.ok for each in compare_model(exported.made, exported.weights))
+
+
+@pytest.mark.parametrize(
+    "text, options, error, words",
+    [
+        (FCN, {"opset": 12}, NetError, "13 to 21"),
+        (FCN, {"dynamic": ["sise"]}, NetError, "did you mean size"),
+        (FCN, {"preprocess": True}, WeightsError, "its mean is unknown"),
+        (
+            input_layer("data", 1, 2, 4, 4)
+            + layer("InnerProduct", "data", "y", "inner_product_param { num_output: 2 }"),
+            {"dynamic": ["size"]},
+            NetError,
+            "takes one size alone",
+        ),
+        (
+            input_layer("data", 1, 2, 4, 4)
+            + layer("Python", "data", "y", 'python_param { module: "m" layer: "L" } custom_param { shape { dim: 1 } }'),
+            {},
+            NetError,
+            "layer 'Python' (Python): ONNX has no equivalent",
+        ),
+        (
+            input_layer("data", 1, 1)
+            + layer(
+                "DummyData", "", "d", 'dummy_data_param { data_filler { type: "gaussian" } shape { dim: 1 dim: 1 } }'
+            )
+            + layer("Eltwise", "data d", "y"),
+            {},
+            NetError,
+            "anew each time",
+        ),
+    ],
+)
+def test_what_cannot_be_said_is_refused_by_name(
+    tmp_path: Path, text: str, options: dict[str, object], error: type[Exception], words: str
+) -> None:
+    (tmp_path / "deploy.prototxt").write_text(text)
+    message = proto.NetParameter()
+    proto.parse(text, message)
+    weights = tmp_path / "net.caffemodel"
+    values = {name: [np.ones(shape, np.float32) for shape in shapes] for name, shapes in infer(message).params.items()}
+    save(weights, message, values)
+    with pytest.raises(error) as raised:
+        write_onnx(tmp_path / "deploy.prototxt", weights, tmp_path / "net.onnx", **options)
+    assert words in str(raised.value)
+    assert not (tmp_path / "net.onnx").exists()
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match="caffe-fcn\\[onnx\\]"):
+        write_onnx(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"nonsense")
+    with pytest.raises(EngineError, match=r"net\.onnx: ONNX Runtime refuses it"):
+        run_model(tmp_path / "net.onnx", {})
+
+
+def test_the_command(tmp_path: Path, cli) -> None:
+    exported = Exported(FCN, tmp_path)
+    output = tmp_path / "out.onnx"
+    done = cli("export", "onnx", tmp_path / "deploy.prototxt", exported.weights, "-o", output, "--verify")
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[0] == str(output)
+    assert "score (1x4x37x41): equal" in done.out
+    done = cli("export", "onnx", tmp_path, "-o", output, "--json", "--size", "24x30", "--dynamic", "batch")
+    assert json.loads(done.out)["outputs"] == {"score": [1, 4, 24, 30]}
+    done = cli("export", "onnx", tmp_path, "-o", output, "--opset", "9")
+    assert done.status == 2 and done.err.startswith("error: --opset 9: ")
+    assert (
+        math.prod(run_model(output, {"data": np.zeros((2, 3, 24, 30), np.float32)})["score"].shape) == 2 * 4 * 24 * 30
+    )
