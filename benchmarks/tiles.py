@@ -2,8 +2,8 @@
 
     python benchmarks/tiles.py [--tile 896] [--size 3000x4000] [--only equality|memory]
 
-Full weights (134 million), random. First both ways on a photo of 900x1200, in this process; then ``caffe-fcn infer --tile``
-as a process on a photo of the given size, whose peak of resident memory is printed.
+Full weights (134 million), random. First both ways on a photo of 900x1200, in this process; then ``caffe-fcn infer
+--tile`` as a process on a photo of the given size, whose peak of resident memory is printed.
 """
 
 from __future__ import annotations
