@@ -134,6 +134,21 @@ def test_probabilities_masks_and_the_truth_side_by_side(infer: Cli, engine: str)
         assert picture.shape[1] == 3 * width + 12
 
 
+def test_the_truth_of_a_data_set_is_that_of_its_records(infer: Cli, cli: Cli) -> None:
+    Path("photos/c.png").unlink()
+    names = "\n".join(NAMES)
+    Path("classes.txt").write_text(names)
+    folders = ["--images", "photos", "--labels", "labels", "--classes", "classes.txt"]
+    assert cli("data", "folder", *folders, "--val-percent", 0, "-o", "set").status == 0
+    found = [
+        json.loads(infer("fcn", place, "--truth", truth, "--json").out)["images"]
+        for place, truth in (("set", "set"), ("photos", "labels"), ("set", "labels"))
+    ]
+    figures = [sorted((each["mean_iu"], each["pixel_accuracy"]) for each in images) for images in found]
+    assert figures[0] == figures[1] == figures[2]
+    assert all("truth" in each["files"] for images in found for each in images)
+
+
 def test_flips_and_scales_are_averaged(infer: Cli) -> None:
     """Of both images and at both scales; OpenCV scales the photos, and the probabilities back."""
     assert infer("fcn", "photos/a.png", "--flip", "--scales", "1,2", "--probabilities").status == 0
