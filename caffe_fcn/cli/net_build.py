@@ -49,8 +49,7 @@ class _CommandWithChoices(Command):
 
 _ABOUT_CHOICES = (
     "Multiply-accumulates are those of an image of 500x500 and 21 classes; times are the torch engine's, see README. "
-    "A classifier that is not in the catalogue, such as SqueezeNet for the smallest devices, becomes an FCN by "
-    "'caffe-fcn net from-classifier'."
+    "A classifier that is not in the catalogue becomes an FCN by 'caffe-fcn net from-classifier'."
 )
 
 

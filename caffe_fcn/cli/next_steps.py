@@ -58,11 +58,12 @@ def follow_data_set(output: Path, about: Description) -> None:
 
 
 def _choose_net(about: Description) -> NetDesign | None:
-    """The finest net of the catalogue for this data set that starts without a trained FCN, or the usual one for photos.
+    """The finest FCN of the catalogue for this data set that starts without a trained one, or the usual one for photos.
 
     None where the data set lacks what the net reads.
     """
     own = [net for net in catalogue().values() if net.dataset.name == about.name and not net.continues]
+    own = [net for net in own if net.backbone.skips]  # nets of other papers have none
     net = min(own, key=lambda each: each.stride or 0, default=find_design(CHOICES[0].nets[0]))
     try:
         fitted, _ = resolve_design(net, {"dataset": about})

@@ -193,7 +193,12 @@ CHOICES = (
     Choice(
         "photos of your own; a camera SDK; training without a GPU",
         ("voc-fcn32s-googlenet",),
-        "6 M parameters, 8 G multiply-accumulates: the smallest of the nets for photos",
+        "6 M parameters, 8 G multiply-accumulates, and weights that a command fetches",
+    ),
+    Choice(
+        "a small device",
+        ("voc-fcn8s-squeezenet", "voc-fcn8s-mobilenet-v2", "voc-fcn8s-mobilenet-v1"),
+        "1 to 3 M parameters, 2 to 3 G multiply-accumulates; weights of the classifiers are published",
     ),
     Choice(
         "the plainest layers, for old SDKs and for DIGITS",
@@ -224,6 +229,22 @@ CHOICES = (
         "small grey images, without a classifier's weights",
         ("m2nist-fcn",),
         "10 epochs of 4,000 images of 64x84 take five minutes on two cores",
+    ),
+    Choice(
+        "a net of another paper, under its names",
+        (
+            "unet",
+            "deeplab-largefov",
+            "deeplab-v2-vgg16",
+            "dilation8",
+            "pspnet50",
+            "icnet",
+            "segnet",
+            "segnet-basic",
+            "enet",
+            "hed",
+        ),
+        "docs/nets.md has the papers; nets of forks are there in layers that every Caffe has, too (--spelling)",
     ),
     Choice("a first try", ("triangles",), "trains in minutes on a CPU"),
 )

@@ -81,6 +81,6 @@ def _add_vgg16(n: NetSpec, image: Top, pad: int, training: bool, apart: str) -> 
     return top
 
 
-_DILATED = partial(Backbone, "VGG-16, dilated", pad=1, stride=8, skips={}, weights="vgg16")
+_DILATED = partial(Backbone, "VGG-16, dilated", pad=1, stride=8, skips={})
 VGG16_HOLES = _DILATED(add_layers=partial(_add_vgg16, apart="hole"))
 VGG16_DILATED = _DILATED(add_layers=partial(_add_vgg16, apart="dilation"))

@@ -198,3 +198,24 @@ def test_the_worker_is_python_2_too() -> None:
             assert node.cause is None
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     assert imported == {"json", "os", "sys", "caffe", "numpy"}
+
+
+FORKS = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 3 dim: 3 } } }
+layer { name: "large" type: "%s" bottom: "data" top: "large" %s }
+"""
+
+
+@pytest.mark.caffe
+def test_a_net_with_a_forks_layers_runs_in_torch_where_nobody_names_an_engine(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    fork, plain = tmp_path / "fork.prototxt", tmp_path / "plain.prototxt"
+    fork.write_text(FORKS % ("Interp", "interp_param { zoom_factor: 2 }"))
+    plain.write_text(FORKS % ("ReLU", ""))
+    with engines.load(fork) as engine:
+        assert "since layer 'large' (Interp) is of a fork of Caffe" in engine.note
+        assert engine.forward(data=np.ones((1, 1, 3, 3), "f4"))["large"].shape == (1, 1, 5, 5)
+    with engines.load(plain) as engine:
+        assert engine.note.startswith("engine: Caffe")
+    with pytest.raises(EngineError, match="interp_param"), engines.load(fork, engine="caffe"):
+        pass
