@@ -127,8 +127,8 @@ def train(
             record = replace(record, weights=found.record.weights)
         training.notes[:0] = found.notes
         history = _read_earlier_history(training) if snapshot else found.history
-        run = Run(training, watch, judge, history, found.snapshot, record)
         with training.forward_signals(announce_interruption(training)), show_events(training) as show:
+            run = Run(training, watch, judge, history, found.snapshot, record, show.report)
             for event in run:
                 show(event)
             show.end()
@@ -218,6 +218,9 @@ class ShownEvents:
     def __call__(self, event: Event | Score) -> None:
         """Show an event."""
 
+    def report(self, done: int, total: int) -> None:
+        """Show how many images of a snapshot's score are done."""
+
     def end(self) -> None:
         """Show what was noted since the last event."""
 
@@ -266,6 +269,9 @@ class _EventBar(_EventLines):
 
     def show_step(self, step: Step, text: str) -> None:
         self._bars.update(self._task, description="training", completed=step.iteration, text=text)
+
+    def report(self, done: int, total: int) -> None:
+        self._bars.update(self._task, text=f"scoring image {done}/{total}")
 
     def print_line(self, line: str) -> None:
         self._bars.console.print(printable(line), markup=False, highlight=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from caffe_fcn.engines.training import Training
+    from caffe_fcn.proto import NetParameter
 
 
 class Engine(Protocol):
@@ -68,9 +69,8 @@ def load(
     """
     from caffe_fcn.engines.choice import check_precision, choose_engine
     from caffe_fcn.engines.deploy_form import resolve_net_file
-    from caffe_fcn.proto import read_net
 
-    found, note = choose_engine(engine, caffe, gpu is not None, nets=lambda: [read_net(net, allow_unknown=True)])
+    found, note = choose_engine(engine, caffe, gpu is not None, nets=lambda: _read_file(net))
     check_precision(precision, found)
     loaded: Engine
     with resolve_net_file(net, weights, "deploy" in stages) as (path, remark):
@@ -84,6 +84,13 @@ def load(
             loaded = real_caffe.CaffeEngine(found, path, weights, stages, gpu, blobs)
     loaded.name, loaded.note = str(net), "; ".join(filter(None, (note, remark)))
     return loaded
+
+
+def _read_file(net: PathLike) -> list[NetParameter]:
+    """The net in a file; none for standard input, which can be read only once."""
+    from caffe_fcn.proto import read_net
+
+    return [read_net(net, allow_unknown=True)] if str(net) != "-" else []
 
 
 def train(

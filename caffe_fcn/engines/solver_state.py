@@ -41,17 +41,20 @@ class DataPosition:
     """Where a training is in its data and random numbers: the seed, and how many batches each net has run.
 
     The training net is first, the test nets follow. Batches are counted over all processes. ``losses`` are the latest
-    ones, of which the displayed loss is the mean.
+    ones, of which the displayed loss is the mean. ``libraries`` multiply, as `engines.torch.products` names them; there
+    are none in snapshots of earlier versions.
     """
 
     seed: int
     batches: tuple[int, ...]
     losses: tuple[float, ...] = ()
+    libraries: str = ""
 
     def to_json(self) -> str:
         """The position as JSON; the file format calls numbers of batches ``passes``."""
         losses = {"losses": self.losses} if 0 < len(self.losses) <= MOST_LOSSES else {}
-        return json.dumps({"seed": self.seed, "passes": self.batches, **losses})
+        libraries = {"libraries": self.libraries} if self.libraries else {}
+        return json.dumps({"seed": self.seed, "passes": self.batches, **losses, **libraries})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> DataPosition:
@@ -59,7 +62,7 @@ class DataPosition:
         try:
             content = json.loads(text)
             losses = tuple(map(float, content.get("losses", ())))
-            position = cls(content["seed"], tuple(content["passes"]), losses)
+            position = cls(content["seed"], tuple(content["passes"]), losses, str(content.get("libraries", "")))
         except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError("its position has no seed and passes") from error
         if not all(type(value) is int and 0 <= value < _END_OF_NUMBERS for value in (position.seed, *position.batches)):

@@ -6,7 +6,7 @@ not comparable, which their softmax is.) Grey values are averaged as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,18 +44,27 @@ def average(compute: ComputeScores, images: Images, averaging: Averaging, kind: 
     if not averaging.scales:
         raise EngineError("`scales`", "are none", "give one at least")
     size = next(iter(images.values())).shape[1:]
-    total = np.zeros((0, 0, 0), np.float32)
-    count = 0
+    forms = _run_forms(compute, images, averaging, (size[0], size[1]))
+    total: NDArray[np.float32] = next(forms).copy()
+    count = 1
+    for each in forms:  # one at a time, since each may be as large as the memory allows
+        total += each
+        count += 1
+    total /= np.float32(count)
+    return total
+
+
+def _run_forms(
+    compute: ComputeScores, images: Images, averaging: Averaging, size: Size
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the prediction for each form of the images, brought back to their ``size``."""
     for scale in averaging.scales:
         scaled_size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
         scaled = {blob: resize_image(pixels, scaled_size) for blob, pixels in images.items()}
         for is_flipped in (False, True) if averaging.flip else (False,):
             score = compute(_flip(scaled) if is_flipped else scaled)
-            found = bring_back(score if len(score) == 1 else to_probabilities(score), (size[0], size[1]))
-            found = found[..., ::-1] if is_flipped else found
-            total = total + found if count else found
-            count += 1
-    return total / np.float32(count)
+            found = bring_back(score if len(score) == 1 else to_probabilities(score), size)
+            yield found[..., ::-1] if is_flipped else found
 
 
 def bring_back(score: NDArray[np.float32], size: Size) -> NDArray[np.float32]:

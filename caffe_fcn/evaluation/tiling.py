@@ -1,6 +1,6 @@
 """A net run on an image in tiles, one after the other, so that an image may be larger than the memory for its blobs.
 
-The tiles and their borders are those of `net.tiles`, which says why the result is that of the whole image.
+The tiles and their margins are those of `net.tiles`, which says why the result is that of the whole image.
 """
 
 from __future__ import annotations

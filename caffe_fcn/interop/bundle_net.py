@@ -156,7 +156,7 @@ class DeliveredNet:
 
     def _subtract(self, blob: str, channels: int, mean: Sequence[float], scale: float) -> None:
         """Insert a Scale layer behind an input; everything that read the input reads what the layer makes."""
-        made = self._find_name(f"{blob}_scaled")
+        made = self.find_name(f"{blob}_scaled")
         layers = []
         for layer in self.net.layer:
             is_source = not layer.bottom
@@ -184,10 +184,10 @@ class DeliveredNet:
 
     def _append(self, kind: str, name: str, bottom: str) -> LayerParameter:
         single = sum(each.kind in _ANSWERS for each in self.model.outputs) == 1
-        name = self._find_name(name if single else f"{bottom}_{name}")
+        name = self.find_name(name if single else f"{bottom}_{name}")
         return self.net.layer.add(name=name, type=kind, bottom=[bottom], top=[name])
 
-    def _find_name(self, wanted: str) -> str:
+    def find_name(self, wanted: str) -> str:
         """Return a name that neither a layer nor a blob has."""
         taken = {layer.name for layer in self.net.layer} | {top for layer in self.net.layer for top in layer.top}
         number, name = 1, wanted

@@ -10,6 +10,7 @@
 | does not take BatchNorm or Scale | them folded into the convolutions before |
 | does not take some groups | one group, with weights of zero between what were groups |
 | cuts the channels of a Crop, too | Slice layers in its place, for images of this one size |
+| does not take LRN (across channels) | its formula in Power, Convolution and Eltwise layers |
 | takes one blob of an Input layer | an Input layer for each blob |
 | has a type for layers that it lacks | `Custom`, with the shapes of what they make; their weights are left out |
 
@@ -18,7 +19,7 @@ Whatever has no exact form stays as it is, and is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from caffe_fcn.errors import NetError
@@ -44,6 +45,7 @@ _REWRITTEN = (
     "inputs",
 )
 _FOLDED = ("BatchNorm", "Scale")
+_COMPOSED = ("LRN",)
 
 
 def fit_to_target(net: DeliveredNet, target: Target) -> list[Misfit]:
@@ -55,6 +57,7 @@ def fit_to_target(net: DeliveredNet, target: Target) -> list[Misfit]:
     _set_global_statistics(net, target)
     if any(not is_taken(target, node) for node in _find_types(net, _FOLDED)):
         net.fold_normalization()
+    _compose_normalization(net, target)
     _spread_groups(net, target)
     _slice_crops(net, target)
     _separate_inputs(net, target)
@@ -67,7 +70,7 @@ def may_fit(misfit: Misfit, target: Target) -> bool:
     if misfit.bound is not None:
         return misfit.bound.figure in _REWRITTEN
     kind = misfit.node.type if misfit.node else ""
-    return bool(target.custom) or kind in (*_FOLDED, *CONVERTED_TYPES)
+    return bool(target.custom) or kind in (*_FOLDED, *_COMPOSED, *CONVERTED_TYPES)
 
 
 def describe_misfit(misfit: Misfit, target: Target) -> str:
@@ -106,6 +109,54 @@ def _set_global_statistics(net: DeliveredNet, target: Target) -> None:
             net.notes.append(
                 f"layer '{layer.name}' says use_global_stats: true, which is the default of the TEST phase"
             )
+
+
+def _compose_normalization(net: DeliveredNet, target: Target) -> None:
+    """Write LRN across channels as x * (k + alpha / n * sum of n squares) ^ -beta where it is not taken."""
+    shapes = infer(net.net)
+    lacking = {node.name for node in shapes.graph.nodes if node.type in _COMPOSED and not is_taken(target, node)}
+    layers: list[LayerParameter] = []
+    tensors = net.tensors
+    changed = []
+    for layer in net.net.layer:
+        across = layer.lrn_param.norm_region == layer.lrn_param.ACROSS_CHANNELS
+        if layer.name not in lacking or not across or layer.bottom[0] == layer.top[0]:
+            layers.append(copy_message(layer))
+            continue
+        made = _make_normalization(layer, net.find_name)
+        channels = shapes.blobs[layer.bottom[0]][1]
+        made[1].convolution_param.num_output = channels
+        tensors[made[1].name] = _make_sums(layer, channels)
+        layers += made
+        changed.append(layer.name)
+    if changed:
+        net.replace(with_layers(net.net, layers), tensors)
+        names = ", ".join(f"'{name}'" for name in changed)
+        net.notes.append(f"Power, Convolution and Eltwise layers compute what {names} did")
+
+
+def _make_normalization(layer: LayerParameter, find_name: Callable[[str], str]) -> list[LayerParameter]:
+    """Squares, their sums over neighbouring channels, the power of these, and the product with what was read."""
+    names = [find_name(f"{layer.name}_{part}") for part in ("squares", "sums", "factors")]
+    squares = LayerParameter(name=names[0], type="Power", bottom=[layer.bottom[0]], top=[names[0]])
+    squares.power_param.power = 2
+    sums = LayerParameter(name=names[1], type="Convolution", bottom=[names[0]], top=[names[1]])
+    sums.convolution_param.kernel_size.append(1)
+    factors = LayerParameter(name=names[2], type="Power", bottom=[names[1]], top=[names[2]])
+    factors.power_param.power = -layer.lrn_param.beta
+    product = LayerParameter(name=layer.name, type="Eltwise", bottom=[layer.bottom[0], names[2]], top=layer.top)
+    product.eltwise_param.operation = product.eltwise_param.PROD
+    return [squares, sums, factors, product]
+
+
+def _make_sums(layer: LayerParameter, channels: int) -> tuple[Tensor, Tensor]:
+    import numpy as np
+
+    param = layer.lrn_param
+    places = np.arange(channels)
+    near = np.abs(places[:, None] - places) <= (param.local_size - 1) // 2
+    weights = np.where(near, param.alpha / param.local_size, 0.0).astype("f4")
+    return from_array(weights.reshape(channels, channels, 1, 1)), from_array(np.full(channels, param.k, "f4"))
 
 
 def _spread_groups(net: DeliveredNet, target: Target) -> None:
@@ -149,7 +200,7 @@ def _slice_crops(net: DeliveredNet, target: Target) -> None:
     changed = []
     for layer in net.net.layer:
         if layer.type == "Crop" and _has_other_channels(layer, shapes):
-            layers += _make_slices(layer, shapes)
+            layers += _make_slices(layer, shapes, net.find_name)
             changed.append(layer.name)
         else:
             layers.append(layer)
@@ -166,7 +217,7 @@ def _has_other_channels(layer: LayerParameter, shapes: Shapes) -> bool:
     return layer.crop_param.axis > 1 and cut[1] != reference[1]
 
 
-def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParameter]:
+def _make_slices(layer: LayerParameter, shapes: Shapes, find_name: Callable[[str], str]) -> Iterator[LayerParameter]:
     """Slices that leave what the Crop leaves, one for each axis; what they cut off goes into a Silence."""
     cut, reference = (shapes.blobs[name] for name in layer.bottom)
     axes = range(layer.crop_param.axis, len(cut))
@@ -176,7 +227,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
     source, unused = layer.bottom[0], []
     for number, (axis, offset) in enumerate(wanted):
         is_last = number == len(wanted) - 1
-        name = layer.name if is_last else f"{layer.name}_axis{axis}"
+        name = layer.name if is_last else find_name(f"{layer.name}_axis{axis}")
         kept = layer.top[0] if is_last else name
         made = LayerParameter(name=name, type="Slice", bottom=[source])
         made.slice_param.axis = axis
@@ -184,7 +235,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
         for point, side in ((offset, "before"), (end, "after")):
             if 0 < point < cut[axis]:
                 made.slice_param.slice_point.append(point)
-                unused.append(f"{layer.name}_{side}_axis{axis}")
+                unused.append(find_name(f"{layer.name}_{side}_axis{axis}"))
         before = [unused[-len(made.slice_param.slice_point)]] if offset else []
         after = [unused[-1]] if end < cut[axis] else []
         made.top.extend([*before, kept, *after])
@@ -193,7 +244,7 @@ def _make_slices(layer: LayerParameter, shapes: Shapes) -> Iterator[LayerParamet
     if not wanted:  # it leaves all
         yield LayerParameter(name=layer.name, type="Split", bottom=[source], top=[layer.top[0]])
     if unused:
-        yield LayerParameter(name=f"{layer.name}_rest", type="Silence", bottom=unused)
+        yield LayerParameter(name=find_name(f"{layer.name}_rest"), type="Silence", bottom=unused)
 
 
 def _separate_inputs(net: DeliveredNet, target: Target) -> None:

@@ -21,7 +21,9 @@ An output value of a tile equals that of the whole image if nothing that it depe
        Crop                     a - offset                          b - 1 - offset
        several bottoms          what is right in all of them
 
-   Behind the last layer this is the receptive field, each side by itself, as the strides round it.
+   Behind the last layer this is the receptive field, each side by itself, as the strides round it: for FCN-8s, whose
+   receptive field is 460 (404 for fc7, and its upscores), 217 pixels before and 223 behind a cut. A tile of 768 so
+   gives 328 pixels between its margins, one of 1280 gives 840: larger tiles compute less twice.
 
 What is left of neighbouring tiles must meet, which is why tiles overlap. So the outputs are equal *everywhere*, up to
 the rounding of the arithmetic, which may depend on the size of a blob. Layers that look at all of an image (MVN,
@@ -67,14 +69,14 @@ class Tile:
 class TilePlan:
     """The tiles of an image, and the ``size`` (H, W) of the whole output.
 
-    Tiles begin at multiples of ``stride``. ``border`` is how many pixels of a tile, at a cut before and behind it, give
+    Tiles begin at multiples of ``stride``. ``margin`` is how many pixels of a tile, at a cut before and behind it, give
     no output, for each axis.
     """
 
     tiles: Sequence[Tile]
     size: Size
     stride: Size
-    border: tuple[Span, Span]
+    margin: tuple[Span, Span]
 
 
 def plan_tiles(net: NetParameter, inputs: Sequence[str], output: str, size: Size, tile: Size) -> TilePlan:
@@ -92,7 +94,7 @@ def plan_tiles(net: NetParameter, inputs: Sequence[str], output: str, size: Size
         for column in columns[1]
     ]
     (height, width), (rows, lines) = (each.whole for each in axes), (each.stride for each in axes)
-    return TilePlan(tiles, (height, width), (rows, lines), (axes[0].border, axes[1].border))
+    return TilePlan(tiles, (height, width), (rows, lines), (axes[0].margin, axes[1].margin))
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class _Axis:
         self.whole = self._measure(size[axis])
         far = self._trace(1 << 20, True, True)
         first, after = far[0] * self._output_stride, (1 << 20) - far[1] * self._output_stride
-        self.border = (max(0, math.ceil(first)), max(0, math.ceil(after)))
+        self.margin = (max(0, math.ceil(first)), max(0, math.ceil(after)))
 
     def cut(self, most: int) -> list[_Strip]:
         """Cut the axis into parts of at most ``most`` pixels."""
@@ -172,9 +174,9 @@ class _Axis:
         return spans[self._graph.blob(self._output)]
 
     def _explain_small(self, most: int) -> NetError:
-        least = sum(self.border) + 2 * self.stride
+        least = sum(self.margin) + 2 * self.stride
         what = (
-            f"{most} pixels are too few: {self.border[0]} before and {self.border[1]} behind depend on what is beyond"
+            f"{most} pixels are too few: {self.margin[0]} before and {self.margin[1]} behind depend on what is beyond"
         )
         return NetError("`tile`", what, f"at least {-(-least // self.stride) * self.stride}")
 

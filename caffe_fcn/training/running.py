@@ -24,7 +24,7 @@ from caffe_fcn.progress import TaskProgress
 from caffe_fcn.training.history import History
 from caffe_fcn.training.ranking import count_since_best, find_only_class, name_measure, rank, require_measure
 from caffe_fcn.training.record import RunRecord
-from caffe_fcn.training.snapshots import SavedSnapshot, choose, prune
+from caffe_fcn.training.snapshots import CHOSEN_FILE, SavedSnapshot, choose, prune
 from caffe_fcn.training.tensorboard import EventFile
 
 Judge = Callable[[int, Path, TaskProgress], Score]
@@ -63,9 +63,9 @@ class Run:
     """The events of a training, with scores; iterating watches over its snapshots.
 
     ``judge`` makes the scores that `Watch.score_every` asks for. ``history`` are the figures so far of a training that
-    is resumed from ``snapshot``; ``record`` is written when the training begins and when it ends. `Training.notes`
-    gets what the user should know. Raises what the training and the judge raise, and `MissingExtraError` where
-    TensorBoard's library is not installed.
+    is resumed from ``snapshot``. ``record`` is written when the training begins and when it ends. ``progress`` is
+    called while a snapshot is scored. `Training.notes` gets what the user should know. Raises what the training and
+    the judge raise, and `MissingExtraError` where TensorBoard's library is not installed.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Run:
         self.chosen: Path | None = None
         self.watch, self._judge, self._snapshot, self._record = watch, judge, snapshot, record
         self._progress = progress
+        self._best_iteration = -1  # that of the chosen weights
         self._same = 0  # scores in a row that are those of one class everywhere
 
     @property
@@ -94,8 +95,10 @@ class Run:
         training = self.training
         events = EventFile(training.prefix.with_name("tensorboard")) if self._writes_events else None
         with closing(events) if events else nullcontext():
-            if self._record and training.leads:
-                self._record.write(training.prefix)
+            if training.leads:
+                self._note_earlier_choice()
+                if self._record:
+                    self._record.write(training.prefix)
             if events:
                 events.add_history(self.history)
             for event in self._watch_over():
@@ -129,40 +132,42 @@ class Run:
 
     def _score(self, iteration: int, weights: Path) -> Iterator[Score]:
         """Yield the score of a snapshot that is due, unless the training is interrupted meanwhile."""
-        every, measure = self.watch.score_every, self.watch.measure
+        every = self.watch.score_every
         is_due = every is not None and (iteration % every == 0 or iteration == self.training.max_iter)
         is_over = self.training.stopped or self.training.interrupted  # Caffe is ahead of what it has reported
-        if (
-            not is_due
-            or is_over
-            or self._judge is None
-            or any(each.iteration == iteration for each in self.history.scores)
-        ):
-            self._choose_best()
-            return
-        try:
-            score = self._judge(iteration, weights, self._report_progress)
-        except _InterruptedError:
-            return
-        except CaffeFcnError:
-            if self.training.interrupted:  # a terminal interrupts the engine that scores, too
+        is_known = any(each.iteration == iteration for each in self.history.scores)
+        if is_due and not is_over and not is_known and self._judge:
+            try:
+                score = self._judge(iteration, weights, self._report_progress)
+            except _InterruptedError:
                 return
-            raise
-        self.training.record(score)
-        yield score
-        if self.best == score or self.chosen is None:
-            self.chosen = choose(weights) if self.best == score else self.chosen
-        self._warn_of_one_class(score, measure)
+            except CaffeFcnError:
+                if self.training.interrupted:  # a terminal interrupts the engine that scores, too
+                    return
+                raise
+            self.training.record(score)
+            yield score
+            self._warn_of_one_class(score)
+        self._choose_best(weights)
 
-    def _choose_best(self) -> None:
-        """Make the best snapshot of the figures so far the chosen one, where it is still there."""
+    def _choose_best(self, weights: Path) -> None:
+        """Make the best snapshot the chosen one, unless it is already; ``weights`` are those of any snapshot."""
         best = self.best
-        if best is None or self.chosen or self._snapshot is None:
+        if best is None or best.iteration == self._best_iteration:
             return
-        name = re.sub(r"_iter_\d+", f"_iter_{best.iteration}", self._snapshot.weights.name)
-        weights = self._snapshot.weights.with_name(name)
-        if weights.is_file():
-            self.chosen = choose(weights)
+        name = re.sub(r"_iter_\d+(?=\.caffemodel)", f"_iter_{best.iteration}", weights.name)
+        earlier = weights.with_name(CHOSEN_FILE)
+        if weights.with_name(name).is_file():
+            self.chosen = choose(weights.with_name(name))
+        elif earlier.is_file():  # the snapshot itself was not to stay
+            self.chosen = earlier
+        self._best_iteration = best.iteration
+
+    def _note_earlier_choice(self) -> None:
+        chosen = self.training.prefix.with_name(CHOSEN_FILE)
+        if not self.history and chosen.is_file():
+            end = "is removed" if self.watch.score_every is None else "is replaced by the first scored weights"
+            self.training.notes.append(f"{chosen} is of an earlier training, and counts for this run until it {end}")
 
     def _answer(self, iteration: int) -> None:
         """Have the training go on, or stop where it does not get better any more."""
@@ -188,7 +193,7 @@ class Run:
             ranked = rank(self.history.scores, self.watch.measure)[: best or 0]
             prune(self.training.prefix, keep or 1, until, {score.iteration for score in ranked})
 
-    def _warn_of_one_class(self, score: Score, measure: str) -> None:
+    def _warn_of_one_class(self, score: Score) -> None:
         found = find_only_class(score)
         self._same = 0 if found is None else self._same + 1
         is_last = score.iteration == self.training.max_iter

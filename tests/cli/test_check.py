@@ -59,6 +59,19 @@ def test_what_cannot_be_checked_is_status_2(cli: Cli, arguments: tuple[str, ...]
     assert ran.err.count("\n") == 1
 
 
+def test_a_target_is_checked_where_it_is_named(cli: Cli, tmp_path: Path) -> None:
+    net = tmp_path / "deploy.prototxt"
+    net.write_text(image() + conv("score", "data", "num_output: 5 kernel_size: 3 pad: 100"))
+    ran = cli("check", net, "--target", "ascend")
+    assert ran.status == 1
+    assert f"{net}:2: FCN502 error: layer 'score' (Convolution) pads by as much as its kernel or more" in ran.out
+    assert "operatorlist_00110" in ran.out
+    assert cli("check", net).status == 0
+    unknown = cli("check", net, "--target", "asend")
+    assert unknown.status == 2
+    assert "error: --target asend: is not known (did you mean ascend? there are ascend, horizon" in unknown.err
+
+
 def test_a_diff_writes_nothing(cli: Cli, wrong: Path) -> None:
     before = wrong.read_text()
     ran = cli("check", wrong, "--diff")

@@ -93,6 +93,12 @@ def test_the_page_loads_nothing_from_the_network(page: Browser, made: Path) -> N
     assert [url for url in page.requests if not url.startswith("data:")] == [(made / "page.html").as_uri()]
 
 
+def test_it_fits_a_phone(page: Browser, made: Path) -> None:
+    page.view(375, 800)
+    page.open(made / "page.html")
+    assert page.overflows() == 0
+
+
 def test_records_come_in_pages(page: Browser) -> None:
     assert page.run("document.querySelectorAll('figure').length") == 24
     assert texts(page, "figure:first-of-type .name") == ["00"]

@@ -176,6 +176,20 @@ def interpolate(before: int, after: int) -> np.ndarray:
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(before)))
 
 
+def test_normalization_across_channels_is_composed_where_the_target_lacks_it(
+    folder: Path, photo: np.ndarray, caffe: CaffeWorker
+) -> None:
+    text = (
+        image(BLOB)
+        + conv("features", "data", "num_output: 9 kernel_size: 3")
+        + pointwise('type: "LRN"', "features", "score", "lrn_param { local_size: 5 alpha: 0.02 beta: 0.75 k: 1.5 }")
+    )
+    made, expected = deliver(folder, text, "mindspore", photo, caffe)
+    net = assert_same(made, expected, photo, caffe)
+    assert [layer.type for layer in net.layer] == ["Input", "Convolution", "Power", "Convolution", "Power", "Eltwise"]
+    assert not made.misfits
+
+
 def test_what_nnie_lacks_is_custom_with_its_shape(folder: Path, photo: np.ndarray, caffe: CaffeWorker) -> None:
     net = text_format.Parse(FORK, NetParameter())
     random = np.random.RandomState(0)

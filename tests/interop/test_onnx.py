@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import pytest
 from catalogue_nets import IN_BVLCS
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from onnx_judge import Exported
 from prototxts import STEPS, input_layer, layer, recurrent
-from random_nets import nets
+from random_nets import has_empty_windows, nets
 from saved_weights import save
 from small_nets import shrink_net
 
@@ -40,6 +40,7 @@ def test_random_nets(tmp_path_factory: pytest.TempPathFactory, opset: int) -> No
     @SMALL
     @given(text=nets())
     def check(text: str) -> None:
+        assume(not has_empty_windows(text))
         Exported(text, tmp_path_factory.mktemp("net"), opset=opset).assert_equal()
 
     check()
@@ -49,6 +50,7 @@ def test_random_nets(tmp_path_factory: pytest.TempPathFactory, opset: int) -> No
 @settings(SMALL, max_examples=200)
 @given(text=nets())
 def test_two_hundred_random_nets(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    assume(not has_empty_windows(text))
     Exported(text, tmp_path_factory.mktemp("net"), fold_normalization=False).assert_equal()
 
 
@@ -111,6 +113,35 @@ def test_poolings_of_any_size(tmp_path: Path) -> None:
 )
 def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> None:
     Exported(text, tmp_path, opset=18).assert_equal()
+
+
+IMAGE = input_layer("data", 2, 4, 6, 5)
+HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IMAGE + layer("ReLU6", "data", "y"),
+        IMAGE + layer("ReLU6", "data", "y", "relu6_param { negative_slope: 0.1 }"),
+        IMAGE + layer("Permute", "data", "y", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
+        IMAGE + layer("ShuffleChannel", "data", "y", "shuffle_channel_param { group: 2 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { height: 11 width: 9 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -2 }"),
+        IMAGE + layer("Upsample", "data", "y", "upsample_param { scale: 2 }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: INFERENCE }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: LEARN }"),
+        IMAGE
+        + layer("BN", "data", "y", "bn_param { slope_filler { value: 1 } bias_filler { value: 0 } frozen: true }"),
+        IMAGE + layer("Normalize", "data", "y", "norm_param { across_spatial: false }"),
+        IMAGE + layer("DepthwiseConvolution", "data", "y", "convolution_param { num_output: 4 kernel_size: 3 }"),
+        IMAGE + layer("Pooling", "data", "y", "pooling_param { kernel_size: 2 stride: 2 ceil_mode: false }"),
+        HALVED + layer("Upsample", "small mask", "y", "upsample_param { scale: 2 upsample_h: 6 upsample_w: 5 }"),
+        input_layer("f", 2, 4) + IMAGE + input_layer("z", 2, 4, 6, 5) + layer("Axpy", "f data z", "y"),
+    ],
+)
+def test_layers_of_forks(tmp_path: Path, text: str) -> None:
+    Exported(text, tmp_path).assert_equal()
 
 
 def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None:

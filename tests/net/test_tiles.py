@@ -91,7 +91,7 @@ def test_tiles_give_what_the_whole_image_gives(
 
 
 @pytest.mark.parametrize("window", [Window(3, 2, 1), Window(4, 2, 3), Window(3, 1, 0, 2), Window(7, 4, 2)])
-def test_borders_are_not_larger_than_the_receptive_field(window: Window) -> None:
+def test_margins_are_not_larger_than_the_receptive_field(window: Window) -> None:
     """One convolution: at a cut, the windows that reach beyond it, and no others, are not right."""
     text = INPUT + layer(
         "Convolution", "data", "score", kernel_size=window.kernel, stride=window.stride, pad=window.pad,
@@ -166,7 +166,7 @@ def test_what_sees_the_whole_image_is_refused(case: str) -> None:
         plan_tiles(message, ["data"], "score", (200, 200), (100, 100))
 
 
-def test_a_tile_that_is_all_border_is_refused_with_the_least_size() -> None:
+def test_a_tile_that_is_all_margin_is_refused_with_the_least_size() -> None:
     message = netspec.build("voc-fcn8s", phase="deploy")
     with pytest.raises(NetError, match=r"`tile`: 256 pixels are too few: .* \(at least (\d+)\)") as caught:
         plan_tiles(message, ["data"], "score", (1000, 1000), (256, 256))

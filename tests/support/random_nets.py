@@ -5,6 +5,10 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from prototxts import input_layer, layer
 
+from caffe_fcn import errors, proto
+from caffe_fcn.net import shapes
+from caffe_fcn.net.layer_types import pooling_windows
+
 
 def _fields(**values: object) -> str:
     parts = []
@@ -105,17 +109,34 @@ _SIMPLE = {
 _FOUR_AXES = {"LRN", "SPP", "Im2col"}
 
 
-def known_shape(text: str, blob: str) -> tuple[int, ...] | None:
-    """What our rules say of a blob; None where they refuse the net."""
-    from caffe_fcn import errors, proto
-    from caffe_fcn.net import shapes
-
+def _parse(text: str) -> proto.NetParameter:
     net = proto.NetParameter()
     proto.parse(text, net)
+    return net
+
+
+def known_shape(text: str, blob: str) -> tuple[int, ...] | None:
+    """What our rules say of a blob; None where they refuse the net."""
     try:
-        return shapes.infer(net).blobs[blob]
+        return shapes.infer(_parse(text)).blobs[blob]
     except errors.NetError:
         return None
+
+
+def has_empty_windows(text: str) -> bool:
+    """Whether a pooling's last window lies beyond the image, where Caffe writes to memory that is not its own."""
+    found = shapes.infer(_parse(text))
+    return any(
+        (pooled - 1) * window.stride >= size + window.pad
+        for node in found.graph.nodes
+        if node.type == "Pooling"
+        for window, size, pooled in zip(
+            pooling_windows(node.layer),
+            found.blobs[node.bottoms[0].name][2:],
+            found.blobs[node.tops[0].name][2:],
+            strict=False,
+        )
+    )
 
 
 @st.composite

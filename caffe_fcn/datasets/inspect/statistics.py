@@ -135,10 +135,9 @@ class Statistics:
 
 def _measure_extent(mask: NDArray[np.bool_]) -> int:
     """The longer side of the box around the pixels of a mask (C x H x W, or H x W), which has some."""
-    plane = mask if mask.ndim == 2 else mask.any(axis=0)
     sides = []
-    for axis in (0, 1):
-        places = np.flatnonzero(plane.any(axis=axis))
+    for axis in (-2, -1):
+        places = np.flatnonzero(np.any(mask, axis=axis).reshape(-1, mask.shape[-3 - axis]).any(axis=0))
         sides.append(int(places[-1] - places[0]) + 1)
     return max(sides)
 

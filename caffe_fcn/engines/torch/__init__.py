@@ -9,6 +9,7 @@
 - `layers`: the layer types of Caffe, one module for each family
 - `program`, `rewrites`: the instructions that a forward pass runs, and how they become faster
 - `precision`, `allocator`: how torch multiplies, and how the C library keeps memory
+- `module`: `Net.as_module`, a net for training loops that are not Caffe's
 - `forward`: `TorchEngine`, the engine behind `caffe_fcn.engines.load`
 - `training`: solvers, and the processes that share one training (`caffe_fcn.engines.train`)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from caffe_fcn.engines.torch.foreign_fields import refuse_foreign_fields
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.parameters import Learnable, ParameterStore
 from caffe_fcn.engines.torch.precision import Precision, ReducedWeights
+from caffe_fcn.engines.torch.products import PLAIN, Libraries
 from caffe_fcn.engines.torch.program import Program, Rewrite, make_program, run
 from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
@@ -40,6 +41,9 @@ from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph, row_of
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
 
+if TYPE_CHECKING:
+    from caffe_fcn.engines.torch.module import NetModule
+
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
 
@@ -53,6 +57,7 @@ class Net:
     them. ``literal`` computes every layer separately and completely; by default the net takes shortcuts that give the
     same results (see `rewrites`). ``precision`` is "float32", "tf32" (on GPUs: products with 10 bits of mantissa) or
     "bf16" (most layers in bfloat16). ``differentiable`` is whether gradients are kept, by default in the TRAIN phase.
+    ``libraries`` compute large products (`products`); by default they are the quickest ones of this machine.
 
     Raises `NetError` for a layer that this engine cannot compute, before anything runs, and `WeightsError`.
     """
@@ -78,6 +83,7 @@ class Net:
         precision: str = "float32",
         literal: bool = False,
         differentiable: bool | None = None,
+        libraries: Libraries | None = None,
     ) -> None:
         message = proto.read_net(net) if isinstance(net, (str, os.PathLike)) else net
         self.graph = graph = Graph(_select_state(message, phase, stages))
@@ -87,7 +93,10 @@ class Net:
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
-        self._state = state = State(_phase_number(phase) == TRAIN, self.random)
+        is_exact = precision == "float32" and self.device.type == "cpu"
+        self._state = state = State(
+            _phase_number(phase) == TRAIN, self.random, libraries=libraries if is_exact else PLAIN
+        )
         sites = {node.name: _make_site(node, self._shapes) for node in graph.nodes if node.name in classes}
         for site in sites.values():
             refuse_foreign_fields(site)
@@ -161,6 +170,17 @@ class Net:
     def read_loss(self) -> float:
         """The loss of the last run as a number. A backward pass on a GPU goes on meanwhile."""
         return float((self._loss_copy or Download(self._loss.detach())).wait())
+
+    def as_module(self) -> NetModule:
+        """Return the net as a torch module, for any training loop: see `module.NetModule`."""
+        from caffe_fcn.engines.torch.module import NetModule
+
+        return NetModule(self)
+
+    def make_parameters(self) -> Sequence[Learnable]:
+        """Make torch parameters of all that gets gradients; returns all that the net has."""
+        self._parameters.make_parameters()
+        return self.learnable
 
     def copy_from(self, weights: PathLike) -> None:
         """Copy what a weights file has for this net's layers; raises `WeightsError` if a parameter does not fit."""

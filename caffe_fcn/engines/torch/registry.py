@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, is_large
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
@@ -31,11 +32,21 @@ class State:
 
     ``faults`` is None where a layer raises an error for a value that it cannot take, such as a wrong label. To find one
     a GPU must be waited for; where it is not, layers add to ``faults`` whether there is one, and the loss becomes NaN.
+    ``libraries`` are those for large products, which are found when a layer first needs them.
     """
 
     training: bool
     random: torch.Generator
     faults: list[Tensor] | None = None
+    libraries: Libraries | None = None
+
+    def find_libraries(self, rows: Tensor, weights: Tensor) -> Libraries | None:
+        """By which libraries a layer computes this product, or None where torch decides."""
+        if not is_large(rows, weights):
+            return None
+        if self.libraries is None:
+            self.libraries = find_libraries()
+        return None if self.libraries == PLAIN else self.libraries
 
 
 class Operation:

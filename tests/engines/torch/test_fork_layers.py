@@ -17,6 +17,7 @@ from fork_judges import CASES, FORWARD, Case, assert_near, judge
 from prototxts import input_layer, layer
 from torch_judge import parse_net
 
+from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net
 from caffe_fcn.errors import CaffeFcnError, NetError
 
@@ -642,6 +643,7 @@ def test_a_mask_of_another_image_is_refused() -> None:
 @pytest.mark.parametrize(
     ("type_name", "settings"),
     [
+        ("ConvolutionDepthwise", "convolution_param { num_output: 6 group: 6 kernel_size: 3 pad: 1 stride: 2 }"),
         ("Interp", "interp_param { height: 5 width: 9 }"),
         ("Interp", "interp_param { zoom_factor: 3 }"),
         ("ReLU6", ""),
@@ -652,12 +654,18 @@ def test_a_mask_of_another_image_is_refused() -> None:
 )
 def test_opencv_computes_the_same(tmp_path: Path, type_name: str, settings: str) -> None:
     """OpenCV 4's reader of Caffe nets, on 50 images of one size."""
-    x = 4 * np.random.default_rng(3).normal(size=(CASES, 6, 6, 8)).astype(np.float32)
+    random = np.random.default_rng(3)
+    x = 4 * random.normal(size=(CASES, 6, 6, 8)).astype(np.float32)
     text = net_of(type_name, {"a": x}, settings)
     (tmp_path / "net.prototxt").write_text(text)
-    theirs = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"))
+    weights = proto.NetParameter(layer=[{"name": "x", "type": type_name}])
+    for shape in ((6, 1, 3, 3), (6,)) if "group: 6" in settings else ():
+        blob = weights.layer[0].blobs.add(data=random.normal(size=int(np.prod(shape))).tolist())
+        blob.shape.dim.extend(shape)
+    (tmp_path / "net.caffemodel").write_bytes(weights.SerializeToString())
+    theirs = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel"))
     theirs.setInput(x, "a")
-    ours = Net(parse_net(text)).forward(a=x)["y"]
+    ours = Net(parse_net(text), weights=tmp_path / "net.caffemodel").forward(a=x)["y"]
     assert_near(np.asarray(ours), theirs.forward("x"), FORWARD, type_name)
 
 

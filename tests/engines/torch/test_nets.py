@@ -7,13 +7,11 @@ import reference
 from caffe_worker import CaffeWorker
 from catalogue_nets import IN_BVLCS, mark_long, shrink_training_net
 from hypothesis import HealthCheck, assume, given, settings
-from random_nets import nets
+from random_nets import has_empty_windows, nets
 from small_nets import make_inputs, shrink_net
-from torch_judge import assert_as_caffe, make_random_inputs, parse_net
+from torch_judge import assert_as_caffe, make_random_inputs
 
 from caffe_fcn import proto
-from caffe_fcn.net.layer_types import pooling_windows
-from caffe_fcn.net.shapes import infer
 from caffe_fcn.netspec import build
 
 pytestmark = pytest.mark.numerics
@@ -34,22 +32,6 @@ def test_random_nets_train_as_in_real_caffe(caffe: CaffeWorker, text: str) -> No
     assume(not has_empty_windows(text))
     assume("Dropout" not in text and "ArgMax" not in text)
     assert_as_caffe(caffe, "force_backward: true\n" + text, make_random_inputs(text), "TRAIN")
-
-
-def has_empty_windows(text: str) -> bool:
-    """Whether a pooling's last window lies beyond the image, where Caffe writes to memory that is not its own."""
-    found = infer(parse_net(text))
-    return any(
-        (pooled - 1) * window.stride >= size + window.pad
-        for node in found.graph.nodes
-        if node.type == "Pooling"
-        for window, size, pooled in zip(
-            pooling_windows(node.layer),
-            found.blobs[node.bottoms[0].name][2:],
-            found.blobs[node.tops[0].name][2:],
-            strict=False,
-        )
-    )
 
 
 @pytest.mark.parametrize("name", mark_long(IN_BVLCS))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+from caffe_fcn.engines.torch.products import multiply
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site, windows
@@ -134,7 +135,9 @@ class Convolution(_Windowed):
         kernel, stride, dilation = self.per_axis("kernel"), self.per_axis("stride"), self.per_axis("dilation")
         pointwise = {*kernel, *stride} == {1} and not any(pad)
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
-        y = self.params[0].flatten(1) @ columns
+        weights = self.params[0].flatten(1)
+        libraries = self.state.find_libraries(columns.mT, weights)
+        y = multiply(columns.mT, weights, libraries).mT if libraries else weights @ columns
         y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
         return y.unflatten(2, self._count_positions(x.shape, pad))
 
@@ -196,7 +199,12 @@ class InnerProduct(TorchLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         weights, *bias = self.params
         flat = bottoms[0].flatten(self.param.axis % bottoms[0].dim())
-        return [F.linear(flat, weights.T if self.param.transpose else weights, *bias)]
+        if self.param.transpose:
+            weights = weights.T
+        if libraries := self.state.find_libraries(flat, weights):
+            y = multiply(flat, weights, libraries)
+            return [y + bias[0] if bias else y]
+        return [F.linear(flat, weights, *bias)]
 
 
 @layer("Embed")

@@ -18,6 +18,7 @@ from caffe_fcn.engines.readers.augmentation import merge_sources
 from caffe_fcn.engines.readers.prefetch import Batch, Prefetcher
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.torch.net import Net
+from caffe_fcn.engines.torch.products import Libraries
 from caffe_fcn.engines.torch.training.distributed import ProcessGroup
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import filtered
@@ -55,6 +56,7 @@ class NetRunner:
         device: torch.device,
         options: DataOptions,
         precision: str = "float32",
+        libraries: Libraries | None = None,
     ) -> None:
         state = message.state
         present = filtered(message, state.phase, state.level, state.stage)
@@ -71,7 +73,16 @@ class NetRunner:
         first = self._name_blobs({name: reader.batch(next_batch) for name, reader in self._prefetcher.readers.items()})
         shapes = {top: array.shape for top, array in first.items()}
         merged = merge_sources(present) if training else present
-        self.net = Net(merged, state, weights, inputs=shapes, seed=options.seed, device=device, precision=precision)
+        self.net = Net(
+            merged,
+            state,
+            weights,
+            inputs=shapes,
+            seed=options.seed,
+            device=device,
+            precision=precision,
+            libraries=libraries,
+        )
 
     def run_batches(self, count: int, backward: bool = False) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Run this process's share of the next ``count`` batches; yields each one's index, from 0, and outputs.

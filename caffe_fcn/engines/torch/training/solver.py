@@ -30,11 +30,19 @@ from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.engines.solver_state import DataPosition, SavedState
+from caffe_fcn.engines.torch.products import (
+    LIBRARIES,
+    PLAIN,
+    Libraries,
+    describe_libraries,
+    find_libraries,
+    parse_libraries,
+)
 from caffe_fcn.engines.torch.training import divergence, snapshots
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS, ProcessGroup
 from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
-from caffe_fcn.errors import FileError
+from caffe_fcn.errors import FileError, WeightsError
 from caffe_fcn.files import PathLike
 from caffe_fcn.proto import SolverParameter, read_solver
 
@@ -72,12 +80,13 @@ class Solver:
         self.iteration = saved.iteration if saved else 0
         position = self._find_position(saved, len(messages))
         self._seed = position.seed
+        self.libraries = self._choose_libraries(saved, position, precision, snapshot)
         start = _find_start_weights(self.param, weights, saved, snapshot)
         self._message, self._has_weights = messages[0], bool(start)
         earlier = self.iteration * self.param.iter_size * group.count - position.batches[0]
         options = DataOptions(self._seed, group, workers, arrays or {}, earlier)
         self._train_runner, *self._test_runners = self._runners = [
-            NetRunner(message, start, next_batch, self._device, options, precision)
+            NetRunner(message, start, next_batch, self._device, options, precision, self.libraries)
             for message, next_batch in zip(messages, position.batches, strict=True)
         ]
         self.net = self._train_runner.net
@@ -140,7 +149,9 @@ class Solver:
         snapshots.save(self.net, Path(weights))
         yield Snapshot(weights)
         histories = [snapshots.make_handle(history) for history in self.optimizer.histories()]
-        position = DataPosition(self._seed, tuple(runner.next_batch for runner in self._runners), tuple(self._losses))
+        batches = tuple(runner.next_batch for runner in self._runners)
+        libraries = describe_libraries(self.libraries)
+        position = DataPosition(self._seed, batches, tuple(self._losses), libraries)
         step = self.optimizer.schedule.step
         solver_state.write(Path(state), SavedState(self.iteration, weights, step, histories, position))
         yield Snapshot(state)
@@ -240,6 +251,21 @@ class Solver:
         drawn = torch.tensor([seed if seed >= 0 else secrets.randbelow(1 << 31)], device=self._device)
         self._group.sum([drawn := drawn * self._group.is_first])
         return DataPosition(int(drawn), (0,) * nets)
+
+    def _choose_libraries(
+        self, saved: SavedState | None, position: DataPosition, precision: str, where: object
+    ) -> Libraries:
+        """The libraries for large products: those that the training began with, else the quickest of this machine."""
+        if self._device.type != "cpu" or precision != "float32":
+            return PLAIN
+        if saved and position is saved.position:
+            try:
+                return parse_libraries(position.libraries) if position.libraries else PLAIN
+            except ValueError as error:
+                raise WeightsError(where, str(error), "name another snapshot") from error
+        found = find_libraries()
+        numbers = self._sum_numbers([LIBRARIES.index(name) * self._group.is_first for name in found])
+        return Libraries(*(LIBRARIES[int(number)] for number in numbers))
 
 
 def _is_due(iteration: int, interval: int) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from caffe_fcn.engines.events import Snapshot
+from caffe_fcn.engines.torch.products import PLAIN, describe_libraries
 from caffe_fcn.engines.torch.training import log_lines
 from caffe_fcn.engines.torch.training.distributed import LostError, join_processes
 from caffe_fcn.engines.torch.training.launcher import EXIT_LOST, SIGNALS, STOP
@@ -73,7 +74,8 @@ def _train(
                 signal.signal(number, partial(_handle_signal, training, request))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         if group.is_first:
-            _log(f"Solving {training.net.graph.net.name} on {group.count} x {device} (torch {torch.__version__})")
+            by = "" if training.libraries == PLAIN else f", products by {describe_libraries(training.libraries)}"
+            _log(f"Solving {training.net.graph.net.name} on {group.count} x {device} (torch {torch.__version__}{by})")
             _log(f"Learning Rate Policy: {training.param.lr_policy}")
         pace = log_lines.Pace(where)
         for event in training.solve():

@@ -1,0 +1,201 @@
+"""Large products of matrices, by whichever of two libraries is quicker on this processor.
+
+    multiply(rows, weights, find_libraries())            # rows @ weights.T, and its gradients
+
+torch multiplies matrices by the library that it was built with, mostly MKL: "blas" here. It also ships oneDNN, whose
+matmul is more than twice as quick on some processors, and slower on others. Which one takes less time for a product
+and for each of its two gradients is measured once a machine, in a tenth of a second, and kept in the user's cache. The
+variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
+
+The results of the libraries differ in the last digits. A training therefore keeps the libraries that it began with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from caffe_fcn import files, strict_json
+from caffe_fcn.errors import EngineError, FileError, nearest
+
+BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
+SETTING = "CAFFE_FCN_PRODUCTS"
+
+_LEAST = 1 << 26  # multiply-accumulates of a large product: below, either takes a few milliseconds
+_LEAST_ROWS = 16  # with fewer, reading the weights takes longer than multiplying
+_GAIN = 0.9  # of the time by blas: what oneDNN must stay below
+_MEASURED = (256, 2048, 1024)  # rows, inputs and outputs of the product that is measured
+_MEASUREMENTS = 5  # of which the quickest counts
+_LARGEST_FILE = 1 << 20
+
+
+class Libraries(NamedTuple):
+    """By which library a product is computed, and its gradients for the rows and for the weights."""
+
+    forward: str = BLAS
+    of_rows: str = BLAS
+    of_weights: str = BLAS
+
+
+PLAIN = Libraries()
+
+
+def multiply(rows: Tensor, weights: Tensor, libraries: Libraries) -> Tensor:
+    """rows (... x K) times the transpose of weights (N x K), as ... x N."""
+    product: Tensor = _Product.apply(rows.reshape(-1, rows.shape[-1]), weights, libraries)
+    return product.unflatten(0, rows.shape[:-1])
+
+
+def is_large(rows: Tensor, weights: Tensor) -> bool:
+    """Whether it matters which library multiplies: there is much to do, in float32, and on the processor."""
+    count = rows.numel() // max(rows.shape[-1], 1)
+    return (
+        rows.device.type == "cpu"
+        and rows.dtype == weights.dtype == torch.float32
+        and count >= _LEAST_ROWS
+        and count * weights.numel() >= _LEAST
+    )
+
+
+def find_libraries() -> Libraries:
+    """The libraries that the setting names, or else the quickest ones of this machine.
+
+    Raises `EngineError` for a setting that names no library. Where torch has no oneDNN, or not the operator that
+    multiplies by it, which is private, products are plain.
+    """
+    setting = os.environ.get(SETTING) or "auto"
+    if setting not in ("auto", *LIBRARIES):
+        mend = nearest(setting, LIBRARIES) or f"auto, {' or '.join(LIBRARIES)}"
+        raise EngineError(f"{SETTING}={setting}", "no such library", mend)
+    if setting == BLAS or _find_operator() is None:
+        return PLAIN
+    return Libraries(*[ONEDNN] * len(PLAIN)) if setting == ONEDNN else _find_quickest(torch.get_num_threads())
+
+
+def parse_libraries(text: str) -> Libraries:
+    """Libraries from their names, as `describe_libraries` gives them; raises ValueError for anything else."""
+    names = text.split(" ")
+    if len(names) != len(PLAIN) or not set(names) <= set(LIBRARIES):
+        raise ValueError(f"{text!r} are no libraries for products")
+    return Libraries(*names)
+
+
+def describe_libraries(libraries: Libraries) -> str:
+    """The names, such as ``onednn onednn blas``."""
+    return " ".join(libraries)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weights: Tensor, libraries: Libraries) -> Tensor:
+        ctx.save_for_backward(rows, weights)
+        ctx.libraries = libraries
+        return _compute(rows, weights, libraries.forward)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, weights = ctx.saved_tensors
+        of_rows, of_weights = ctx.needs_input_grad[:2]
+        return (
+            _compute(gradient, weights.t(), ctx.libraries.of_rows) if of_rows else None,
+            _compute(gradient.t(), rows.t(), ctx.libraries.of_weights) if of_weights else None,
+            None,
+        )
+
+
+def _compute(a: Tensor, b: Tensor, library: str) -> Tensor:
+    """``a @ b.T`` by a library."""
+    operator = _find_operator() if library == ONEDNN else None
+    if operator is None:
+        return a @ b.t()
+    return operator(a, b, None, "none", [], "")  # without a bias or a function of the result
+
+
+@cache
+def _find_operator() -> Callable[..., Tensor] | None:
+    """torch's product by oneDNN, if this torch has it and it multiplies."""
+    operator = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+    if operator is None:
+        return None
+    a, b = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
+    try:
+        works = torch.equal(operator(a, b, None, "none", [], ""), a @ b.t())
+    except (RuntimeError, TypeError, NotImplementedError):  # another torch may give it another signature
+        return None
+    return operator if works else None
+
+
+@cache
+def _find_quickest(threads: int) -> Libraries:
+    """The libraries of this machine, from the cache or else measured now, with so many threads."""
+    machine = f"{_name_processor()}, torch {torch.__version__}, {threads} threads"
+    path = _find_cache()
+    known = _read_cache(path)
+    if machine in known:
+        return known[machine]
+    found = _measure()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.atomic_write(path) as file:
+            texts = {name: describe_libraries(each) for name, each in {**known, machine: found}.items()}
+            file.write(json.dumps(texts, indent=1, sort_keys=True).encode())
+    except (FileError, OSError):  # nothing is kept where the user has no cache
+        pass
+    return found
+
+
+def _find_cache() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return folder / "caffe-fcn" / "products.json"
+
+
+def _read_cache(path: Path) -> dict[str, Libraries]:
+    """What is known of machines; nothing if the file is not there, or is not one that this module writes."""
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            return {}
+        content = strict_json.parse(path.read_bytes())
+        return {str(name): parse_libraries(text) for name, text in content.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _name_processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{named[0] if named else platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _measure() -> Libraries:
+    """Which library is quicker, for each of the three products."""
+    count, inputs, outputs = _MEASURED
+    random = torch.Generator().manual_seed(0)
+    rows, weights, gradient = (
+        torch.randn(shape, generator=random) for shape in ((count, inputs), (outputs, inputs), (count, outputs))
+    )
+    operands = [(rows, weights), (gradient, weights.t()), (gradient.t(), rows.t())]
+    with torch.no_grad():
+        return Libraries(*(_find_quicker(a, b) for a, b in operands))
+
+
+def _find_quicker(a: Tensor, b: Tensor) -> str:
+    seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
+    for _ in range(_MEASUREMENTS + 1):
+        for library, taken in seconds.items():  # in turn, so that other load slows both
+            started = time.perf_counter()
+            _compute(a, b, library)
+            taken.append(time.perf_counter() - started)
+    by_blas, by_onednn = (min(taken[1:]) for taken in seconds.values())  # the first time libraries prepare
+    return ONEDNN if by_onednn < _GAIN * by_blas else BLAS

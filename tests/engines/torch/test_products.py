@@ -1,0 +1,184 @@
+"""Large products by either library: right, chosen as the setting or a measurement says, and kept by a training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import outlines
+import pytest
+from caffe_worker import CaffeWorker
+from prototxts import input_layer, layer
+from torch_judge import assert_as_caffe, make_random_inputs, torch
+from trainings import MOMENTUM, losses, torch_train
+
+from caffe_fcn.engines import solver_state
+from caffe_fcn.engines.torch import products
+from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
+from caffe_fcn.engines.torch.training.solver import Solver
+from caffe_fcn.errors import EngineError, WeightsError
+
+BY_ONEDNN = Libraries(ONEDNN, ONEDNN, ONEDNN)
+
+pytestmark = pytest.mark.skipif(products._find_operator() is None, reason="this torch has no product by oneDNN")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("shape", [(1, 7, 5), (3, 64, 130), (64, 300, 33), (17, 1000, 256)])
+def test_products_and_gradients_are_exact_up_to_their_roundings(library: str, shape: tuple[int, int, int]) -> None:
+    """A sum of K products in any order is off by at most K roundings of the sum of their sizes (Higham 2002, 3.5)."""
+    count, inputs, outputs = shape
+    random = torch.Generator().manual_seed(0)
+    rows, weights, gradient = (
+        torch.randn(each, generator=random) for each in ((count, inputs), (outputs, inputs), (count, outputs))
+    )
+    given = [rows.clone().requires_grad_(), weights.clone().requires_grad_()]
+    made = products.multiply(*given, Libraries(library, library, library))
+    made.backward(gradient)
+    for found, a, b in (
+        (made, rows, weights),
+        (given[0].grad, gradient, weights.T),
+        (given[1].grad, gradient.T, rows.T),
+    ):
+        exact = a.double() @ b.double().T
+        allowed = (a.shape[1] + 1) * 2.0**-24 * (a.double().abs() @ b.double().abs().T)
+        assert found is not None and ((found.double() - exact).abs() <= allowed).all()
+
+
+@pytest.fixture
+def every_product(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """All products count as large."""
+    monkeypatch.setattr(products, "_LEAST", 1)
+    monkeypatch.setattr(products, "_LEAST_ROWS", 1)
+    return monkeypatch
+
+
+@pytest.mark.numerics
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 3 }", "y"),
+        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 1 bias_term: false }", "y"),
+        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 }", "y"),
+        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 axis: 2 transpose: true }", "y"),
+    ],
+)
+def test_layers_compute_as_in_real_caffe_by_either_library(
+    caffe: CaffeWorker, every_product: pytest.MonkeyPatch, library: str, text: str
+) -> None:
+    every_product.setenv(SETTING, library)
+    whole = "force_backward: true\n" + input_layer("x", 2, 6, 5, 4) + text
+    assert_as_caffe(caffe, whole, make_random_inputs(whole), "TRAIN")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file with what is known of machines, which is not there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(SETTING, raising=False)
+    monkeypatch.setattr(products, "_MEASURED", (32, 64, 48))
+    products._find_quickest.cache_clear()
+    yield tmp_path / "caffe-fcn" / "products.json"
+    products._find_quickest.cache_clear()
+
+
+def ask_again() -> Libraries:
+    """The libraries that a new process finds."""
+    products._find_quickest.cache_clear()
+    return products.find_libraries()
+
+
+def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
+    found = products.find_libraries()
+    (machine,) = json.loads(cache.read_bytes())
+    assert torch.__version__ in machine
+    others = [" ".join(ONEDNN if name == BLAS else BLAS for name in found)]
+    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas"}))
+    assert " ".join(ask_again()) == others[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"a": 1}', b'{"a": "blas"}', b'{"a": "blas mkl blas"}', b"\xff", b'{"a": "b" * 9}'],
+)
+def test_a_damaged_cache_is_ignored_and_mended(cache: Path, content: bytes) -> None:
+    cache.parent.mkdir()
+    cache.write_bytes(content)
+    assert set(products.find_libraries()) <= set(LIBRARIES)
+    (names,) = json.loads(cache.read_bytes()).values()
+    assert set(names.split()) <= set(LIBRARIES)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
+    cache.parent.write_text("not a folder")
+    assert set(products.find_libraries()) <= set(LIBRARIES)
+
+
+def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in LIBRARIES:
+        monkeypatch.setenv(SETTING, library)
+        assert ask_again() == Libraries(library, library, library)
+    assert not cache.exists()
+    monkeypatch.setenv(SETTING, "onedn")
+    with pytest.raises(EngineError, match=rf"{SETTING}=onedn: no such library .*onednn"):
+        products.find_libraries()
+
+
+def test_a_torch_without_the_operator_multiplies_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_find_operator", lambda: None)
+    monkeypatch.setenv(SETTING, ONEDNN)
+    assert products.find_libraries() == PLAIN
+    rows, weights = torch.randn(20, 30), torch.randn(10, 30)
+    assert torch.equal(products.multiply(rows, weights, BY_ONEDNN), rows @ weights.T)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_training_keeps_the_libraries_that_it_began_with(
+    place: Path, every_product: pytest.MonkeyPatch, library: str
+) -> None:
+    """Resumed under another setting, it does bit for bit what it would have done."""
+    whole = outlines.data() + layer(
+        "InnerProduct", "data", "wide", "inner_product_param { num_output: 600 weight_filler { std: 0.05 } }", "wide"
+    )
+    whole += layer("InnerProduct", "label", "wanted", "inner_product_param { num_output: 600 }", "wanted")
+    whole += layer("EuclideanLoss", "wide wanted", "loss", name="loss")
+    (place / "net.prototxt").write_text(whole)
+    options = {**MOMENTUM, "base_lr": 1e-4, "max_iter": 8, "snapshot": 4, "iter_size": 1}
+    every_product.setenv(SETTING, library)
+    straight = losses(torch_train(outlines.solver(place, **options)))
+    saved = solver_state.read(place / "snap_iter_4.solverstate").position
+    assert saved is not None and saved.libraries == " ".join([library] * 3)
+    every_product.setenv(SETTING, BLAS if library == ONEDNN else ONEDNN)
+    with Solver(
+        outlines.solver(place, **options, snapshot_prefix="again"), snapshot="snap_iter_4.solverstate"
+    ) as again:
+        resumed = losses(list(again.solve()))
+        assert again.libraries == Libraries(library, library, library)
+    assert resumed.tolist() == straight[4:].tolist()
+    once, twice = (outlines.weights(place / f"{name}_iter_8.caffemodel") for name in ("snap", "again"))
+    assert all(np.array_equal(once[name], twice[name]) for name in once)
+
+
+def test_a_snapshot_of_unknown_libraries_is_refused(place: Path) -> None:
+    torch_train(outlines.solver(place, max_iter=1), weights=["start.caffemodel"])
+    path = place / "snap_iter_1.solverstate"
+    state = path.read_bytes()
+    assert b'"blas' in state or b'"onednn' in state
+    path.write_bytes(state.replace(b'"libraries": "blas', b'"libraries": "blaz').replace(b'"onednn', b'"oneznn'))
+    with pytest.raises(WeightsError, match="are no libraries for products"):
+        Solver(place / "solver.prototxt", snapshot=path)
+
+
+def test_other_threads_are_another_machine(cache: Path) -> None:
+    threads = torch.get_num_threads()
+    products.find_libraries()
+    try:
+        torch.set_num_threads(threads + 1)
+        ask_again()
+    finally:
+        torch.set_num_threads(threads)
+    assert len(json.loads(cache.read_bytes())) == 2
+    assert list(cache.parent.iterdir()) == [cache]
