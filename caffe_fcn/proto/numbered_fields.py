@@ -1,9 +1,9 @@
 """Fields of binary files that no schema has, kept by their numbers: ``999: 5``, as protobuf's own printer writes them.
 
 They are kept fields like those that texts have (`proto.kept_fields`). A text says what their bytes are: ``5`` is a
-varint, ``0x00000005`` is one of four bytes, with sixteen digits of eight, and a string or a message has a length. So
-they become the same bytes again where a binary file is written. A group, which no Caffe has, is left out, and so are
-fields too large to be settings.
+varint, ``0x00000005`` is one of four bytes, with sixteen digits of eight, and a string or a message has a length; a
+group, which no Caffe has, stands in angle brackets. So they become the same bytes again where a binary file is written.
+Fields too large to be settings are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _MOST = 100_000  # fields of a file
 _DEEPEST = 16  # messages inside one another that are written as such
 _NUMBERS = 1 << 29  # protobuf's numbers are smaller
 _KEPT_KEY = wire.encode_key(NetParameter.DESCRIPTOR.fields_by_name[NAME].number, wire.BYTES)
+_CLOSERS = {"{": "}", "<": ">"}
 _DIGITS = {wire.FIXED32: 8, wire.FIXED64: 16}
 
 
@@ -59,8 +60,8 @@ def _keep(holder: Any, data: wire.Buffer, begin: int, end: int, count: int) -> i
             count += 1
             if count > _MOST:
                 raise wire.WireError(f"has more than {_MOST} fields that no Caffe has", field.start)
-            if field.kind != wire.GROUP and field.end - field.start <= _LARGEST:
-                holder.kept_fields.append(_spell(data, field, 0))
+            if field.end - field.start <= _LARGEST and (text := _spell(data, field, 0)):
+                holder.kept_fields.append(text)
         elif known.message_type is not None:
             inner = getattr(holder, known.name)
             if not known.has_presence:
@@ -99,9 +100,14 @@ _WIRE_KINDS = {
 
 
 def _spell(data: wire.Buffer, field: wire.Field, depth: int) -> str:
+    """A field's text; empty for a group that is nested too deep or spelled oddly."""
     if field.kind == wire.VARINT:
         return f"{field.number}: {field.value}"
     value = bytes(data[field.begin : field.end])
+    if field.kind == wire.GROUP:
+        end = wire.encode_key(field.number, wire.END_GROUP)
+        text = _spell_fields(value.removesuffix(end), depth + 1)
+        return "" if text is None or not value.endswith(end) else f"{field.number} < {text} >"
     if field.kind != wire.BYTES:
         return f"{field.number}: 0x{int.from_bytes(value, 'little'):0{_DIGITS[field.kind]}x}"
     inside = _spell_message(value, depth + 1)
@@ -112,15 +118,19 @@ def _spell(data: wire.Buffer, field: wire.Field, depth: int) -> str:
 
 def _spell_message(value: bytes, depth: int) -> str | None:
     """The text of bytes that are a message; None where they are not, or may as well be a string."""
-    if not value or depth > _DEEPEST or all(32 <= byte < 127 for byte in value):
+    if not value or all(32 <= byte < 127 for byte in value):
+        return None
+    return _spell_fields(value, depth)
+
+
+def _spell_fields(value: bytes, depth: int) -> str | None:
+    """The text of fields; None where it does not become the same bytes again."""
+    if depth > _DEEPEST:
         return None
     try:
-        fields = list(wire.walk(value))
-        if any(field.kind == wire.GROUP for field in fields):
-            return None
-        text = " ".join(_spell(value, field, depth) for field in fields)
+        text = " ".join(_spell(value, field, depth) for field in wire.walk(value))
         return text if _encode_fields(Tokens(text, ""), "") == value else None
-    except wire.WireError:
+    except (PrototxtError, wire.WireError):
         return None
 
 
@@ -165,10 +175,12 @@ def _encode_fields(tokens: Tokens, closer: str) -> bytes:
 def _encode_value(tokens: Tokens, number: int) -> bytes:
     kind, token = tokens.kind, tokens.token
     tokens.advance()
-    if kind == "mark" and token == "{":
-        inside = _encode_fields(tokens, "}")
+    if kind == "mark" and token in _CLOSERS:
+        inside = _encode_fields(tokens, _CLOSERS[token])
         tokens.advance()
-        return wire.encode_bytes(number, inside)
+        if token == "{":
+            return wire.encode_bytes(number, inside)
+        return wire.encode_key(number, wire.GROUP) + inside + wire.encode_key(number, wire.END_GROUP)
     if kind == "string":
         return wire.encode_bytes(number, text_encoding.CUnescape(token[1:-1]))
     if kind == "integer" and token.lower().startswith("0x"):

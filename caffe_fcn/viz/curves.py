@@ -213,9 +213,10 @@ def _printable(text: str) -> str:
 
 
 _PAGE = """<style>
+  h1 { width: 912px; max-width: calc(100% - 32px); margin: 20px auto 0; font-size: 18px; }
   svg { display: block; width: 960px; max-width: 100%; height: auto; margin: auto; }
 </style>
-<main>{{picture}}</main>
+<main><h1>Curves</h1>{{picture}}</main>
 """
 
 _THEME = {

@@ -115,6 +115,35 @@ def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> N
     Exported(text, tmp_path, opset=18).assert_equal()
 
 
+IMAGE = input_layer("data", 2, 4, 6, 5)
+HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IMAGE + layer("ReLU6", "data", "y"),
+        IMAGE + layer("ReLU6", "data", "y", "relu6_param { negative_slope: 0.1 }"),
+        IMAGE + layer("Permute", "data", "y", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
+        IMAGE + layer("ShuffleChannel", "data", "y", "shuffle_channel_param { group: 2 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { height: 11 width: 9 }"),
+        IMAGE + layer("Interp", "data", "y", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -2 }"),
+        IMAGE + layer("Upsample", "data", "y", "upsample_param { scale: 2 }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: INFERENCE }"),
+        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: LEARN }"),
+        IMAGE
+        + layer("BN", "data", "y", "bn_param { slope_filler { value: 1 } bias_filler { value: 0 } frozen: true }"),
+        IMAGE + layer("Normalize", "data", "y", "norm_param { across_spatial: false }"),
+        IMAGE + layer("DepthwiseConvolution", "data", "y", "convolution_param { num_output: 4 kernel_size: 3 }"),
+        IMAGE + layer("Pooling", "data", "y", "pooling_param { kernel_size: 2 stride: 2 ceil_mode: false }"),
+        HALVED + layer("Upsample", "small mask", "y", "upsample_param { scale: 2 upsample_h: 6 upsample_w: 5 }"),
+        input_layer("f", 2, 4) + IMAGE + input_layer("z", 2, 4, 6, 5) + layer("Axpy", "f data z", "y"),
+    ],
+)
+def test_layers_of_forks(tmp_path: Path, text: str) -> None:
+    Exported(text, tmp_path).assert_equal()
+
+
 def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None:
     text = input_layer("data", 1, 3, 1, 4) + layer("ArgMax", "data", "y", "argmax_param { axis: 1 }")
     exported = Exported(text, tmp_path)

@@ -258,6 +258,10 @@ def test_what_a_binary_net_has_beyond_every_schema_survives_as_text(cli: Callabl
     assert proto.NetParameter.FromString(again) == proto.NetParameter.FromString(STRANGE)
 
 
+def encode_group(number: int, inside: bytes) -> bytes:
+    return wire.encode_key(number, wire.GROUP) + inside + wire.encode_key(number, wire.END_GROUP)
+
+
 NUMBERS, FOUR = st.integers(1000, 1010), st.binary(min_size=4, max_size=4)
 FIELDS = st.recursive(
     st.builds(lambda number, value: encode((number, value)), NUMBERS, st.integers(0, 2**64 - 1)),
@@ -265,6 +269,9 @@ FIELDS = st.recursive(
         inner
         | st.builds(lambda number, value: encode((number, value)), NUMBERS, st.binary(max_size=6) | inner)
         | st.builds(lambda number, value: wire.encode_key(number, wire.FIXED32) + value, NUMBERS, FOUR)
+        | st.builds(
+            lambda number, value: wire.encode_key(number, 3) + value + wire.encode_key(number, 4), NUMBERS, inner
+        )
     ).map(b"".join),
 )
 

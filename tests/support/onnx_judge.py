@@ -54,4 +54,4 @@ def _draw(net: Net, name: str, random: np.random.Generator) -> Iterator[np.ndarr
     for blob in net.params[name]:
         shape = tuple(blob.shape)
         values = random.normal(0, 1, shape).astype(np.float32) / np.float32(max(np.prod(shape[1:]), 1) ** 0.5)
-        yield np.abs(values) + 0.1 if net.layers[name].site.layer.type == "BatchNorm" else values
+        yield np.abs(values) + 0.1 if net.layers[name].site.layer.type in ("BatchNorm", "BN") else values

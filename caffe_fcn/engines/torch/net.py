@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -40,6 +40,9 @@ from caffe_fcn.net.graph import Blob, Graph, Node, filtered, select_phase
 from caffe_fcn.net.layer_types import Origin, Shape, Site, lacks_shapes, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph, row_of
 from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
+
+if TYPE_CHECKING:
+    from caffe_fcn.engines.torch.module import NetModule
 
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
@@ -167,6 +170,17 @@ class Net:
     def read_loss(self) -> float:
         """The loss of the last run as a number. A backward pass on a GPU goes on meanwhile."""
         return float((self._loss_copy or Download(self._loss.detach())).wait())
+
+    def as_module(self) -> NetModule:
+        """Return the net as a torch module, for any training loop: see `module.NetModule`."""
+        from caffe_fcn.engines.torch.module import NetModule
+
+        return NetModule(self)
+
+    def make_parameters(self) -> Sequence[Learnable]:
+        """Make torch parameters of all that gets gradients; returns all that the net has."""
+        self._parameters.make_parameters()
+        return self.learnable
 
     def copy_from(self, weights: PathLike) -> None:
         """Copy what a weights file has for this net's layers; raises `WeightsError` if a parameter does not fit."""

@@ -76,6 +76,15 @@ class ParameterStore:
                 tensor = self._tensors[owner]
                 tensor.copy_(load_into(torch.empty(tensor.shape, dtype=tensor.dtype), handle))
 
+    def make_parameters(self) -> None:
+        """Make torch parameters of what gets gradients; ``blobs`` and ``learnable`` have these from now on."""
+        for owner, tensor in self._tensors.items():
+            if tensor.requires_grad and not isinstance(tensor, torch.nn.Parameter):
+                self._tensors[owner] = torch.nn.Parameter(tensor.detach())
+        self.learnable[:] = [each._replace(tensor=self._tensors[each.owner]) for each in self.learnable]
+        for name, blobs in self.blobs.items():
+            blobs[:] = self._collect_blobs(name)
+
     def _make_learnable(self, owner: Key, frozen: bool) -> Learnable:
         multipliers = {"lr_mult": 1.0, "decay_mult": 1.0, **self._multipliers[owner]}
         if frozen:

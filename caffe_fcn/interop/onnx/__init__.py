@@ -5,6 +5,6 @@
     write_onnx("deploy.prototxt", "fcn8s.caffemodel", "fcn8s.onnx")
 
 `exporting` walks the net and has each layer converted by the function of its type (`pointwise`, `windowed`, `shaping`,
-`dense`, `recurrent`), `graph` collects nodes and constants, `model_file` writes them, `comparison` runs the result
-beside the torch engine.
+`dense`, `recurrent`, `forks`), `graph` collects nodes and constants, `model_file` writes them, `comparison` runs the
+result beside the torch engine.
 """

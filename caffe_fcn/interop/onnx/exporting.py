@@ -24,7 +24,7 @@ from caffe_fcn.errors import MissingExtraError, NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_net import DeliveredNet
 from caffe_fcn.interop.net_description import describe_net_file
-from caffe_fcn.interop.onnx import dense, pointwise, recurrent, shaping, windowed
+from caffe_fcn.interop.onnx import dense, forks, pointwise, recurrent, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
@@ -47,7 +47,7 @@ OPSETS = range(13, 22)
 DYNAMIC = ("batch", "size")
 """What a model can leave open: how many images, and their height and width."""
 
-_FAMILIES = (dense, pointwise, recurrent, shaping, windowed)  # imported so that their converters are registered
+_FAMILIES = (dense, forks, pointwise, recurrent, shaping, windowed)  # imported so that their converters are registered
 _NAMES = {0: "batch", 2: "height", 3: "width"}  # of the axes of an image that a model leaves open
 _IMAGE_AXES = 4
 _GROWTHS = (1, 16, 33, 64, 97, 160)  # of images, to learn which axes grow with them
@@ -251,14 +251,14 @@ class _Conversion:
         """Append what makes (pixel - mean) * scale, in the net's order of channels, of an image of raw pixels."""
         graph, x = self.graph, described.blob
         if described.order == "BGR":
-            x = graph.add("Slice", x, *(graph.integers([each]) for each in (-1, -(2**31), 1, -1)))
+            x = graph.add("Slice", x, *(graph.add_integers([each]) for each in (-1, -(2**31), 1, -1)))
         if described.logarithm:
             x = graph.add("Log", x)
         mean = self._find_mean(described, folder)
         if mean is not None:
             x = graph.add("Sub", x, mean)
         if described.scale != 1:
-            x = graph.add("Mul", x, graph.constant(described.scale))
+            x = graph.add("Mul", x, graph.add_constant(described.scale))
         return x
 
     def _find_mean(self, described: Input, folder: Path) -> str | None:
@@ -272,10 +272,10 @@ class _Conversion:
             if image.shape[-2:] != self._shapes.blobs[described.blob][-2:]:
                 mend = "export at that size, or give a `mean`"
                 raise WeightsError(described.mean_file, f"is of {image.shape[-2]}x{image.shape[-1]} pixels", mend)
-            return self.graph.parameter(from_array(np.asarray(image, np.float32)), image.shape)
+            return self.graph.add_parameter(from_array(np.asarray(image, np.float32)), image.shape)
         if described.mean is None:
             raise WeightsError(f"blob '{described.blob}'", "its mean is unknown", "give a `mean`, which may be 0")
-        return self.graph.constant(np.reshape(described.mean, (-1, 1, 1))) if any(described.mean) else None
+        return self.graph.add_constant(np.reshape(described.mean, (-1, 1, 1))) if any(described.mean) else None
 
 
 # The oldest version of ONNX's format that has each operator set, so that runtimes of that time take the file

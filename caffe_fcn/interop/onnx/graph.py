@@ -1,7 +1,7 @@
 """An ONNX graph under construction: nodes, and constants whose numbers stay where they are.
 
     graph = OnnxGraph(opset=17)
-    y = graph.add("Mul", x, graph.constant([2.0]))
+    y = graph.add("Mul", x, graph.add_constant([2.0]))
 
 Values are names. A constant is a handle on a tensor (`weights.tensors.Tensor`), so that a graph with the weights of a
 VGG is small until it is written.
@@ -64,10 +64,10 @@ class OnnxGraph:
         """Append a reduction over axes, which older operator sets take as an attribute."""
         from_opset = _AXES_ARE_INPUTS_FROM.get(operator, _REDUCTIONS_TAKE_INPUTS_FROM)
         if self.opset >= from_opset:
-            return self.add(operator, x, self.integers(axes), keepdims=int(keep))
+            return self.add(operator, x, self.add_integers(axes), keepdims=int(keep))
         return self.add(operator, x, axes=list(axes), keepdims=int(keep))
 
-    def constant(self, values: ArrayLike) -> str:
+    def add_constant(self, values: ArrayLike) -> str:
         """Return the name of a constant of float32; equal ones are one."""
         import numpy as np
 
@@ -76,10 +76,10 @@ class OnnxGraph:
         array = np.asarray(values, np.float32)
         key = ("float32", array.shape, array.tobytes())
         if key not in self._numbers:
-            self._numbers[key] = self.parameter(from_array(array), array.shape)
+            self._numbers[key] = self.add_parameter(from_array(array), array.shape)
         return self._numbers[key]
 
-    def integers(self, values: Sequence[int]) -> str:
+    def add_integers(self, values: Sequence[int]) -> str:
         """Return the name of a constant vector of int64; equal ones are one."""
         key = ("int64", *values)
         if key not in self._numbers:
@@ -88,7 +88,7 @@ class OnnxGraph:
             self._numbers[key] = name
         return self._numbers[key]
 
-    def parameter(self, values: Tensor, shape: Shape, name: str = "") -> str:
+    def add_parameter(self, values: Tensor, shape: Shape, name: str = "") -> str:
         """Return the name of a new constant with the values of a handle, in any shape of as many values."""
         name = self.choose_name(name or f"{self.prefix}/constant")
         self.constants[name] = Constant(name, shape, values)

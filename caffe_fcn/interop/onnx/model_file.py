@@ -45,7 +45,7 @@ def write_model(path: Path, model: ModelProto, constants: Sequence[Constant]) ->
         _write(opened.enter_context(atomic_write(path, wait=False)), model, constants, heads, outside)
         if data is not None:
             _write_data(opened.enter_context(atomic_write(data, wait=False)), constants, outside)
-        for source in {file for each in _tensors(constants) for file in each.files}:
+        for source in {file for each in _list_tensors(constants) for file in each.files}:
             source.check_unchanged()
     return [path, data] if data is not None else [path]
 
@@ -123,5 +123,5 @@ def _count_bytes(constant: Constant) -> int:
     return constant.values.nbytes if isinstance(constant.values, Tensor) else 8 * len(constant.values)
 
 
-def _tensors(constants: Sequence[Constant]) -> Iterator[Tensor]:
+def _list_tensors(constants: Sequence[Constant]) -> Iterator[Tensor]:
     return (each.values for each in constants if isinstance(each.values, Tensor))

@@ -63,10 +63,12 @@ class Place:
         """Append a node; returns the name of its output."""
         return self.graph.add(operator, *inputs, **attributes)
 
-    def parameter(self, index: int, shape: Shape | None = None) -> str:
+    def add_parameter(self, index: int, shape: Shape | None = None) -> str:
         """Return the name of a parameter of the layer, in its own shape or another one of as many values."""
         tensor = self.params[index]
-        return self.graph.parameter(tensor, tensor.shape if shape is None else shape, f"{self.graph.prefix}/{index}")
+        return self.graph.add_parameter(
+            tensor, tensor.shape if shape is None else shape, f"{self.graph.prefix}/{index}"
+        )
 
     def require_fixed(self, *axes: int) -> None:
         """Raise `NetError` where the graph does not fix the size of one of these axes of a bottom (of all: no axes)."""

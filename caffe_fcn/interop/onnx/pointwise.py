@@ -41,7 +41,7 @@ def convert_relu(place: Place) -> list[str]:
 def convert_prelu(place: Place) -> list[str]:
     """The slopes as a column, which broadcasts over the axes behind the channels."""
     count = place.params[0].count
-    return [place.add("PRelu", place.bottom, place.parameter(0, (count, *[1] * max(place.rank - 2, 0))))]
+    return [place.add("PRelu", place.bottom, place.add_parameter(0, (count, *[1] * max(place.rank - 2, 0))))]
 
 
 @converts("ELU")
@@ -53,7 +53,7 @@ def convert_elu(place: Place) -> list[str]:
 @converts("Clip")
 def convert_clip(place: Place) -> list[str]:
     """x, limited to min and max."""
-    low, high = (place.graph.constant(limit) for limit in (place.param.min, place.param.max))
+    low, high = (place.graph.add_constant(limit) for limit in (place.param.min, place.param.max))
     return [place.add("Clip", place.bottom, low, high)]
 
 
@@ -69,7 +69,7 @@ def convert_threshold(place: Place) -> list[str]:
     """1 above the threshold, otherwise 0."""
     from onnx import TensorProto
 
-    above = place.add("Greater", place.bottom, place.graph.constant(place.param.threshold))
+    above = place.add("Greater", place.bottom, place.graph.add_constant(place.param.threshold))
     return [place.add("Cast", above, to=TensorProto.FLOAT)]
 
 
@@ -78,14 +78,14 @@ def convert_power(place: Place) -> list[str]:
     """(shift + scale * x) ^ power."""
     p = place.param
     y = _add(place, _multiply(place, place.bottom, p.scale), p.shift)
-    return [y if p.power == 1 else place.add("Pow", y, place.graph.constant(p.power))]
+    return [y if p.power == 1 else place.add("Pow", y, place.graph.add_constant(p.power))]
 
 
 @converts("Exp")
 def convert_exp(place: Place) -> list[str]:
     """base ^ (shift + scale * x)."""
     p = place.param
-    rate = _rate(p.base)
+    rate = _find_rate(p.base)
     return [place.add("Exp", _add(place, _multiply(place, place.bottom, rate * p.scale), rate * p.shift))]
 
 
@@ -94,20 +94,20 @@ def convert_log(place: Place) -> list[str]:
     """log_base(shift + scale * x)."""
     p = place.param
     y = place.add("Log", _add(place, _multiply(place, place.bottom, p.scale), p.shift))
-    return [_multiply(place, y, 1 / _rate(p.base))]
+    return [_multiply(place, y, 1 / _find_rate(p.base))]
 
 
-def _rate(base: float) -> float:
+def _find_rate(base: float) -> float:
     """The natural logarithm of a base, of which -1 means e."""
     return 1.0 if base == -1 else math.log(base)
 
 
 def _multiply(place: Place, x: str, factor: float) -> str:
-    return x if factor == 1 else place.add("Mul", x, place.graph.constant(factor))
+    return x if factor == 1 else place.add("Mul", x, place.graph.add_constant(factor))
 
 
 def _add(place: Place, x: str, shift: float) -> str:
-    return place.add("Add", x, place.graph.constant(shift)) if shift else x
+    return place.add("Add", x, place.graph.add_constant(shift)) if shift else x
 
 
 @converts("Eltwise")
@@ -144,10 +144,10 @@ def _find_factors(place: Place) -> list[str]:
         trailing = _count_trailing(place, len(place.site.shapes[1]))
         axes = [len(place.site.shapes[1]) + place_ for place_ in range(trailing)]
         other = place.bottoms[1]
-        result.append(place.add("Unsqueeze", other, place.graph.integers(axes)) if axes else other)
+        result.append(place.add("Unsqueeze", other, place.graph.add_integers(axes)) if axes else other)
     for index, tensor in enumerate(place.params):
         shape = (*tensor.shape, *[1] * _count_trailing(place, len(tensor.shape)))
-        result.append(place.parameter(index, shape))
+        result.append(place.add_parameter(index, shape))
     return result
 
 

@@ -10,7 +10,7 @@ from caffe_fcn.net.layer_types import Shape
 
 def reshape_to(place: Place, x: str, shape: Shape) -> str:
     """Append a Reshape to a shape that the graph fixes."""
-    return place.add("Reshape", x, place.graph.integers(shape))
+    return place.add("Reshape", x, place.graph.add_integers(shape))
 
 
 @converts("Flatten", "Reshape")
@@ -41,7 +41,7 @@ def convert_slice(place: Place) -> list[str]:
     """A piece for each top."""
     axis = _find_axis(place, "slice_dim")
     place.require_fixed(axis)
-    sizes = place.graph.integers([top[axis] for top in place.tops])
+    sizes = place.graph.add_integers([top[axis] for top in place.tops])
     return place.graph.add_many("Split", place.bottom, sizes, outputs=len(place.tops), axis=axis)
 
 
@@ -61,12 +61,12 @@ def convert_crop(place: Place) -> list[str]:
     if len(offsets) == 1:
         offsets = list(repeat(offsets[0], len(axes)))
     if place.varying[1].intersection(axes):
-        size = place.add("Gather", place.add("Shape", place.bottoms[1]), graph.integers(axes), axis=0)
-        ends = place.add("Add", size, graph.integers(offsets))
+        size = place.add("Gather", place.add("Shape", place.bottoms[1]), graph.add_integers(axes), axis=0)
+        ends = place.add("Add", size, graph.add_integers(offsets))
     else:
         reference = place.site.shapes[1]
-        ends = graph.integers([offset + reference[axis] for offset, axis in zip(offsets, axes, strict=True)])
-    return [place.add("Slice", place.bottom, graph.integers(offsets), ends, graph.integers(axes))]
+        ends = graph.add_integers([offset + reference[axis] for offset, axis in zip(offsets, axes, strict=True)])
+    return [place.add("Slice", place.bottom, graph.add_integers(offsets), ends, graph.add_integers(axes))]
 
 
 @converts("Tile")
@@ -74,7 +74,7 @@ def convert_tile(place: Place) -> list[str]:
     """The bottom repeated along an axis."""
     times = [1] * place.rank
     times[place.site.axis(place.param.axis)] = place.param.tiles
-    return [place.add("Tile", place.bottom, place.graph.integers(times))]
+    return [place.add("Tile", place.bottom, place.graph.add_integers(times))]
 
 
 @converts("BatchReindex")
@@ -91,7 +91,7 @@ def convert_filter(place: Place) -> list[str]:
     from onnx import TensorProto
 
     *blobs, selector = place.bottoms
-    flat = place.add("Reshape", place.add("Cast", selector, to=TensorProto.BOOL), place.graph.integers([-1]))
+    flat = place.add("Reshape", place.add("Cast", selector, to=TensorProto.BOOL), place.graph.add_integers([-1]))
     return [place.add("Compress", blob, flat, axis=0) for blob in blobs]
 
 
@@ -104,7 +104,7 @@ def convert_input(place: Place) -> list[str]:
 @converts("Parameter")
 def convert_parameter(place: Place) -> list[str]:
     """The parameter as a blob."""
-    return [place.parameter(0, tuple(place.tops[0]))]
+    return [place.add_parameter(0, tuple(place.tops[0]))]
 
 
 @converts("DummyData")
@@ -119,5 +119,5 @@ def convert_dummy_data(place: Place) -> list[str]:
     for index, (filler, shape) in enumerate(zip(each, place.tops, strict=True)):
         if filler.type != "constant":
             place.fail(f"fills its blobs by {filler.type!r}, anew each time", "replace it by an Input layer")
-        result.append(place.graph.parameter(fillers.fill(filler, shape, place.layer.name, index, 0), tuple(shape)))
+        result.append(place.graph.add_parameter(fillers.fill(filler, shape, place.layer.name, index, 0), tuple(shape)))
     return result

@@ -16,6 +16,7 @@ from caffe_fcn.interop.onnx.place import Place, converts
 from caffe_fcn.interop.onnx.shaping import reshape_to
 from caffe_fcn.net.geometry import Window, pool_sizes
 from caffe_fcn.net.layer_types import Shape, pooling_windows, windows
+from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.proto.schema import PoolingParameter
 from caffe_fcn.weights.tensors import from_array
 
@@ -40,7 +41,7 @@ def _slide(place: Place, operator: str) -> list[str]:
     axes = place.rank - axis - 1
     declared = windows(place.layer)
     sliding = declared * axes if len(declared) == 1 else declared
-    parameters = [place.parameter(index) for index in range(len(place.params))]
+    parameters = [place.add_parameter(index) for index in range(len(place.params))]
     tops = []
     for bottom, shape, top in zip(place.bottoms, place.site.shapes, place.tops, strict=True):
         if axis != 1:
@@ -74,7 +75,7 @@ def convert_im2col(place: Place) -> list[str]:
     rows, columns = declared * 2 if len(declared) == 1 else declared
     channels, taps = place.shape[1], rows.kernel * columns.kernel
     taken = np.tile(np.eye(taps, dtype=np.float32), (channels, 1))
-    weights = place.graph.parameter(from_array(taken), (channels * taps, 1, rows.kernel, columns.kernel))
+    weights = place.graph.add_parameter(from_array(taken), (channels * taps, 1, rows.kernel, columns.kernel))
     return [
         place.add(
             "Conv",
@@ -190,7 +191,7 @@ def _find_maxima(place: Place, x: str, pooling: _Pooling, tops: int) -> list[str
     if not places:
         return [y]
     # ONNX counts positions through the whole blob, Caffe in each channel
-    area = place.graph.integers([math.prod(pooling.sizes)])
+    area = place.graph.add_integers([math.prod(pooling.sizes)])
     return [y, place.add("Cast", place.add("Mod", places[0], area), to=TensorProto.FLOAT)]
 
 
@@ -208,7 +209,7 @@ def _average(place: Place, x: str, pooling: _Pooling) -> str:
     if (counted == area).all():
         return y
     with np.errstate(divide="ignore"):
-        return place.add("Mul", y, place.graph.constant(area / counted))
+        return place.add("Mul", y, place.graph.add_constant(area / counted))
 
 
 def _count_inside(window: Window, index: int, size: int) -> int:
@@ -223,27 +224,27 @@ def _pad(place: Place, x: str, pads: Sequence[int], value: float) -> str:
         return x
     axes = len(pads) // 2
     whole = [0, 0, *pads[:axes], 0, 0, *pads[axes:]]
-    return place.add("Pad", x, place.graph.integers(whole), place.graph.constant(value), mode="constant")
+    return place.add("Pad", x, place.graph.add_integers(whole), place.graph.add_constant(value), mode="constant")
 
 
 def _pool_any_size(place: Place, method: str, sliding: Sequence[Window]) -> str:
     """Pooling of an image whose size is known when the graph runs: the pads are computed in the graph."""
     graph = place.graph
-    sizes = place.add("Slice", place.add("Shape", place.bottom), graph.integers([2]), graph.integers([4]))
+    sizes = place.add("Slice", place.add("Shape", place.bottom), graph.add_integers([2]), graph.add_integers([4]))
     last = _compute_last(place, sizes, sliding)
     kernel, stride, pad = (_list_property(place, sliding, name) for name in ("kernel", "stride", "pad"))
     reach = place.add("Add", place.add("Mul", last, stride), kernel)
-    ends = place.add("Max", place.add("Sub", place.add("Sub", reach, pad), sizes), graph.integers([0]))
-    begins = graph.integers([0, 0, *(window.pad for window in sliding), 0, 0])
-    value = graph.constant(_LOWEST if method == "MAX" else 0.0)
+    ends = place.add("Max", place.add("Sub", place.add("Sub", reach, pad), sizes), graph.add_integers([0]))
+    begins = graph.add_integers([0, 0, *(window.pad for window in sliding), 0, 0])
+    value = graph.add_constant(_LOWEST if method == "MAX" else 0.0)
     padded = place.add("Pad", place.bottom, place.add("Concat", begins, ends, axis=0), value, mode="constant")
     windows = {"kernel_shape": [each.kernel for each in sliding], "strides": [each.stride for each in sliding]}
     y = place.add(_OPERATORS[method], padded, **windows)
     if method == "MAX":
         return y
     rows, columns = (_count_all_inside(place, sizes, last, axis, window) for axis, window in enumerate(sliding))
-    counted = place.add("Mul", place.add("Unsqueeze", rows, graph.integers([1])), columns)
-    area = graph.constant(math.prod(window.kernel for window in sliding))
+    counted = place.add("Mul", place.add("Unsqueeze", rows, graph.add_integers([1])), columns)
+    area = graph.add_constant(math.prod(window.kernel for window in sliding))
     return place.add("Mul", y, place.add("Div", area, counted))
 
 
@@ -251,10 +252,10 @@ def _compute_last(place: Place, sizes: str, sliding: Sequence[Window]) -> str:
     """The number of the last window on each axis, counted from 0, by the arithmetic of `geometry.pool_sizes`."""
     graph = place.graph
     kernel, stride, pad = (_list_property(place, sliding, name) for name in ("kernel", "stride", "pad"))
-    both = graph.integers([2 * window.pad for window in sliding])
+    both = graph.add_integers([2 * window.pad for window in sliding])
     span = place.add("Sub", place.add("Add", sizes, both), kernel)
-    one = graph.integers([1])
-    if place.param.round_mode != place.param.FLOOR:
+    one = graph.add_integers([1])
+    if not rounds_down(place.param):
         span = place.add("Sub", place.add("Add", span, stride), one)
     last = place.add("Div", span, stride)
     if any(window.pad for window in sliding):  # then no window may start behind the image and its padding
@@ -268,15 +269,15 @@ def _count_all_inside(place: Place, sizes: str, last: str, axis: int, window: Wi
     from onnx import TensorProto
 
     graph = place.graph
-    number = graph.integers([axis])
-    zero, one = (place.add("Squeeze", graph.integers([each])) for each in (0, 1))
+    number = graph.add_integers([axis])
+    zero, one = (place.add("Squeeze", graph.add_integers([each])) for each in (0, 1))
     count = place.add("Add", place.add("Squeeze", place.add("Gather", last, number, axis=0)), one)
-    steps = place.add("Mul", place.add("Range", zero, count, one), graph.integers([window.stride]))
-    starts = place.add("Sub", steps, graph.integers([window.pad]))
-    limit = place.add("Add", place.add("Gather", sizes, number, axis=0), graph.integers([window.pad]))
-    reach = place.add("Min", place.add("Add", starts, graph.integers([window.kernel])), limit)
+    steps = place.add("Mul", place.add("Range", zero, count, one), graph.add_integers([window.stride]))
+    starts = place.add("Sub", steps, graph.add_integers([window.pad]))
+    limit = place.add("Add", place.add("Gather", sizes, number, axis=0), graph.add_integers([window.pad]))
+    reach = place.add("Min", place.add("Add", starts, graph.add_integers([window.kernel])), limit)
     return place.add("Cast", place.add("Sub", reach, starts), to=TensorProto.FLOAT)
 
 
 def _list_property(place: Place, sliding: Sequence[Window], name: str) -> str:
-    return place.graph.integers([getattr(window, name) for window in sliding])
+    return place.graph.add_integers([getattr(window, name) for window in sliding])

@@ -16,6 +16,7 @@ from google.protobuf import text_format
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.proto.numbered_fields import restore_numbered
 
 MIXED = """
 name: "mixed"
@@ -224,6 +225,7 @@ def _binary_is_protobufs(inputs: Path, outputs: Path) -> None:
         layer.ClearField("blobs")
         if hasattr(layer, "layer"):
             layer.layer.ClearField("blobs") if layer.HasField("layer") else None
+    ours = proto.NetParameter.FromString(restore_numbered(ours.SerializeToString(), ours.DESCRIPTOR))
     if not same(ours, theirs):
         raise ValueChanged(f"protobuf reads {theirs}, and we {ours}"[:2000])
 
@@ -232,11 +234,10 @@ def _upgraded_alike(inputs: Path, outputs: Path) -> None:
     """A net in the current format is upgraded to itself."""
     net = proto.read_net(inputs / "net.prototxt", upgrade=False)
     upgraded = proto.read_net(inputs / "net.prototxt")
-    upgraded.DiscardUnknownFields()  # a text cannot hold them
     proto.write(upgraded, outputs / "new.prototxt")
-    if not same(proto.read_net(outputs / "new.prototxt", upgrade=False), upgraded):
+    if not same(proto.read_net(outputs / "new.prototxt", allow_unknown=True, upgrade=False), upgraded):
         raise ValueChanged("what is written reads back as another net")
-    again = proto.read_net(outputs / "new.prototxt")
+    again = proto.read_net(outputs / "new.prototxt", allow_unknown=True)
     if not same(again, upgraded):
         raise ValueChanged(f"upgraded twice it is another: {net}"[:2000])
 

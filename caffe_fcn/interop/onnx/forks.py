@@ -1,0 +1,132 @@
+"""Layers that forks of Caffe have: Interp, BN, Upsample, Permute, ...; `engines.torch.layers` says whose they are."""
+
+from __future__ import annotations
+
+from caffe_fcn.interop.onnx.place import Place, converts
+from caffe_fcn.interop.onnx.shaping import reshape_to
+from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind
+from caffe_fcn.net.layer_types.shaping import permutation
+
+
+@converts("ReLU6")
+def convert_relu6(place: Place) -> list[str]:
+    """x, but at most 6; below zero, negative_slope * x."""
+    graph, slope = place.graph, place.param.negative_slope
+    if slope:
+        return [place.add("Min", place.add("LeakyRelu", place.bottom, alpha=slope), graph.add_constant(6.0))]
+    return [place.add("Clip", place.bottom, graph.add_constant(0.0), graph.add_constant(6.0))]
+
+
+@converts("Axpy")
+def convert_axpy(place: Place) -> list[str]:
+    """factor * x + y, with one factor for each channel of each image."""
+    factor, x, y = place.bottoms
+    axes = range(len(place.site.shapes[0]), len(place.site.shapes[1]))
+    factors = place.add("Unsqueeze", factor, place.graph.add_integers(axes)) if axes else factor
+    return [place.add("Add", place.add("Mul", factors, x), y)]
+
+
+@converts("Permute")
+def convert_permute(place: Place) -> list[str]:
+    """The axes in another order."""
+    return [place.add("Transpose", place.bottom, perm=list(permutation(place.layer, place.rank)))]
+
+
+@converts("ShuffleChannel")
+def convert_shuffle(place: Place) -> list[str]:
+    """Channels of several groups, one of each group in turn."""
+    place.require_fixed()
+    count, channels, *rest = place.shape
+    groups = place.param.group
+    apart = reshape_to(place, place.bottom, (count, groups, channels // groups, *rest))
+    turned = place.add("Transpose", apart, perm=[0, 2, 1, *range(3, len(rest) + 3)])
+    return [reshape_to(place, turned, place.shape)]
+
+
+@converts("Interp")
+def convert_interp(place: Place) -> list[str]:
+    """Bilinear interpolation with aligned corners, of what pad_beg and pad_end leave."""
+    place.require_fixed()
+    graph, p = place.graph, place.param
+    x = place.bottom
+    if p.pad_beg or p.pad_end:
+        ends = [size + p.pad_end for size in place.shape[2:]]
+        begins = graph.add_integers([-p.pad_beg] * 2)
+        x = place.add("Slice", x, begins, graph.add_integers(ends), graph.add_integers([2, 3]))
+    return [_resize(place, x)]
+
+
+def _resize(place: Place, x: str) -> str:
+    sizes = place.graph.add_integers(place.tops[0])
+    return place.add("Resize", x, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners")
+
+
+@converts("Upsample")
+def convert_upsample(place: Place) -> list[str]:
+    """Unpooling by a mask, the second bottom; without one, each value repeated, or interpolated."""
+    place.require_fixed()
+    if len(place.bottoms) > 1:
+        return [_place_by_mask(place)]
+    if place.site.setting("upsample_param", "mode") == ["BILINEAR"]:
+        return [_resize(place, place.bottom)]
+    sizes = place.graph.add_integers(place.tops[0])
+    modes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    return [place.add("Resize", place.bottom, "", "", sizes, **modes)]
+
+
+def _place_by_mask(place: Place) -> str:
+    """Images of zeros with the values at the places of the mask."""
+    from onnx import TensorProto, helper
+
+    graph = place.graph
+    count, channels, height, width = place.tops[0]
+    _, _, rows, columns = place.shape
+    flat = (count, channels, rows * columns)
+    values = reshape_to(place, place.bottom, flat)
+    places = place.add("Cast", reshape_to(place, place.bottoms[1], flat), to=TensorProto.INT64)
+    shape = graph.add_integers([count, channels, height * width])
+    zeros = place.add("ConstantOfShape", shape, value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]))
+    placed = place.add("ScatterElements", zeros, places, values, axis=2)
+    return reshape_to(place, placed, place.tops[0])
+
+
+@converts("BN")
+def convert_bn(place: Place) -> list[str]:
+    """The factor and the shift; with the kept statistics, or those of the batch. See the torch engine's class."""
+    p, graph = place.param, place.graph
+    column = (place.shape[1], *[1] * (place.rank - 2))
+    kind = bn_kind(place.layer)
+    x = place.bottom
+    if len(place.layer.top) > 1:
+        place.fail("gives the batch's statistics", "take these tops out of the net")
+    if kind == "segnet" and p.bn_mode == p.INFERENCE:
+        normal = x
+    elif kind == "pspnet" or (kind == "ctpn" and p.moving_average):
+        mean, variance = (place.add_parameter(index, column) for index in (2, 3))
+        normal = _divide(place, place.add("Sub", x, mean), variance)
+    else:
+        axes = [axis for axis in range(place.rank) if axis != 1]
+        centred = place.add("Sub", x, graph.reduce("ReduceMean", x, axes))
+        normal = _divide(place, centred, graph.reduce("ReduceMean", place.add("Mul", centred, centred), axes))
+    scaled = place.add("Mul", normal, place.add_parameter(0, column))
+    return [place.add("Add", scaled, place.add_parameter(1, column))]
+
+
+def _divide(place: Place, x: str, variance: str) -> str:
+    """x over the deviation, with the layer's eps."""
+    eps = place.graph.add_constant(bn_eps(place.layer))
+    return place.add("Div", x, place.add("Sqrt", place.add("Add", variance, eps)))
+
+
+@converts("Normalize")
+def convert_normalize(place: Place) -> list[str]:
+    """The norm of each place's channels, or of the image, divided by; and a factor for each channel (SSD's)."""
+    graph, p = place.graph, place.param
+    if not place.params:
+        place.fail("is NormFace's, without a parameter", "ONNX models have SSD's Normalize alone")
+    axes = range(1, place.rank) if p.across_spatial else [1]
+    squares = graph.reduce("ReduceSum", place.add("Mul", place.bottom, place.bottom), axes)
+    norm = place.add("Sqrt", place.add("Add", squares, graph.add_constant(p.eps)))
+    count = place.params[0].count
+    factors = place.add_parameter(0, (count, *[1] * (place.rank - 2)))
+    return [place.add("Mul", place.add("Div", place.bottom, norm), factors)]
