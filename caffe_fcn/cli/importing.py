@@ -52,6 +52,9 @@ _CHANNELS = NumberList("R,G,B", "list of three numbers of 0 to 1 such as 0.485,0
 @click.option("-o", "--output", required=True, metavar="DIR", help="The folder to write to.")
 @click.option("--size", type=Size(), default="224", show_default=True, help="The size of the images.")
 @click.option("--bgr", is_flag=True, help="Make the net take blue first, as Caffe's databases have images.")
+@click.option(
+    "--plain", is_flag=True, help="Write no round_mode, which Caffe 1.0's release lacks: right for --size alone."
+)
 @click.option("--mean", type=_CHANNELS, help="The mean that torch's Normalize had (default: torchvision's).")
 @click.option("--std", type=_CHANNELS, help="The deviation that torch's Normalize had (default: torchvision's).")
 def torch(
@@ -60,6 +63,7 @@ def torch(
     output: str,
     size: tuple[int, int],
     bgr: bool,
+    plain: bool,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
 ) -> None:
@@ -72,9 +76,10 @@ def torch(
     from caffe_fcn.cli.next_steps import follow_import
     from caffe_fcn.interop.torchvision.importing import import_torch
 
-    found = import_torch(file, arch, output, size, bgr, mean, std)
+    found = import_torch(file, arch, output, size, bgr, plain, mean, std)
     for note in found.notes:
         print_note(replace_parameters(note, click.get_current_context().command.params))
     for path in found.files:
         echo(path)
-    follow_import(Path(output), found.weights)
+    if found.segments:
+        follow_import(Path(output), found.weights)
