@@ -18,6 +18,7 @@ HOMES = ("net/layer_types/", "engines/torch/layers/")  # the rows and the classe
 
 # Where else a type may be named, which ones, and why.
 ALLOWED = {
+    "engines/readers/image_pairs.py": ({"DenseImageData", "ImageSegData"}, "the classes that read them, by type"),
     "interop/bundle_net.py": ({"ArgMax", "Scale", "Softmax"}, "writes nets: what a bundle appends to its net"),
     "proto/upgrade.py": (None, "the schema's own history: which type each V0 and V1 name became"),
     "net/diff.py": ({"Split"}, "the one layer that Caffe itself adds to a net that it saves"),
