@@ -1,25 +1,29 @@
-"""Times the torch engine, real Caffe, OpenCV's dnn, ONNX Runtime, and the same nets written by hand in torch.
+"""Times the torch engine beside real Caffe, OpenCV, ONNX Runtime, OpenVINO, and nets written by hand in torch.
 
-    python benchmarks/engine.py [ROUNDS [forward|step]]
+    python benchmarks/engine.py [ROUNDS [forward|step|step8s]...]
 
-It times FCN-8s forward at 500x500, and a training step (forward and backward) of FCN-AlexNet at 500x500, with random
+It times FCN-8s forward at 500x500, and training steps (forward and backward) of FCN-AlexNet and FCN-8s, with random
 weights. Each contender is a process with two threads. In each round all contenders run one pass in turn, so that
 other load on the machine slows all of them; the medians are reported. The results are compared, too: the scores, and
-the gradient of conv5 (in earlier layers the gradient depends on which inputs of a ReLU are just above 0). Needs real
-Caffe (scripts/install_caffe.sh), torch, onnx, onnxruntime and opencv; contenders whose library is missing are left
-out. Takes 12 GB of memory, because all are loaded at once, and 1.5 GB of disk. ROUNDS is 7 by default. Prints
-Markdown tables.
+the gradient of a late convolution (in earlier layers it depends on which inputs of a ReLU are just above 0). Needs real
+Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed into an environment of their
+own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2
+GB of disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import os
+import platform
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Sequence
+import venv
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +31,16 @@ import numpy as np
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.engines.caffe import find
-from caffe_fcn.net.graph import Graph, select_phase
+from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import FillerParameter, NetParameter
-from caffe_fcn.weights import fillers, interpolation, open_weights, save_weights
+from caffe_fcn.weights import fillers, interpolation, save_weights
 from caffe_fcn.weights.layers import Layer
 
 SIZE = 500
 CLASSES = 21
 PYTHON = [sys.executable]
+RIVALS = ["opencv-python-headless<5", "onnxruntime", "openvino", "onnx"]  # OpenCV 5 does not read Caffe's files
 
 # The program of a contender defines `once`, which runs one pass and returns its result; LOOP calls it on demand.
 LOOP = """
@@ -71,7 +76,7 @@ def once():
     if {training}:
         runner.clear_param_diffs()
         runner.backward()
-        return runner.params["conv5"][0].diff
+        return runner.params["{layer}"][0].diff
     return runner.blobs["score"].data
 sys.stdout = pipe
 """
@@ -84,9 +89,8 @@ def once():
         return runner.forward(data=data)["score"].numpy()
     for each in runner.learnable:
         each.tensor.grad = None
-    runner.forward(data=data, label=label)
-    runner.loss().backward()
-    return runner.params["conv5"][0].grad.numpy()
+    runner.compute_gradients(data=data, label=label)
+    return runner.params["{layer}"][0].grad.numpy()
 """
 OPENCV = """
 import cv2
@@ -104,11 +108,19 @@ runner = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionPro
 def once():
     return runner.run(["score"], {{"data": data}})[0]
 """
+OPENVINO = """
+import openvino
+core = openvino.Core()
+options = {{"INFERENCE_NUM_THREADS": 2, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}}
+runner = core.compile_model(core.read_model(onnx), "CPU", options)
+def once():
+    return runner([data])["score"]
+"""
 BY_HAND = """
 import torch
 import torch.nn.functional as F
 sys.path.append({here!r})
-from by_hand import alexnet, fcn8s
+from by_hand import {function} as forward
 from caffe_fcn.weights import open_weights
 with open_weights(weights) as file:
     w = {{each.name: [torch.tensor(t.array()) for t in each.tensors] for each in file.layers}}
@@ -116,19 +128,25 @@ with open_weights(weights) as file:
 data, label = torch.tensor(data), torch.tensor(label).long()[:, 0]
 if {training}:
     for name, tensors in w.items():
-        for tensor in tensors if name != "upscore" else []:
+        for tensor in tensors if not name.startswith("upscore") else []:
             tensor.requires_grad_()
 def once():
     if not {training}:
         with torch.no_grad():
-            return fcn8s(data, w).numpy()
+            return forward(data, w).numpy()
     for tensors in w.values():
         for tensor in tensors:
             tensor.grad = None
-    F.cross_entropy(alexnet(data, w), label, ignore_index=255).backward()
-    return w["conv5"][0].grad.numpy()
+    F.cross_entropy(forward(data, w), label, ignore_index=255).backward()
+    return w["{layer}"][0].grad.numpy()
 """
-DEFAULTS = {"training": False, "literal": False, "here": str(Path(__file__).parent)}
+DEFAULTS = {
+    "training": False,
+    "literal": False,
+    "function": "fcn8s",
+    "layer": "conv5_1",
+    "here": str(Path(__file__).parent),
+}
 
 
 class Contender:
@@ -176,42 +194,25 @@ def write_weights(net: NetParameter, path: Path) -> None:
     save_weights(path, layers)
 
 
-def write_onnx(net: NetParameter, weights: Path, path: Path) -> None:
-    """Write the net as an ONNX model, if it has the layer types of the VGG nets and no others."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+def prepare_rivals() -> str:
+    """The Python of an environment with the libraries of the rivals and of this Python; made if it is not there."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "caffe-fcn" / "benchmarks"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *RIVALS], check=True)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    own = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
+    (Path(own) / "running.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return str(python)
 
-    shapes = infer(net, size=(SIZE, SIZE))
-    nodes, constants, names = [], [], {"data": "data"}
-    with open_weights(weights) as file:
-        params = {layer.name: [np.array(tensor.array()) for tensor in layer.tensors] for layer in file.layers}
-    for node in Graph(select_phase(net)).nodes:
-        if not node.bottoms:
-            continue
-        inputs, kind, options = [names[blob.name] for blob in node.bottoms], node.type, {}
-        for index, array in enumerate(params.get(node.name, [])):
-            inputs.append(f"{node.name}/{index}")
-            constants.append(numpy_helper.from_array(array, inputs[-1]))
-        if kind in ("Convolution", "Deconvolution"):
-            param = node.layer.convolution_param
-            kind = "Conv" if kind == "Convolution" else "ConvTranspose"
-            options = {"pads": [*param.pad, 0][:1] * 4, "strides": [*param.stride, 1][:1] * 2}
-        elif kind == "Pooling":
-            options = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
-            kind = "MaxPool"
-        elif kind == "Crop":
-            offset, size = node.layer.crop_param.offset[0], shapes.blobs[node.bottoms[1].name][2:]
-            bounds = {"from": [offset] * 2, "to": [offset + each for each in size], "axes": [2, 3]}
-            inputs = [inputs[0], *(f"{node.name}/{name}" for name in bounds)]
-            constants += [numpy_helper.from_array(np.array(v), f"{node.name}/{k}") for k, v in bounds.items()]
-            kind = "Slice"
-        kind = {"ReLU": "Relu", "Dropout": "Identity", "Eltwise": "Add"}.get(kind, kind)
-        top = node.tops[0].name
-        names[top] = "score" if node.name == "score" else f"{top}:{len(nodes)}"
-        nodes.append(helper.make_node(kind, inputs, [names[top]], node.name, **options))
-    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes.blobs[name])] for name in ("data", "score")]
-    graph = helper.make_graph(nodes, "net", *ends, initializer=constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+def name_machine() -> str:
+    """The processor, and how many cores this process may use."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{named[0] if named else platform.processor()}, {cores} cores, two used"
 
 
 def replace_sources(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
@@ -259,36 +260,45 @@ def race_forward(rounds: int, folder: Path) -> None:
         Contender("ours, literal", PYTHON, OURS, files, literal=True),
         Contender("ours", PYTHON, OURS, files),
     ]
-    if importlib.util.find_spec("cv2"):
-        contenders.append(Contender("OpenCV dnn", PYTHON, OPENCV, files))
-    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        write_onnx(net, files[1], files[2])
-        contenders.append(Contender("ONNX Runtime", PYTHON, ONNX_RUNTIME, files))
+    rival = prepare_rivals()
+    command = [rival, "-m", "caffe_fcn", "export", "onnx", *files[:2], "-o", files[2], "--quiet"]
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    for title, program in {"OpenCV dnn": OPENCV, "ONNX Runtime": ONNX_RUNTIME, "OpenVINO": OPENVINO}.items():
+        contenders.append(Contender(title, [rival], program, files))
     race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
 
 
-def race_step(rounds: int, folder: Path) -> None:
-    """Race a training step of FCN-AlexNet."""
+def race_step(title: str, name: str, rounds: int, folder: Path, **choices: str) -> None:
+    """Race a training step of a net of the catalogue."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
-    net = replace_sources(select_phase(netspec.build("voc-fcn-alexnet", "train"), "train"), shapes)
+    net = replace_sources(select_phase(netspec.build(name, "train"), "train"), shapes)
     proto.write(net, files[0])
     write_weights(net, files[1])
     contenders = [
-        Contender("Caffe", find().python, CAFFE, files, training=True),
-        Contender("torch by hand", PYTHON, BY_HAND, files, training=True),
-        Contender("ours, literal", PYTHON, OURS, files, training=True, literal=True),
-        Contender("ours", PYTHON, OURS, files, training=True),
+        Contender("Caffe", find().python, CAFFE, files, training=True, **choices),
+        Contender("torch by hand", PYTHON, BY_HAND, files, training=True, **choices),
+        Contender("ours", PYTHON, OURS, files, training=True, **choices),
     ]
-    race(f"FCN-AlexNet training step, {SIZE}x{SIZE}", contenders, rounds, folder)
+    race(f"{title} training step, {SIZE}x{SIZE}", contenders, rounds, folder)
 
 
-RACES = {"forward": race_forward, "step": race_step}
+RACES: dict[str, Callable[[int, Path], None]] = {
+    "forward": race_forward,
+    "step": partial(race_step, "FCN-AlexNet", "voc-fcn-alexnet", function="alexnet", layer="conv5"),
+    "step8s": partial(race_step, "FCN-8s", "voc-fcn8s"),
+}
 
 
 def main() -> None:
     """Write the inputs, and run the races."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    print(f"{name_machine()}; torch {importlib.metadata.version('torch')}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         random = np.random.RandomState(0)

@@ -20,10 +20,9 @@ from statistics import median
 
 import numpy as np
 from PIL import Image
+from synthetic import write_net, write_photo
 
-from caffe_fcn import netspec, proto, weights
-from caffe_fcn.net.shapes import infer
-from caffe_fcn.weights.tensors import from_array
+from caffe_fcn import netspec
 
 HEIGHT, WIDTH, CLASSES = 240, 320, 21
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,16 +41,7 @@ def make_net(folder: Path) -> list[Path]:
     for layer in net.layer:
         if layer.HasField("convolution_param") and layer.convolution_param.num_output > CLASSES:
             layer.convolution_param.num_output //= 4
-    paths = [folder / "deploy.prototxt", folder / "net.caffemodel"]
-    proto.write(net, paths[0])
-    random = np.random.default_rng(0)
-    shapes = {name: each for name, each in infer(net, "deploy").params.items() if each}
-    layers = [
-        weights.Layer(name, tuple(from_array(random.normal(0, 0.02, shape).astype("f4")) for shape in each))
-        for name, each in shapes.items()
-    ]
-    weights.save_weights(paths[1], layers)
-    return paths
+    return write_net(net, folder)
 
 
 def make_data(folder: Path, count: int) -> Path:
@@ -60,8 +50,7 @@ def make_data(folder: Path, count: int) -> Path:
     for name in ("images", "labels"):
         (folder / name).mkdir()
     for number in range(count):
-        small = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8))
-        small.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(folder / f"images/{number:04}.jpg")
+        write_photo(folder / f"images/{number:04}.jpg", (HEIGHT, WIDTH), number)
         label = random.integers(0, CLASSES, (HEIGHT // 40, WIDTH // 40), np.uint8)
         Image.fromarray(label.repeat(40, 0).repeat(40, 1)).save(folder / f"labels/{number:04}.png")
     (folder / "classes.txt").write_text("\n".join(f"class{number}" for number in range(CLASSES)))

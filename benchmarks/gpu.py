@@ -28,6 +28,7 @@ from caffe_fcn import netspec
 from caffe_fcn.engines.choice import PRECISIONS
 from caffe_fcn.engines.torch import Net
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
+from caffe_fcn.engines.torch.transfers import Download
 from caffe_fcn.net.graph import select_phase
 from caffe_fcn.proto import SolverParameter
 from caffe_fcn.weights import interpolation
@@ -56,10 +57,12 @@ def make_net(name: str, phase: str, precision: str) -> Net:
     random = torch.Generator("cuda").manual_seed(0)
     with torch.no_grad():
         for layer, (weights, *biases) in net.params.items():
+            shape = tuple(weights.shape)
             if layer.startswith("upscore"):
-                weights.copy_(torch.tensor(interpolation.make_weights(tuple(weights.shape)).load()))
+                weights.copy_(torch.tensor(interpolation.make_weights(shape).load()))
             else:
-                weights.normal_(0, (2 / weights[0].numel()) ** 0.5, generator=random)
+                values = torch.randn(shape, device="cuda", generator=random)  # the same in any order in memory
+                weights.copy_(values * (2 / values[0].numel()) ** 0.5)
             for bias in biases:
                 bias.normal_(0, 0.1, generator=random)
     return net
@@ -103,7 +106,7 @@ def make_forwards(name: str, precision: str, image: np.ndarray) -> dict[str, Onc
         "by hand": lambda: run(function),
         "compiled": lambda: run(compiled),
         "ours": lambda: net.forward(data=data)["score"],
-        "ours, numpy to numpy": lambda: net.forward(data=image)["score"].float().cpu().numpy(),
+        "ours, numpy to numpy": lambda: Download(net.forward(data=image)["score"].float()).wait().numpy(),
     }
 
 

@@ -20,15 +20,15 @@ from caffe_fcn.datasets.reference_layers.published_sets import SETS
 Cli = Callable[..., Ran]
 TUTORIALS = ROOT / "docs/tutorials"
 WIDE = r"num_output: (4096|1024)\b"
-SHORT = {"max_iter": 6, "test_interval": 3, "test_iter": 1, "display": 2, "snapshot": 6}
+SHORT = {"max_iter": 4, "test_interval": 4, "test_iter": 1, "display": 2, "snapshot": 4}
 
 REPLACED = {
     "triangles": {"10000": "20", "150": "2"},
-    "m2nist": {"5000": "20", "train_iter_1180": "train_iter_6", "1000": "3"},
-    "voc": {"caffenet": "donor.caffemodel", "1464": "3"},
-    "synthia": {"caffenet": "donor.caffemodel", "12000": "3"},
+    "m2nist": {"5000": "20", "train_iter_1180": "train_iter_4", "1000": "4"},
+    "voc": {"caffenet": "donor.caffemodel", "1464": "4"},
+    "synthia": {"caffenet": "donor.caffemodel", "12000": "4"},
 }
-"""What stands in a page, and what is run in its place: fewer images, the last of six iterations, weights at hand."""
+"""What stands in a page, and what is run in its place: fewer images, the last of four iterations, weights at hand."""
 
 
 def prepare_voc(folder: Path) -> None:

@@ -70,8 +70,17 @@ def find_clipped_scores(form: Form) -> Iterator[Problem]:
                 seen.add(maker.name)
                 what = f"makes negative scores zero before {node} compares them"
                 yield form.report(maker, what, "take it out: scores may be negative")
-            elif row.kind not in (Kind.CONVOLUTION, Kind.INNER_PRODUCT):
+            elif not _makes_scores(form, maker):
                 waiting += maker.bottoms[: min(row.follows, len(maker.bottoms))]
+
+
+def _makes_scores(form: Form, node: Node) -> bool:
+    """Whether a layer multiplies and adds channels; a Deconvolution of as many scores as it reads enlarges them."""
+    kind = layer_type(node.type).kind
+    if kind is Kind.DECONVOLUTION and form.shapes is not None and node.bottoms:
+        read = form.shapes.blobs.get(node.bottoms[0].name, ())
+        return read[1:2] != (node.layer.convolution_param.num_output,)
+    return kind in (Kind.CONVOLUTION, Kind.INNER_PRODUCT)
 
 
 def find_layers_behind_the_loss(form: Form) -> Iterator[Problem]:

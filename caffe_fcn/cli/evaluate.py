@@ -142,6 +142,7 @@ def evaluate(
     With --nproc, or started by torchrun, several processes share the images; the scores are the same.
     """
     from caffe_fcn import evaluation
+    from caffe_fcn.evaluation.shares import find_rank
 
     settings = evaluation.Settings(mean, scale, blob, ignore, above, boundary)
     with show_progress("images") as show:
@@ -153,7 +154,7 @@ def evaluate(
         else:
             options = {"gpu": gpu, "precision": precision, "caffe": caffe}
             found = _evaluate_net(str(net), weights, data, split, settings, engine, progress, nproc, options)
-    if not leads():
+    if find_rank() != 0:  # of the processes that torchrun started, the first one prints
         return
     if confusion:
         from caffe_fcn.viz.confusion import write_confusion
@@ -162,13 +163,6 @@ def evaluate(
             write_confusion(found.confusion, found.classes, target)
     print_note(replace_parameters(found.note, evaluate.params))
     echo(json.dumps(found.to_json(above), indent=1) if as_json else _format_scores(found, above, sort, shown))
-
-
-def leads() -> bool:
-    """Whether this process is the one that prints: of those that torchrun started, the first."""
-    from caffe_fcn.evaluation.shares import find_rank
-
-    return find_rank() == 0
 
 
 def _evaluate_net(

@@ -151,6 +151,7 @@ def infer(
     """
     from caffe_fcn.evaluation.inference import infer as run
     from caffe_fcn.evaluation.jobs import Job
+    from caffe_fcn.evaluation.shares import find_rank
 
     outcomes: list[Outcome] = []
     with open_net(net, weights) as model, show_progress("images") as show:
@@ -186,7 +187,7 @@ def infer(
     broken = sum(outcome.error is not None for outcome in outcomes)
     if broken:
         echo(f"{broken} of {len(outcomes)} images are broken", err=True)
-    if as_json:
+    if as_json and find_rank() == 0:
         images_json = [outcome.to_json() for outcome in outcomes]
         echo(json.dumps({"images": images_json, "broken": broken}, indent=1))
     return 2 if broken else 0

@@ -27,6 +27,7 @@ from caffe_fcn.progress import TaskProgress
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WORKER = "caffe_fcn.evaluation.worker"
+_GRACE = 10  # seconds that a process has to end
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def run_shares(
 def follow_shares(function: ShareTask, task: Mapping[str, Any], nproc: int) -> Iterator[tuple[int, str, Any]]:
     """Yield what the processes say as they say it: rank, "report" or "result", and the content.
 
-    They are killed where the caller stops early, or one of them fails; its error is raised.
+    They are ended where the caller stops early, or one of them fails; its error is raised.
     """
     said: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
     with ExitStack() as stack:
@@ -133,7 +134,7 @@ def follow_shares(function: ShareTask, task: Mapping[str, Any], nproc: int) -> I
 def _start_worker(
     function: ShareTask, task: Mapping[str, Any], share: Share
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Start the process of a share, and kill it if it outlives the block.
+    """Start the process of a share, and end it if it outlives the block; it removes what it has half written.
 
     Its stderr goes to a file. It has a session of its own, so that a terminal's Ctrl-C reaches it through us alone.
     """
@@ -159,9 +160,12 @@ def _start_worker(
                 pass
             yield process, errors
         finally:
-            if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
                 process.kill()
-            process.wait()
+                process.wait()
 
 
 def _listen(rank: int, source: IO[bytes], said: SimpleQueue[tuple[int, bytes]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ from caffe_fcn.evaluation.shares import Share, import_task
 
 def main() -> int:
     """Do the task on stdin; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     name, rank, count = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what other libraries print must not end up between the lines
@@ -34,6 +36,8 @@ def main() -> int:
     except CaffeFcnError as error:
         say("error", [error.where, error.what, error.mend])
         return 2
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:  # the parent is gone
         os._exit(1)
     return 0

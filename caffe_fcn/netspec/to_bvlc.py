@@ -53,7 +53,6 @@ class Form:
 
     layers: list[LayerParameter]
     parameters: Callable[[Arrays], list[list[NDArray[Any]]]] | None = None
-    note: str = ""
 
 
 @dataclass
@@ -116,8 +115,6 @@ def to_bvlc(net: NetParameter, size: tuple[int, int] | None = None, types: Conta
         except NetError as error:
             refused.append(error)
             continue
-        if form.note:
-            result.notes.append(f"layer '{layer.name}' ({layer.type}): {form.note}")
         result.net.layer.extend(form.layers)
         result._forms.append((layer.name, form))
     try:

@@ -15,13 +15,13 @@ from caffe_fcn.datasets.source_shapes import find_record_shapes, read_record_sha
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.graph import Node, make_unique
+from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, assume_size, infer
 from caffe_fcn.proto import LayerParameter, NetParameter, read_net
 from caffe_fcn.surgery.edits import Edit
 from caffe_fcn.weights.formats import open_weights
-from caffe_fcn.weights.layers import Layer, locate
+from caffe_fcn.weights.layers import locate
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,7 @@ class OpenDonor:
         self.edits = donor.edits
         self._weights = open_weights(donor.weights)
         self.path = self._weights.path
-        named: dict[str, Layer] = {}
-        for layer in self._weights.layers:  # as the nodes of a graph are named
-            unique = make_unique(layer.name, named)
-            named[unique] = replace(layer, name=unique)
-        self.layers = {name: layer for name, layer in named.items() if layer.tensors}
+        self.layers = {name: layer for name, layer in self._weights.name_layers().items() if layer.tensors}
         for name in (*donor.renames, *donor.edits):
             if name not in self.layers:
                 raise WeightsError(self.path, f"has no parameters of a layer '{name}'", nearest(name, self.layers))

@@ -46,7 +46,7 @@ def draw_legend(
     room = max(1, int(height * _HIGHEST - 2 * edge) // line)
     font = load_font(size)
     lines: list[tuple[Colour | None, str]] = [
-        (each.colour, f"{_shorten(each.name)} {each.share:.1%}") for each in entries[:room]
+        (each.colour, f"{_shorten(each.name)}  {each.share:.1%}") for each in entries[:room]
     ]
     if len(entries) > room:
         lines[-1] = (None, f"and {len(entries) - room + 1} more")

@@ -52,7 +52,14 @@ def compare(a: Weights, b: Weights) -> Iterator[Difference]:
     ...     [(each.layer, each.index, each.largest) for each in compare(a, b)]
     [('fc', 0, 0.5)]
     """
-    ours, theirs = ({(layer, index): tensor for layer, index, tensor in weights} for weights in (a, b))
+    ours, theirs = (
+        {
+            (name, index): tensor
+            for name, layer in weights.name_layers().items()
+            for index, tensor in enumerate(layer.tensors)
+        }
+        for weights in (a, b)
+    )
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         one, other = ours.get(key), theirs.get(key)
         largest = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from caffe_fcn.errors import WeightsError, nearest
@@ -46,6 +46,16 @@ class Weights:
     def count(self) -> int:
         """The number of values in all parameters."""
         return sum(tensor.count for _, _, tensor in self)
+
+    def name_layers(self) -> dict[str, Layer]:
+        """The layers by name, with a number behind it where an earlier one has the same: ``crop#2``, as in a graph."""
+        from caffe_fcn.net.graph import make_unique  # loads the schema, which looking at a file does without
+
+        named: dict[str, Layer] = {}
+        for layer in self.layers:
+            unique = make_unique(layer.name, named)
+            named[unique] = replace(layer, name=unique)
+        return named
 
     def __iter__(self) -> Iterator[tuple[str, int, Tensor]]:
         """Every parameter: the name of its layer, its index in the layer, its handle."""

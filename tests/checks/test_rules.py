@@ -12,7 +12,7 @@ from command import ROOT
 
 from caffe_fcn import checks, netspec, proto
 from caffe_fcn.checks import Rule
-from caffe_fcn.checks.example_nets import image, label
+from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise, upscore
 from caffe_fcn.checks.pages import format_all
 
 EACH_RULE = pytest.mark.parametrize("rule", checks.RULES, ids=lambda rule: rule.code)
@@ -65,6 +65,19 @@ def test_fields_of_forks_are_named_with_their_line(field: str, tmp_path: Path) -
     path.write_text(f'layer {{\n  name: "x"\n  type: "ReLU"\n  {field} {{ }}\n}}\n')
     (found,) = checks.run(path, select=["FCN132"])
     assert (found.place.line, field in found.what) == (4, True)
+
+
+def test_a_deconvolution_that_makes_scores_of_features_may_read_what_is_clipped(tmp_path: Path) -> None:
+    """As in ENet, whose last layer makes the classes of 16 channels; of as many channels it enlarges scores."""
+    found = {}
+    for outputs in (3, 5):
+        features = conv("features", "data", f"num_output: {outputs} kernel_size: 1 stride: 2")
+        clipped = pointwise('type: "ReLU"', "features", "features", name="relu")
+        enlarged = upscore("num_output: 3 kernel_size: 2 stride: 2", bottom="features", more="")
+        path = tmp_path / "train.prototxt"
+        path.write_text(image() + label() + features + clipped + enlarged + loss("upscore"))
+        found[outputs] = [finding.place.layer for finding in checks.run(path, select=["FCN125"])]
+    assert found == {3: ["relu"], 5: []}
 
 
 def test_a_crop_of_2015_has_no_offset(tmp_path: Path) -> None:

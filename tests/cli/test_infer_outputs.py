@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +134,21 @@ def test_probabilities_masks_and_the_truth_side_by_side(infer: Cli, engine: str)
         assert picture.shape[1] == 3 * width + 12
 
 
+def test_the_truth_of_a_data_set_is_that_of_its_records(infer: Cli, cli: Cli) -> None:
+    Path("photos/c.png").unlink()
+    names = "\n".join(NAMES)
+    Path("classes.txt").write_text(names)
+    folders = ["--images", "photos", "--labels", "labels", "--classes", "classes.txt"]
+    assert cli("data", "folder", *folders, "--val-percent", 0, "-o", "set").status == 0
+    found = [
+        json.loads(infer("fcn", place, "--truth", truth, "--json").out)["images"]
+        for place, truth in (("set", "set"), ("photos", "labels"), ("set", "labels"))
+    ]
+    figures = [sorted((each["mean_iu"], each["pixel_accuracy"]) for each in images) for images in found]
+    assert figures[0] == figures[1] == figures[2]
+    assert all("truth" in each["files"] for images in found for each in images)
+
+
 def test_flips_and_scales_are_averaged(infer: Cli) -> None:
     """Of both images and at both scales; OpenCV scales the photos, and the probabilities back."""
     assert infer("fcn", "photos/a.png", "--flip", "--scales", "1,2", "--probabilities").status == 0
@@ -212,6 +231,39 @@ def test_two_processes_write_what_one_writes(infer: Cli) -> None:
             path.unlink()
     assert found[0] == found[1]
     assert "1 of 3 images are broken" in found[0][1]
+
+
+@pytest.mark.parametrize("nproc", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_an_interruption_leaves_whole_files_and_no_process(here: Path, nproc: int) -> None:
+    for number in range(500):
+        Path(f"photos/{number}.png").write_bytes(Path("photos/a.png").read_bytes())
+    command = [sys.executable, "-m", "caffe_fcn", "infer", "fcn/deploy.prototxt", "fcn/w.caffemodel", "photos"]
+    command += ["-o", "out", "--engine", "torch", "--nproc", str(nproc)]
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline().startswith("out/")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == (nproc if nproc > 1 else 0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.splitlines()[-1]) == (130, "interrupted")
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    written = [*Path("out").iterdir()]
+    assert 0 < len(written) < 1000 and {path.suffix for path in written} == {".png"}
+    for path in written:
+        Image.open(path).load()
+
+
+@pytest.mark.long
+def test_torchrun_writes_what_one_process_writes(infer: Cli) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "caffe_fcn", "infer"]
+    command += ["fcn/deploy.prototxt", "fcn/w.caffemodel", "photos", "-o", "out", "--engine", "torch"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    shared = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    assert ran.stdout == infer("fcn", "photos").out
+    assert shared == {path.name: path.read_bytes() for path in Path("out").iterdir()}
 
 
 def test_a_broken_image_in_json(infer: Cli) -> None:

@@ -253,6 +253,8 @@ def test_layers_of_one_name_get_their_own_weights(cli: Callable, tmp_path: Path)
     assert cli("surgery", "fill", "--to-net", net, "-o", weights).status == 0
     ran = cli("surgery", "transplant", "--weights", weights, "--to-net", net, "-o", moved)
     assert ran.err.endswith("4 copied\n")
+    compared = cli("weights", "diff", weights, moved)
+    assert "0 of 4 parameters differ" in compared.out + compared.err
     for before, after in zip(
         *(proto.NetParameter.FromString(each.read_bytes()).layer for each in (weights, moved)), strict=True
     ):

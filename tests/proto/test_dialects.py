@@ -19,6 +19,7 @@ from caffe_fcn import proto
 from caffe_fcn.errors import PrototxtError
 from caffe_fcn.proto import numbered_fields, wire
 from caffe_fcn.proto.dialects import numbering, table
+from caffe_fcn.proto.dialects.foreign import find_foreign_layer
 
 PROTO = ROOT / "caffe_fcn/proto"
 PUBLIC_NETS = ROOT.parent / "shared/facts/forks/nets"
@@ -347,3 +348,19 @@ def test_a_fork_that_does_not_exist_is_refused_for_any_net(content: bytes, tmp_p
     path.write_bytes(content)
     with pytest.raises(PrototxtError, match="no fork of Caffe is known as 'segnett' \\(did you mean segnet"):
         proto.read_net(path, dialect="segnett")
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        ('type: "Convolution" convolution_param { num_output: 1 }', False),
+        ('type: "Interp"', True),
+        ('type: "Pooling" pooling_param { ceil_mode: false }', True),
+        ('type: "Convolution" convolution_param { kernel_depth: 3 }', True),  # known by its name alone
+        ('type: "MyOwn" my_own_param { shade: 3 }', False),
+    ],
+)
+def test_what_only_forks_have_is_found(layer: str, found: bool) -> None:
+    net = proto.NetParameter()
+    proto.parse(f'layer {{ name: "x" {layer} }}', net, allow_unknown=True)
+    assert (find_foreign_layer(net) is not None) == found

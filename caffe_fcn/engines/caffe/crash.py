@@ -15,7 +15,6 @@ from pathlib import Path
 
 from caffe_fcn.engines import log
 from caffe_fcn.errors import CaffeFcnError, EngineError, PrototxtError, nearest
-from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES
 from caffe_fcn.proto import LayerParameter, NetParameter, parse, read_net
 from caffe_fcn.proto.dialects.foreign import find_foreign_fields
 from caffe_fcn.proto.dialects.table import is_forks_type, is_known
@@ -184,6 +183,8 @@ def _mend_field(match: re.Match[str], context: CrashReporter) -> str:
 
 def _mend_foreign(layer_type: str) -> str:
     """How to run what only forks of Caffe have."""
+    from caffe_fcn.netspec.to_bvlc import CONVERTED_TYPES  # needed where Caffe died; every run imports this module
+
     upgrade = "caffe-fcn net upgrade --to bvlc writes it for this Caffe; or " if layer_type in CONVERTED_TYPES else ""
     return f"{upgrade}take `engine` torch, or the fork that has it"
 

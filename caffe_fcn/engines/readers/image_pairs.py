@@ -37,8 +37,6 @@ class _PairReader(Reader):
             self.fail("has only one of new_height and new_width", "set both, or neither")
         if self.param.batch_size < 1:
             self.fail("has no batch_size", "set it")
-        if layer.transform_param.HasField("mean_file") and layer.type == "ImageSegData":
-            self.fail("has a mean_file", "the fork takes mean_value alone")
         self.size = int(self.param.batch_size)
         self.new_size = (self.param.new_height, self.param.new_width) if self.param.new_height else None
         self._centre = Transform(_without_windows(layer), training)
@@ -128,6 +126,10 @@ class _PairReader(Reader):
         return self.random(epoch).permutation(len(self)) if self.param.shuffle else np.arange(len(self))
 
 
+def _locate(layer: LayerParameter) -> str:
+    return f"layer '{layer.name}' ({layer.type})"
+
+
 def _without_windows(layer: LayerParameter) -> LayerParameter:
     """The layer without what moves pixels, which the readers do for image and label together."""
     made = copy_message(layer)
@@ -145,6 +147,8 @@ class ImageSegReader(_PairReader):
     """
 
     def __init__(self, layer: LayerParameter, training: bool, seed: int) -> None:
+        if layer.transform_param.HasField("mean_file"):
+            raise NetError(_locate(layer), "has a mean_file", "the fork takes mean_value alone")
         super().__init__(layer, training, seed)
         rules = layer.transform_param
         self.crop = (rules.crop_size,) * 2 if rules.crop_size else (rules.crop_height, rules.crop_width)
@@ -243,8 +247,9 @@ def _window(starts: list[int], sizes: tuple[int, int]) -> tuple[slice, ...]:
 def open_pair_reader(layer: LayerParameter, training: bool, seed: int) -> Reader:
     """Open the reader of a layer that reads images with their labels; raises `NetError` for a type that has none."""
     if layer.type not in _READERS:
-        where = f"layer '{layer.name}' ({layer.type})"
-        raise NetError(where, "is not a data layer that the torch engine reads", f"it reads {', '.join(_READERS)}")
+        raise NetError(
+            _locate(layer), "is not a data layer that the torch engine reads", f"it reads {', '.join(_READERS)}"
+        )
     return _READERS[layer.type](layer, training, seed)
 
 

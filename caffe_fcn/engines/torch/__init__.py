@@ -8,7 +8,8 @@
 - `registry`: `TorchLayer`, the base class of layer types, and the decorator `layer` that adds one
 - `layers`: the layer types of Caffe, one module for each family
 - `program`, `rewrites`: the instructions that a forward pass runs, and how they become faster
-- `precision`, `allocator`: how torch multiplies, and how the C library keeps memory
+- `recordings`, `transfers`: passes that a GPU replays, and copies that nothing waits for
+- `precision`, `products`, `allocator`: how torch multiplies, by which library, and how the C library keeps memory
 - `module`: `Net.as_module`, a net for training loops that are not Caffe's
 - `forward`: `TorchEngine`, the engine behind `caffe_fcn.engines.load`
 - `training`: solvers, and the processes that share one training (`caffe_fcn.engines.train`)

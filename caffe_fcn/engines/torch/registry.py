@@ -23,7 +23,7 @@ from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, i
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
-from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Site
+from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Origin, Site, layer_type
 
 
 @dataclass
@@ -170,8 +170,9 @@ def has_class(type_name: str) -> bool:
 
 def find_class(node: Node) -> type[TorchLayer]:
     """The class that computes a node; raises `NetError` if there is none."""
-    if node.type == "Python":
-        return _PYTHON_CLASSES.get((node.layer.python_param.module, node.layer.python_param.layer), _CLASSES["Python"])
+    named = (node.layer.python_param.module, node.layer.python_param.layer)
+    if named in _PYTHON_CLASSES and layer_type(node.type).origin is Origin.CODE:
+        return _PYTHON_CLASSES[named]
     if node.type not in _CLASSES:
         mend = nearest(node.type, _CLASSES) or "add it with caffe_fcn.engines.torch.layer, or use real Caffe"
         raise NetError(node, "the torch engine does not compute this type", mend)

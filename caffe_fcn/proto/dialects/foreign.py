@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from caffe_fcn.proto.dialects.table import PRIVATE, is_bvlcs_type
+from caffe_fcn.proto.dialects.table import PRIVATE, is_forks_type, is_known
 from caffe_fcn.proto.kept_fields import NAME, kept_name
 
 if TYPE_CHECKING:
@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 
 
 def find_foreign_layer(net: NetParameter) -> LayerParameter | None:
-    """The first layer whose type or fields BVLC's schema does not have; None where it has them all.
+    """The first layer whose type, or a field of which, forks have and BVLC's Caffe does not; None without such.
+
+    What nobody is known to have, such as a layer of somebody's own Caffe, does not count.
 
     >>> from caffe_fcn.proto import NetParameter
     >>> find_foreign_layer(NetParameter(layer=[{"name": "up", "type": "Interp"}])).name
     'up'
     """
-    return next((each for each in net.layer if not is_bvlcs_type(each.type) or any(find_foreign_fields(each))), None)
+    return next((each for each in net.layer if is_forks_type(each.type) or _has_known_field(each)), None)
+
+
+def _has_known_field(layer: LayerParameter) -> bool:
+    return any(is_known(owner, name) for owner, name in find_foreign_fields(layer))
 
 
 def find_foreign_fields(message: Message) -> Iterator[tuple[str, str]]:

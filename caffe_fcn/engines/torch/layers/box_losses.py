@@ -11,7 +11,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.boxes import Array, encode, match, overlap
 from caffe_fcn.engines.torch.layers.losses import find_normalization, read_labels
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Site
 from caffe_fcn.proto.schema import MultiBoxLossParameter
 
@@ -28,7 +28,7 @@ class _Targets(NamedTuple):
 
 
 @layer("MultiBoxLoss")
-class MultiBoxLoss(TorchLayer):
+class MultiBoxLoss(UnrecordedLayer):
     """How far scores and offsets of prior boxes are from the boxes that they match.
 
     The bottoms are offsets, scores, prior boxes, and the boxes of all images: rows of image, label, instance, corners,
