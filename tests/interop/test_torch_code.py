@@ -10,17 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from caffe_worker import CaffeWorker
 from catalogue_nets import shrink_deploy_net
-from drawn_weights import draw_inputs
+from drawn_weights import assert_close, draw_inputs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from pooling_nets import list_poolings
 from prototxts import STEPS, input_layer, layer, recurrent
 from random_nets import has_empty_windows, nets
 from torch_judge import Exported, run_alone
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.errors import NetError
-from caffe_fcn.interop.torch_code.comparison import compare_module, load_module
+from caffe_fcn.interop.torch_code.comparison import compare_module, load_module, run_module
 from caffe_fcn.interop.torch_code.exporting import read_blocks
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, write_string
@@ -55,6 +57,27 @@ def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
     exported = Exported(proto.to_text(shrink_deploy_net(name)), tmp_path)
     exported.assert_equal()
     exported.assert_style()
+
+
+@pytest.mark.parametrize(
+    "size", [size if size in (1, 6) else pytest.param(size, marks=pytest.mark.long) for size in range(1, 41)]
+)
+def test_poolings_have_caffes_windows(tmp_path: Path, size: int) -> None:
+    Exported(list_poolings(size), tmp_path).assert_equal()
+
+
+def test_poolings_of_any_size(tmp_path: Path) -> None:
+    """Windows are counted when the module runs: it takes other sizes than the one that it was written for."""
+    net = load_module(Exported(list_poolings(20, range(1, 5)), tmp_path).made.files[0])
+    for height, width in ((5, 13), (8, 4)):
+        other = tmp_path / f"{height}"
+        other.mkdir()
+        exported = Exported(
+            list_poolings(20, range(1, 5)).replace("dim: 20 dim: 21", f"dim: {height} dim: {width}"), other
+        )
+        given = draw_inputs(exported.net)
+        found = {name: values.numpy() for name, values in net(*map(torch.from_numpy, given.values())).items()}
+        assert_close(found, exported.net.forward(**given))
 
 
 IMAGE = input_layer("data", 2, 4, 6, 5)
@@ -184,6 +207,16 @@ def test_any_size_runs_and_is_exported(tmp_path: Path) -> None:
     torch.testing.assert_close(net(image), wanted, rtol=1e-5, atol=1e-5)
     program = torch.export.export(net, (image,))
     torch.testing.assert_close(program.module()(image), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", [FCN, list_poolings(9, range(4, 6))])
+def test_real_caffe_gives_the_same(tmp_path: Path, caffe: CaffeWorker, text: str) -> None:
+    exported = Exported(text, tmp_path)
+    given = draw_inputs(exported.net)
+    wanted = caffe.run(text, given, weights=exported.weights)
+    assert wanted is not None
+    found = run_module(exported.made, given)
+    assert_close(found, {name: torch.from_numpy(wanted[f"blob/{name}"]) for name in found})
 
 
 def test_it_can_be_trained(tmp_path: Path) -> None:

@@ -63,10 +63,13 @@ def average_pool(
     x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...], round_up: bool = True
 ) -> Tensor:
     """The sum of each of Caffe's windows, divided by the number of its pixels that are in the image or its padding."""
-    left, right, top, bottom = find_edges(x, kernel, stride, pad, round_up)
-    sums = F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride, divisor_override=1)
-    padded = x.new_ones(1, 1, x.shape[2] + 2 * top, x.shape[3] + 2 * left)
-    return sums / F.avg_pool2d(F.pad(padded, (0, right - left, 0, bottom - top)), kernel, stride, divisor_override=1)
+    padded = F.pad(x, find_edges(x, kernel, stride, pad, round_up))
+    sums = F.avg_pool2d(padded, kernel, stride, divisor_override=1)
+    counts = []
+    for axis in (0, 1):
+        starts = torch.arange(sums.shape[axis + 2], device=x.device) * stride[axis] - pad[axis]
+        counts.append((starts + kernel[axis]).clamp(max=x.shape[axis + 2] + pad[axis]) - starts)
+    return sums / (counts[0][:, None] * counts[1])
 
 
 def pool_pyramid(x: Tensor, height: int, average: bool) -> Tensor:

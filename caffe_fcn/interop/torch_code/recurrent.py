@@ -1,4 +1,4 @@
-"""Recurrent layers: LSTM, RNN. A module keeps no state: each call begins with zeros, as the first pass of a net does."""
+"""Recurrent layers: LSTM, RNN. A module keeps no state: each call begins with zeros, as a net's first pass does."""
 
 from __future__ import annotations
 
