@@ -11,7 +11,7 @@ from caffe_fcn.cli.export_output import print_export
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import Size
+from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
 from caffe_fcn.cli.printing import print_note
 
 if TYPE_CHECKING:
@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 @click.argument("weights", type=WeightsParam(), metavar="W", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder.")
 @click.option("--size", type=Size(), help="The size of the images (default: as in the net).")
+@click.option("--mean", type=MEAN_OF_IMAGES, help="The mean to subtract, for model.json (default: as model.json says).")
 @click.option("--verify", is_flag=True, help="Run the module and the net, both by torch, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def torch(
-    net: str, weights: str | None, output: Path, size: tuple[int, int] | None, verify: bool, as_json: bool
+    net: str,
+    weights: str | None,
+    output: Path,
+    size: tuple[int, int] | None,
+    mean: tuple[float, ...] | None,
+    verify: bool,
+    as_json: bool,
 ) -> int:
     """Write a net with its weights as a Python file that needs torch alone: model.py, and weights.safetensors.
 
@@ -37,7 +44,7 @@ def torch(
 
     compared: list[ComparedBlob] = []
     with open_net(net, weights) as model:
-        made = write_torch(model.net, model.weights, output, size=size)
+        made = write_torch(model.net, model.weights, output, size=size, mean=mean)
         for note in made.notes:
             print_note(replace_parameters(model.name_place(note), torch.params))
         if verify:

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from catalogue_nets import IN_BVLCS
+from catalogue_nets import shrink_deploy_net
 from drawn_weights import draw_inputs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from prototxts import input_layer, layer
+from prototxts import STEPS, input_layer, layer, recurrent
 from random_nets import has_empty_windows, nets
-from small_nets import shrink_net
 from torch_judge import Exported, run_alone
 
 from caffe_fcn import netspec, proto
@@ -27,6 +26,8 @@ from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, write_string
 
 SMALL = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+SHORT = ("m2nist-fcn", "unet", "segnet-basic")
 
 
 @SMALL
@@ -48,10 +49,10 @@ def test_two_hundred_random_nets(tmp_path_factory: pytest.TempPathFactory, text:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("m2nist-fcn", "unet") else pytest.param(name, marks=pytest.mark.long) for name in IN_BVLCS],
+    [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in netspec.catalogue()],
 )
 def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
-    exported = Exported(proto.to_text(shrink_net(netspec.build(name, phase="deploy"), "deploy")), tmp_path)
+    exported = Exported(proto.to_text(shrink_deploy_net(name)), tmp_path)
     exported.assert_equal()
     exported.assert_style()
 
@@ -94,6 +95,20 @@ HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: M
         IMAGE + layer("Slice", "data", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 3 }"),
         input_layer("data", 2, 3) + layer("ArgMax", "data", "y", "argmax_param { top_k: 2 out_max_val: true }"),
         input_layer("data", 3) + layer("Embed", "data", "y", "embed_param { num_output: 2 input_dim: 4 }"),
+        STEPS + recurrent("LSTM", "x cont"),
+        STEPS + recurrent("RNN", "x cont"),
+        STEPS + input_layer("static", 2, 4) + recurrent("LSTM", "x cont static"),
+        STEPS + input_layer("static", 2, 4) + recurrent("RNN", "x cont static"),
+        STEPS
+        + input_layer("h", 1, 2, 5)
+        + input_layer("c", 1, 2, 5)
+        + recurrent("LSTM", "x cont h c", "l h1 c1", "expose_hidden: true"),
+        input_layer("s", 2, 1) + IMAGE + layer("Filter", "data s", "y"),
+        IMAGE + layer("Transpose", "data", "y", "transpose_param { dim: 0 dim: 3 dim: 2 dim: 1 }"),
+        IMAGE + layer("Reverse", "data", "y", "reverse_param { axis: 2 }"),
+        IMAGE + layer("SeLu", "data", "y"),
+        IMAGE + layer("Mish", "data", "y"),
+        IMAGE + input_layer("large", 2, 3, 9, 10) + layer("MergeCrop", "data large", "y"),
         IMAGE + input_layer("f", 2, 4) + layer("Scale", "data f", "y", "scale_param { axis: 0 bias_term: true }"),
     ],
 )
@@ -244,8 +259,10 @@ def test_names_of_modules_are_taken() -> None:
     "text, words",
     [
         (
-            input_layer("s", 2, 1) + IMAGE + layer("Filter", "data s", "y"),
-            "layer 'Filter' (Filter): cannot be written as a torch module",
+            IMAGE
+            + input_layer("rois", 1, 5)
+            + layer("ROIPooling", "data rois", "y", "roi_pooling_param { pooled_h: 2 pooled_w: 2 }"),
+            "layer 'ROIPooling' (ROIPooling): cannot be written as a torch module",
         ),
         (
             input_layer("data", 1, 1)
@@ -289,7 +306,8 @@ def test_the_command(tmp_path: Path, cli) -> None:
     files = [output / name for name in ("model.py", "weights.safetensors", "model.json")]
     assert done.out.splitlines()[:3] == list(map(str, files))
     assert "score (1x4x37x41): equal" in done.out
-    done = cli("export", "torch", tmp_path, "-o", output, "--json", "--size", "24x30")
+    done = cli("export", "torch", tmp_path, "-o", output, "--json", "--size", "24x30", "--mean", "1,2,3")
+    assert json.loads((output / "model.json").read_text())["inputs"][0]["mean"] == [1, 2, 3]
     assert json.loads(done.out)["outputs"] == {"score": [1, 4, 24, 30]}
     assert set(output.iterdir()) == set(files)
 

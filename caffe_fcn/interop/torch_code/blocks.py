@@ -133,3 +133,65 @@ def unpool(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     last = torch.full((*x.shape[:2], size[0] * size[1]), -1, device=x.device).scatter_reduce(2, places, order, "amax")
     placed = x.flatten(2).gather(2, last.clamp(min=0)) * (last >= 0)
     return placed.reshape(*x.shape[:2], *size)
+
+
+def crop_middle(x: Tensor, reference: Tensor) -> Tensor:
+    """The middle of an image, as large as the reference (MergeCrop)."""
+    for axis in range(2, x.dim()):
+        size = reference.shape[axis]
+        x = x.narrow(axis, (x.shape[axis] - size) // 2, size)
+    return x
+
+
+def step_lstm(cell: Tensor, gates: Tensor, cont: Tensor) -> tuple[Tensor, Tensor]:
+    """The next cell and output; the gates are input, forget, output, and the new values (LSTMUnit)."""
+    read, keep, give, new = gates.chunk(4, -1)
+    cell = cont * keep.sigmoid() * cell + read.sigmoid() * new.tanh()
+    return cell, give.sigmoid() * cell.tanh()
+
+
+class LSTM(nn.Module):
+    """Reads steps x images x values; ``cont`` is 0 where a sequence begins. Without states it begins with zeros."""
+
+    def __init__(self, inputs: int, outputs: int, static: int = 0) -> None:
+        super().__init__()
+        self.input = nn.Linear(inputs, 4 * outputs)
+        self.static = nn.Linear(static, 4 * outputs, bias=False) if static else None
+        self.hidden = nn.Linear(outputs, 4 * outputs, bias=False)
+
+    def forward(
+        self, x: Tensor, cont: Tensor, static: Tensor | None = None, states: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, ...]:
+        inputs = self.input(x.flatten(2))
+        if self.static is not None and static is not None:
+            inputs = inputs + self.static(static.flatten(1))
+        hidden, cell = [state[0] for state in states] or [x.new_zeros(x.shape[1], self.hidden.in_features)] * 2
+        outputs = []
+        for step, goes_on in zip(inputs, cont[..., None], strict=True):
+            cell, hidden = step_lstm(cell, step + self.hidden(hidden * goes_on), goes_on)
+            outputs.append(hidden)
+        return torch.stack(outputs), hidden[None], cell[None]
+
+
+class RNN(nn.Module):
+    """Reads steps x images x values; ``cont`` is 0 where a sequence begins. Without states it begins with zeros."""
+
+    def __init__(self, inputs: int, outputs: int, static: int = 0) -> None:
+        super().__init__()
+        self.input = nn.Linear(inputs, outputs)
+        self.static = nn.Linear(static, outputs, bias=False) if static else None
+        self.hidden = nn.Linear(outputs, outputs, bias=False)
+        self.output = nn.Linear(outputs, outputs)
+
+    def forward(
+        self, x: Tensor, cont: Tensor, static: Tensor | None = None, states: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, ...]:
+        inputs = self.input(x.flatten(2))
+        if self.static is not None and static is not None:
+            inputs = inputs + self.static(static.flatten(1))
+        hidden = states[0][0] if states else x.new_zeros(x.shape[1], self.hidden.in_features)
+        outputs = []
+        for step, goes_on in zip(inputs, cont[..., None], strict=True):
+            hidden = torch.tanh(step + self.hidden(hidden * goes_on))
+            outputs.append(torch.tanh(self.output(hidden)))
+        return torch.stack(outputs), hidden[None]

@@ -21,7 +21,7 @@ from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike, atomic_write, make_folder, write_text, write_together
 from caffe_fcn.interop.bundle_net import DeliveredNet
 from caffe_fcn.interop.net_description import describe_net_file
-from caffe_fcn.interop.torch_code import dense, forks, pointwise, shaping, windowed
+from caffe_fcn.interop.torch_code import dense, forks, pointwise, recurrent, shaping, windowed
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, make_class_name, write_string
 from caffe_fcn.interop.torch_code.place import ModuleCode, Place, Writer
@@ -40,6 +40,7 @@ _WRITERS: dict[str, Writer] = {
     **dense.WRITERS,
     **forks.WRITERS,
     **pointwise.WRITERS,
+    **recurrent.WRITERS,
     **shaping.WRITERS,
     **windowed.WRITERS,
 }
@@ -63,17 +64,23 @@ class TorchModel:
 
 
 def write_torch(
-    net: PathLike, weights: PathLike, output: PathLike, *, size: tuple[int, int] | None = None
+    net: PathLike,
+    weights: PathLike,
+    output: PathLike,
+    *,
+    size: tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
 ) -> TorchModel:
     """Write a deploy net with its weights as a folder of code, weights and ``model.json``.
 
     ``size`` (H, W) is that of the images, by default the net's: some layers, such as Interp, are written for one size.
+    ``mean``, of the images, is written into ``model.json``.
     The files appear together or not at all; weights are copied from file to file. Raises `NetError` for a layer that
     has no equivalent, `WeightsError` for weights that are not this net's.
     """
     source, folder = Path(net), Path(output)
     deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
-    model, notes = describe_net_file(source, deploy, None, all_outputs=True)
+    model, notes = describe_net_file(source, deploy, mean, all_outputs=True)
     with open_weights(weights) as opened:
         delivered = DeliveredNet(deploy, opened, model)
         if size is not None:

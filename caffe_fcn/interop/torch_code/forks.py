@@ -40,6 +40,14 @@ def write_upsample(place: Place) -> list[str]:
     return [place.call("scale_nearest", place.bottom, f"size={size}")]
 
 
+def write_unpooling(place: Place) -> list[str]:
+    """Unpooling by a mask, the second bottom (DeconvNet)."""
+    p = place.param
+    if p.unpool != p.MAX or len(place.bottoms) == 1:
+        place.fail("unpools without a mask")
+    return [place.call("unpool", *place.bottoms, f"size={tuple(place.tops[0][2:])}")]
+
+
 def write_bn(place: Place) -> list[str]:
     """The factor and the shift; with the kept statistics, or those of the batch. See the torch engine's class."""
     p = place.param
@@ -71,5 +79,6 @@ WRITERS: dict[str, Writer] = {
     "BN": write_bn,
     "Interp": write_interp,
     "Normalize": write_normalize,
+    "Unpooling": write_unpooling,
     "Upsample": write_upsample,
 }

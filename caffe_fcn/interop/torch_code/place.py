@@ -85,6 +85,11 @@ class Place:
         self.code.arrays[name] = tensor.reshaped(shape)
         return f"self.{name}"
 
+    def take_parts(self, expression: str) -> list[str]:
+        """Compute a tuple with one part for each top; returns the expressions that name them."""
+        self.code.steps.append(f"parts = {expression}")
+        return [f"parts[{index}]" for index in range(len(self.tops))]
+
     def call(self, block: str, *arguments: object) -> str:
         """Return a call of one of the blocks."""
         self.code.blocks.add(block)

@@ -72,6 +72,15 @@ def write_swish(place: Place) -> list[str]:
     return [f"{x} * torch.sigmoid({multiply(x, place.param.beta)})"]
 
 
+def write_selu(place: Place) -> list[str]:
+    """lambda * x above zero, lambda * alpha * (e^x - 1) below."""
+    (scale, alpha) = (
+        next(iter(place.site.numbers("selu_param", name, float)), default)
+        for name, default in (("lambda", 1.050700987), ("alpha", 1.67326324))
+    )
+    return [multiply(f"nn.functional.elu({place.bottom}, {write_number(alpha)})", scale)]
+
+
 def write_threshold(place: Place) -> list[str]:
     """1 above the threshold, otherwise 0."""
     x = place.bottom
@@ -169,6 +178,7 @@ def _align(place: Place, span: Shape) -> Shape:
 
 WRITERS: dict[str, Writer] = {
     "AbsVal": lambda place: [f"{place.bottom}.abs()"],
+    "Add": write_eltwise,
     "BNLL": partial(write_module, module="nn.Softplus(threshold=50)"),
     "Bias": write_bias,
     "Clip": write_clip,
@@ -177,12 +187,14 @@ WRITERS: dict[str, Writer] = {
     "Eltwise": write_eltwise,
     "Exp": write_exp,
     "Log": write_log,
+    "MaskPooling": lambda place: [f"{place.bottoms[0]} * {place.bottoms[1]}"],
     "Mish": partial(write_module, module="nn.Mish()"),
     "PReLU": write_prelu,
     "Power": write_power,
     "ReLU": write_relu,
     "ReLU6": write_relu6,
     "Scale": write_scale,
+    "SeLu": write_selu,
     "Sigmoid": partial(write_module, module="nn.Sigmoid()"),
     "Silence": write_silence,
     "Split": write_copy,

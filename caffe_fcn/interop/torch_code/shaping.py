@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import repeat
 
 from caffe_fcn.interop.torch_code.place import Place, Writer
-from caffe_fcn.net.layer_types.shaping import permutation
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
 
 
 def write_flatten(place: Place) -> list[str]:
@@ -35,8 +35,7 @@ def write_slice(place: Place) -> list[str]:
     if len(place.tops) == 1:
         return [place.bottom]
     sizes = [top[axis] for top in place.tops]
-    place.code.steps.append(f"parts = torch.split({place.bottom}, {sizes}, dim={axis})")
-    return [f"parts[{index}]" for index in range(len(sizes))]
+    return place.take_parts(f"torch.split({place.bottom}, {sizes}, dim={axis})")
 
 
 def _find_axis(place: Place, old_name: str) -> int:
@@ -64,6 +63,32 @@ def write_tile(place: Place) -> list[str]:
 def write_batch_reindex(place: Place) -> list[str]:
     """The images of the first bottom whose indices the second has, in that order."""
     return [f"{place.bottom}[{place.bottoms[1]}.long()]"]
+
+
+def write_filter(place: Place) -> list[str]:
+    """The images whose value in the last bottom is not 0."""
+    *blobs, selector = place.bottoms
+    return [f"{blob}[{selector}.flatten() != 0]" for blob in blobs]
+
+
+def write_transpose(place: Place) -> list[str]:
+    """The axes in another order, all of which are named."""
+    return [f"{place.bottom}.permute({', '.join(map(str, place.site.numbers('transpose_param', 'dim', int)))})"]
+
+
+def write_reverse(place: Place) -> list[str]:
+    """One axis backwards."""
+    axes = place.site.numbers("reverse_param", "axis", int) or [0]
+    return [f"{place.bottom}.flip({', '.join(map(str, axes))})"]
+
+
+def write_merge_crop(place: Place) -> list[str]:
+    """The middle of the second bottom, joined or added to the first."""
+    if {"0", "false", "False", "f"} & set(place.site.setting("mergecrop_param", "forward")):
+        place.fail("leaves out a bottom", "take the layer out of the net")
+    x, larger = place.bottoms
+    middle = place.call("crop_middle", larger, x)
+    return [f"{x} + {middle}" if adds_crops(place.site) else f"torch.cat([{x}, {middle}], dim=1)"]
 
 
 def write_permute(place: Place) -> list[str]:
@@ -101,11 +126,15 @@ WRITERS: dict[str, Writer] = {
     "Concat": write_concat,
     "Crop": write_crop,
     "DummyData": write_dummy_data,
+    "Filter": write_filter,
     "Flatten": write_flatten,
+    "MergeCrop": write_merge_crop,
     "Parameter": write_parameter,
     "Permute": write_permute,
     "Reshape": write_reshape,
+    "Reverse": write_reverse,
     "ShuffleChannel": write_shuffle,
     "Slice": write_slice,
     "Tile": write_tile,
+    "Transpose": write_transpose,
 }

@@ -95,8 +95,8 @@ def _pool_by_module(place: Place, method: str, sliding: Sequence[Window], floor:
     pooled = f"{module}({place.bottom})"
     if len(place.tops) == 1:
         return [pooled]
-    place.code.steps.append(f"parts = {pooled}")
-    return ["parts[0]", f"parts[1].to({place.bottom}.dtype)"]
+    values, places = place.take_parts(pooled)
+    return [values, f"{places}.to({place.bottom}.dtype)"]
 
 
 _POOLING = (("kernel_size", "kernel"), ("stride", "stride"), ("padding", "pad"))
