@@ -284,6 +284,16 @@ def test_any_text_becomes_an_identifier_of_its_own_and_a_literal(texts: list[str
     assert [ast.literal_eval(write_string(text)) for text in texts] == texts
 
 
+@pytest.mark.parametrize("name", ["crop", "Crop", "LSTM", "scale", "nn", "F", "", "1x1", "torch"])
+def test_a_net_may_have_any_name(tmp_path: Path, name: str) -> None:
+    text = (
+        f'name: "{name}"' + input_layer("data", 1, 2, 3, 3) + layer("Scale", "data", "y") + layer("Crop", "y data", "z")
+    )
+    exported = Exported(text, tmp_path)
+    exported.assert_equal()
+    assert "class " + exported.made.class_name in exported.code
+
+
 def test_names_of_modules_are_taken() -> None:
     assert {name for name in dir(torch.nn.Module()) if not name.startswith("_")} <= TAKEN
 

@@ -15,12 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffe_fcn import proto
-from caffe_fcn.engines.deploy_form import make_deploy_form
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike, atomic_write, make_folder, write_text, write_together
-from caffe_fcn.interop.bundle_net import DeliveredNet
-from caffe_fcn.interop.net_description import describe_net_file
+from caffe_fcn.interop.delivered_files import open_delivered
 from caffe_fcn.interop.torch_code import dense, forks, pointwise, recurrent, shaping, windowed
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, make_class_name, write_string
@@ -29,7 +26,7 @@ from caffe_fcn.net.graph import Graph, Node
 from caffe_fcn.net.layer_types import Origin, Shape, Site, origin_of
 from caffe_fcn.net.shapes import infer_graph
 from caffe_fcn.proto import NetParameter
-from caffe_fcn.weights import open_weights, safetensors
+from caffe_fcn.weights import safetensors
 from caffe_fcn.weights.output_file import OutputFile
 from caffe_fcn.weights.tensors import Tensor
 
@@ -79,24 +76,18 @@ def write_torch(
     has no equivalent, `WeightsError` for weights that are not this net's.
     """
     source, folder = Path(net), Path(output)
-    deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
-    model, notes = describe_net_file(source, deploy, mean, all_outputs=True)
-    with open_weights(weights) as opened:
-        delivered = DeliveredNet(deploy, opened, model)
-        if size is not None:
-            delivered.set_size(size)
+    with open_delivered(source, weights, size, mean) as delivered:
         delivered.convert("")
         walk = _Walk(delivered.net, delivered.tensors)
         walk.write_layers()
-        name = make_class_name(delivered.net.name or source.parent.resolve().name)
+        name = make_class_name(delivered.net.name or source.parent.resolve().name, read_blocks())
         text = _write_file(name, walk)
         with make_folder(folder), write_together():
             write_text(folder / CODE, text)
             _write_weights(folder / WEIGHTS, walk.code.arrays)
             delivered.model.write(folder)
     files = [folder / CODE, folder / WEIGHTS, folder / "model.json"]
-    notes = [*notes, *delivered.notes]
-    return TorchModel(files, name, walk.inputs, walk.outputs, walk.arguments, delivered.net, notes)
+    return TorchModel(files, name, walk.inputs, walk.outputs, walk.arguments, delivered.net, delivered.notes)
 
 
 def _write_weights(path: Path, arrays: Mapping[str, Tensor]) -> None:
@@ -175,11 +166,11 @@ class _Walk:
             raise NetError(node, "cannot be written as a torch module", nearest(node.type, _WRITERS))
         shapes = [self._shapes.blobs[blob.name] for blob in node.bottoms]
         place = Place(
-            self.code,
             Site(node.layer, [blob.name for blob in node.bottoms], shapes),
             [self._variables[blob.name] for blob in node.bottoms],
             [self._shapes.blobs[blob.name] for blob in node.tops],
             self._parameters.get(node.layer.name, ()),
+            self.code,
         )
         for blob, expression in zip(node.tops, write(place), strict=True):
             variable = self._variables[blob.name]
@@ -252,7 +243,9 @@ WEIGHTS = Path(__file__).with_name("FILE")
 
 def load(path: str | Path = WEIGHTS) -> CLASS:
     """Return the net in eval mode, with the weights of a safetensors file."""
-    data = bytearray(Path(path).read_bytes())
+    data = bytearray(Path(path).stat().st_size)
+    with Path(path).open("rb") as file:
+        file.readinto(data)
     begin = 8 + int.from_bytes(data[:8], "little")
     state = {}
     for name, entry in json.loads(data[8:begin]).items():

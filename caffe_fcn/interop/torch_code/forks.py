@@ -44,7 +44,7 @@ def write_unpooling(place: Place) -> list[str]:
     """Unpooling by a mask, the second bottom (DeconvNet)."""
     p = place.param
     if p.unpool != p.MAX or len(place.bottoms) == 1:
-        place.fail("unpools without a mask")
+        place.fail("unpools without a mask", "unpooling by one is written")
     return [place.call("unpool", *place.bottoms, f"size={tuple(place.tops[0][2:])}")]
 
 

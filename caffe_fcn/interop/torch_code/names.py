@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 LONGEST = 28
 """Characters of an identifier: a line with three of them stays below the limit of lines."""
@@ -46,11 +46,11 @@ class Names:
         return name
 
 
-def make_class_name(text: str) -> str:
-    """Return the name of a class, such as VocFcn8s for ``voc-fcn8s``."""
+def make_class_name(text: str, taken: Container[str] = ()) -> str:
+    """Return the name of a class, such as VocFcn8s for ``voc-fcn8s``, that is none of those ``taken``."""
     words = re.findall(r"[A-Za-z0-9]+", text)
     name = "".join(word[0].upper() + word[1:] for word in words)[:LONGEST]
-    return name if name[:1].isalpha() and name not in TAKEN else f"Net{name}"
+    return name if name[:1].isalpha() and name not in TAKEN and name not in taken else f"Net{name}"
 
 
 def write_string(text: str) -> str:

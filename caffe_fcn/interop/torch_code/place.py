@@ -8,13 +8,13 @@ A writer returns an expression for each top.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeAlias
+from typing import TypeAlias
 
+from caffe_fcn.interop.layer_place import LayerPlace
 from caffe_fcn.interop.torch_code.names import TAKEN, Names
-from caffe_fcn.net.layer_types import Shape, Site
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.layer_types import Shape
 from caffe_fcn.weights.tensors import Tensor
 
 
@@ -30,39 +30,10 @@ class ModuleCode:
 
 
 @dataclass(frozen=True)
-class Place:
-    """``bottoms`` are variables, ``tops`` the shapes of what the layer makes."""
+class Place(LayerPlace):
+    """A layer whose ``bottoms`` are variables of ``code``."""
 
     code: ModuleCode
-    site: Site
-    bottoms: Sequence[str]
-    tops: Sequence[Shape]
-    params: Sequence[Tensor]
-
-    @property
-    def layer(self) -> LayerParameter:
-        """The layer's message."""
-        return self.site.layer
-
-    @property
-    def param(self) -> Any:
-        """The layer's own message, such as ``convolution_param``."""
-        return self.site.param
-
-    @property
-    def bottom(self) -> str:
-        """The first variable that the layer reads."""
-        return self.bottoms[0]
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the first bottom."""
-        return self.site.shapes[0]
-
-    @property
-    def rank(self) -> int:
-        """The number of axes of the first bottom."""
-        return len(self.shape)
 
     def add_module(self, construct: str, arrays: Mapping[str, Tensor] | None = None) -> str:
         """Add a module under the layer's name, with arrays of its own; returns the expression that names it."""
@@ -94,10 +65,6 @@ class Place:
         """Return a call of one of the blocks."""
         self.code.blocks.add(block)
         return f"{block}({', '.join(map(str, arguments))})"
-
-    def fail(self, what: str, mend: str = "use a Caffe, or the torch engine") -> NoReturn:
-        """Raise a `NetError` that names the layer."""
-        self.site.fail(what, mend)
 
     def _choose_name(self) -> str:
         return self.code.names.choose(self.layer.name, "layer")

@@ -74,7 +74,7 @@ def write_pooling(place: Place) -> list[str]:
     sliding = pooling_windows(place.layer)
     if not sliding:
         if len(place.tops) > 1:
-            place.fail("gives the positions of the maxima of whole images")
+            place.fail("gives the positions of the maxima of whole images", "set its kernel_size")
         return [f"torch.{'amax' if method == 'MAX' else 'mean'}({place.bottom}, dim=(2, 3), keepdim=True)"]
     floor = rounds_down(place.param)
     if _torch_has_same_windows(sliding):
