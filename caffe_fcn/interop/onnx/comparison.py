@@ -104,7 +104,7 @@ def _prepare(described: Input, pixels: Values, folder: Path) -> Values:
 
 
 def compare_values(name: str, found: Values, wanted: Values) -> ComparedBlob:
-    """Compare a blob with what it has in the net; raises `EngineError` for another shape."""
+    """Compare two engines' values of a blob; raises `EngineError` where the shapes differ."""
     _require_shape(name, found, wanted.shape)
     largest = float(np.abs(wanted).max(initial=0)) or 1.0
     return ComparedBlob(name, found.shape, float(np.abs(found - wanted).max(initial=0)) / largest)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model
-from caffe_fcn.errors import MissingExtraError, NetError, WeightsError, nearest
+from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.delivered_files import open_delivered
 from caffe_fcn.interop.onnx import dense, forks, pointwise, recurrent, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
+from caffe_fcn.interop.onnx.installed import require_onnx
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
 from caffe_fcn.net.graph import Blob, Graph, Node
@@ -92,7 +93,7 @@ def write_onnx(
     The model appears whole or not at all; weights are copied from file to file. Raises `NetError` for a layer that has
     no equivalent in ONNX, `WeightsError` for weights that are not this net's, `MissingExtraError` without onnx.
     """
-    _require_onnx()
+    require_onnx()
     for each in dynamic:
         if each not in DYNAMIC:
             raise NetError(
@@ -120,13 +121,6 @@ def write_onnx(
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
     prepared = delivered.model.inputs if preprocess else ()
     return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, delivered.notes)
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("ONNX", "onnx") from error
 
 
 class _Conversion:
