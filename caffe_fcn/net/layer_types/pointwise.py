@@ -261,6 +261,11 @@ def _bn_is_fixed(layer: LayerParameter) -> bool:
     )
 
 
+def learns_by_batch(layer: LayerParameter) -> bool:
+    """Whether a layer is a BN of SegNet's kind in its mode LEARN, which takes the batch's statistics in both phases."""
+    return layer.type == "BN" and bn_kind(layer) == "segnet" and not _bn_is_fixed(layer)
+
+
 def bn_eps(layer: LayerParameter) -> float:
     """What a BN adds to a variance, so that none is zero."""
     param = layer.bn_param
