@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from caffe_fcn.cli.commands import Command, Group
+from caffe_fcn.cli.import_onnx import onnx
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import NumberList, Size, allow_unknown_option, report_unknown_fields
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
@@ -15,6 +16,9 @@ from caffe_fcn.cli.printing import Verbosity, echo, print_note
 @click.group("import", cls=Group)
 def import_() -> None:
     """Import nets of other programs as net folders."""
+
+
+import_.add_command(onnx)
 
 
 @import_.command(cls=Command)

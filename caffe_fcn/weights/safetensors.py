@@ -96,9 +96,16 @@ def _parse_entry(
 
 def write(output: OutputFile, path: object, layers: Sequence[Layer]) -> None:
     """Write a safetensors file; raises `WeightsError` for names that it cannot hold."""
-    header: dict[str, Any] = {"__metadata__": {"format": "caffe"}}
+    write_arrays(output, path, list(name_arrays(path, layers)), {"format": "caffe"})
+
+
+def write_arrays(
+    output: OutputFile, path: object, arrays: Sequence[tuple[str, Tensor]], metadata: Mapping[str, str]
+) -> None:
+    """Write arrays under any names; raises `WeightsError` where there are more than a header can hold."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
-    for name, tensor in name_arrays(path, layers):
+    for name, tensor in arrays:
         begin, end = end, end + tensor.nbytes
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False).encode()
@@ -107,6 +114,5 @@ def write(output: OutputFile, path: object, layers: Sequence[Layer]) -> None:
         raise WeightsError(path, f"would have a header of {len(text)} bytes, more than {_LONGEST_HEADER}", "write .npz")
     output.reserve(_LENGTH + len(text) + end)
     output.write(len(text).to_bytes(_LENGTH, "little") + text)
-    for layer in layers:
-        for tensor in layer.tensors:
-            output.write_tensor(tensor)
+    for _, tensor in arrays:
+        output.write_tensor(tensor)

@@ -6,7 +6,9 @@ prototxts of the forks say which parameters there are, where the folder with the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plain_layers
@@ -24,6 +26,7 @@ from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import NetParameter
 
 pytestmark = pytest.mark.caffe
+Cli = Callable[..., Any]
 
 NEW = [name for name in IN_BVLCS if "fcn" not in name and name not in ("triangles", "m2nist-cnn")]
 NEW += [name for name in IN_BVLCS if name.startswith("voc-fcn8s-") and name != "voc-fcn8s-atonce"]
@@ -69,6 +72,26 @@ def test_both_spellings_score_alike(caffe: CaffeWorker, tmp_path: Path, name: st
 
 
 BVLCS = {"BatchNorm", "Concat", "Convolution", "Deconvolution", "Eltwise", "Input", "Pooling", "ReLU", "Scale"}
+
+
+def test_net_upgrade_makes_the_other_spelling(cli: Cli, tmp_path: Path) -> None:
+    """With the weights, as docs/nets.md says."""
+    fork, bvlc, built = (tmp_path / f"{name}.prototxt" for name in ("fork", "bvlc", "built"))
+    weights, converted = tmp_path / "fork.caffemodel", tmp_path / "bvlc.caffemodel"
+    build = ("net", "build", "pspnet50", "--phase", "deploy", "--size", "49x57")
+    assert cli(*build, "--spelling", "fork", "-o", fork).status == 0
+    small = shrink_net(proto.read_net(fork), "deploy", {"data": (1, 3, 49, 57)})
+    proto.write(small, fork)
+    saved_weights.save(weights, small, make_values(small))
+    upgrade = ("net", "upgrade", fork, "--to", "bvlc", "-o", bvlc, "--weights", weights, "--weights-output", converted)
+    assert cli(*upgrade).status == 0
+    assert cli(*build, "-o", built).status == 0
+    proto.write(shrink_net(proto.read_net(built), "deploy", {"data": (1, 3, 49, 57)}), built)
+    assert cli("net", "diff", bvlc, built).status == 0
+    slope, bias, mean, variance = saved_weights.load(weights)["conv5_4/bn"]
+    theirs = saved_weights.load(converted)
+    np.testing.assert_array_equal(theirs["conv5_4/bn"][:2], [mean.ravel(), variance.ravel()])
+    np.testing.assert_array_equal(theirs["conv5_4/bn/scale"], [slope.ravel(), bias.ravel()])
 
 
 @pytest.mark.parametrize(("name", "size"), [("segnet", (45, 52)), ("segnet-basic", (45, 52)), ("enet", (40, 56))])
