@@ -26,6 +26,7 @@ from caffe_fcn.interop.torchvision.archs import ARCHS
 from caffe_fcn.interop.torchvision.importing import import_torch
 from caffe_fcn.interop.torchvision.state_dict import read_state_dict
 from caffe_fcn.netspec import from_classifier
+from caffe_fcn.surgery.donors import Donor
 
 torch = pytest.importorskip("torch", reason="a .pth file needs the extra 'torch'")
 
@@ -303,9 +304,12 @@ def test_the_fcn_of_an_imported_classifier(tmp_path: Path, cli: Callable[..., Ra
 @pytest.mark.caffe
 @pytest.mark.long
 def test_the_fcn_of_vgg16_is_that_of_the_same_weights_in_caffes_form(tmp_path: Path, caffe: CaffeWorker) -> None:
-    """Imported and converted by `from_classifier`; or written under Caffe's names, in the catalogue's FCN."""
+    """Imported and converted by `from_classifier`; or written under Caffe's names, in the catalogue's FCN.
+
+    Both pool as Caffe does: of 224 pixels that is as in torch.
+    """
     net = nets.randomize(nets.vgg(VGG16, 64, 1000, dense=4096))
-    found = import_torch(save(net, tmp_path / "net.pth"), "vgg16", tmp_path / "net", bgr=True)
+    found = import_torch(save(net, tmp_path / "net.pth"), "vgg16", tmp_path / "net", bgr=True, plain=True)
     state = {name: each.numpy() for name, each in net.state_dict().items()}
     names = [f"conv{block}_{i}" for block, count in enumerate(VGG16, 1) for i in range(1, count + 1)]
     values = {}
@@ -318,17 +322,18 @@ def test_the_fcn_of_vgg16_is_that_of_the_same_weights_in_caffes_form(tmp_path: P
     score = np.random.RandomState(1).normal(0, 0.01, (21, 4096, 1, 1)), np.zeros(21)
     for name, shape in shapes.items():
         values[name][0] = values[name][0].reshape(shape)
-    caffes = saved_weights.save(tmp_path / "caffes.caffemodel", published, {**values, "score_fr": list(score)})
+    caffes = saved_weights.save(tmp_path / "caffes.caffemodel", published, values)
+    scores = saved_weights.save(tmp_path / "scores.caffemodel", published, {"score_fr": list(score)})
     design = from_classifier(proto.read_net(tmp_path / "net/deploy.prototxt"), 21)
     converted = netspec.build(design, phase="deploy")
     image = {"data": np.random.RandomState(2).normal(0, 60, (1, 3, 65, 97)).astype(np.float32)}
     outputs = []
-    for text, weights, last in ((published, caffes, "fc7"), (converted, found.weights, "classifier.3")):
-        moved = tmp_path / f"{last}.caffemodel"
-        surgery.transplant(weights, to_net=text, output=moved)
+    for text, weights in ((published, caffes), (converted, found.weights)):
+        moved = tmp_path / "moved.caffemodel"
+        surgery.transplant([Donor(weights), Donor(scores)], to_net=text, output=moved)
         made = caffe.run(str(text), image, weights=moved)
         assert made is not None, "Caffe refuses it"
-        outputs.append(made[f"blob/{last}"])
+        outputs.append(made["blob/score_fr"])
     assert outputs[0].shape == outputs[1].shape
     assert np.abs(outputs[0] - outputs[1]).max() <= 1e-4 * np.abs(outputs[0]).max()
 
