@@ -196,6 +196,7 @@ def test_a_whole_model_is_refused_with_what_to_save(tmp_path: Path) -> None:
         (lambda state: state.update({"fc.bias": 3}), "tensor 'fc.bias': is a int"),
         (lambda state: state.update({"fc.bias": torch.full((5,), 1e300, dtype=torch.float64)}), "does not fit float32"),
         (lambda state: state.clear(), "has no tensors"),
+        (lambda state: state.update({"fc\nbias": state.pop("fc.bias")}), "has no tensor 'fc.bias'"),
     ],
 )
 def test_a_wrong_state_dict_is_refused_by_the_name_of_the_tensor(
@@ -283,6 +284,11 @@ def test_storages_that_lie_about_their_size(tmp_path: Path) -> None:
                 pickled = pickled.replace(b"M" + struct.pack("<H", 1000), b"J" + struct.pack("<i", 2**31 - 1))
             new.writestr(name, pickled)
     with pytest.raises(WeightsError):
+        read_state_dict(path)
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(WeightsError, match="is a compressed archive"):
         read_state_dict(path)
 
 

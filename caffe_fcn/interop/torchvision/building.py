@@ -219,7 +219,7 @@ class TorchNet:
 
     def _take(self, name: str, shape: tuple[int, ...] | None = None) -> Tensor:
         if name not in self.tensors:
-            unused = [each for each in self.tensors if each not in self.used]
+            unused = [each for each in self.tensors if each not in self.used and each.isprintable()]
             raise MisfitError(self.where, f"has no tensor {name!r}", nearest(name, unused) or "name its architecture")
         self.used.add(name)
         return self.tensors[name] if shape is None else self._require(name, shape)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -41,6 +42,7 @@ _UNLOADABLE = (
     OverflowError,
     MemoryError,
     struct.error,
+    zipfile.BadZipFile,
 )
 
 
@@ -91,12 +93,20 @@ def _load(path: Path, is_zip: bool) -> Any:
     with naming_errors(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old formats, and of what is refused in any case
         try:
+            if is_zip and _is_compressed(path):
+                raise WeightsError(path, "is a compressed archive, and torch's are not", _MEND)
             return torch.load(str(path), map_location="cpu", weights_only=True, mmap=is_zip)
         except _UNLOADABLE as error:
             if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
                 what = f"needs the code of {found[1]}, and is not loaded: a pickle can run anything"
                 raise WeightsError(path, what, _MEND) from error
             raise WeightsError(path, "is neither a state dict that torch loads nor .safetensors", _MEND) from error
+
+
+def _is_compressed(path: Path) -> bool:
+    """Whether a zip file has a compressed part, which may be a thousand times as large as the file."""
+    with zipfile.ZipFile(path) as archive:
+        return any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist())
 
 
 def _make_handle(where: str, value: Any) -> Tensor:
