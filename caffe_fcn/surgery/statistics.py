@@ -79,7 +79,9 @@ def _fold(opened: Weights, layer: LayerParameter, found: Statistics) -> Layer:
         raise WeightsError(where, "is in the mode INFERENCE: it has statistics already", "name weights as trained")
     if len(tensors) != _OWN or any(tensor.count != found.mean.size for tensor in tensors):
         shapes = " and ".join(dims(tensor.shape) for tensor in tensors)
-        raise WeightsError(where, f"has {shapes}, and the net {found.mean.size} channels", "name the weights of this net")
+        raise WeightsError(
+            where, f"has {shapes}, and the net {found.mean.size} channels", "name the weights of this net"
+        )
     scale, shift = (tensor.load().astype("f8").ravel() for tensor in tensors)
     factor = scale / np.sqrt(found.variance + bn_eps(layer))
     values = factor, shift - found.mean * factor
