@@ -29,7 +29,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "evaluate", "Measure a net on a data set: pixel accuracy, mean accuracy, IU."),
     "export": ("export", "export", "Write nets for others: bundles, ONNX models."),
     "fit": ("fit", "fit", "From photos and labels to a scored, delivered FCN, step by step."),
-    "import": ("importing", "import_", "Import nets of other programs: model jobs and archives of DIGITS."),
+    "import": ("importing", "import_", "Import nets of other programs: ONNX models, jobs and archives of DIGITS."),
     "infer": ("infer", "infer", "Segment images: label images and colour overlays by a trained net."),
     "log": ("log", "log", "Show and plot the figures of trainings, from the logs of any Caffe."),
     "look": ("look", "look", "Look into a net: filters, activations, statistics, as a page."),

@@ -89,7 +89,7 @@ def compare_model(model: OnnxModel, weights: PathLike, *, seed: int = 0) -> list
         if name in scored and values.ndim == wanted[scored[name]].ndim:
             result.append(_compare_classes(name, values, wanted[scored[name]]))
         else:
-            result.append(_compare(name, values, wanted[name]))
+            result.append(compare_values(name, values, wanted[name]))
     return result
 
 
@@ -103,7 +103,8 @@ def _prepare(described: Input, pixels: Values, folder: Path) -> Values:
     return np.ascontiguousarray((values - mean) * described.scale, np.float32)
 
 
-def _compare(name: str, found: Values, wanted: Values) -> ComparedBlob:
+def compare_values(name: str, found: Values, wanted: Values) -> ComparedBlob:
+    """Compare two engines' values of a blob; raises `EngineError` where the shapes differ."""
     _require_shape(name, found, wanted.shape)
     largest = float(np.abs(wanted).max(initial=0)) or 1.0
     return ComparedBlob(name, found.shape, float(np.abs(found - wanted).max(initial=0)) / largest)
@@ -119,4 +120,4 @@ def _compare_classes(name: str, found: Values, scores: Values) -> ComparedBlob:
 
 def _require_shape(name: str, found: Values, wanted: Shape) -> None:
     if found.shape != wanted:
-        raise EngineError(f"blob '{name}'", f"is {dims(found.shape)} in ONNX Runtime, and {dims(wanted)} in the net")
+        raise EngineError(f"blob '{name}'", f"is {dims(found.shape)} in the model, and {dims(wanted)} in the net")

@@ -1,0 +1,79 @@
+"""A Caffe net under construction: layers in order, with their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.weights.layers import Layer
+from caffe_fcn.weights.tensors import from_array
+
+if TYPE_CHECKING:
+    from caffe_fcn.interop.onnx.importing.source import Array
+
+
+@dataclass
+class CaffeNet:
+    """Layers and their parameters. ``prefix`` is the name of the node that is being converted."""
+
+    layers: list[LayerParameter] = field(default_factory=list)
+    parameters: dict[str, Sequence[Array]] = field(default_factory=dict)
+    prefix: str = ""
+    _layers: set[str] = field(default_factory=set)
+    _blobs: set[str] = field(default_factory=set)
+
+    def add(self, kind: str, *bottoms: str, parameters: Sequence[Array] = (), **settings: Any) -> str:
+        """Append a layer of one top; returns the top's name. ``settings`` are fields of its LayerParameter."""
+        return self.add_many(kind, *bottoms, tops=1, parameters=parameters, **settings)[0]
+
+    def add_many(
+        self, kind: str, *bottoms: str, tops: int, parameters: Sequence[Array] = (), **settings: Any
+    ) -> list[str]:
+        """Append a layer; returns the names of its tops."""
+        name = self.prefix if self.prefix not in self._layers else _choose(f"{self.prefix}/{kind}", self._layers)
+        self._layers.add(name)
+        made = [self.choose_blob(f"{name}:{index}") for index in range(tops)]
+        self.layers.append(LayerParameter(name=name, type=kind, bottom=bottoms, top=made, **settings))
+        if parameters:
+            self.parameters[name] = parameters
+        return made
+
+    def choose_blob(self, wanted: str) -> str:
+        """Return a name for a blob: ``wanted``, with a number behind it where another has it."""
+        name = _choose(wanted, self._blobs)
+        self._blobs.add(name)
+        return name
+
+    def rename(self, old: str, new: str, first: int) -> None:
+        """Give a blob another name, in the layers from the ``first`` on."""
+        for layer in self.layers[first:]:
+            for names in (layer.bottom, layer.top):
+                names[:] = [new if name == old else name for name in names]
+
+    def make_message(self, name: str) -> NetParameter:
+        """Return the net, without parameters."""
+        return NetParameter(name=name, layer=self.layers)
+
+    def list_weights(self) -> list[Layer]:
+        """The parameters as a weights file has them."""
+        import numpy as np
+
+        return [
+            Layer(
+                layer.name,
+                tuple(from_array(np.asarray(each, np.float32)) for each in self.parameters.get(layer.name, ())),
+                layer.type,
+                layer.SerializeToString(deterministic=True),
+            )
+            for layer in self.layers
+        ]
+
+
+def _choose(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}#{number}"
+    return name
