@@ -61,3 +61,11 @@ def shrink_training_net(name: str) -> NetParameter:
         fewer["size"] = size = fit_size(name, *_LEAST.get(name, (97, 101)))
         inputs = {"data": (1, 3, *size), "label": (1, 1, *size)}
     return shrink_net(build(name, "train", **fewer), "train", inputs)
+
+
+def shrink_deploy_net(name: str) -> NetParameter:
+    """The deploy net for small images, with layers a sixteenth as wide (`shrink_net`)."""
+    if catalogue()[name].grid == (1, 0):
+        return shrink_net(build(name, phase="deploy"), "deploy")
+    size = fit_size(name, *_LEAST.get(name, (97, 101)))
+    return shrink_net(build(name, phase="deploy", size=size), "deploy", {"data": (1, 3, *size)})
