@@ -92,7 +92,7 @@ def _parse(path: Path) -> ModelProto:
     if size > LARGEST:
         raise FileError(path, f"has {size} bytes", "ONNX files have less than 2 GB, and the rest in a second file")
     try:
-        model = ModelProto.FromString(read_bytes(path))
+        model: ModelProto = ModelProto.FromString(read_bytes(path))
     except DecodeError as error:
         raise FileError(path, "is not an ONNX model", "name a file that ends with .onnx") from error
     if not model.graph.node or not model.graph.output:
