@@ -194,6 +194,12 @@ def test_what_caffe_has_no_layer_for_is_composed(tmp_path: Path, caffe: CaffeWor
     assert_equal(path, tmp_path / "net", caffe, compose=True)
 
 
+@pytest.mark.parametrize("order", [[0, 2, 3, 1], [0, 3, 1, 2], [0, 2, 1, 3]])
+def test_one_axis_moves_by_pieces(tmp_path: Path, caffe: CaffeWorker, order: list[int]) -> None:
+    path = write(tmp_path / "net.onnx", f"y = Transpose<perm = {order}>(x)")
+    assert_equal(path, tmp_path / "net", caffe, compose=True)
+
+
 def test_dialects(tmp_path: Path) -> None:
     body = "a = Clip(x, zero, six) y = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a)"
     path = write(tmp_path / "clip.onnx", body, **LIMITS)

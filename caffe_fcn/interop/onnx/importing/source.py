@@ -156,7 +156,8 @@ def _find_shape(value: ValueInfoProto, size: tuple[int, int] | None) -> Shape:
             shape[axis] = side
     found = tuple(each for each in shape if each is not None)
     if len(found) != len(shape) or not shape:
-        raise NetError(f"input '{value.name}'", "leaves the size of its axes open", "give a `size`")
+        mend = "give a `size`" if len(shape) == _IMAGE_AXES and size is None else "fix its shape in the model"
+        raise NetError(f"input '{value.name}'", "leaves the size of its axes open", mend)
     return found
 
 
