@@ -203,9 +203,7 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
 @click.option("--images", type=click.IntRange(min=1), metavar="N", help="How many images are read (default: all).")
 @gpu_option
 @output_option
-def fold_statistics(
-    net: str, weights: str, data: str | None, images: int | None, gpu: int | None, output: str
-) -> None:
+def fold_statistics(net: str, weights: str, data: str | None, images: int | None, gpu: int | None, output: str) -> None:
     """Fold the statistics of the training images into SegNet's BN, for its mode INFERENCE.
 
     \b

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from catalogue_nets import IN_BVLCS
+from catalogue_nets import IN_BVLCS, shrink_deploy_net
 from hypothesis import HealthCheck, assume, given, settings
 from onnx_judge import Exported
 from pooling_nets import list_poolings
 from prototxts import STEPS, input_layer, layer, recurrent
 from random_nets import has_empty_windows, nets
 from saved_weights import save
-from small_nets import shrink_net
 
-from caffe_fcn import netspec, proto
+from caffe_fcn import proto
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import EngineError, MissingExtraError, NetError, WeightsError
 from caffe_fcn.interop.onnx import model_file
@@ -144,8 +143,7 @@ def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None
     [name if name in ("m2nist-fcn", "unet") else pytest.param(name, marks=pytest.mark.long) for name in IN_BVLCS],
 )
 def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
-    small = shrink_net(netspec.build(name, phase="deploy"), "deploy")
-    Exported(proto.to_text(small), tmp_path).assert_equal()
+    Exported(proto.to_text(shrink_deploy_net(name)), tmp_path).assert_equal()
 
 
 FCN = (

@@ -6,5 +6,5 @@
 
 `exporting` walks the net and has each layer converted by the function of its type (`pointwise`, `windowed`, `shaping`,
 `dense`, `recurrent`, `forks`), `graph` collects nodes and constants, `model_file` writes them, `comparison` runs the
-result beside the torch engine.
+result beside the torch engine. `importing` is the way back.
 """

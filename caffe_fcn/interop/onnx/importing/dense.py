@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from caffe_fcn.interop.onnx.importing.place import NodePlace, converts
 from caffe_fcn.interop.onnx.importing.shaping import reshape
+from caffe_fcn.interop.onnx.importing.source import Shape
 
 _SOFTMAX_KEEPS_AXES_FROM = 13
 
@@ -101,7 +102,8 @@ def convert_reduction(place: NodePlace) -> list[str]:
     axes = sorted(place.axis(axis) for axis in place.integers(1, "axes", range(len(before))))
     pooled = {"ReduceMean": "AVE", "ReduceMax": "MAX"}.get(operator)
     if pooled and axes == [2, 3] and len(before) == 4:
-        y, shape = _pool_all(place, pooled), (*before[:2], 1, 1)
+        y = _pool_all(place, pooled)
+        shape: Shape = (*before[:2], 1, 1)
     elif operator != "ReduceMax" and axes == list(range(axes[0], len(before))):
         operation = {"ReduceMean": "MEAN", "ReduceSum": "SUM"}[operator]
         settings = {"operation": operation, "axis": axes[0]}

@@ -129,11 +129,16 @@ class _Importer:
             self.outputs[name] = self._deliver(name)
 
     def check_shapes(self, net: NetParameter) -> None:
-        """Raise `NetError` where a blob has not the shape that ONNX infers for its value."""
-        found = infer(net).blobs
+        """Raise `NetError` where a blob has not the shape that ONNX infers, or a layer parameters that do not fit."""
+        found = infer(net)
+        for layer, wanted in found.params.items():
+            given = [each.shape for each in self.net.parameters.get(layer, ())]
+            if given != [tuple(each) for each in wanted]:
+                told = f"{', '.join(map(dims, given))}, and not {', '.join(map(dims, wanted))}"
+                raise NetError(f"layer '{layer}'", f"its node has parameters of {told}", "the model is damaged")
         for blob, (shape, node) in self._wanted.items():
-            if found[blob] != shape:
-                what = f"makes {dims(shape)} in ONNX, and {dims(found[blob])} in Caffe"
+            if found.blobs[blob] != shape:
+                what = f"makes {dims(shape)} in ONNX, and {dims(found.blobs[blob])} in Caffe"
                 raise NetError(describe(node), what, "this is a fault of caffe_fcn: please report it")
 
     def _find(self, name: str, node: NodeProto) -> Blob | Array:

@@ -66,6 +66,15 @@ class NodePlace:
         """Append a layer of one top; returns the name of the top."""
         return self.net.add(kind, *bottoms, parameters=parameters, **settings)
 
+    def scale(self, x: str, factors: Array, axis: int) -> str:
+        """Append a Scale by factors that span the axes from ``axis`` on."""
+        settings = {"axis": axis, "num_axes": factors.ndim, "bias_term": False}
+        return self.add("Scale", x, parameters=[factors], scale_param=settings)
+
+    def shift(self, x: str, terms: Array, axis: int) -> str:
+        """Append a Bias of terms that span the axes from ``axis`` on."""
+        return self.add("Bias", x, parameters=[terms], bias_param={"axis": axis, "num_axes": terms.ndim})
+
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute's value: texts as str, lists as lists."""
         from onnx import helper

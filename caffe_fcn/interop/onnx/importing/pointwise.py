@@ -176,9 +176,7 @@ def _apply_constant(place: NodePlace, index: int) -> str:
         value = float(constant.reshape(-1)[0])
         return power(place, x, scale=value) if operator == "Mul" else power(place, x, shift=value)
     axis, values = _place_constant(place, constant, place.shape(index))
-    if operator == "Mul":
-        return place.add("Scale", x, parameters=[values], scale_param={"axis": axis, "bias_term": False})
-    return place.add("Bias", x, parameters=[values], bias_param={"axis": axis})
+    return place.scale(x, values, axis) if operator == "Mul" else place.shift(x, values, axis)
 
 
 def _place_constant(place: NodePlace, constant: Array, shape: Shape) -> tuple[int, Array]:

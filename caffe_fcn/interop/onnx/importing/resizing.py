@@ -145,12 +145,15 @@ def _round(place: NodePlace, at: Array) -> Array:
     if place.node.op_type == "Upsample" or place.source.opset < _HAS_MODES_FROM:
         return np.floor(at)
     way = place.attribute("nearest_mode", "round_prefer_floor")
-    rules = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda each: np.ceil(each - 0.5),
-        "round_prefer_ceil": lambda each: np.floor(each + 0.5),
-    }
-    if way not in rules:
-        place.fail(f"rounds by {way}", f"{', '.join(rules)} are known")
-    return np.asarray(rules[way](at))
+    if way not in _ROUNDINGS:
+        place.fail(f"rounds by {way}", f"{', '.join(_ROUNDINGS)} are known")
+    step, shift = _ROUNDINGS[way]
+    return np.floor(at + shift) if step == "floor" else np.ceil(at + shift)
+
+
+_ROUNDINGS = {
+    "floor": ("floor", 0.0),
+    "ceil": ("ceil", 0.0),
+    "round_prefer_floor": ("ceil", -0.5),
+    "round_prefer_ceil": ("floor", 0.5),
+}

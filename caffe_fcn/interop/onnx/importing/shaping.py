@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from caffe_fcn.interop.onnx.importing.place import Blob, NodePlace, converts
 from caffe_fcn.interop.onnx.importing.source import Shape
@@ -39,9 +40,32 @@ def convert_transpose(place: NodePlace) -> list[str]:
     moved = [axis for axis in order if before[axis] != 1]
     if moved == sorted(moved):
         return [reshape(place, place.blob(), before, place.shapes[0])]
-    if not place.says("Permute"):
-        place.fail(f"changes the order of axes to {order}", "only the `dialect` ssd has a layer for it")
-    return [place.add("Permute", place.blob(), permute_param={"order": order})]
+    if place.says("Permute"):
+        return [place.add("Permute", place.blob(), permute_param={"order": order})]
+    moves = [
+        (before[axis], axis, to)
+        for axis, to in product(range(len(before)), repeat=2)
+        if _move(range(len(before)), axis, to) == list(order) and before[axis] <= _MOST_PIECES
+    ]
+    if not (place.compose and moves):
+        able = "`compose` moves one short axis" if not place.compose else f"one axis of {_MOST_PIECES} or less is moved"
+        place.fail(f"changes the order of axes to {order}", f"{able}; the `dialect` ssd has a layer for it")
+    return [_move_axis(place, *min(moves)[1:])]
+
+
+def _move(axes: Sequence[int], axis: int, to: int) -> list[int]:
+    rest = [each for place_, each in enumerate(axes) if place_ != axis]
+    return [*rest[:to], axes[axis], *rest[to:]]
+
+
+def _move_axis(place: NodePlace, axis: int, to: int) -> str:
+    """Append what moves an axis: pieces of one value, each with the axis elsewhere, joined along it."""
+    before = place.shape()
+    piece = [1 if each == axis else side for each, side in enumerate(before)]
+    moved = _move(piece, axis, to)
+    pieces = _cut_at(place, place.blob(), axis, range(1, before[axis]))
+    turned = [reshape(place, each, tuple(piece), tuple(moved)) for each in pieces]
+    return place.add("Concat", *turned, concat_param={"axis": to})
 
 
 @converts("Concat")

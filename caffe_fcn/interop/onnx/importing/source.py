@@ -92,7 +92,7 @@ def _parse(path: Path) -> ModelProto:
     if size > LARGEST:
         raise FileError(path, f"has {size} bytes", "ONNX files have less than 2 GB, and the rest in a second file")
     try:
-        model = ModelProto.FromString(read_bytes(path))
+        model: ModelProto = ModelProto.FromString(read_bytes(path))
     except DecodeError as error:
         raise FileError(path, "is not an ONNX model", "name a file that ends with .onnx") from error
     if not model.graph.node or not model.graph.output:
@@ -156,7 +156,8 @@ def _find_shape(value: ValueInfoProto, size: tuple[int, int] | None) -> Shape:
             shape[axis] = side
     found = tuple(each for each in shape if each is not None)
     if len(found) != len(shape) or not shape:
-        raise NetError(f"input '{value.name}'", "leaves the size of its axes open", "give a `size`")
+        mend = "give a `size`" if len(shape) == _IMAGE_AXES and size is None else "fix its shape in the model"
+        raise NetError(f"input '{value.name}'", "leaves the size of its axes open", mend)
     return found
 
 

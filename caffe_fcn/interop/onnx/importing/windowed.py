@@ -66,7 +66,7 @@ def _read_windows(place: NodePlace, kernel: Sequence[int], pads: Sequence[tuple[
     return result
 
 
-def _spell(place: NodePlace, values: Sequence[int], field: str, repeated: bool = True) -> dict[str, Any]:
+def _spell(values: Sequence[int], field: str, repeated: bool = True) -> dict[str, Any]:
     """A setting of rows and columns: one figure where both agree."""
     rows, columns = values
     if rows == columns:
@@ -136,11 +136,11 @@ def _slide(
         parameters.append(place.constant(2, "bias").reshape(-1))
     else:
         settings["bias_term"] = False
-    settings |= _spell(place, [each.kernel for each in windows], "kernel")
+    settings |= _spell([each.kernel for each in windows], "kernel")
     if any(each.stride > 1 for each in windows):
-        settings |= _spell(place, [each.stride for each in windows], "stride")
+        settings |= _spell([each.stride for each in windows], "stride")
     if any(each.pad for each in windows):
-        settings |= _spell(place, [each.pad for each in windows], "pad")
+        settings |= _spell([each.pad for each in windows], "pad")
     if any(each.dilation > 1 for each in windows):
         dilations = [each.dilation for each in windows]
         settings["dilation"] = dilations if len(set(dilations)) > 1 else dilations[:1]
@@ -186,8 +186,8 @@ def lay_pads(place: NodePlace, blob: Blob) -> str:
     if blob.filling:
         x = place.add("Power", x, power_param={"shift": -blob.filling})
     settings: dict[str, Any] = {"num_output": channels, "bias_term": False, "group": channels}
-    settings |= _spell(place, [each.kernel for each in windows], "kernel")
-    settings |= _spell(place, [each.pad for each in windows], "pad")
+    settings |= _spell([each.kernel for each in windows], "kernel")
+    settings |= _spell([each.pad for each in windows], "pad")
     x = place.add("Convolution", x, parameters=[weights], convolution_param=settings)
     return place.add("Power", x, power_param={"shift": blob.filling}) if blob.filling else x
 
@@ -224,8 +224,7 @@ def convert_average_pool(place: NodePlace) -> list[str]:
     if (factors == 1).all():
         return [x]
     place.notes.append(f"{place.node.name or place.node.output[0]}: the edges are right at this size of images alone")
-    values = np.asarray(factors, np.float32)
-    return [place.add("Scale", x, parameters=[values], scale_param={"axis": 2, "bias_term": False})]
+    return [place.scale(x, np.asarray(factors, np.float32), 2)]
 
 
 def _list_maps(place: NodePlace) -> Iterator[tuple[str, Array]]:
@@ -255,10 +254,10 @@ class _Pooling:
 
     def append(self, place: NodePlace, x: str) -> str:
         settings: dict[str, Any] = {"pool": self.method}
-        settings |= _spell(place, [each.kernel for each in self.windows], "kernel", repeated=False)
-        settings |= _spell(place, [each.stride for each in self.windows], "stride", repeated=False)
+        settings |= _spell([each.kernel for each in self.windows], "kernel", repeated=False)
+        settings |= _spell([each.stride for each in self.windows], "stride", repeated=False)
         if any(each.pad for each in self.windows):
-            settings |= _spell(place, [each.pad for each in self.windows], "pad", repeated=False)
+            settings |= _spell([each.pad for each in self.windows], "pad", repeated=False)
         if self.floors:
             settings["round_mode"] = "FLOOR"
         x = place.add("Pooling", x, pooling_param=settings)
@@ -302,6 +301,9 @@ def _settle_pooling(place: NodePlace, method: str, pads: Sequence[tuple[int, int
     around = pads or [(0, 0)] * _AXES
     sizes = [side - sum(each) for side, each in zip(place.shape()[2:], around, strict=True)]
     counts = place.shapes[0][2:]
+    for each, size, count in zip(sliding, sizes, counts, strict=True):
+        if each.before >= each.kernel or (count - 1) * each.stride - each.before >= size:
+            place.fail("has windows that lie outside of the image", "export the model without ceil_mode")
     skips = [range(-(-(each.kernel - each.before) // each.stride)) for each in sliding]
     for skipped, floors in product(product(*skips), (False, True)):
         windows = [
@@ -363,9 +365,8 @@ def convert_resize(place: NodePlace) -> list[str]:
     found = [resizing.find_steps(place, axis) for axis in (2, 3)]
     x, channels = place.blob(), before[1]
     if all(each.shrinks for each in found):
-        settings: dict[str, Any] = {"pool": "MAX", "kernel_size": 1}
-        settings |= _spell(place, [each.window.stride for each in found], "stride", repeated=False)
-        return [place.add("Pooling", x, pooling_param=settings)]
+        taken = np.ones((channels, 1, 1, 1), np.float32)
+        return [_slide(place, "Convolution", x, taken, [each.window for each in found], channels, group=channels)]
     if any(each.shrinks for each in found):
         place.fail("makes one side larger and the other one smaller", "resize in two steps")
     rows, columns = (each.taps for each in found)
@@ -376,5 +377,4 @@ def convert_resize(place: NodePlace) -> list[str]:
     if (factors == 1).all():
         return [x]
     place.notes.append(f"{place.node.name or place.node.output[0]}: the edges are right at this size of images alone")
-    values = np.asarray(factors, np.float32)
-    return [place.add("Scale", x, parameters=[values], scale_param={"axis": 2, "bias_term": False})]
+    return [place.scale(x, np.asarray(factors, np.float32), 2)]
