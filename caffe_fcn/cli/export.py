@@ -9,6 +9,7 @@ import click
 
 from caffe_fcn.cli.commands import Command, Group
 from caffe_fcn.cli.export_onnx import onnx
+from caffe_fcn.cli.export_torch import torch
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.next_steps import print_next
@@ -24,6 +25,7 @@ def export() -> None:
 
 
 export.add_command(onnx)
+export.add_command(torch)
 
 
 @export.command(cls=Command)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from caffe_fcn.cli.export_output import print_export
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
-from caffe_fcn.cli.printing import echo, print_note
-from caffe_fcn.net.geometry import dims
+from caffe_fcn.cli.printing import print_note
 
 if TYPE_CHECKING:
     from caffe_fcn.interop.onnx.comparison import ComparedBlob
-    from caffe_fcn.interop.onnx.exporting import OnnxModel
 
 
 @click.command("onnx", cls=ModelCommand)
@@ -92,21 +89,5 @@ def onnx(
             from caffe_fcn.interop.onnx.comparison import compare_model
 
             compared = compare_model(made, model.weights)
-    if as_json:
-        echo(json.dumps(_describe(made, compared), indent=1))
-    else:
-        for path in made.files:
-            echo(path)
-        for each in compared:
-            verdict = "equal" if each.ok else "DIFFERENT"
-            echo(f"{each.blob} ({dims(each.shape)}): {verdict}, largest difference {each.difference:.1e}")
+    print_export(made.files, made.inputs, made.outputs, compared, as_json)
     return int(not all(each.ok for each in compared))
-
-
-def _describe(made: OnnxModel, compared: Sequence[ComparedBlob]) -> dict[str, object]:
-    return {
-        "files": [str(path) for path in made.files],
-        "inputs": {name: list(shape) for name, shape in made.inputs.items()},
-        "outputs": {name: list(shape) for name, shape in made.outputs.items()},
-        "differences": {each.blob: each.difference for each in compared},
-    }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from caffe_fcn.journey import Fit, Step
 
 
-_UNITS = {"fetching": "MB", "scoring": "images", "measuring": "images"}
+_UNITS = {"fetching": "MB", "scoring": "images", "measuring": "images", "averaging": "batches"}
 """What a task counts, by the first word of its name; files, where nothing else is said."""
 
 
@@ -163,7 +163,7 @@ class _Shown(Observer):
 
         self._close_bars()
         if not Verbosity.quiet:
-            number = f"[{STEPS.index(step.name) + 1}/{len(STEPS)}] {step.name}"
+            number = f"[{STEPS.index(step.part_of or step.name) + 1}/{len(STEPS)}] {step.name}"
             echo(f"{number}{f' ({remark})' if remark else ''}: {self.name_command(step)}", err=True)
 
     def _close_bars(self) -> None:

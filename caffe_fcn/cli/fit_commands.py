@@ -19,6 +19,7 @@ from caffe_fcn.journey.steps.check import IGNORED, CheckRun
 from caffe_fcn.journey.steps.data import BuildDataSet
 from caffe_fcn.journey.steps.evaluate import EvaluateNet
 from caffe_fcn.journey.steps.net import BuildNet
+from caffe_fcn.journey.steps.statistics import FoldStatistics
 from caffe_fcn.journey.steps.train import TrainNet
 from caffe_fcn.journey.steps.weights import MakeStart
 
@@ -82,6 +83,11 @@ class StepCommands:
         start = ["--snapshot", newest.state] if newest and newest.weights != step.weights else ["--weights", step.start]
         device = [*_list(_device_options(step.device)), *([] if step.checked else ["--no-check"])]
         return [*_start("train"), step.solver, *start, "--keep", KEEP, *device], None
+
+    @make_words.register
+    def _(self, step: FoldStatistics) -> tuple[list[object], object]:
+        given = ["--net", step.net, "--weights", step.trained, "--data", step.data, "-o", step.output]
+        return [*_start("surgery", "fold-statistics"), *given, *_list({"--gpu": step.device.first_gpu})], None
 
     @make_words.register
     def _(self, step: EvaluateNet) -> tuple[list[object], object]:

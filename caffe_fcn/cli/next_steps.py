@@ -136,6 +136,7 @@ def find_missing_data(solver: Path) -> CaffeFcnError | None:
 def follow_training(solver: str, training: Training, weights: Path, engine: Words) -> None:
     """After a training: the score on the validation part of its data set, and the bundle; or predictions."""
     from caffe_fcn.evaluation.validation import find_data_set
+    from caffe_fcn.training.snapshots import name_chosen
 
     folder = Path(solver).parent
     model = _read_model(folder)
@@ -145,13 +146,32 @@ def follow_training(solver: str, training: Training, weights: Path, engine: Word
     if found is None:
         _print_infer(folder, weights, "IMAGE", engine)
         return
+    lines = []
+    trained = _find_unfolded(solver, training.folder, folder)
+    if trained is not None:
+        chosen = name_chosen(weights)
+        lines.append(("surgery", "fold-statistics", "--net", trained, "--weights", weights, "-o", chosen))
+        weights = chosen
     data, splits = Path(shorten(found[0])), found[1]
     labelled = [split for split, (_, labels) in splits.items() if labels is not None]
     if "val" in labelled and model.outputs[0].kind != "grey":
         deliver = ("export", "bundle", folder, "--weights", weights, "-o", _name_beside(folder, "bundle"))
-        print_next(("evaluate", folder / _DEPLOY, weights, "--data", data, *engine), deliver)
+        print_next(*lines, ("evaluate", folder / _DEPLOY, weights, "--data", data, *engine), deliver)
     elif labelled:  # without label images it is a classifier
         _print_infer(folder, weights, data, engine)
+
+
+def _find_unfolded(solver: str, nets: Path, folder: Path) -> Path | None:
+    """The trained net, where the deploy net in ``folder`` expects statistics of the training set in its BN layers."""
+    from caffe_fcn.proto import read_net, read_solver
+    from caffe_fcn.surgery.statistics import needs_statistics
+
+    param = read_solver(solver, allow_unknown=True)
+    trained = Path(shorten(nets / (param.train_net or param.net)))
+    if not trained.is_file():  # it stands in the solver
+        return None
+    both = (read_net(net, allow_unknown=True) for net in (trained, folder / _DEPLOY))
+    return trained if needs_statistics(*both) else None
 
 
 def follow_import(folder: Path, weights: Path) -> None:

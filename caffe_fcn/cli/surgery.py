@@ -18,6 +18,7 @@ from caffe_fcn.cli.params import (
     Mean,
     Renames,
     allow_unknown_option,
+    gpu_option,
     json_option,
     phase_option,
     read_net,
@@ -25,9 +26,11 @@ from caffe_fcn.cli.params import (
     size_option,
 )
 from caffe_fcn.cli.printing import echo
+from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.surgery_bundle import verify_bundle
 from caffe_fcn.cli.tables import print_table
 from caffe_fcn.net.geometry import dims
+from caffe_fcn.progress import name_task
 
 weights_option = click.option(
     "--weights", required=True, type=WeightsParam(), metavar="W", help="The weights to take from: a file, or a model."
@@ -191,6 +194,31 @@ def fold(net: str, weights: str, net_output: str, output: str) -> None:
     """Fold BatchNorm and Scale into the layers before them."""
     folded = library.fold(read_net(net, False), weights, net_output, output)
     print_table(("layer", "folded in"), [(each.layer, ", ".join(each.gone)) for each in folded])
+
+
+@surgery.command("fold-statistics")
+@click.option("--net", required=True, metavar="NET", help="The net that was trained, such as train.prototxt.")
+@weights_option
+@click.option("--data", metavar="DIR", help="The data set whose training part is read (default: what NET reads).")
+@click.option("--images", type=click.IntRange(min=1), metavar="N", help="How many images are read (default: all).")
+@gpu_option
+@output_option
+def fold_statistics(net: str, weights: str, data: str | None, images: int | None, gpu: int | None, output: str) -> None:
+    """Fold the statistics of the training images into SegNet's BN, for its mode INFERENCE.
+
+    \b
+    The BN of SegNet and ENet learns with the statistics of each batch, and keeps none.
+    Their deploy nets expect them in scale and shift. Needs torch.
+    """
+    from caffe_fcn.engines.choice import require_torch
+
+    require_torch()
+    from caffe_fcn.engines.torch.batch_statistics import measure_statistics
+
+    with show_progress("batches") as show:
+        found = measure_statistics(net, weights, data, images, gpu, name_task(show, "averaging"))
+    library.fold_statistics(found.norms, weights, output, found.statistics)
+    echo(f"{output}: {len(found.norms)} BN layers have the statistics of {found.images} images", err=True)
 
 
 @surgery.command()

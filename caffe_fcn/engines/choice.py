@@ -40,21 +40,21 @@ def choose_engine(
     if engine == "caffe" or (engine == "auto" and caffe):
         return find(caffe), ""
     if engine == "torch":
-        return None, _require_torch()
+        return None, require_torch()
     if nproc or "WORLD_SIZE" in os.environ:
-        return None, f"{_require_torch()}, for several processes"
+        return None, f"{require_torch()}, for several processes"
     try:
         found = find()
     except EngineError as error:
         if not _has_torch():
             raise EngineError(error.where, error.what, f"{error.mend}, or pip install 'caffe-fcn[torch]'") from error
-        return None, f"{_require_torch()}, since there is no Caffe"
+        return None, f"{require_torch()}, since there is no Caffe"
     if gpu and found.cpu_only and _has_gpu():
-        return None, f"{_require_torch()}, since {found.binary} has no GPU"
+        return None, f"{require_torch()}, since {found.binary} has no GPU"
     if found.version == _BVLCS and _has_torch():
         foreign = _find_foreign_layer(nets)
         if foreign is not None:
-            return None, f"{_require_torch()}, since layer '{foreign.name}' ({foreign.type}) is of a fork of Caffe"
+            return None, f"{require_torch()}, since layer '{foreign.name}' ({foreign.type}) is of a fork of Caffe"
     return found, f"engine: Caffe {found.version}, {found.binary}"
 
 
@@ -89,7 +89,7 @@ def choose_first_gpu(gpu: str) -> int | None:
     return int(first) if first.isdigit() else 0 if gpu else None
 
 
-def _require_torch() -> str:
+def require_torch() -> str:
     """Describe the installed torch; raise `MissingExtraError` if there is none."""
     if not _has_torch():
         raise MissingExtraError("`engine` torch", "torch")

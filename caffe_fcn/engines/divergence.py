@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.proto import NetParameter, SolverParameter
 from caffe_fcn.proto.schema import LossParameter
 
-_LOSSES = ("SoftmaxWithLoss", "SigmoidCrossEntropyLoss")
 _LARGE_SUM = 1e-7  # the reference trains with 1e-10 where a loss is the sum over the pixels of an image
 
 
@@ -20,7 +20,7 @@ def _list_advice(param: SolverParameter, net: NetParameter, has_weights: bool) -
     yield f"lower base_lr (it is {param.base_lr:g})"
     if not param.HasField("clip_gradients"):
         yield "set clip_gradients"
-    summed = [layer.name for layer in net.layer if layer.type in _LOSSES and _sums_pixels(layer.loss_param)]
+    summed = [layer.name for layer in net.layer if layer_type(layer.type).loss and _sums_pixels(layer.loss_param)]
     if summed and param.base_lr > _LARGE_SUM:
         yield f"have '{summed[0]}', the sum over all pixels, divided by them (loss_param {{ normalization: VALID }})"
     if not has_weights:

@@ -20,7 +20,8 @@ from caffe_fcn.evaluation.evaluate import evaluate
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.progress import TaskProgress
-from caffe_fcn.proto import read_solver
+from caffe_fcn.proto import SolverParameter, read_net, read_solver
+from caffe_fcn.surgery.statistics import needs_statistics
 
 DEPLOY_FILE = "deploy.prototxt"
 _SPLIT = "val"
@@ -72,7 +73,16 @@ def open_validation(solver: PathLike, data: PathLike | None = None, engine: str 
     if pairs.labels is None:
         what = f"{data} has no label images: its nets are classifiers, which Caffe's own test scores"
         raise EngineError("`score_every`", what, "leave it out")
-    return Validation(deploy if deploy.is_file() else folder / own, pairs, engine, options)
+    return Validation(deploy if _runs_as_trained(deploy, folder, param) else folder / own, pairs, engine, options)
+
+
+def _runs_as_trained(deploy: Path, folder: Path, param: SolverParameter) -> bool:
+    """Whether there is a deploy net that takes weights as the training writes them, without a surgery first."""
+    if not deploy.is_file():
+        return False
+    trained = folder / (param.train_net or param.net)
+    both = (read_net(net, allow_unknown=True) for net in (trained, deploy))
+    return not (trained.is_file() and needs_statistics(*both))
 
 
 def find_data_set(solver: PathLike, folder: Path) -> tuple[Path, dict[str, Paths]] | None:

@@ -40,6 +40,7 @@ from caffe_fcn.journey.steps.check import CheckRun
 from caffe_fcn.journey.steps.data import BuildDataSet, count_images, find_splits
 from caffe_fcn.journey.steps.evaluate import EvaluateNet
 from caffe_fcn.journey.steps.net import BuildNet
+from caffe_fcn.journey.steps.statistics import FoldStatistics
 from caffe_fcn.journey.steps.train import TrainNet
 from caffe_fcn.journey.steps.weights import SCRATCH, MakeStart, Origin, find_origin, find_other_classes
 from caffe_fcn.netspec.catalogue import catalogue, find_design
@@ -49,7 +50,7 @@ FROM_SCRATCH = "none"
 """In place of weights: the training starts from random values."""
 
 STEPS = ("data", "net", "weights", "check", "train", "evaluate", "bundle")
-"""The names of all steps in their order."""
+"""The names of all steps in their order, but for those that are part of another one."""
 
 _DATA = "data"
 _MEGABYTE = 1_000_000
@@ -185,9 +186,14 @@ class _Journey:
             self.perform(CheckRun(run, data, records=not built, keep=defaults.KEEP))
         training = TrainNet(run, data, device, defaults.KEEP, checked=check)
         self.perform(training)
-        scoring = EvaluateNet(run, training.weights, data, find_splits(data)[1], device)
+        trained = training.weights
+        statistics = FoldStatistics(run, data, trained, device)
+        if statistics.is_needed:
+            self.perform(statistics)
+            trained = statistics.output
+        scoring = EvaluateNet(run, trained, data, find_splits(data)[1], device)
         self.perform(scoring)
-        bundle = WriteBundle(run, training.weights)
+        bundle = WriteBundle(run, trained)
         self.perform(bundle)
         return Fit(run, json.loads(files.read_bytes(scoring.output)), bundle.output)
 

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 class Step(ABC):
-    """A part of the way from photos to a bundle, with its settings; `name` is how the ledger knows it."""
+    """A part of the way from photos to a bundle, with its settings; `name` is how the ledger knows it.
+
+    A step that only some nets need is ``part_of`` another one, and is not numbered by itself.
+    """
 
     name: ClassVar[str]
+    part_of: ClassVar[str] = ""
 
     @abstractmethod
     def find_inputs(self, hashes: FileHashes, observer: Observer) -> Mapping[str, str]:

@@ -33,7 +33,7 @@ InnerProduct, global pooling, Interp) cannot be tiled, and are refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -44,7 +44,7 @@ from caffe_fcn.net.graph import Blob, Graph, Node, select_phase
 from caffe_fcn.net.layer_types import Kind, LayerType, layer_type
 from caffe_fcn.net.receptive_fields import receptive_fields
 from caffe_fcn.net.shapes import infer_graph
-from caffe_fcn.proto import LayerParameter, NetParameter
+from caffe_fcn.proto import NetParameter
 
 Size: TypeAlias = tuple[int, int]
 Span: TypeAlias = tuple[int, int]
@@ -203,7 +203,7 @@ def _is_local(node: Node) -> bool:
         return bool(row.coords(node.layer))
     if row.field:
         return bool(row.field(node.layer))
-    return _POINTWISE.get(node.type, _never)(node.layer)
+    return bool(row.local(node.layer) and row.coords(node.layer))
 
 
 def _follow(node: Node, row: LayerType, right: _Right, axis: int) -> _Right:
@@ -225,33 +225,3 @@ def _follow(node: Node, row: LayerType, right: _Right, axis: int) -> _Right:
 
 def _round(function: Callable[[float], int], value: float) -> float:
     return value if math.isinf(value) else function(value)
-
-
-def _always(layer: LayerParameter) -> bool:
-    return True
-
-
-def _never(layer: LayerParameter) -> bool:
-    return False
-
-
-def _is_along_channels(layer: LayerParameter) -> bool:
-    """Whether a Concat, Slice, Softmax or ArgMax works along the channels."""
-    params = {"Concat": "concat_param", "Slice": "slice_param", "Softmax": "softmax_param", "ArgMax": "argmax_param"}
-    param = getattr(layer, params[layer.type])
-    return bool(param.axis == 1 and (layer.type != "ArgMax" or param.HasField("axis")))
-
-
-_POINTWISE: Mapping[str, Callable[[LayerParameter], bool]] = {
-    **dict.fromkeys(
-        ("AbsVal", "BNLL", "Clip", "Dropout", "ELU", "Eltwise", "Exp", "Log", "LRN", "Mish", "PReLU", "Power", "ReLU"),
-        _always,
-    ),
-    **dict.fromkeys(("ReLU6", "SeLu", "Sigmoid", "Split", "Swish", "TanH", "Threshold", "BN"), _always),
-    **dict.fromkeys(("Scale", "Bias"), lambda layer: len(layer.bottom) == 1),
-    **dict.fromkeys(("Concat", "Slice", "Softmax", "ArgMax"), _is_along_channels),
-    "BatchNorm": lambda layer: (
-        not layer.batch_norm_param.HasField("use_global_stats") or layer.batch_norm_param.use_global_stats
-    ),
-}
-"""Layers that work on each place alone, or on its neighbours, and whether they do so as they are set."""

@@ -4,6 +4,7 @@
 - `expand`, `select`: the same into a net of other classes; `interp`: the same with interpolating upscore layers
 - `change_channels`, `fold_mean`: a first convolution for other images
 - `fold`: BatchNorm and Scale into the convolution before them
+- `fold_statistics`: a training set's statistics into SegNet's BN
 - `recipe`: the named surgeries of the FCN family
 - `verify`: whether an FCN computes what its classifier computes
 

@@ -6,6 +6,7 @@ from .filling import fill
 from .folding import Folded, fold
 from .recipes import RECIPES, Recipe, find_recipe, recipe
 from .report import Parameter, Report
+from .statistics import Statistics, fold_statistics
 from .transplantation import transplant
 from .verification import Verification, verify
 from .weights_files import (
@@ -37,6 +38,7 @@ __all__ = [
     "Parameter",
     "Recipe",
     "Report",
+    "Statistics",
     "Tensor",
     "Verification",
     "Weights",
@@ -48,6 +50,7 @@ __all__ = [
     "find_recipe",
     "fold",
     "fold_mean",
+    "fold_statistics",
     "interp",
     "mean_of",
     "not_finite",

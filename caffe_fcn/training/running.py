@@ -25,7 +25,7 @@ from caffe_fcn.training.history import History
 from caffe_fcn.training.ranking import count_since_best, find_only_class, name_measure, rank, require_measure
 from caffe_fcn.training.record import RunRecord
 from caffe_fcn.training.snapshots import CHOSEN_FILE, SavedSnapshot, choose, prune
-from caffe_fcn.training.tensorboard import EventFile
+from caffe_fcn.training.tensorboard import EventFile, require_library
 
 Judge = Callable[[int, Path, TaskProgress], Score]
 """Scores the weights in a file, those after so many iterations; it calls the progress after each image."""
@@ -51,8 +51,10 @@ class Watch:
     tensorboard: bool = False
 
     def check(self) -> None:
-        """Raise `EngineError` where something asks for scores that are not made, or for an unknown measure."""
+        """Raise `CaffeFcnError` for an unknown measure, a missing library, and for what needs scores without them."""
         require_measure(self.measure)
+        if self.tensorboard:
+            require_library()
         if self.score_every is None:
             for name in ("patience", "keep_best"):
                 if getattr(self, name) is not None:

@@ -91,12 +91,17 @@ def choose(weights: Path) -> Path:
 
     It is a copy because Caffe writes a snapshot of the same iteration over the bytes of the one before.
     """
-    chosen = weights.with_name(CHOSEN_FILE + (_HDF5 if weights.suffix == _HDF5 else ""))
+    chosen = name_chosen(weights)
     with files.naming_errors(weights), weights.open("rb") as file, files.atomic_write(chosen) as copy:
         shutil.copyfileobj(file, copy, _PIECE)
     for name in {CHOSEN_FILE, CHOSEN_FILE + _HDF5} - {chosen.name}:
         chosen.with_name(name).unlink(missing_ok=True)
     return chosen
+
+
+def name_chosen(weights: Path) -> Path:
+    """The file that counts for the run of these weights, in their format."""
+    return weights.with_name(CHOSEN_FILE + (_HDF5 if weights.suffix == _HDF5 else ""))
 
 
 def is_finite(snapshot: SavedSnapshot) -> bool:

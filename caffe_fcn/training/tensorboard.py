@@ -15,6 +15,7 @@ TensorBoard then shows each figure once, also where an event file ends in the mi
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,15 +27,20 @@ from caffe_fcn.training.curves import number_repeats
 from caffe_fcn.training.history import History
 
 
+def require_library() -> None:
+    """Raise `MissingExtraError` where tensorboardX is not installed."""
+    if importlib.util.find_spec("tensorboardX") is None:
+        raise MissingExtraError("`tensorboard`", "tensorboard")
+
+
 class EventFile:
     """A new event file in ``folder``; raises `MissingExtraError` where tensorboardX is not installed."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from tensorboardX.event_file_writer import EventFileWriter
-            from tensorboardX.proto import event_pb2, summary_pb2
-        except ImportError as error:
-            raise MissingExtraError("`tensorboard`", "tensorboard") from error
+        require_library()
+        from tensorboardX.event_file_writer import EventFileWriter
+        from tensorboardX.proto import event_pb2, summary_pb2
+
         self._make_event: Any = event_pb2.Event
         self._summary: Any = summary_pb2.Summary
         self._writer: Any = EventFileWriter(str(folder))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caffe_fcn import strict_json
@@ -20,6 +20,8 @@ from caffe_fcn.weights.output_file import OutputFile
 from caffe_fcn.weights.tensors import ITEM_SIZES, FileSegment, Shape, Tensor, explain_bad_shape
 
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
+_COUNTS = {**_DTYPES, "I64": "int64"}
+_ITEM_SIZES = {**ITEM_SIZES, "int64": 8}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
 _LONGEST_HEADER = 10_000_000  # that is read: room for 100,000 parameters
@@ -27,6 +29,14 @@ _LONGEST_HEADER = 10_000_000  # that is read: room for 100,000 parameters
 
 def read(file: InputFile) -> Weights:
     """The layers of a ``.safetensors`` file; raises `WeightsError` naming the array."""
+    return Weights(file, "safetensors", group_by_layer(file.path, read_arrays(file)))
+
+
+def read_arrays(file: InputFile, leave_out: str = "") -> dict[str, Tensor]:
+    """The arrays of a ``.safetensors`` file by name; raises `WeightsError` naming the array.
+
+    Integers of 64 bits under names that end in ``leave_out`` are passed over.
+    """
     length = int.from_bytes(file.read(0, _LENGTH), "little")
     if _LENGTH + length > len(file):
         raise WeightsError(file.path, f"has a header of {length} bytes and ends before it does", DAMAGED)
@@ -41,10 +51,12 @@ def read(file: InputFile) -> Weights:
     tensors: dict[str, Tensor] = {}
     for name, entry in header.items():
         if name != "__metadata__":
-            shape, dtype, segments[name] = _parse_entry(file, begin, name, entry)
-            tensors[name] = Tensor(shape, dtype, (segments[name],))
+            is_left_out = bool(leave_out) and name.endswith(leave_out)
+            shape, dtype, segments[name] = _parse_entry(file, begin, name, entry, _COUNTS if is_left_out else _DTYPES)
+            if not is_left_out:
+                tensors[name] = Tensor(shape, dtype, (segments[name],))
     _check_places(file, begin, segments)
-    return Weights(file, "safetensors", group_by_layer(file.path, tensors))
+    return tensors
 
 
 def _check_places(file: InputFile, data: int, segments: dict[str, FileSegment]) -> None:
@@ -59,7 +71,9 @@ def _check_places(file: InputFile, data: int, segments: dict[str, FileSegment]) 
         raise WeightsError(file.path, f"has {len(file) - end} bytes behind its last array", DAMAGED)
 
 
-def _parse_entry(file: InputFile, data: int, name: str, entry: Any) -> tuple[Shape, str, FileSegment]:
+def _parse_entry(
+    file: InputFile, data: int, name: str, entry: Any, dtypes: Mapping[str, str]
+) -> tuple[Shape, str, FileSegment]:
     """The shape and the type of an array, and where its bytes are."""
     where = f"{file.path}, array '{name}'"
     match entry:
@@ -70,21 +84,28 @@ def _parse_entry(file: InputFile, data: int, name: str, entry: Any) -> tuple[Sha
             pass
         case _:
             raise WeightsError(where, "its entry in the header makes no sense", DAMAGED)
-    if kind not in _DTYPES:
+    if kind not in dtypes:
         raise WeightsError(where, f"holds {kind!r}", f"weights are {', '.join(_DTYPES)}")
     if reason := explain_bad_shape(shape):
         raise WeightsError(where, reason, DAMAGED)
-    size = math.prod(shape) * ITEM_SIZES[_DTYPES[kind]]
+    size = math.prod(shape) * _ITEM_SIZES[dtypes[kind]]
     if not 0 <= begin <= end <= len(file) - data or end - begin != size:
         raise WeightsError(where, f"needs {size} bytes, the header gives it {begin} to {end}", DAMAGED)
-    return tuple(shape), _DTYPES[kind], FileSegment(file, data + begin, size)
+    return tuple(shape), dtypes[kind], FileSegment(file, data + begin, size)
 
 
 def write(output: OutputFile, path: object, layers: Sequence[Layer]) -> None:
     """Write a safetensors file; raises `WeightsError` for names that it cannot hold."""
-    header: dict[str, Any] = {"__metadata__": {"format": "caffe"}}
+    write_arrays(output, path, list(name_arrays(path, layers)), {"format": "caffe"})
+
+
+def write_arrays(
+    output: OutputFile, path: object, arrays: Sequence[tuple[str, Tensor]], metadata: Mapping[str, str]
+) -> None:
+    """Write arrays under any names; raises `WeightsError` where there are more than a header can hold."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
-    for name, tensor in name_arrays(path, layers):
+    for name, tensor in arrays:
         begin, end = end, end + tensor.nbytes
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False).encode()
@@ -93,6 +114,5 @@ def write(output: OutputFile, path: object, layers: Sequence[Layer]) -> None:
         raise WeightsError(path, f"would have a header of {len(text)} bytes, more than {_LONGEST_HEADER}", "write .npz")
     output.reserve(_LENGTH + len(text) + end)
     output.write(len(text).to_bytes(_LENGTH, "little") + text)
-    for layer in layers:
-        for tensor in layer.tensors:
-            output.write_tensor(tensor)
+    for _, tensor in arrays:
+        output.write_tensor(tensor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from catalogue_nets import IN_BVLCS, shrink_deploy_net
 from hypothesis import HealthCheck, assume, given, settings
 from onnx_judge import Exported
+from pooling_nets import list_poolings
 from prototxts import STEPS, input_layer, layer, recurrent
 from random_nets import has_empty_windows, nets
 from saved_weights import save
@@ -51,18 +51,6 @@ def test_random_nets(tmp_path_factory: pytest.TempPathFactory, opset: int) -> No
 def test_two_hundred_random_nets(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     assume(not has_empty_windows(text))
     Exported(text, tmp_path_factory.mktemp("net"), fold_normalization=False).assert_equal()
-
-
-def list_poolings(size: int, kernels: range = range(1, 8)) -> str:
-    """A net of all poolings that Caffe takes of an image of this height, and of one column more."""
-    text = ""
-    for kernel, stride, method, rounding in product(kernels, range(1, 5), ("MAX", "AVE"), ("CEIL", "FLOOR")):
-        for pad in range(kernel):
-            if kernel <= size + 2 * pad:
-                name = f"{method}_{kernel}_{stride}_{pad}_{rounding}"
-                inside = f"pool: {method} kernel_size: {kernel} stride: {stride} pad: {pad} round_mode: {rounding}"
-                text += layer("Pooling", "data", name, f"pooling_param {{ {inside} }}", name)
-    return input_layer("data", 1, 2, size, size + 1) + text
 
 
 @pytest.mark.parametrize(

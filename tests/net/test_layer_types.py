@@ -14,12 +14,17 @@ from caffe_fcn.engines.torch import registry
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 
 PACKAGE = ROOT / "caffe_fcn"
-HOMES = ("net/layer_types/", "engines/torch/layers/")  # the rows and the classes
+HOMES = ("net/layer_types/", "engines/torch/layers/", "interop/onnx/")  # the rows, the classes, what becomes of a type
 
 # Where else a type may be named, which ones, and why.
 ALLOWED = {
     "engines/readers/image_pairs.py": ({"DenseImageData", "ImageSegData"}, "the classes that read them, by type"),
+    "checks/target_rules.py": (
+        {"Sigmoid", "Swish"},
+        "writes nets: examples, of a type that a target has and one that it lacks",
+    ),
     "interop/bundle_net.py": ({"ArgMax", "Scale", "Softmax"}, "writes nets: what a bundle appends to its net"),
+    "interop/bundle_target.py": (None, "writes nets: which layers take the place of what a target lacks"),
     "proto/upgrade.py": (None, "the schema's own history: which type each V0 and V1 name became"),
     "net/diff.py": ({"Split"}, "the one layer that Caffe itself adds to a net that it saves"),
     "net/graph.py": ({"Input"}, "writes nets: the layer that takes an image in"),

@@ -64,8 +64,8 @@ def shrink_training_net(name: str) -> NetParameter:
 
 
 def shrink_deploy_net(name: str) -> NetParameter:
-    """The deploy net for small images, with layers a sixteenth as wide (`shrink_net`)."""
-    if catalogue()[name].grid == (1, 0):
-        return shrink_net(build(name, phase="deploy"), "deploy")
+    """The deploy net for a small image, with layers a sixteenth as wide (`shrink_net`)."""
+    if name not in OF_ONE_SIZE and catalogue()[name].grid == (1, 0):
+        return shrink_net(build(name, "deploy"), "deploy")
     size = fit_size(name, *_LEAST.get(name, (97, 101)))
-    return shrink_net(build(name, phase="deploy", size=size), "deploy", {"data": (1, 3, *size)})
+    return shrink_net(build(name, "deploy", size=size), "deploy", {"data": (1, 3, *size)})

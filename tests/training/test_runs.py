@@ -167,6 +167,21 @@ def test_tensorboard_shows_each_figure_once_also_after_a_continuation(caffe_here
         assert found[tag] == {step: pytest.approx(decay.loss(step), rel=1e-4) for step in steps}
 
 
+def test_a_missing_library_is_said_before_the_training_starts(
+    caffe_here: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = decay.write(caffe_here)
+    assert cli("train", solver).status == 0
+    before = Path("snapshots/decay.jsonl").read_bytes()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ran = cli("train", solver, "--tensorboard")
+    assert (ran.status, ran.err) == (
+        2,
+        "error: --tensorboard: needs the extra 'tensorboard' (pip install 'caffe-fcn[tensorboard]')\n",
+    )
+    assert Path("snapshots/decay.jsonl").read_bytes() == before
+
+
 def read_events(path: Path) -> Iterator[Any]:
     """The events in a file of TensorFlow's records: length, its CRC, the bytes, their CRC."""
     from tensorboardX.proto.event_pb2 import Event

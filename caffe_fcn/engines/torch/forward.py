@@ -43,7 +43,7 @@ class TorchEngine:
             require_weights(weights)
         self.name = str(net)
         state = NetState(phase=TEST, stage=stages)
-        self._net = Net(message, state, weights, device=_choose_device(gpu), precision=precision)
+        self._net = Net(message, state, weights, device=choose_device(gpu), precision=precision)
         self._blobs = tuple(blobs)
         for blob in self._blobs:
             if blob not in self._net.graph.blobs:
@@ -79,7 +79,8 @@ class TorchEngine:
         self.close()
 
 
-def _choose_device(gpu: int | None) -> str:
+def choose_device(gpu: int | None) -> str:
+    """Name torch's device: a GPU by its number, or the CPU; raises `EngineError` where there is no such GPU."""
     if gpu is None:
         return "cpu"
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -130,6 +130,11 @@ class Net:
         """The blobs that no layer reads, in the net's order."""
         return [blob.name for blob in self.graph.outputs()]
 
+    @property
+    def output_shapes(self) -> dict[str, Shape]:
+        """The latest shapes of the outputs."""
+        return {name: self._shapes.blobs[name] for name in self.outputs}
+
     def forward(self, *wanted: str, **inputs: Array) -> dict[str, Tensor]:
         """Run the net once. Returns its outputs and the further blobs ``wanted``; `blobs` has them as well.
 

@@ -120,4 +120,4 @@ def _compare_classes(name: str, found: Values, scores: Values) -> ComparedBlob:
 
 def _require_shape(name: str, found: Values, wanted: Shape) -> None:
     if found.shape != wanted:
-        raise EngineError(f"blob '{name}'", f"is {dims(found.shape)} in ONNX Runtime, and {dims(wanted)} in the net")
+        raise EngineError(f"blob '{name}'", f"is {dims(found.shape)} in the model, and {dims(wanted)} in the net")

@@ -16,14 +16,11 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caffe_fcn import proto
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model
-from caffe_fcn.engines.deploy_form import make_deploy_form
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
-from caffe_fcn.interop.bundle_net import DeliveredNet
-from caffe_fcn.interop.net_description import describe_net_file
+from caffe_fcn.interop.delivered_files import open_delivered
 from caffe_fcn.interop.onnx import dense, forks, pointwise, recurrent, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.installed import require_onnx
@@ -34,7 +31,7 @@ from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import Shapes, infer_graph
 from caffe_fcn.proto import NetParameter
 from caffe_fcn.proto.copying import with_layers
-from caffe_fcn.weights import open_weights, read_mean
+from caffe_fcn.weights import read_mean
 from caffe_fcn.weights.tensors import Tensor, from_array
 
 if TYPE_CHECKING:
@@ -105,16 +102,12 @@ def write_onnx(
     if opset not in OPSETS:
         raise NetError(f"`opset` {opset}", "cannot be written", f"{OPSETS[0]} to {OPSETS[-1]} can")
     source = Path(net)
-    deploy = make_deploy_form(net, weights)[0] or proto.read_net(net)
-    model, notes = describe_net_file(source, deploy, mean, all_outputs=True)
-    with open_weights(weights) as opened:
-        delivered = DeliveredNet(deploy, opened, model)
-        if size is not None:
-            delivered.set_size(size)
+    with open_delivered(source, weights, size, mean) as delivered:
+        outputs = delivered.model.outputs
         if softmax:
             delivered.append_softmax()
         if argmax:
-            delivered.append_argmax(model.outputs)
+            delivered.append_argmax(outputs)
         unfolded = with_layers(delivered.net, delivered.net.layer)
         if fold_normalization and any(layer_type(layer.type).affine for layer in delivered.net.layer):
             delivered.fold_normalization()
@@ -127,8 +120,7 @@ def write_onnx(
         conversion.convert()
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
     prepared = delivered.model.inputs if preprocess else ()
-    notes = [*notes, *delivered.notes]
-    return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, notes)
+    return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, delivered.notes)
 
 
 class _Conversion:
@@ -213,11 +205,11 @@ class _Conversion:
             raise NetError(node, "ONNX has no equivalent of this layer type", nearest(node.type, CONVERTERS))
         shapes = [self._shapes.blobs[blob.name] for blob in node.bottoms]
         place = Place(
-            self.graph,
             Site(node.layer, [blob.name for blob in node.bottoms], shapes),
             [self._values[blob] for blob in node.bottoms],
             [self._shapes.blobs[blob.name] for blob in node.tops],
             self._parameters.get(node.layer.name, ()),
+            self.graph,
             [self._varying[blob.name] for blob in node.bottoms],
             [self._varying[blob.name] for blob in node.tops],
         )

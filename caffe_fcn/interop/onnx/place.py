@@ -11,53 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from caffe_fcn.interop.layer_place import LayerPlace
 from caffe_fcn.interop.onnx.graph import OnnxGraph
-from caffe_fcn.net.layer_types import Shape, Site
-from caffe_fcn.proto import LayerParameter
-from caffe_fcn.weights.tensors import Tensor
+from caffe_fcn.net.layer_types import Shape
 
 
 @dataclass(frozen=True)
-class Place:
-    """``bottoms`` are names of values, ``shapes`` theirs, ``tops`` the shapes of what the layer makes.
+class Place(LayerPlace):
+    """A layer whose ``bottoms`` are names of values of ``graph``.
 
     ``varying`` has, for each bottom, the axes whose size the graph does not fix; ``varying_tops`` those of each top.
     """
 
     graph: OnnxGraph
-    site: Site
-    bottoms: Sequence[str]
-    tops: Sequence[Shape]
-    params: Sequence[Tensor]
     varying: Sequence[frozenset[int]]
     varying_tops: Sequence[frozenset[int]]
-
-    @property
-    def layer(self) -> LayerParameter:
-        """The layer's message."""
-        return self.site.layer
-
-    @property
-    def param(self) -> Any:
-        """The layer's own message, such as ``convolution_param``."""
-        return self.site.param
-
-    @property
-    def bottom(self) -> str:
-        """The first value that the layer reads."""
-        return self.bottoms[0]
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the first bottom."""
-        return self.site.shapes[0]
-
-    @property
-    def rank(self) -> int:
-        """The number of axes of the first bottom."""
-        return len(self.shape)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append a node; returns the name of its output."""
@@ -75,10 +45,6 @@ class Place:
         for varying in self.varying:
             if varying & set(axes) if axes else varying:
                 self.fail("is written for one size of its bottoms alone", "export without `dynamic`")
-
-    def fail(self, what: str, mend: str) -> NoReturn:
-        """Raise a `NetError` that names the layer."""
-        self.site.fail(what, mend)
 
 
 Converter: TypeAlias = Callable[[Place], list[str]]

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from caffe_fcn.net.geometry import POINTWISE, CoordMap
-from caffe_fcn.net.layer_types.row import Kind, LayerType, Outputs, ends, weight_and_bias
+from caffe_fcn.net.layer_types.row import Kind, LayerType, Outputs, ends, everywhere, weight_and_bias
 from caffe_fcn.net.layer_types.site import Shape, Site
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def _embed_params(site: Site) -> list[Shape]:
 
 
 TYPES: dict[str, LayerType] = {
-    "ArgMax": LayerType(_argmax_tops, "argmax_param", coords=_argmax_coords, reads_scores=True, unset_means=("axis",)),
+    "ArgMax": LayerType(
+        _argmax_tops, "argmax_param", coords=_argmax_coords, reads_scores=True, unset_means=("axis",), local=everywhere
+    ),
     "Embed": LayerType(
         _embed_tops, "embed_param", params=_embed_params, coords=ends, fillers=weight_and_bias, role="dense"
     ),

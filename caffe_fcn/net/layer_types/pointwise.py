@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, ends, filled_by
+from caffe_fcn.net.layer_types.row import ANY, Affine, Filler, LayerType, ends, everywhere, filled_by
 from caffe_fcn.net.layer_types.site import Shape, Site
 from caffe_fcn.proto.kept_fields import kept_name
 
@@ -261,6 +261,11 @@ def _bn_is_fixed(layer: LayerParameter) -> bool:
     )
 
 
+def learns_by_batch(layer: LayerParameter) -> bool:
+    """Whether a layer is a BN of SegNet's kind in its mode LEARN, which takes the batch's statistics in both phases."""
+    return layer.type == "BN" and bn_kind(layer) == "segnet" and not _bn_is_fixed(layer)
+
+
 def bn_eps(layer: LayerParameter) -> float:
     """What a BN adds to a variance, so that none is zero."""
     param = layer.bn_param
@@ -306,13 +311,22 @@ def _shuffle_tops(site: Site) -> list[Shape]:
     return [site.shapes[0]]
 
 
+def _has_own_factors(layer: LayerParameter) -> bool:
+    """Whether a Scale or a Bias has its factors as parameters; a bottom could have one for each place."""
+    return len(layer.bottom) == 1
+
+
+def _is_along_channels(layer: LayerParameter) -> bool:
+    return bool(layer.softmax_param.axis == 1)
+
+
 _activation = partial(LayerType, role="activation")
 _normalization = partial(LayerType, role="normalization")
 
 
 TYPES: dict[str, LayerType] = {
-    "AbsVal": LayerType(same),
-    "Add": LayerType(_eltwise_tops, "eltwise_param", (2, ANY), role="joining", fork="cambricon"),
+    "AbsVal": LayerType(same, local=everywhere),
+    "Add": LayerType(_eltwise_tops, "eltwise_param", (2, ANY), role="joining", fork="cambricon", local=everywhere),
     "Axpy": LayerType(_axpy_tops, bottoms=(3, 3), role="joining", fork="SENet"),
     "BN": _normalization(
         _bn_tops,
@@ -322,8 +336,9 @@ TYPES: dict[str, LayerType] = {
         fillers=_bn_fillers,
         affine=Affine(_bn_factors, (2, 4), _bn_is_fixed),
         fork="segnet",
+        local=_bn_is_fixed,
     ),
-    "BNLL": _activation(same),
+    "BNLL": _activation(same, local=everywhere),
     "BatchNorm": _normalization(
         same,
         "batch_norm_param",
@@ -333,17 +348,28 @@ TYPES: dict[str, LayerType] = {
         affine=Affine(_batch_norm_factors, (3, 5), _keeps_statistics),
         unset_means=("use_global_stats",),
         simplify=_simplify_batch_norm,
+        local=_keeps_statistics,
     ),
     "Bias": _normalization(
-        _fits_first, "bias_param", (1, 2), params=_bias_params, follows=1, fillers=filled_by(Filler("filler"))
+        _fits_first,
+        "bias_param",
+        (1, 2),
+        params=_bias_params,
+        follows=1,
+        fillers=filled_by(Filler("filler")),
+        local=_has_own_factors,
     ),
-    "Clip": LayerType(same, "clip_param"),
+    "Clip": LayerType(same, "clip_param", local=everywhere),
     "DataRandTransform": LayerType(same, fork="opencl"),
     "DenseCRF": LayerType(same, bottoms=(2, 3), follows=1, fork="deeplab"),
     "Dropout": _activation(
-        same, "dropout_param", idle_in_test=_is_idle, summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}"
+        same,
+        "dropout_param",
+        idle_in_test=_is_idle,
+        summary=lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
+        local=everywhere,
     ),
-    "ELU": _activation(same, "elu_param", gradient_reads_top=True),
+    "ELU": _activation(same, "elu_param", gradient_reads_top=True, local=everywhere),
     "Eltwise": LayerType(
         _eltwise_tops,
         "eltwise_param",
@@ -351,8 +377,9 @@ TYPES: dict[str, LayerType] = {
         role="joining",
         summary=lambda layer: ("product", "sum", "maximum")[layer.eltwise_param.operation],
         simplify=_simplify_eltwise,
+        local=everywhere,
     ),
-    "Exp": LayerType(same, "exp_param", gradient_reads_top=True),
+    "Exp": LayerType(same, "exp_param", gradient_reads_top=True, local=everywhere),
     "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
     "FixedNeuron": LayerType(same, fork="xilinx"),
     "Flip": LayerType(same, fork="caffe-windows"),
@@ -364,9 +391,10 @@ TYPES: dict[str, LayerType] = {
         reach=_neighbours,
         gradient_reads_top=True,
         summary=lambda layer: str(layer.lrn_param.local_size),
+        local=everywhere,
     ),
-    "Log": LayerType(same, "log_param"),
-    "Mish": _activation(same, fork="mobilenet-yolo"),
+    "Log": LayerType(same, "log_param", local=everywhere),
+    "Mish": _activation(same, fork="mobilenet-yolo", local=everywhere),
     "MVN": _normalization(_same_upto_four, "mvn_param"),
     "Noise": LayerType(same, fork="caffe-windows"),
     "Normalize": _normalization(
@@ -383,13 +411,19 @@ TYPES: dict[str, LayerType] = {
         params=_prelu_params,
         fillers=filled_by(_SLOPE),
         simplify=_simplify_prelu,
+        local=everywhere,
     ),
     "Power": LayerType(
-        same, "power_param", affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1)
+        same,
+        "power_param",
+        affine=Affine(_power_factors, (0, 0), lambda layer: layer.power_param.power == 1),
+        local=everywhere,
     ),
     "Quantize": LayerType(same, fork="DeepSkeleton"),
-    "ReLU": _activation(same, "relu_param", clips_negatives=lambda layer: not layer.relu_param.negative_slope),
-    "ReLU6": _activation(same, "relu6_param", fork="mobilenet-yolo"),
+    "ReLU": _activation(
+        same, "relu_param", clips_negatives=lambda layer: not layer.relu_param.negative_slope, local=everywhere
+    ),
+    "ReLU6": _activation(same, "relu6_param", fork="mobilenet-yolo", local=everywhere),
     "Rescale": LayerType(same, makes=(1, 2), fork="DeepSkeleton"),
     "Reverse": LayerType(same, coords=ends, fork="ctpn"),
     "Scale": _normalization(
@@ -401,15 +435,18 @@ TYPES: dict[str, LayerType] = {
         fillers=_scale_fillers,
         affine=Affine(_scale_factors, (1, 2), _scales_channels),
         simplify=_simplify_scale,
+        local=_has_own_factors,
     ),
-    "SeLu": _activation(same, fork="caffe-model"),
+    "SeLu": _activation(same, fork="caffe-model", local=everywhere),
     "SeLuDropout": _activation(same, idle_in_test=lambda layer: True, fork="caffe-windows"),
     "ShuffleChannel": LayerType(_shuffle_tops, "shuffle_channel_param", fork="ShuffleNet"),
-    "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True),
+    "Sigmoid": _activation(same, "sigmoid_param", gradient_reads_top=True, local=everywhere),
     "SoftTruncation": _activation(same, fork="caffe-windows"),
-    "Softmax": _activation(_same_along_axis, "softmax_param", normalizes_scores=True, gradient_reads_top=True),
-    "Split": LayerType(same, makes=(1, ANY), role="joining"),
-    "Swish": _activation(same, "swish_param"),
-    "TanH": _activation(same, "tanh_param", gradient_reads_top=True),
-    "Threshold": LayerType(same, "threshold_param"),
+    "Softmax": _activation(
+        _same_along_axis, "softmax_param", normalizes_scores=True, gradient_reads_top=True, local=_is_along_channels
+    ),
+    "Split": LayerType(same, makes=(1, ANY), role="joining", local=everywhere),
+    "Swish": _activation(same, "swish_param", local=everywhere),
+    "TanH": _activation(same, "tanh_param", gradient_reads_top=True, local=everywhere),
+    "Threshold": LayerType(same, "threshold_param", local=everywhere),
 }

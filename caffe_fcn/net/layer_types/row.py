@@ -139,6 +139,16 @@ def one_place(layer: LayerParameter) -> int:
     return 1
 
 
+def nowhere(layer: LayerParameter) -> bool:
+    """Values depend on more of a bottom than their own place."""
+    return False
+
+
+def everywhere(layer: LayerParameter) -> bool:
+    """Every value depends on its own place alone."""
+    return True
+
+
 def no_fillers(layer: LayerParameter) -> Sequence[Filler]:
     """All parameters start at zero."""
     return ()
@@ -194,6 +204,7 @@ class LayerType:
     field: Callable[[LayerParameter], tuple[Window, ...]] | None = None  # the windows, where there are any
     reach: Callable[[LayerParameter], int] = one_place  # places per axis that a value depends on, without windows
     upsamples: bool = False
+    local: Callable[[LayerParameter], bool] = nowhere  # whether a value depends on those places alone, at any size
 
     # What it is
     fork: str = ""  # the fork of Caffe, or the project, whose type it is, for a type that BVLC's Caffe does not have

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from caffe_fcn.net.geometry import POINTWISE, AxisMap, CoordMap, dims
-from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, ends
+from caffe_fcn.net.layer_types.row import ANY, Kind, LayerType, ends, everywhere
 from caffe_fcn.net.layer_types.site import Shape, Site, image_axis
 
 if TYPE_CHECKING:
@@ -241,6 +241,7 @@ TYPES: dict[str, LayerType] = {
         (1, ANY),
         coords=_along_channels("axis", "concat_dim"),
         simplify_param=_simplify_axis("concat_dim"),
+        local=everywhere,
     ),
     "Crop": _joining(
         _crop_tops,
@@ -263,6 +264,7 @@ TYPES: dict[str, LayerType] = {
         makes=(1, ANY),
         coords=_along_channels("axis", "slice_dim"),
         simplify_param=_simplify_axis("slice_dim"),
+        local=everywhere,
     ),
     "Transpose": _joining(_transpose_tops, coords=ends, fork="ctpn"),
     "Tile": _joining(_tile_tops, "tile_param", coords=_along_channels("axis")),

@@ -152,3 +152,14 @@ def is_alive(process: int) -> bool:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
+
+
+def test_a_test_of_one_batch_may_be_that_of_the_second_process(place: Path, cli: Cli) -> None:
+    """Batches go round: the first process has that of the first test, the second one that of the next."""
+    write_random_net(place)
+    solver = outlines.solver(place, max_iter=4, test_iter=1, test_interval=1, test_initialization=True)
+    ran = cli("train", solver, "--nproc", 2, "--weights", "start.caffemodel", "--no-check")
+    assert ran.status == 0, ran.err
+    tests = [event for event in read_log("snap") if isinstance(event, events.Test)]
+    assert [event.iteration for event in tests] == [0, 1, 2, 3, 4]
+    assert {tuple(name for name, _ in event.outputs) for event in tests} == {("accuracy", "loss")}

@@ -214,22 +214,18 @@ class Solver:
         """The means of a test net's outputs; None if the training is stopped meanwhile."""
         runner, count = self._test_runners[number], self.param.test_iter[number]
         rows: dict[int, Tensor] = {}
-        names: list[str] = []
         for index, outputs in runner.run_batches(count):
             rows[index] = torch.cat([outputs[name].flatten() for name in sorted(outputs)]).double()
-            names = [name for name in sorted(outputs) for _ in range(outputs[name].numel())]
             if self._requests["stop"] and self._group.count == 1:
                 self.stopped = True
                 return None
-        table = torch.zeros(count, self._agree_on_width(names), dtype=torch.float64, device=self._device)
+        shapes = runner.net.output_shapes  # a process may have had no batch
+        names = [name for name in sorted(shapes) for _ in range(math.prod(shapes[name]))]
+        table = torch.zeros(count, len(names), dtype=torch.float64, device=self._device)
         for index, row in rows.items():
             table[index] = row
         self._group.sum([table])
         return tuple(zip(names, (table.sum(0) / count).tolist(), strict=False))
-
-    def _agree_on_width(self, names: Sequence[str]) -> int:
-        """How many values a test net has; the first process always knows, others may have had no batch."""
-        return int(self._sum_numbers([self._group.is_first * len(names)])[0])
 
     def _make_step(self, rate: float | None, outputs: Mapping[str, Tensor]) -> Step:
         return Step(self.iteration, sum(self._losses) / len(self._losses), rate, _name_values(outputs))
