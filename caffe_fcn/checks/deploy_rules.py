@@ -10,6 +10,7 @@ from caffe_fcn.checks.net_file import Form, is_training_loss
 from caffe_fcn.checks.rule import HERE, Example, Level, Problem, Rule
 from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import Kind, Origin, layer_type, origin_of
+from caffe_fcn.net.layer_types.pointwise import learns_by_batch
 
 
 def find_training_layers(form: Form) -> Iterator[Problem]:
@@ -25,10 +26,13 @@ def find_training_layers(form: Form) -> Iterator[Problem]:
 
 def find_batch_statistics(form: Form) -> Iterator[Problem]:
     """Layers that normalize by the statistics of the images at hand in a deployed net."""
+    what = "normalizes by the images at hand and not by what it learned"
     for node in form.nodes:
         row = layer_type(node.type)
-        if row.frozen_by and row.affine and not row.affine.applies(node.layer):
-            what = "normalizes by the images at hand and not by what it learned"
+        if learns_by_batch(node.layer):
+            mend = "set bn_mode: INFERENCE, and fold the statistics into the weights: surgery fold-statistics"
+            yield form.report(node, what, mend, "bn_param.bn_mode")
+        elif row.frozen_by and row.affine and not row.affine.applies(node.layer):
             yield form.report(node, what, "set use_global_stats: true", f"{row.param_name}.use_global_stats")
 
 
@@ -120,7 +124,9 @@ RULES = (
         Level.WARNING,
         "a deployed net normalizes by the images at hand",
         "With use_global_stats: false a BatchNorm layer ignores what it learned, and its result depends on the other "
-        "images of the batch. Without the field, Caffe does the right thing in each phase.",
+        "images of the batch. Without the field, Caffe does the right thing in each phase. SegNet's BN keeps nothing "
+        "in its mode LEARN: caffe-fcn surgery fold-statistics puts the statistics of the training images into its "
+        "scale and shift, and a deployed net has it in the mode INFERENCE.",
         on_forms(find_batch_statistics, lambda form: form.deploys),
         Example(
             {

@@ -16,6 +16,7 @@ from caffe_fcn.cli.params import allow_unknown_option, build_options, read_net
 from caffe_fcn.cli.printing import Verbosity, echo, print_note
 from caffe_fcn.cli.solver_options import loss_option, measure_classes, print_solver_notes, solver_options
 from caffe_fcn.cli.sources import fit_source, open_source
+from caffe_fcn.description import model_json
 from caffe_fcn.errors import NetError
 from caffe_fcn.netspec.design import NetDesign
 from caffe_fcn.netspec.from_classifier.conversion import FCN_STRIDES
@@ -50,14 +51,17 @@ def from_classifier(
     Fully connected layers become convolutions, and a score layer replaces the last one. Skips start from the poolings
     of finer strides, down to --stride. The upsampled scores are cropped to the image by offsets that follow from the
     layers. With --source SET, a folder as 'caffe-fcn data' writes it, classes, mean and ignored label are the data
-    set's, and the solver counts in its epochs. model.json says what the nets take and give, and comments in
-    the solver say where each value comes from. Run Caffe in the folder of the prototxts.
+    set's, and the solver counts in its epochs. Without --mean, the classifier's own is subtracted where model.json
+    beside DEPLOY says it. The new model.json says what the nets take and give, and comments in the solver say where
+    each value comes from. Run Caffe in the folder of the prototxts.
     """
     opened = open_source(source) if source else None
     known = opened.about.classes if opened and opened.about else None
     count = classes or (len(known) if known else None)
     if count is None:
         raise click.UsageError("needs --classes N, or a --source whose dataset.json says it")
+    if options["mean"] is None and deploy != "-":
+        options["mean"] = _read_mean(Path(deploy).parent)
     net = make_fcn(read_net(deploy, allow_unknown), count, int(stride or FCN_STRIDES[0]))
     _check_stride(net, stride)
     if opened:
@@ -72,6 +76,18 @@ def from_classifier(
     for path in written:
         echo(path)
     _explain(net, deploy, Path(output))
+
+
+def _read_mean(folder: Path) -> tuple[float, ...] | None:
+    """The mean in pixels of a classifier that model.json describes; refuse one that takes red first."""
+    model = model_json.read(folder)
+    if model is None or len(model.inputs) != 1:
+        return None
+    image = model.inputs[0]
+    if image.order == "RGB":
+        what = "the classifier takes red first, and Caffe's databases of images have blue first"
+        raise NetError(folder / model_json.FILE, what, "import it with --bgr")
+    return tuple(image.mean) if image.mean and image.scale == 1 else None
 
 
 def _check_stride(net: NetDesign, asked: str | None) -> None:

@@ -2,8 +2,8 @@
 
 The names are those of github.com/alexgkendall/SegNet-Tutorial. Nothing in BVLC's Caffe unpools by a mask, so these nets
 have one spelling, that of caffe-segnet. Its BN learns with the statistics of the batch; a deploy net has them in scale
-and shift, where the authors' compute_bn_statistics.py writes them. A net is for images of one size: an Upsample says
-what size a pooling has rounded up.
+and shift, where `surgery.statistics` writes them, as the authors' compute_bn_statistics.py does. A net is for images
+of one size: an Upsample says what size a pooling has rounded up.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from caffe_fcn.net.graph import select_phase
 from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind, learns_by_batch
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.dialects.numbering import to_forks, to_ours
+from caffe_fcn.proto.wire import WireError
 from caffe_fcn.weights.formats import open_weights, save_weights
 from caffe_fcn.weights.layers import Layer, Weights, locate
 from caffe_fcn.weights.tensors import from_array
@@ -98,7 +99,7 @@ def _read_norm(definition: bytes) -> tuple[LayerParameter, str]:
     What is in the numbers of yet another fork is not read.
     """
     for fork in (_FORK, ""):
-        with suppress(DecodeError):
+        with suppress(DecodeError, WireError):
             content = to_ours(definition, LayerParameter.DESCRIPTOR, fork) if fork else definition
             norm = LayerParameter.FromString(content)
             if norm.HasField("bn_param") and bn_kind(norm) == "segnet":

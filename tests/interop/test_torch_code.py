@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pooling_nets import list_poolings
 from prototxts import STEPS, input_layer, layer, recurrent
 from random_nets import has_empty_windows, nets
-from torch_judge import Exported, run_alone
+from torch_code_judge import Exported, run_alone
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.errors import NetError

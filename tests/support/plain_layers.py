@@ -6,7 +6,7 @@ Each function is the formula in the layer's source: convolution_layer.cpp and it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,19 @@ from caffe_fcn.proto import LayerParameter, NetParameter
 Array = NDArray[np.float64]
 
 
-def run_net(net: NetParameter, values: Mapping[str, list[np.ndarray]], inputs: Mapping[str, np.ndarray]) -> Array:
-    """What the last layer makes of the inputs."""
+def run_net(
+    net: NetParameter,
+    values: Mapping[str, list[np.ndarray]],
+    inputs: Mapping[str, np.ndarray],
+    bn: Callable[[LayerParameter, list[Array], list[Array]], list[Array]] | None = None,
+) -> Array:
+    """What the last layer makes of the inputs; ``bn`` computes BN in place of its mode INFERENCE."""
+    layers = LAYERS | ({"BN": bn} if bn else {})
     blobs: dict[str, Array] = {name: array.astype(float) for name, array in inputs.items()}
     for layer in net.layer:
         if layer.bottom:
             arrays = [array.astype(float) for array in values.get(layer.name, [])]
-            tops = LAYERS[layer.type](layer, [blobs[name] for name in layer.bottom], arrays)
+            tops = layers[layer.type](layer, [blobs[name] for name in layer.bottom], arrays)
             blobs.update(zip(layer.top, tops, strict=True))
     return blobs[net.layer[-1].top[0]]
 

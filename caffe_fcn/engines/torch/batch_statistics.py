@@ -168,8 +168,8 @@ def _locate_data(net: NetParameter, folder: Path, data: PathLike | None) -> None
     if not 1 <= len(databases) <= len(paths):
         what = f"has {len(databases)} Data layers that its BN layers depend on, which `data` cannot replace"
         raise NetError("net", what, "leave `data` out: the net's own data are read")
-    for layer, path in zip(databases, paths, strict=False):
-        layer.data_param.source = str(path)
+    for layer, database in zip(databases, paths, strict=False):
+        layer.data_param.source = str(database)
 
 
 def _require_layers(net: Net, weights: PathLike) -> None:

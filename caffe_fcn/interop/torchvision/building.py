@@ -5,7 +5,7 @@ state dict has under that name. Widths are the tensors' own. What torch does oth
 
 | torch | here |
 |---|---|
-| pooling rounds down | ``round_mode: FLOOR``; not where torch has ``ceil_mode=True``, which is Caffe's rule |
+| pooling rounds down | ``round_mode: FLOOR``, or a Crop; with ``ceil_mode=True`` up, which is Caffe's rule |
 | BatchNorm2d has a scale and a shift | BatchNorm, and a Scale layer NAME.scale behind it |
 | ReLU6 | 6 - relu(6 - relu(x)), by ReLU and Power |
 | AdaptiveAvgPool2d | global pooling for 1x1; else the windows of the image's size, where these are equal |
@@ -50,12 +50,14 @@ class TorchNet:
 
     ``tensors`` is the state dict, ``where`` its name in errors. ``image_factors`` multiply the first convolution's
     weights of each channel of the image, in torch's order; with ``turns_channels`` the net takes the reverse order.
+    With ``is_plain`` poolings round down by Crop layers, where this size of the image needs it.
     """
 
     tensors: Mapping[str, Tensor]
     where: str
     image_factors: tuple[float, ...]
     turns_channels: bool = False
+    is_plain: bool = False
     spec: NetSpec = field(default_factory=NetSpec)
     layers: list[Layer] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
@@ -145,9 +147,16 @@ class TorchNet:
 
     def _pool(self, name: str, bottom: Blob, pool: Any, kernel: int, stride: int, pad: int, ceil: bool) -> Blob:
         settings: dict[str, Any] = {"pad": pad} if pad else {}
-        settings |= {} if ceil else {"round_mode": P.Pooling.FLOOR}
-        sizes = pool_sizes([Window(kernel, stride, pad)] * 2, bottom.size, floor=not ceil)
-        self.spec[name] = top = pool(bottom.top, kernel, stride, **settings)
+        windows = [Window(kernel, stride, pad)] * 2
+        sizes = pool_sizes(windows, bottom.size, floor=not ceil)
+        if ceil or self.is_plain:
+            self.spec[name] = top = pool(bottom.top, kernel, stride, **settings)
+            if sizes != pool_sizes(windows, bottom.size):
+                # Rounded up, windows that are longer by stride - 1 are as many as these rounded down
+                self.spec[f"{name}.size"] = like = pool(bottom.top, kernel + stride - 1, stride, **settings)
+                self.spec[f"{name}.cropped"] = top = L.Crop(top, like, axis=2, offset=[0, 0])
+        else:
+            self.spec[name] = top = pool(bottom.top, kernel, stride, **settings, round_mode=P.Pooling.FLOOR)
         return bottom._replace(top=top, size=_check_size(name, *sizes))
 
     def adaptive_pool(self, name: str, bottom: Blob, side: int = 1) -> Blob:

@@ -28,9 +28,10 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")  # as in
 
 @dataclass
 class ImportedNet:
-    """What `import_torch` wrote, and what it left out or assumed (``notes``)."""
+    """What `import_torch` wrote, and what it left out (``notes``). ``segments`` says that the net scores pixels."""
 
     weights: Path
+    segments: bool
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -41,13 +42,16 @@ def import_torch(
     output: PathLike,
     size: tuple[int, int] = (224, 224),
     bgr: bool = False,
+    plain: bool = False,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> ImportedNet:
     """Write the net ``arch`` of torchvision with the weights of a state dict as a net folder.
 
     ``size`` is the height and width of the images. With ``bgr`` the net takes blue first, as Caffe's databases have
-    images. ``mean`` and ``std`` are those of torch's Normalize, red first, where they are not the architecture's usual.
+    images. With ``plain`` it has no ``round_mode``, which Caffe 1.0's release does not know; poolings then round as
+    torch's do for this ``size`` alone. ``mean`` and ``std`` are those of torch's Normalize, red first, where they are
+    not the usual ones of the architecture.
 
     Raises `WeightsError` for a state dict of something else, naming the tensor, and what `read_state_dict` raises;
     `NetError` for an unknown architecture, and for a size that it cannot have in Caffe.
@@ -57,7 +61,7 @@ def import_torch(
     row = ARCHS[arch]
     mean, std = _check_numbers("mean", mean, row.mean), _check_numbers("std", std, row.std)
     tensors = {_OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in read_state_dict(path).items()}
-    net = TorchNet(tensors, str(path), tuple(1 / (255 * each) for each in std), turns_channels=bgr)
+    net = TorchNet(tensors, str(path), tuple(1 / (255 * each) for each in std), bgr, plain)
     try:
         notes = _add_net(net, row, size)
     except MisfitError as error:
@@ -70,7 +74,9 @@ def import_torch(
     pixels = [round(255 * each, 6) for each in mean]
     image = Input(IMAGE, len(pixels), "BGR" if bgr else "RGB", pixels[::-1] if bgr else pixels)
     model = Model([image], [Output(written.layer[-1].top[0])])
-    return _write(Path(output), to_text(written), net, model, notes)
+    found = ImportedNet(Path(output) / "weights.caffemodel", row.segments, notes=notes)
+    _write(Path(output), to_text(written), net, model, found)
+    return found
 
 
 def _add_net(net: TorchNet, arch: Arch, size: tuple[int, int]) -> list[str]:
@@ -100,8 +106,7 @@ def _check_numbers(name: str, given: Sequence[float] | None, usual: tuple[float,
     return tuple(given)
 
 
-def _write(folder: Path, text: str, net: TorchNet, model: Model, notes: list[str]) -> ImportedNet:
-    found = ImportedNet(folder / "weights.caffemodel", notes=notes)
+def _write(folder: Path, text: str, net: TorchNet, model: Model, found: ImportedNet) -> None:
     deploy = folder / "deploy.prototxt"
     with files.make_folder(folder), files.write_together():
         with files.atomic_write(deploy) as out:
@@ -109,4 +114,3 @@ def _write(folder: Path, text: str, net: TorchNet, model: Model, notes: list[str
         save_weights(found.weights, net.layers)
         model.write(folder)
     found.files = [deploy, found.weights, folder / model_json.FILE]
-    return found

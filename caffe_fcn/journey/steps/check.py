@@ -24,9 +24,9 @@ from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.proto import read_solver
 from caffe_fcn.surgery.donors import infer_shapes
 
-IGNORED = ("FCN209", "FCN304", "FCN314", "FCN316")
-"""Rules that do not apply: the score layers of a start are zero, few snapshots stay on the disk, a training needs no
-seed, and it takes a GPU where there is one."""
+IGNORED = ("FCN131", "FCN132", "FCN209", "FCN304", "FCN314", "FCN316")
+"""Rules that do not apply: an engine that has a fork's layers is taken, the score layers of a start are zero, few
+snapshots stay on the disk, a training needs no seed, and it takes a GPU where there is one."""
 
 
 @dataclass(frozen=True)
