@@ -241,6 +241,10 @@ def test_files_are_not_trusted(tmp_path: Path, caffe: CaffeWorker) -> None:
     (tmp_path / "net.onnx").write_bytes(b"\x08nonsense")
     with pytest.raises(FileError, match="not an ONNX model"):
         import_onnx(tmp_path / "net.onnx", tmp_path / "net")
+    path = write(tmp_path / "named.onnx", "y = Relu(x)")
+    path.write_bytes(path.read_bytes().replace(b"Relu", b"R\xfflu"))
+    with pytest.raises((FileError, NetError)):
+        import_onnx(path, tmp_path / "net")
     (tmp_path / "outside").write_bytes(bytes(4 * 4))
     (tmp_path / "models").mkdir()
     path = write(tmp_path / "models" / "net.onnx", "y = Add(x, c)", "float[1, 4] x", c=np.zeros(4))
@@ -290,3 +294,23 @@ def test_the_command(tmp_path: Path, cli, engine: str) -> None:
     assert [each["blob"] for each in described["inputs"]] == ["x"]
     with pytest.raises(CaffeFcnError):
         import_onnx(path, tmp_path / "net", size=(9, 8), dialect="sdd")
+
+
+@pytest.mark.long
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Of a model with some bytes changed nothing but a net, or one of our errors, comes."""
+    path = write(tmp_path / "net.onnx", COMPOSED.replace("Add(x, three)", "Conv<pads = [1, 1, 1, 1]>(x, w)"), w=W,
+                 **LIMITS)  # fmt: skip
+    data, random = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(data)
+        for place in random.integers(0, len(data), random.choice([1, 2, 8])):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            import_onnx(path, tmp_path / "net", compose=True)
+        except CaffeFcnError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused

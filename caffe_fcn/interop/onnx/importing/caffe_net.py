@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.layers import Layer
-from caffe_fcn.weights.tensors import from_array
+from caffe_fcn.weights.tensors import ITEM_SIZES, GeneratedSegment, Tensor
 
 if TYPE_CHECKING:
     from caffe_fcn.interop.onnx.importing.source import Array
@@ -58,17 +58,24 @@ class CaffeNet:
 
     def list_weights(self) -> list[Layer]:
         """The parameters as a weights file has them."""
-        import numpy as np
-
         return [
             Layer(
                 layer.name,
-                tuple(from_array(np.asarray(each, np.float32)) for each in self.parameters.get(layer.name, ())),
+                tuple(map(_make_tensor, self.parameters.get(layer.name, ()))),
                 layer.type,
                 layer.SerializeToString(deterministic=True),
             )
             for layer in self.layers
         ]
+
+
+def _make_tensor(values: Array) -> Tensor:
+    """A handle on values, whose bytes are made when they are written: so they are in memory once."""
+    import numpy as np
+
+    size = ITEM_SIZES["float32"] * values.size
+    segment = GeneratedSegment(size, lambda: iter((np.asarray(values, "<f4").tobytes(),)))
+    return Tensor(tuple(values.shape), "float32", (segment,))
 
 
 def _choose(wanted: str, taken: set[str]) -> str:

@@ -18,7 +18,8 @@ def convert_gemm(place: NodePlace) -> list[str]:
         place.fail("turns its first input round", "Caffe's InnerProduct does not")
     weights = place.constant(1, "matrix")
     weights = weights if place.attribute("transB", 0) else weights.T
-    parameters = [np.float32(place.attribute("alpha", 1.0)) * weights]
+    alpha = np.float32(place.attribute("alpha", 1.0))
+    parameters = [weights if alpha == 1 else alpha * weights]
     if place.has(2):
         bias = np.float32(place.attribute("beta", 1.0)) * place.constant(2, "bias")
         if bias.size not in (1, len(weights)) or (bias.ndim > 1 and bias.shape[0] != 1):

@@ -82,7 +82,10 @@ class NodePlace:
         for each in self.node.attribute:
             if each.name == name:
                 value = helper.get_attribute_value(each)
-                return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                if value is None or (default is not None and type(value) not in (type(default), list)):
+                    self.fail(f"has {name} of another type", "the model is damaged")
+                return value
         return default
 
     def has(self, index: int) -> bool:

@@ -97,6 +97,11 @@ def _parse(path: Path) -> ModelProto:
         raise FileError(path, "is not an ONNX model", "name a file that ends with .onnx") from error
     if not model.graph.node or not model.graph.output:
         raise FileError(path, "is not an ONNX model, or an empty one", "name a file that ends with .onnx")
+    told = [model.graph.name, *(each.name for each in (*model.graph.input, *model.graph.output))]
+    told += [name for node in model.graph.node for name in (node.name, node.op_type, *node.input, *node.output)]
+    told += [each.name for each in model.graph.initializer]
+    if not all(isinstance(name, str) and name.isprintable() for name in told):  # bytes are what is not UTF-8
+        raise FileError(path, "has a name that cannot be printed", "the file is damaged")
     return model
 
 
