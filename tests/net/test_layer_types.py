@@ -14,7 +14,8 @@ from caffe_fcn.engines.torch import registry
 from caffe_fcn.net.layer_types import LAYER_TYPES, layer_type
 
 PACKAGE = ROOT / "caffe_fcn"
-HOMES = ("net/layer_types/", "engines/torch/layers/", "interop/onnx/")  # the rows, the classes, what becomes of a type
+# The rows, the classes, and what becomes of types in other languages or of other languages' nets
+HOMES = ("net/layer_types/", "engines/torch/layers/", "interop/onnx/", "interop/torch_code/", "interop/torchvision/")
 
 # Where else a type may be named, which ones, and why.
 ALLOWED = {
