@@ -59,6 +59,12 @@ def main() -> None:
         sys.exit(compare(scratch))
 
 
+def compile_once(scratch: Path) -> dict[str, str]:
+    """An environment in which Python keeps what it has compiled, as an installation does."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
+
+
 def make_net(folder: Path) -> None:
     """FCN-8s, its solver, and weights: random ones, and interpolating upscores."""
     netspec.write("voc-fcn8s", folder)
@@ -111,8 +117,7 @@ def compare(scratch: Path) -> int:
     data = scratch / "data"
     databases = [str(data / f"train_{name}") for name in ("images", "labels")]
     files = ["--weights", str(model), "--data", str(data), "--solver", str(scratch / "net" / "solver.prototxt")]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(scratch / "bytecode")  # compiled once, as an installation is
+    environment = compile_once(scratch)
     command = [sys.executable, "-m", "caffe_fcn", "check", str(scratch / "net" / "deploy.prototxt"), *files]
     runs = {
         "`cat` of the weights": [["cat", str(model)]],

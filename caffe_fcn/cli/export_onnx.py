@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Leave BatchNorm and Scale layers as they are (default: folded into the convolutions before them).",
 )
+@click.option(
+    "--resize-upscores",
+    is_flag=True,
+    help="Make a Resize of each Deconvolution that interpolates, with its Crop, where that is the same.",
+)
 @click.option("--verify", is_flag=True, help="Run the model by ONNX Runtime and the net by torch, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def onnx(
@@ -58,6 +63,7 @@ def onnx(
     softmax: bool,
     argmax: bool,
     keeps_normalization: bool,
+    resize_upscores: bool,
     verify: bool,
     as_json: bool,
 ) -> int:
@@ -81,6 +87,7 @@ def onnx(
             softmax=softmax,
             argmax=argmax,
             fold_normalization=not keeps_normalization,
+            resize_upscores=resize_upscores,
             mean=mean,
         )
         for note in made.notes:

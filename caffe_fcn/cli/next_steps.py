@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING
 from caffe_fcn.cli.printing import Verbosity, echo, shorten
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError, NetError
-from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
-from caffe_fcn.netspec.dataset_facts import resolve_design
-from caffe_fcn.netspec.design import NetDesign
 
 if TYPE_CHECKING:
     from caffe_fcn.description.dataset_json import Description
     from caffe_fcn.description.model_json import Model
     from caffe_fcn.engines.training import Training
+    from caffe_fcn.netspec.design import NetDesign
 
 _DEPLOY, _SOLVER = "deploy.prototxt", "solver.prototxt"
 Words = Sequence[object]
@@ -62,6 +60,9 @@ def _choose_net(about: Description) -> NetDesign | None:
 
     None where the data set lacks what the net reads.
     """
+    from caffe_fcn.netspec.catalogue import CHOICES, catalogue, find_design
+    from caffe_fcn.netspec.dataset_facts import resolve_design
+
     own = [net for net in catalogue().values() if net.dataset.name == about.name and not net.continues]
     own = [net for net in own if net.backbone.skips]  # nets of other papers have none
     net = min(own, key=lambda each: each.stride or 0, default=find_design(CHOICES[0].nets[0]))
@@ -77,6 +78,9 @@ def follow_net(name: str | NetDesign, folder: Path, about: Description | None, h
 
     ``has_usual_classes`` says that no option changed the number of classes.
     """
+    from caffe_fcn.netspec.catalogue import find_design
+    from caffe_fcn.netspec.dataset_facts import resolve_design
+
     net, solver = find_design(name), folder / _SOLVER
     train = [("train", solver)] if find_missing_data(solver) is None else []
     fitted, _ = resolve_design(net, {"dataset": about})
@@ -184,6 +188,7 @@ def follow_model(name: str) -> None:
     """After a published model was fetched: the net that it belongs to, or the FCN that begins with it."""
     from caffe_fcn.models import MODELS
     from caffe_fcn.netspec import describe_model
+    from caffe_fcn.netspec.catalogue import CHOICES
     from caffe_fcn.surgery.recipes import RECIPES
 
     net = MODELS[name].net if name in MODELS else ""

@@ -176,6 +176,34 @@ def test_an_fcn_of_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     assert [dim.dim_param for dim in data.type.tensor_type.shape.dim] == ["batch", "", "data_height", "data_width"]
 
 
+@pytest.mark.parametrize(
+    "kernel, stride, pad, offset, size, resized",
+    [
+        (16, 8, 0, 31, (40, 50), True),  # FCN-8s
+        (4, 2, 0, 1, (16, 20), False),  # begins a quarter of a pixel before the first one
+        (4, 2, 0, 3, (14, 18), True),
+        (4, 2, 1, 0, (18, 22), False),
+        (5, 3, 0, 4, (20, 20), True),
+        (3, 2, 0, 3, (10, 10), False),  # shifted by half a pixel
+        (6, 3, 0, 6, (10, 10), False),
+        (5, 2, 0, 6, (10, 10), False),  # no interpolation by its stride
+    ],
+)
+def test_upscores_as_resize(
+    tmp_path: Path, kernel: int, stride: int, pad: int, offset: int, size: tuple[int, int], resized: bool
+) -> None:
+    inside = f"num_output: 4 group: 4 kernel_size: {kernel} stride: {stride} pad: {pad} bias_term: false"
+    up = f'convolution_param {{ {inside} weight_filler {{ type: "bilinear" }} }}'
+    text = input_layer("data", 1, 4, 9, 11) + input_layer("size", 1, 1, *size)
+    text += layer("Deconvolution", "data", "up", up) + layer(
+        "Crop", "up size", "score", f"crop_param {{ axis: 2 offset: {offset} }}"
+    )
+    exported = Exported(text, tmp_path, resize_upscores=True)
+    exported.assert_equal()
+    types = [node.op_type for node in onnx.load(exported.made.files[0]).graph.node]
+    assert types == (["Resize", "Slice"] if resized else ["ConvTranspose", "Slice"])
+
+
 def test_the_same_net_gives_the_same_bytes(tmp_path: Path) -> None:
     first = Exported(FCN, tmp_path).made.files[0].read_bytes()
     assert Exported(FCN, tmp_path).made.files[0].read_bytes() == first

@@ -27,8 +27,14 @@ def draw_weights(text: str, folder: Path) -> tuple[Net, Path]:
 
 
 def _draw(net: Net, name: str, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """Random parameters that keep blobs at the size of the image's values, so that no softmax is all or nothing."""
+    """Random parameters that keep blobs at the size of the image's values, so that no softmax is all or nothing.
+
+    What the net fills with an interpolation stays.
+    """
     for blob in net.params[name]:
+        if net.layers[name].site.layer.convolution_param.weight_filler.type == "bilinear":
+            yield blob.numpy()
+            continue
         shape = tuple(blob.shape)
         values = random.normal(0, 1, shape).astype(np.float32) / np.float32(max(np.prod(shape[1:]), 1) ** 0.5)
         yield np.abs(values) + 0.1 if net.layers[name].site.layer.type in ("BatchNorm", "BN") else values

@@ -289,7 +289,6 @@ def make_infinite(place: Path) -> None:
         (make_infinite, [], "trained.caffemodel, layer 'conv1_bn': reads values that are not finite"),
         (None, ["--gpu", "77"], "error: --gpu: "),
     ],
-    ids=str,
 )
 def test_what_cannot_be_measured(
     place: Path, cli: Cli, spoil: Callable[[Path], object] | None, given: list[object], error: str

@@ -26,6 +26,7 @@ from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.installed import require_onnx
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
+from caffe_fcn.interop.onnx.upscores import Upscore, find_upscores, write_resize
 from caffe_fcn.net.graph import Blob, Graph, Node
 from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import Shapes, infer_graph
@@ -81,6 +82,7 @@ def write_onnx(
     softmax: bool = False,
     argmax: bool = False,
     fold_normalization: bool = True,
+    resize_upscores: bool = False,
     mean: Sequence[float] | None = None,
 ) -> OnnxModel:
     """Write a deploy net with its weights as an ONNX model; ``model.json`` beside the net is read.
@@ -88,7 +90,8 @@ def write_onnx(
     ``size`` (H, W) is that of the images, by default the net's. ``dynamic`` leaves "batch" or "size", or both, open.
     With ``preprocess`` the model takes raw pixels, channels red, green, blue, and subtracts the mean itself; ``mean``
     takes the place of what ``model.json`` says. ``softmax`` and ``argmax`` append such layers behind all scores.
-    ``fold_normalization`` folds BatchNorm and Scale into convolutions.
+    ``fold_normalization`` folds BatchNorm and Scale into convolutions. ``resize_upscores`` makes a Resize of each
+    Deconvolution that interpolates, with its Crop, where that is the same (see `upscores`).
 
     The model appears whole or not at all; weights are copied from file to file. Raises `NetError` for a layer that has
     no equivalent in ONNX, `WeightsError` for weights that are not this net's, `MissingExtraError` without onnx.
@@ -117,6 +120,8 @@ def write_onnx(
         )
         if preprocess:
             conversion.preprocess(source.parent)
+        if resize_upscores:
+            conversion.resize_upscores()
         conversion.convert()
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
     prepared = delivered.model.inputs if preprocess else ()
@@ -139,6 +144,7 @@ class _Conversion:
         self._shapes = infer_graph(self._net)
         self._varying = _find_varying(self._net, self._shapes, dynamic)
         self._values: dict[Blob, str] = {}
+        self._upscores: dict[Node, Upscore] = {}
         for name in self._net.blobs:  # taken before anything else can take them
             self.graph.choose_name(name)
 
@@ -160,6 +166,10 @@ class _Conversion:
                 self.graph.prefix = f"{blob.name}/preprocess"
                 self._values[blob] = self._preprocess(described[blob.name], folder)
         self._model = replace(self._model, inputs=[_describe_raw(each) for each in self._model.inputs])
+
+    def resize_upscores(self) -> None:
+        """Make a Resize of each upscore where that is the same."""
+        self._upscores = find_upscores(self._net, self._shapes, self._parameters, self._varying)
 
     def convert(self) -> None:
         """Convert every layer, in order."""
@@ -213,7 +223,9 @@ class _Conversion:
             [self._varying[blob.name] for blob in node.bottoms],
             [self._varying[blob.name] for blob in node.tops],
         )
-        return convert(place)
+        if any(node is upscore.deconvolution for upscore in self._upscores.values()):
+            return [place.bottom]  # which its Crop resizes
+        return write_resize(place, self._upscores[node]) if node in self._upscores else convert(place)
 
     def _give_name(self, blob: Blob, value: str, first: int) -> str:
         """Give the value of a blob the blob's name; an earlier version of a blob gets the layer's name as well."""
