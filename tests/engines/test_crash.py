@@ -257,7 +257,7 @@ def test_a_snapshot_that_does_not_fit_is_removed_and_whole_ones_stay(place: Path
     assert done.returncode == 2
     assert done.stderr.startswith("error: solver.prototxt, iteration 0: Caffe stopped: ")
     assert len(done.stderr.splitlines()) == 1
-    assert sorted(path.name for path in (place / "snap").iterdir()) == ["t.jsonl", "t.log"]
+    assert sorted(path.name for path in (place / "snap").iterdir()) == ["t.json", "t.jsonl", "t.log"]
 
 
 def test_a_full_disk_under_the_log(place: Path) -> None:
