@@ -57,7 +57,7 @@ def import_torch(
     `NetError` for an unknown architecture, and for a size that it cannot have in Caffe.
     """
     if arch not in ARCHS:
-        raise NetError("arch", f"{arch!r} is not known", nearest(arch, ARCHS) or f"known are {', '.join(ARCHS)}")
+        raise NetError(f"`arch` {arch}", "is not known", nearest(arch, ARCHS) or f"known are {', '.join(ARCHS)}")
     row = ARCHS[arch]
     mean, std = _check_numbers("mean", mean, row.mean), _check_numbers("std", std, row.std)
     tensors = {_OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in read_state_dict(path).items()}
