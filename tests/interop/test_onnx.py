@@ -11,9 +11,10 @@ import onnx
 import pytest
 from catalogue_nets import IN_BVLCS, shrink_deploy_net
 from hypothesis import HealthCheck, assume, given, settings
+from layer_nets import LAYER_NETS
 from onnx_judge import Exported
 from pooling_nets import list_poolings
-from prototxts import STEPS, input_layer, layer, recurrent
+from prototxts import input_layer, layer
 from random_nets import has_empty_windows, nets
 from saved_weights import save
 
@@ -69,66 +70,9 @@ def test_poolings_of_any_size(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        STEPS + recurrent("LSTM", "x cont"),
-        STEPS + recurrent("RNN", "x cont"),
-        STEPS + input_layer("static", 2, 4) + recurrent("LSTM", "x cont static"),
-        STEPS
-        + input_layer("h", 1, 2, 5)
-        + input_layer("c", 1, 2, 5)
-        + recurrent("LSTM", "x cont h c", "l h1 c1", "expose_hidden: true"),
-        input_layer("data", 2, 3, 4, 5)
-        + layer("Pooling", "data", "y place", "pooling_param { pool: MAX kernel_size: 2 }"),
-        input_layer("data", 2, 3) + layer("ArgMax", "data", "y", "argmax_param { top_k: 2 out_max_val: true }"),
-        input_layer("data", 1, 2, 3, 4)
-        + layer("Slice", "data", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 3 }"),
-        input_layer("data", 3, 2) + input_layer("other", 3, 2) + layer("Eltwise", "data other", "y"),
-        input_layer("data", 1, 2, 3, 3)
-        + layer(
-            "DummyData", "", "d", "dummy_data_param { data_filler { value: 2 } shape { dim: 1 dim: 2 dim: 3 dim: 3 } }"
-        )
-        + layer("Eltwise", "data d", "y", "eltwise_param { operation: PROD }"),
-        input_layer("data", 1, 2, 3, 3) + layer("Power", "data", "y", "power_param { power: 2 scale: 0.5 shift: 3 }"),
-        input_layer("data", 1, 2, 3, 3) + layer("Exp", "data", "y", "exp_param { base: 2 scale: 0.5 shift: 1 }"),
-        input_layer("data", 1, 2, 3, 3)
-        + layer("BatchNorm", "data", "y", "batch_norm_param { use_global_stats: false }"),
-        input_layer("data", 2, 3, 4, 4)
-        + layer("MVN", "data", "y", "mvn_param { across_channels: true normalize_variance: false }"),
-    ],
-)
+@pytest.mark.parametrize("text", LAYER_NETS)
 def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> None:
     Exported(text, tmp_path, opset=18).assert_equal()
-
-
-IMAGE = input_layer("data", 2, 4, 6, 5)
-HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        IMAGE + layer("ReLU6", "data", "y"),
-        IMAGE + layer("ReLU6", "data", "y", "relu6_param { negative_slope: 0.1 }"),
-        IMAGE + layer("Permute", "data", "y", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
-        IMAGE + layer("ShuffleChannel", "data", "y", "shuffle_channel_param { group: 2 }"),
-        IMAGE + layer("Interp", "data", "y", "interp_param { height: 11 width: 9 }"),
-        IMAGE + layer("Interp", "data", "y", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -2 }"),
-        IMAGE + layer("Upsample", "data", "y", "upsample_param { scale: 2 }"),
-        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: INFERENCE }"),
-        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: LEARN }"),
-        IMAGE
-        + layer("BN", "data", "y", "bn_param { slope_filler { value: 1 } bias_filler { value: 0 } frozen: true }"),
-        IMAGE + layer("Normalize", "data", "y", "norm_param { across_spatial: false }"),
-        IMAGE + layer("DepthwiseConvolution", "data", "y", "convolution_param { num_output: 4 kernel_size: 3 }"),
-        IMAGE + layer("Pooling", "data", "y", "pooling_param { kernel_size: 2 stride: 2 ceil_mode: false }"),
-        HALVED + layer("Upsample", "small mask", "y", "upsample_param { scale: 2 upsample_h: 6 upsample_w: 5 }"),
-        input_layer("f", 2, 4) + IMAGE + input_layer("z", 2, 4, 6, 5) + layer("Axpy", "f data z", "y"),
-    ],
-)
-def test_layers_of_forks(tmp_path: Path, text: str) -> None:
-    Exported(text, tmp_path).assert_equal()
 
 
 def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None:

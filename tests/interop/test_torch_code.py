@@ -15,8 +15,9 @@ from catalogue_nets import shrink_deploy_net
 from drawn_weights import assert_close, draw_inputs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from layer_nets import IMAGE, LAYER_NETS
 from pooling_nets import list_poolings
-from prototxts import STEPS, input_layer, layer, recurrent
+from prototxts import input_layer, layer
 from random_nets import has_empty_windows, nets
 from torch_code_judge import Exported, run_alone
 
@@ -80,61 +81,7 @@ def test_poolings_of_any_size(tmp_path: Path) -> None:
         assert_close(found, exported.net.forward(**given))
 
 
-IMAGE = input_layer("data", 2, 4, 6, 5)
-HALVED = IMAGE + layer("Pooling", "data", "small mask", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        IMAGE + layer("ReLU6", "data", "y"),
-        IMAGE + layer("ReLU6", "data", "y", "relu6_param { negative_slope: 0.1 }"),
-        IMAGE + layer("Permute", "data", "y", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
-        IMAGE + layer("ShuffleChannel", "data", "y", "shuffle_channel_param { group: 2 }"),
-        IMAGE + layer("Interp", "data", "y", "interp_param { height: 11 width: 9 }"),
-        IMAGE + layer("Interp", "data", "y", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -2 }"),
-        IMAGE + layer("Upsample", "data", "y", "upsample_param { scale: 3 }"),
-        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: INFERENCE }"),
-        IMAGE + layer("BN", "data", "y", "bn_param { bn_mode: LEARN }"),
-        IMAGE
-        + layer("BN", "data", "y", "bn_param { slope_filler { value: 1 } bias_filler { value: 0 } frozen: true }"),
-        IMAGE + layer("Normalize", "data", "y", "norm_param { across_spatial: false }"),
-        IMAGE + layer("Normalize", "data", "y", "norm_param { channel_shared: true }"),
-        IMAGE + layer("DepthwiseConvolution", "data", "y", "convolution_param { num_output: 4 kernel_size: 3 }"),
-        IMAGE + layer("Pooling", "data", "y", "pooling_param { kernel_size: 2 stride: 2 ceil_mode: false }"),
-        HALVED + layer("Upsample", "small mask", "y", "upsample_param { scale: 2 upsample_h: 6 upsample_w: 5 }"),
-        input_layer("f", 2, 4) + IMAGE + input_layer("z", 2, 4, 6, 5) + layer("Axpy", "f data z", "y"),
-        IMAGE
-        + layer(
-            "DummyData", "", "d", "dummy_data_param { data_filler { value: 2 } shape { dim: 2 dim: 4 dim: 6 dim: 5 } }"
-        )
-        + layer("Eltwise", "data d", "y", "eltwise_param { operation: PROD }"),
-        IMAGE + layer("Power", "data", "y", "power_param { power: 2 scale: 0.5 shift: 3 }"),
-        IMAGE + layer("Exp", "data", "y", "exp_param { base: 2 scale: 0.5 shift: 1 }"),
-        IMAGE + layer("Log", "data", "y", "log_param { base: 2 scale: 0 shift: 9 }"),
-        IMAGE + layer("Threshold", "data", "y", "threshold_param { threshold: 0.5 }"),
-        IMAGE + layer("BatchNorm", "data", "y", "batch_norm_param { use_global_stats: false }"),
-        IMAGE + layer("MVN", "data", "y", "mvn_param { across_channels: true normalize_variance: false }"),
-        IMAGE + layer("Slice", "data", "a b c", "slice_param { axis: 3 slice_point: 1 slice_point: 3 }"),
-        input_layer("data", 2, 3) + layer("ArgMax", "data", "y", "argmax_param { top_k: 2 out_max_val: true }"),
-        input_layer("data", 3) + layer("Embed", "data", "y", "embed_param { num_output: 2 input_dim: 4 }"),
-        STEPS + recurrent("LSTM", "x cont"),
-        STEPS + recurrent("RNN", "x cont"),
-        STEPS + input_layer("static", 2, 4) + recurrent("LSTM", "x cont static"),
-        STEPS + input_layer("static", 2, 4) + recurrent("RNN", "x cont static"),
-        STEPS
-        + input_layer("h", 1, 2, 5)
-        + input_layer("c", 1, 2, 5)
-        + recurrent("LSTM", "x cont h c", "l h1 c1", "expose_hidden: true"),
-        input_layer("s", 2, 1) + IMAGE + layer("Filter", "data s", "y"),
-        IMAGE + layer("Transpose", "data", "y", "transpose_param { dim: 0 dim: 3 dim: 2 dim: 1 }"),
-        IMAGE + layer("Reverse", "data", "y", "reverse_param { axis: 2 }"),
-        IMAGE + layer("SeLu", "data", "y"),
-        IMAGE + layer("Mish", "data", "y"),
-        IMAGE + input_layer("large", 2, 3, 9, 10) + layer("MergeCrop", "data large", "y"),
-        IMAGE + input_layer("f", 2, 4) + layer("Scale", "data f", "y", "scale_param { axis: 0 bias_term: true }"),
-    ],
-)
+@pytest.mark.parametrize("text", LAYER_NETS)
 def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> None:
     exported = Exported(text, tmp_path)
     exported.assert_equal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from caffe_fcn.interop.onnx.place import Place, converts
 from caffe_fcn.interop.onnx.shaping import reshape_to
 from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind
-from caffe_fcn.net.layer_types.shaping import permutation
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
 
 
 @converts("ReLU6")
@@ -74,6 +74,21 @@ def convert_upsample(place: Place) -> list[str]:
     return [place.add("Resize", place.bottom, "", "", sizes, **modes)]
 
 
+@converts("Unpooling")
+def convert_unpooling(place: Place) -> list[str]:
+    """Unpooling by a mask, the second bottom (DeconvNet)."""
+    place.require_fixed()
+    if place.param.unpool != place.param.MAX or len(place.bottoms) == 1:
+        place.fail("unpools without a mask", "unpooling by one is written")
+    return [_place_by_mask(place)]
+
+
+@converts("MaskPooling")
+def convert_mask_pooling(place: Place) -> list[str]:
+    """The product of each channel with a mask, the second bottom."""
+    return [place.add("Mul", *place.bottoms)]
+
+
 def _place_by_mask(place: Place) -> str:
     """Images of zeros with the values at the places of the mask."""
     from onnx import TensorProto, helper
@@ -130,3 +145,64 @@ def convert_normalize(place: Place) -> list[str]:
     count = place.params[0].count
     factors = place.add_parameter(0, (count, *[1] * (place.rank - 2)))
     return [place.add("Mul", place.add("Div", place.bottom, norm), factors)]
+
+
+@converts("Transpose")
+def convert_transpose(place: Place) -> list[str]:
+    """The axes in another order, all of which are named."""
+    return [place.add("Transpose", place.bottom, perm=place.site.numbers("transpose_param", "dim", int))]
+
+
+@converts("Reverse")
+def convert_reverse(place: Place) -> list[str]:
+    """One axis backwards, by default the first."""
+    (axis,) = place.site.numbers("reverse_param", "axis", int) or [0]
+    parts = [place.graph.add_integers([each]) for each in (-1, -(2**31), axis, -1)]
+    return [place.add("Slice", place.bottom, *parts)]
+
+
+@converts("SeLu")
+def convert_selu(place: Place) -> list[str]:
+    """lambda * x above zero, lambda * alpha * (e^x - 1) below."""
+    scale, alpha = (next(iter(place.site.numbers("selu_param", name, float)), None) for name in ("lambda", "alpha"))
+    given = {name: value for name, value in (("gamma", scale), ("alpha", alpha)) if value is not None}
+    return [place.add("Selu", place.bottom, **given)]
+
+
+@converts("Mish")
+def convert_mish(place: Place) -> list[str]:
+    """x * tanh(log(1 + e^x))."""
+    return [place.add("Mul", place.bottom, place.add("Tanh", place.add("Softplus", place.bottom)))]
+
+
+@converts("MergeCrop")
+def convert_merge_crop(place: Place) -> list[str]:
+    """The middle of the second bottom, joined or added to the first."""
+    place.require_fixed(*range(2, place.rank))
+    if place.site.setting("mergecrop_param", "forward"):
+        place.fail("says which of its bottoms count", "take `forward` out of its mergecrop_param")
+    graph = place.graph
+    axes = range(2, place.rank)
+    larger = place.site.shapes[1]
+    begins = [(larger[axis] - place.shape[axis]) // 2 for axis in axes]
+    ends = [begin + place.shape[axis] for begin, axis in zip(begins, axes, strict=True)]
+    cut = [graph.add_integers(each) for each in (begins, ends, list(axes))]
+    middle = place.add("Slice", place.bottoms[1], *cut)
+    if adds_crops(place.site):
+        return [place.add("Add", place.bottom, middle)]
+    return [place.add("Concat", place.bottom, middle, axis=1)]
+
+
+@converts("Reorg")
+def convert_reorg(place: Place) -> list[str]:
+    """Blocks of pixels become channels, or with ``reverse`` channels blocks; see the torch engine's class."""
+    place.require_fixed()
+    stride, (count, channels, height, width) = place.param.stride, place.shape
+    groups = channels // stride**2
+    if place.param.reverse:
+        apart = reshape_to(place, place.bottom, (count, stride, stride, groups, height, width))
+        blocks = place.add("Transpose", apart, perm=[0, 3, 4, 1, 5, 2])
+    else:
+        apart = reshape_to(place, place.bottom, (count, groups, height, stride, width, stride))
+        blocks = place.add("Transpose", apart, perm=[0, 3, 5, 1, 2, 4])
+    return [reshape_to(place, blocks, place.tops[0])]

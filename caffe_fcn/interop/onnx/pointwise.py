@@ -110,7 +110,7 @@ def _add(place: Place, x: str, shift: float) -> str:
     return place.add("Add", x, place.graph.add_constant(shift)) if shift else x
 
 
-@converts("Eltwise")
+@converts("Add", "Eltwise")
 def convert_eltwise(place: Place) -> list[str]:
     """The product, the weighted sum or the maximum, two by two in Caffe's order."""
     operation = EltwiseParameter.EltwiseOp.Name(place.param.operation)

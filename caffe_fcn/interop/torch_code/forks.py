@@ -74,11 +74,23 @@ def write_normalize(place: Place) -> list[str]:
     return [f"{normal} * {place.add_parameter(place.params[0], shape)}"]
 
 
+def write_reorg(place: Place) -> list[str]:
+    """Blocks of pixels become channels, or with ``reverse`` channels blocks; see the torch engine's class."""
+    stride, (_, channels, height, width) = place.param.stride, place.shape
+    groups = channels // stride**2
+    if place.param.reverse:
+        apart, order = (-1, stride, stride, groups, height, width), (0, 3, 4, 1, 5, 2)
+    else:
+        apart, order = (-1, groups, height, stride, width, stride), (0, 3, 5, 1, 2, 4)
+    return [f"{place.bottom}.reshape{apart}.permute{order}.reshape{(-1, *place.tops[0][1:])}"]
+
+
 WRITERS: dict[str, Writer] = {
     "Axpy": write_axpy,
     "BN": write_bn,
     "Interp": write_interp,
     "Normalize": write_normalize,
+    "Reorg": write_reorg,
     "Unpooling": write_unpooling,
     "Upsample": write_upsample,
 }
