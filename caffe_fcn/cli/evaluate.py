@@ -11,17 +11,7 @@ import click
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import (
-    blob_option,
-    caffe_option,
-    engine_option,
-    gpu_option,
-    json_option,
-    mean_option,
-    nproc_option,
-    precision_option,
-    scale_option,
-)
+from caffe_fcn.cli.params import blob_option, json_option, nproc_option, running_options
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import format_table
@@ -58,12 +48,7 @@ class _EvaluateCommand(ModelCommand):
     help="With --predictions: the colours of the classes, as lines 'R G B', for label images without a palette.",
 )
 @json_option
-@engine_option
-@caffe_option
-@precision_option
-@gpu_option
-@mean_option
-@scale_option
+@running_options
 @blob_option
 @click.option(
     "--ignore",

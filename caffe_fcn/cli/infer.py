@@ -11,20 +11,7 @@ import click
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import name_options, replace_parameters
-from caffe_fcn.cli.params import (
-    NamedPath,
-    NumberList,
-    Size,
-    blob_option,
-    caffe_option,
-    engine_option,
-    gpu_option,
-    json_option,
-    mean_option,
-    nproc_option,
-    precision_option,
-    scale_option,
-)
+from caffe_fcn.cli.params import NamedPath, NumberList, Size, blob_option, json_option, nproc_option, running_options
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.errors import CaffeFcnError
@@ -57,12 +44,7 @@ _SCALES = NumberList("S,...", "list of scales such as 0.75,1,1.25 (each up to 16
     "go into the first input; or one file. May be repeated.",
 )
 @json_option
-@engine_option
-@caffe_option
-@precision_option
-@gpu_option
-@mean_option
-@scale_option
+@running_options
 @blob_option
 @click.option(
     "--palette",

@@ -10,16 +10,7 @@ import click
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import (
-    NamedPath,
-    caffe_option,
-    engine_option,
-    gpu_option,
-    json_option,
-    mean_option,
-    precision_option,
-    scale_option,
-)
+from caffe_fcn.cli.params import NamedPath, json_option, running_options
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 
@@ -37,12 +28,7 @@ from caffe_fcn.cli.progress import show_progress
     multiple=True,
     help="For a net with several inputs: the file that goes into BLOB, beside the IMAGE. May be repeated.",
 )
-@engine_option
-@caffe_option
-@precision_option
-@gpu_option
-@mean_option
-@scale_option
+@running_options
 def look(
     net: str,
     weights: str | None,

@@ -207,6 +207,15 @@ mean_option = click.option(
 scale_option = click.option(
     "--scale", type=float, metavar="X", help="The factor to multiply by after that (default: as for --mean, or else 1)."
 )
+
+
+def running_options(function: _Function) -> _Function:
+    """Add the options on how a net runs, and on what images go through before it."""
+    for option in (scale_option, mean_option, gpu_option, precision_option, caffe_option, engine_option):
+        function = option(function)
+    return function
+
+
 blob_option = click.option(
     "--blob",
     default="",

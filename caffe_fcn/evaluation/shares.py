@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from caffe_fcn.engines.processes import find_python_path, started_by_torchrun
 from caffe_fcn.errors import CaffeFcnError, EngineError
@@ -152,10 +152,10 @@ def _start_worker(
             start_new_session=True,
         )
         try:
-            assert process.stdin is not None
+            to_process = cast(IO[bytes], process.stdin)
             try:
-                process.stdin.write(json.dumps(task).encode())
-                process.stdin.close()
+                to_process.write(json.dumps(task).encode())
+                to_process.close()
             except BrokenPipeError:  # it died, which is noticed by its silence
                 pass
             yield process, errors

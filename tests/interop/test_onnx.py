@@ -11,7 +11,7 @@ import onnx
 import pytest
 from catalogue_nets import IN_BVLCS, shrink_deploy_net
 from hypothesis import HealthCheck, assume, given, settings
-from layer_nets import LAYER_NETS
+from layer_nets import FCN, LAYER_NETS
 from onnx_judge import Exported
 from pooling_nets import list_poolings
 from prototxts import input_layer, layer
@@ -88,20 +88,6 @@ def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None
 )
 def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
     Exported(proto.to_text(shrink_deploy_net(name)), tmp_path).assert_equal()
-
-
-FCN = (
-    input_layer("data", 1, 3, 37, 41)
-    + layer("Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 pad: 20 }", "conv1")
-    + layer("BatchNorm", "conv1", "conv1", "", "bn1")
-    + layer("Scale", "conv1", "conv1", "scale_param { bias_term: true }", "scale1")
-    + layer("ReLU", "conv1", "conv1", "", "relu1")
-    + layer("Pooling", "conv1", "pool1", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool1")
-    + layer("Dropout", "pool1", "pool1", "", "drop1")
-    + layer("Convolution", "pool1", "score_fr", "convolution_param { num_output: 4 kernel_size: 1 }", "score_fr")
-    + layer("Deconvolution", "score_fr", "up", "convolution_param { num_output: 4 kernel_size: 4 stride: 2 }", "up")
-    + layer("Crop", "up data", "score", "crop_param { axis: 2 offset: 19 }", "score")
-)
 
 
 def test_the_graph_is_simple_and_keeps_the_names(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from catalogue_nets import shrink_deploy_net
 from drawn_weights import assert_close, draw_inputs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from layer_nets import IMAGE, LAYER_NETS
+from layer_nets import FCN, IMAGE, LAYER_NETS
 from pooling_nets import list_poolings
 from prototxts import input_layer, layer
 from random_nets import has_empty_windows, nets
@@ -86,20 +86,6 @@ def test_layers_that_the_random_nets_do_not_have(tmp_path: Path, text: str) -> N
     exported = Exported(text, tmp_path)
     exported.assert_equal()
     ast.parse(exported.code)
-
-
-FCN = (
-    input_layer("data", 1, 3, 37, 41)
-    + layer("Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 pad: 20 }", "conv1")
-    + layer("BatchNorm", "conv1", "conv1", "", "bn1")
-    + layer("Scale", "conv1", "conv1", "scale_param { bias_term: true }", "scale1")
-    + layer("ReLU", "conv1", "conv1", "", "relu1")
-    + layer("Pooling", "conv1", "pool1", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool1")
-    + layer("Dropout", "pool1", "pool1", "", "drop1")
-    + layer("Convolution", "pool1", "score_fr", "convolution_param { num_output: 4 kernel_size: 1 }", "score_fr")
-    + layer("Deconvolution", "score_fr", "up", "convolution_param { num_output: 4 kernel_size: 4 stride: 2 }", "up")
-    + layer("Crop", "up data", "score", "crop_param { axis: 2 offset: 19 }", "score")
-)
 
 
 def read_forward(code: str) -> list[str]:

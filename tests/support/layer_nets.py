@@ -1,4 +1,4 @@
-"""Nets of one layer each, of types or settings that the random nets do not have; most are of forks."""
+"""Nets for the exports: one layer each, of types or settings that the random nets do not have; and a small FCN."""
 
 from __future__ import annotations
 
@@ -59,3 +59,16 @@ LAYER_NETS = [
     HALVED
     + layer("Unpooling", "small mask", "y", "unpooling_param { kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 5 }"),
 ]
+
+FCN = (
+    input_layer("data", 1, 3, 37, 41)
+    + layer("Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 pad: 20 }", "conv1")
+    + layer("BatchNorm", "conv1", "conv1", "", "bn1")
+    + layer("Scale", "conv1", "conv1", "scale_param { bias_term: true }", "scale1")
+    + layer("ReLU", "conv1", "conv1", "", "relu1")
+    + layer("Pooling", "conv1", "pool1", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "pool1")
+    + layer("Dropout", "pool1", "pool1", "", "drop1")
+    + layer("Convolution", "pool1", "score_fr", "convolution_param { num_output: 4 kernel_size: 1 }", "score_fr")
+    + layer("Deconvolution", "score_fr", "up", "convolution_param { num_output: 4 kernel_size: 4 stride: 2 }", "up")
+    + layer("Crop", "up data", "score", "crop_param { axis: 2 offset: 19 }", "score")
+)

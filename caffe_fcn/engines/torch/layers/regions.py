@@ -42,7 +42,8 @@ class _RegionPooling(UnrecordedLayer):
             part = self.pool(image, regions[which, 1:])
             pooled = x.new_zeros(len(regions), *part.shape[1:]) if pooled is None else pooled
             pooled = pooled.index_copy(0, which, part)
-        assert pooled is not None  # a batch has an image
+        if pooled is None:
+            self.site.fail("reads a batch without images", "give one at least")
         return [pooled]
 
     def pool(self, image: Tensor, corners: Tensor) -> Tensor:

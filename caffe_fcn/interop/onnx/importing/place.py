@@ -112,7 +112,7 @@ class NodePlace:
             self.fail(f"has no {name}", "the model is damaged")
         return [int(each) for each in found]
 
-    def padded(self, index: int = 0) -> Blob:
+    def take_padded(self, index: int = 0) -> Blob:
         """An input that is a blob, with pads that the layer must lay around it itself."""
         value = self.inputs[index] if self.has(index) else None
         if not isinstance(value, Blob):
@@ -122,12 +122,13 @@ class NodePlace:
     def shape(self, index: int = 0) -> Shape:
         """The shape of an input."""
         value = self.inputs[index]
-        assert value is not None
+        if value is None:
+            self.fail("lacks an input", "the model is damaged")
         return tuple(value.shape)
 
     def blob(self, index: int = 0) -> str:
         """The name of an input that is a blob."""
-        value = self.padded(index)
+        value = self.take_padded(index)
         if value.pads:
             from caffe_fcn.interop.onnx.importing.windowed import lay_pads
 

@@ -86,7 +86,7 @@ def _take_pads(blob: Blob) -> list[tuple[int, int]] | None:
 @converts("Conv")
 def convert_conv(place: NodePlace) -> list[str]:
     """Convolution; pads of zeros before it become its own."""
-    blob, weights = place.padded(), place.constant(1, "weights")
+    blob, weights = place.take_padded(), place.constant(1, "weights")
     pads = _take_pads(blob) if blob.filling == 0 else None
     name = blob.name if pads is not None else place.blob()
     if weights.ndim != _AXES + 2:
@@ -197,7 +197,7 @@ def convert_max_pool(place: NodePlace) -> list[str]:
     """The maximum of each window: pads are never one."""
     if len(place.node.output) > 1 and place.node.output[1] in place.source.readers:
         place.fail("gives the positions of maxima", "Caffe's Pooling gives others")
-    blob = place.padded()
+    blob = place.take_padded()
     pads = _take_pads(blob) if blob.pads and blob.filling < _LOWEST else None
     name = blob.name if pads is not None else place.blob()
     pooling = _settle_pooling(place, "MAX", pads)
@@ -209,7 +209,7 @@ def convert_average_pool(place: NodePlace) -> list[str]:
     """The average of each window; zeros that are laid around the image before are counted."""
     import numpy as np
 
-    blob = place.padded()
+    blob = place.take_padded()
     pads = _take_pads(blob) if blob.pads and blob.filling == 0 and not any(place.attribute("pads", [])) else None
     name = blob.name if pads is not None else place.blob()
     counts_pads = pads is not None or bool(place.attribute("count_include_pad", 0))
