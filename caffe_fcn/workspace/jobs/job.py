@@ -41,7 +41,7 @@ class Kind(str, Enum):
 class Task:
     """What a job has to do.
 
-    ``commands`` are run in the workspace's folder, each without the program's name, as ``("train", "runs/x/s.prototxt")``;
+    ``commands`` are run in the workspace's folder, each without the program: ``("train", "runs/x/s.prototxt")``;
     the first one that fails ends the job. ``makes`` is the folder or file that they write, relative to the workspace.
     """
 
