@@ -20,6 +20,7 @@ from caffe_fcn.workspace.jobs.queue import Jobs
 from caffe_fcn.workspace.pages import doors, overview
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
+from caffe_fcn.workspace.web.live import Hub
 from caffe_fcn.workspace.web.security import Guard, read_secret
 from caffe_fcn.workspace.web.state import Workspace
 
@@ -50,6 +51,7 @@ def make_app(settings: Settings) -> Starlette:
         lifespan=live,
     )
     app.state.workspace = Workspace(settings, jobs, secret)
+    app.state.live = Hub()
     return app
 
 

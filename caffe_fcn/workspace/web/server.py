@@ -10,6 +10,7 @@ import uvicorn
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.app import make_app
+from caffe_fcn.workspace.web.live import Hub
 
 
 def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) -> None:
@@ -28,8 +29,21 @@ def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) 
         reason = error.strerror or str(error)
         raise CaffeFcnError(f"{settings.host}:{settings.port}", reason.lower(), "choose another `port`") from error
     with listener:
+        app = make_app(settings)
         config = uvicorn.Config(
-            make_app(settings), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
         )
         ready(listener.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, app.state.live).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the live parts of pages first, which would otherwise keep it from ending."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()
+        await super().shutdown(sockets)
