@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.workspace.forms.fields import FormError
 from caffe_fcn.workspace.web.rendering import render
 
 
@@ -25,5 +26,6 @@ def answer_error(request: Request, error: Exception) -> Response:
     else:
         raise error
     if request.url.path.startswith("/api"):
-        return JSONResponse({"error": {"where": known.where, "what": known.what, "mend": known.mend}}, status)
+        fields = {"fields": known.fields} if isinstance(known, FormError) else {}
+        return JSONResponse({"error": {"where": known.where, "what": known.what, "mend": known.mend, **fields}}, status)
     return render(request, "error.html", status, error=known, code=status)
