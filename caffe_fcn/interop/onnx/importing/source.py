@@ -67,10 +67,13 @@ def open_source(path: PathLike, size: tuple[int, int] | None = None) -> Iterator
 
 
 def _read_source(file: OnnxFile, size: tuple[int, int] | None) -> Source:
-    from onnx import TensorProto
+    from onnx import IR_VERSION, TensorProto
 
     model, path = file.model, file.path
     graph = model.graph
+    if model.ir_version > IR_VERSION:
+        mend = f"the installed onnx knows those up to {IR_VERSION}: update it"
+        raise FileError(path, f"is of version {model.ir_version} of ONNX's format", mend)
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if opset not in OPSETS:
         raise FileError(path, f"has ONNX's operators of version {opset}", f"{OPSETS[0]} to {OPSETS[-1]} are known")
