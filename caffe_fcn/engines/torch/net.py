@@ -118,7 +118,7 @@ class Net:
         self._recordings = None if literal else Recordings(state, self.layers, self.device)
         reduces = precision == "bf16" and not (literal or self.differentiable)
         self._reduced = ReducedWeights() if reduces else None
-        keep_freed_pages()
+        keep_freed_pages(all_of_them=self.differentiable)
 
     @property
     def inputs(self) -> dict[str, Shape]:
