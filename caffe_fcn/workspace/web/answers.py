@@ -1,0 +1,29 @@
+"""What a handler answers where something is wrong: a page with a sentence, or JSON under /api."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.workspace.web.rendering import render
+
+
+class NotFoundError(CaffeFcnError):
+    """What an address names is not in the workspace; answered with status 404."""
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """Answer an error of the library: 404 where something is not there, 422 otherwise."""
+    if isinstance(error, HTTPException):
+        known = CaffeFcnError(request.url.path, error.detail.lower(), "")
+        status = error.status_code
+    elif isinstance(error, CaffeFcnError):
+        known = error
+        status = 404 if isinstance(error, NotFoundError) else 422
+    else:
+        raise error
+    if request.url.path.startswith("/api"):
+        return JSONResponse({"error": {"where": known.where, "what": known.what, "mend": known.mend}}, status)
+    return render(request, "error.html", status, error=known, code=status)
