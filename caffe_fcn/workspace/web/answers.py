@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.forms.fields import FormError
+from caffe_fcn.workspace.jobs.queue import UnknownJobError
 from caffe_fcn.workspace.web.rendering import render
 
 
@@ -19,7 +20,7 @@ class TooLargeError(CaffeFcnError):
     """A request has more than the server takes; answered with status 413."""
 
 
-_STATUS = {NotFoundError: 404, TooLargeError: 413}
+_STATUS = {NotFoundError: 404, UnknownJobError: 404, TooLargeError: 413}
 
 
 def answer_error(request: Request, error: Exception) -> Response:
