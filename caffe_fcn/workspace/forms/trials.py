@@ -13,8 +13,15 @@ from caffe_fcn.workspace.jobs.job import Kind as JobKind
 from caffe_fcn.workspace.jobs.job import Task
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.trials import models
-from caffe_fcn.workspace.trials.trial import GROUP, IMAGES_FOLDER, LOOK_FILE, PREDICTED_FOLDER, RESULT_FILE, SCORES_FILE
-from caffe_fcn.workspace.trials.trial import Trial
+from caffe_fcn.workspace.trials.trial import (
+    GROUP,
+    IMAGES_FOLDER,
+    LOOK_FILE,
+    PREDICTED_FOLDER,
+    RESULT_FILE,
+    SCORES_FILE,
+    Trial,
+)
 
 UPLOAD, RECORD, PATH, SET = "upload", "record", "path", "set"
 """Where the images come from."""
@@ -45,7 +52,7 @@ FIELDS = (
         hint="Filters, activations and statistics of every layer, for the first image",
         when=("source", (UPLOAD, RECORD, PATH)),
     ),
-    Field("resize", "Size", Kind.SIZE, hint="Images are resized to it first; else each has its own", group=_SEEN, folded=True),
+    Field("resize", "Size", Kind.SIZE, hint="Else each image has its own", group=_SEEN, folded=True),
     Field("tile", "Tiles", Kind.SIZE, hint="For images that are too large for the memory", group=_SEEN, folded=True),
     Field("flip", "Average with the mirror image", Kind.FLAG, False, group=_SEEN, folded=True),
     Field("engine", "Engine", Kind.CHOICE, "auto", choices=_ENGINES, group=_SEEN, folded=True),
@@ -98,19 +105,20 @@ def make_task(settings: Settings, trial: Trial) -> Task:
     folder, model = f"{GROUP}/{trial.name}", places.spell(trial.model)
     if trial.is_score:
         command = ("evaluate", model, "--data", places.spell(trial.truth or ""), "--split", trial.split, "--json")
-        title, outputs = f"Score {trial.model} on {trial.truth}", (f"{folder}/{SCORES_FILE}",)
-        return Task(title, JobKind.EVALUATE, ((*command, *trial.options),), folder, outputs=outputs)
+        title = f"Score {trial.model} on {trial.truth}"
+        commands = ((*command, *trial.options),)
+        return Task(title, JobKind.EVALUATE, commands, folder, outputs=(f"{folder}/{SCORES_FILE}",))
     shown = [places.spell(each) for each in trial.places]
     options = [*trial.options, *(["--truth", places.spell(trial.truth)] if trial.truth else [])]
     if not models.gives_grey(settings.root / trial.model):
         options.append("--probabilities")
-    commands = [("infer", model, *shown, "-o", f"{folder}/{PREDICTED_FOLDER}", "--json", *options)]
+    steps: list[tuple[str, ...]] = [("infer", model, *shown, "-o", f"{folder}/{PREDICTED_FOLDER}", "--json", *options)]
     outputs = [f"{folder}/{RESULT_FILE}"]
     if trial.look:
         engine = trial.options[trial.options.index("--engine") :] if "--engine" in trial.options else ()
-        commands.append(("look", model, _find_first(settings, trial), "-o", f"{folder}/{LOOK_FILE}", *engine))
+        steps.append(("look", model, _find_first(settings, trial), "-o", f"{folder}/{LOOK_FILE}", *engine))
         outputs.append("")
-    return Task(f"Run {trial.model}", JobKind.INFER, tuple(commands), folder, outputs=tuple(outputs))
+    return Task(f"Run {trial.model}", JobKind.INFER, tuple(steps), folder, outputs=tuple(outputs))
 
 
 def _find_split(settings: Settings, values: Mapping[str, Any]) -> tuple[str, int]:

@@ -11,22 +11,22 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.workspace import trash
+from caffe_fcn.reports.run import MEASURES
 from caffe_fcn.workspace.forms import trials as forms
-from caffe_fcn.workspace.forms.fields import Form, FormError, gather, parse
+from caffe_fcn.workspace.forms.fields import Form, FormError, gather
 from caffe_fcn.workspace.jobs.job import Job
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.trials import models, scores, trial
 from caffe_fcn.workspace.trials.pictures import KINDS, Pictures
+from caffe_fcn.workspace.trials.submitting import MOST_IMAGES, submit_trial
 from caffe_fcn.workspace.trials.trial import Answer, Trial
-from caffe_fcn.workspace.web.answers import NotFoundError
-from caffe_fcn.workspace.web.receiving import receive_form
+from caffe_fcn.workspace.web.receiving import Received, receive_form
 from caffe_fcn.workspace.web.rendering import render
 from caffe_fcn.workspace.web.state import find_workspace
 
 REPORT_POLICY = "sandbox allow-scripts allow-popups"
 """The policy of pages that commands write: they run their own scripts, and belong to no site."""
 
-_MOST_IMAGES = 500
 _WAIT = 2.0  # seconds until a browser is sent to the job's page
 _SHOWN = 200
 
@@ -51,50 +51,42 @@ async def make_trial(request: Request) -> Response:
     """Take the form, with the images that are sent along, and run the trial."""
     settings = find_workspace(request).settings
     name = await run_in_threadpool(trial.make_name, settings)
-    folder = settings.root / trial.GROUP / name
-    try:
-        received = await receive_form(request, settings, folder / trial.IMAGES_FOLDER, most_files=_MOST_IMAGES)
-        return await run_in_threadpool(_submit, request, name, received.fields, received.files)
-    except BaseException:
-        await run_in_threadpool(trial.forget, settings, name)
-        raise
+    with trial.forgetting(settings, name):
+        folder = settings.root / trial.GROUP / name / trial.IMAGES_FOLDER
+        received = await receive_form(request, settings, folder, MOST_IMAGES)
+        return await run_in_threadpool(_submit, request, name, received)
 
 
-def _submit(request: Request, name: str, pairs: list[tuple[str, str]], uploaded: list[str]) -> Response:
+def _submit(request: Request, name: str, received: Received) -> Response:
     workspace = find_workspace(request)
     table = forms.make_table(workspace.settings)
-    given = gather(table, pairs)
+    given = gather(table, received.fields)
     try:
-        job = submit_trial(request, name, given, uploaded)
+        job = submit_trial(workspace, given, name, received.files)
     except FormError as error:
-        trial.forget(workspace.settings, name)
-        form, file_error = Form(table, given, error), error.fields.get("images", "")
-        return render(request, "trial_form.html", 422, form=form, file_error=file_error)
-    job = workspace.jobs.wait(job.number, _WAIT)
+        file_error = error.fields.get("images", "")
+        return render(request, "trial_form.html", 422, form=Form(table, given, error), file_error=file_error)
+    return _follow(request, job, name)
+
+
+def _follow(request: Request, job: Job, name: str) -> Response:
+    """Send the browser to the results where they are there soon, else to the job."""
+    job = find_workspace(request).jobs.wait(job.number, _WAIT)
     return RedirectResponse(f"/test/view/{name}" if job.state.is_over else f"/jobs/{job.number}", 303)
-
-
-def submit_trial(request: Request, name: str, given: dict[str, Any], uploaded: list[str]) -> Job:
-    """Submit the trial that the values of a form ask for; raises `FormError`."""
-    workspace = find_workspace(request)
-    values = parse(forms.make_table(workspace.settings), given)
-    planned = forms.plan_trial(workspace.settings, values, name, uploaded)
-    trial.write(workspace.settings, planned)
-    return workspace.jobs.submit(forms.make_task(workspace.settings, planned))
 
 
 def show_trial(request: Request) -> Response:
     """Show what came of a trial: one image large, and all of them small; or the scores."""
     workspace, found = find_workspace(request), find_trial(request)
     settings = workspace.settings
-    context = {
+    context: dict[str, Any] = {
         "trial": found,
         "task": forms.make_task(settings, found),
         "job": next(iter(workspace.jobs.list(makes=f"{trial.GROUP}/{found.name}", most=1)), None),
         "has_look": (trial.find_folder(settings, found) / trial.LOOK_FILE).is_file(),
     }
     if found.is_score:
-        return render(request, "trial_scores.html", scores=scores.read(settings, found), **context)
+        return render(request, "trial_scores.html", scores=scores.read(settings, found), measures=MEASURES, **context)
     answers = trial.read_answers(settings, found)
     chosen = _choose(request, answers)
     pictures = Pictures(settings, found, chosen) if chosen else None
@@ -149,13 +141,13 @@ def send_look(request: Request) -> Response:
 def run_again(request: Request) -> Response:
     """Run a trial once more."""
     workspace, found = find_workspace(request), find_trial(request)
-    job = workspace.jobs.submit(forms.make_task(workspace.settings, found))
-    job = workspace.jobs.wait(job.number, _WAIT)
-    return RedirectResponse(f"/test/view/{found.name}" if job.state.is_over else f"/jobs/{job.number}", 303)
+    return _follow(request, workspace.jobs.submit(forms.make_task(workspace.settings, found)), found.name)
 
 
 def throw_away(request: Request) -> Response:
     """Move a trial to the trash."""
+    from caffe_fcn.workspace import trash
+
     settings, found = find_workspace(request).settings, find_trial(request)
     trash.throw_away(settings, trial.find_folder(settings, found))
     return RedirectResponse("/test", 303)
@@ -163,20 +155,12 @@ def throw_away(request: Request) -> Response:
 
 def find_trial(request: Request) -> Trial:
     """Return the trial that the address names; raises `NotFoundError`."""
-    name: str = request.path_params["name"]
-    found = trial.read(find_workspace(request).settings, name) if name.isascii() and name.isalnum() else None
-    if found is None:
-        raise NotFoundError(name, "is no test of this workspace", "see the list of tests")
-    return found
+    return trial.find(find_workspace(request).settings, request.path_params["name"])
 
 
 def _find_pictures(request: Request) -> Pictures:
     settings, found = find_workspace(request).settings, find_trial(request)
-    answers = trial.read_answers(settings, found)
-    number = _read_number(request, "image")
-    if number >= len(answers):
-        raise NotFoundError(f"image {number}", "is none of this test")
-    return Pictures(settings, found, answers[number])
+    return Pictures(settings, found, trial.find_answer(settings, found, _read_number(request, "image")))
 
 
 def _choose(request: Request, answers: list[Answer]) -> Answer | None:

@@ -8,7 +8,8 @@
 | stretched | the same, from its least value to its greatest |
 | grey | the answer of a net that gives grey values |
 
-Probabilities are read where they lie in their file, which `infer` wrote without compression, so that a pixel costs a few bytes.
+Probabilities are read where they lie in their file, which `infer` wrote without compression, so that a pixel costs a
+few bytes.
 """
 
 from __future__ import annotations

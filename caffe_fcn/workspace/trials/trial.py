@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError
 from caffe_fcn.strict_json import list_of, map_of, object_of, optional, text
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.settings import Settings
 
 GROUP = "tests"
@@ -153,9 +155,30 @@ def make_name(settings: Settings) -> str:
         return name
 
 
-def forget(settings: Settings, name: str) -> None:
-    """Remove the folder of a trial that was never asked for in full."""
-    shutil.rmtree(settings.root / GROUP / name, ignore_errors=True)
+@contextmanager
+def forgetting(settings: Settings, name: str) -> Iterator[None]:
+    """Remove the folder of a trial where the block fails: it was never asked for in full."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(settings.root / GROUP / name, ignore_errors=True)
+        raise
+
+
+def find(settings: Settings, name: str) -> Trial:
+    """Return the trial of this name; raises `NotFoundError` where there is none."""
+    found = read(settings, name) if name.isascii() and name.isalnum() else None
+    if found is None:
+        raise NotFoundError(name, "is no test of this workspace", "see the list of tests")
+    return found
+
+
+def find_answer(settings: Settings, trial: Trial, number: int) -> Answer:
+    """Return what was said of an image; raises `NotFoundError` where there is no such image."""
+    answers = read_answers(settings, trial)
+    if number >= len(answers):
+        raise NotFoundError(f"image {number}", "is none of this test")
+    return answers[number]
 
 
 def read_answers(settings: Settings, trial: Trial) -> list[Answer]:
