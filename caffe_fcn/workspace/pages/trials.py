@@ -86,7 +86,9 @@ def show_trial(request: Request) -> Response:
         "has_look": (trial.find_folder(settings, found) / trial.LOOK_FILE).is_file(),
     }
     if found.is_score:
-        return render(request, "trial_scores.html", scores=scores.read(settings, found), measures=MEASURES, **context)
+        scored = scores.read(settings, found)
+        images = scores.choose_images(scored) if scored else {}
+        return render(request, "trial_scores.html", scores=scored, images=images, measures=MEASURES, **context)
     answers = trial.read_answers(settings, found)
     chosen = _choose(request, answers)
     pictures = Pictures(settings, found, chosen) if chosen else None

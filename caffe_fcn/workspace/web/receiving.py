@@ -15,10 +15,10 @@ import shutil
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser
+from python_multipart.multipart import MultipartParser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
@@ -27,6 +27,9 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import TooLargeError
 from caffe_fcn.workspace.web.rendering import format_bytes
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MOST_FIELDS = 200
 _MOST_FIELD = 2 << 20  # bytes of all fields that are no files
