@@ -77,7 +77,7 @@ class Preview:
 
 
 def make_preview(plan: Plan, count: int = 24, side: int = 192, workers: int = 1) -> Preview:
-    """Make ``count`` records of a plan, a quarter of them of validation; thumbnails are at most ``side`` wide and high."""
+    """Make ``count`` records of a plan, a quarter of them of validation; ``side`` bounds the sides of thumbnails."""
     chosen = [(split, index) for split, number in _share(plan.splits, count) for index in _spread(split, number)]
 
     def make(place: tuple[SplitSource, int]) -> PreviewRecord:
