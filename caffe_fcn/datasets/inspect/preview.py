@@ -56,10 +56,8 @@ class Preview:
     @property
     def faults(self) -> list[DatasetError]:
         """Everything that was found wrong: files without a partner, then the faults of the sample."""
-        return [
-            *self.unpaired,
-            *(each.fault for each in self.records if each.fault and each.fault not in self.unpaired),
-        ]
+        known = set(map(str, self.unpaired))
+        return [*self.unpaired, *(each.fault for each in self.records if each.fault and str(each.fault) not in known)]
 
     @property
     def fault_counts(self) -> Counter[str]:

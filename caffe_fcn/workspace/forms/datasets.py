@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError, FileError
@@ -42,6 +42,8 @@ _CHECKS = (
 _NAME = Field("name", "Name", required=True, most_signs=200, hint=f"The folder that is made in {GROUP}.")
 
 _SEED = Field("seed", "Random seed", Kind.INTEGER, default=1337, least=0, most=2**32 - 1, group="Order", folded=True)
+
+Error = TypeVar("Error", bound=CaffeFcnError)
 
 _STORED = (
     Field("channels", "Channels", Kind.CHOICE, default="keep", group="Images", choices=(
@@ -209,15 +211,22 @@ def make_preview(settings: Settings, given: Mapping[str, Any], count: int) -> Ma
         plan = kind.plan(values)
         made = preview.make_preview(plan, count, workers=2)
     except CaffeFcnError as error:
-        raise place_error(kind, values, error) from error
+        raise place_error(kind, values, _shorten(settings, error)) from error
     sentences: dict[str, str] = {}
     mended: dict[str, str] = {}
     labels = {each.name: each.label for each in kind.fields}
-    for fault in made.faults:
+    for fault in (_shorten(settings, each) for each in made.faults):
         name = find_field(kind, values, fault)
         sentences.setdefault(name, write_sentence(fault))
         mended.setdefault(getattr(fault, "check", "broken"), labels.get(name, ""))
     return MadePreview(made, FormError(sentences) if sentences else None, tuple(plan.about.classes or ()), mended)
+
+
+def _shorten(settings: Settings, error: Error) -> Error:
+    """Return an error whose paths are relative to the workspace."""
+    root = f"{settings.root.resolve()}/"
+    error.where, error.what = error.where.replace(root, ""), error.what.replace(root, "")
+    return error
 
 
 def propose_colours(error: FormError) -> str:
@@ -236,7 +245,10 @@ def find_kind(given: Mapping[str, Any]) -> DataKind:
 
 def place_error(kind: DataKind, values: Mapping[str, Any], error: CaffeFcnError) -> FormError:
     """Return an error of the library as a sentence beside the field that can mend it."""
-    return FormError({find_field(kind, values, error): write_sentence(error)})
+    name = find_field(kind, values, error)
+    if getattr(error, "lines", ()):
+        return FormError({name: _COLOURS_PROPOSED})
+    return FormError({name: write_sentence(error)})
 
 
 def find_field(kind: DataKind, values: Mapping[str, Any], error: CaffeFcnError) -> str:
@@ -269,6 +281,10 @@ def guard(word: str) -> str:
     return f"./{word}" if word.startswith("-") else word
 
 
+_COLOURS_PROPOSED = (
+    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order of "
+    "your classes, and name them."
+)
 _FIELD_OF_CHECK = {
     "pair": "labels", "name": "images", "16-bit": "allow", "alpha": "allow", "channels": "channels", "shape": "resize",
     "size": "labels", "lossy": "labels", "encoding": "label_encoding", "palette": "allow", "unlabelled": "allow",
@@ -281,7 +297,7 @@ _FIELD_OF_WHERE = {
 
 
 def _contains(folder: Any, error: CaffeFcnError) -> bool:
-    return isinstance(folder, Path) and error.where.startswith(str(folder))
+    return isinstance(folder, Path) and str(folder).endswith(error.where.rpartition("/")[0] or error.where)
 
 
 def _read(settings: Settings, given: Mapping[str, Any], is_named: bool) -> tuple[DataKind, dict[str, Any]]:

@@ -116,7 +116,7 @@ def _show_preview(request: Request, kind: form_of.DataKind, given: dict[str, Any
         lines = form_of.propose_colours(error)
         if lines and not given.get("colours"):
             given = {**given, "colours": lines}
-        return _render_form(request, kind, given, error, 422)
+        return _render_form(request, kind, given, error)
     order = sorted(made.preview.records, key=lambda each: each.fault is None)[:_SHOWN]
     shown = [(each, pictures.encode_preview(each)) for each in order]
     return _render_form(request, kind, given, made.error, preview=made, shown=shown)
