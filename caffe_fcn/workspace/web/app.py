@@ -16,11 +16,12 @@ from starlette.staticfiles import StaticFiles
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
+from caffe_fcn.workspace.api import datasets as datasets_api
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api import jobs as jobs_api
 from caffe_fcn.workspace.api import trials as trials_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, jobs, overview, trials
+from caffe_fcn.workspace.pages import datasets, doors, jobs, overview, trash, trials
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -29,10 +30,10 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (doors, jobs, overview, trials)
+ROOMS = (datasets, doors, jobs, overview, trash, trials)
 """The modules with `ROUTES`: pages."""
 
-API = (jobs_api, trials_api)
+API = (datasets_api, jobs_api, trials_api)
 """The modules with `OPERATIONS`: parts of the API."""
 
 
