@@ -82,7 +82,7 @@ class Operation:
     def find_windows(self) -> tuple[Window, ...]:
         """The windows, over height and width, of the pixels that one value of the top depends on.
 
-        Empty if a value depends on more than a window: then `forward_part` must not be called.
+        Empty if a value depends on more than a window, or also on where it is: then `forward_part` must not be called.
         """
         return ()
 

@@ -65,9 +65,17 @@ class Dropout(_Neuron):
     ``sample_weights_test`` (Bayesian SegNet's) it draws in the TEST phase, too.
     """
 
+    @property
+    def draws(self) -> bool:
+        """Whether it takes random numbers."""
+        return bool(self.state.training or self.param.sample_weights_test)
+
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self.draws else super().find_windows()
+
     def apply(self, x: Tensor) -> Tensor:
         p, ratio = self.param, self.param.dropout_ratio
-        if not (self.state.training or p.sample_weights_test) or ratio == 0:
+        if not self.draws or ratio == 0:
             return x if p.scale_train else x * (1 - ratio)
         kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
         return x * (kept / (1 - ratio) if p.scale_train else kept).to(x.dtype)
@@ -91,6 +99,9 @@ class SpatialDropout(_Neuron):
             site.fail(f"has param_str {self.param.param_str!r}", "write {'phase': 'TRAIN', 'p': '0.1'}")
         if not 0 < self.ratio < 1:
             site.fail(f"drops a share of {self.ratio}", "p lies between 0 and 1")
+
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self.draws else super().find_windows()
 
     def apply(self, x: Tensor) -> Tensor:
         if not self.draws:
