@@ -19,7 +19,7 @@ from caffe_fcn.pages import skeleton
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api import jobs as jobs_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, jobs, overview
+from caffe_fcn.workspace.pages import doors, jobs, nets, overview
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -28,7 +28,7 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (doors, jobs, overview)
+ROOMS = (doors, jobs, nets, overview)
 """The modules with `ROUTES`: pages."""
 
 API = (jobs_api,)
