@@ -139,7 +139,10 @@ class _Analysis:
             "all_in_one": is_all_in_one(net),
             "dense": any(layer_type(layer.type).kind is Kind.INNER_PRODUCT for layer in net.layer),
             "dialects": self.recognized,
-            "unknown_fields": [str(each)[:_LONGEST] for each in self.file.unknown_fields[:20]],
+            "unknown_fields": [
+                self._describe(CaffeFcnError(each.where, str(each).removeprefix(f"{each.where}: ")))
+                for each in self.file.unknown_fields[:20]
+            ],
             "refusals": [self._describe(error) for error in find_refusals(net)[:20]],
         }
 
