@@ -18,7 +18,7 @@ from caffe_fcn.workspace.settings import Settings
 PAGE = "/models"
 
 ADD = (
-    Field("file", "Weights file", Kind.PATH, required=True, hint="In the workspace, or in a folder that is allowed."),
+    Field("file", "Weights file", Kind.PATH, hint="In the workspace, or in a folder that is allowed."),
     Field("name", "Name", most_signs=80, hint="That of the file, without its ending, where nothing is given."),
 )
 
@@ -77,6 +77,8 @@ def remove(name: str) -> Task:
 def add(settings: Settings, values: Mapping[str, Any]) -> Task:
     """Make the task that keeps a weights file under a name; raises `FormError`."""
     require_pattern(values, "name", r"[A-Za-z0-9][\w.+-]*", "Give a name of letters, digits, - and _.")
+    if not values["file"]:
+        raise FormError({"file": "Upload them, or say where they lie on the server."})
     try:
         path = places.resolve_source(settings, values["file"])
     except FileError as error:
