@@ -16,12 +16,13 @@ from starlette.staticfiles import StaticFiles
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
+from caffe_fcn.workspace.api import datasets as datasets_api
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api import jobs as jobs_api
 from caffe_fcn.workspace.api import models as models_api
 from caffe_fcn.workspace.api import nets as nets_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, exports, jobs, models, nets, new_nets, overview
+from caffe_fcn.workspace.pages import datasets, doors, exports, jobs, models, nets, new_nets, overview, trash
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -30,10 +31,10 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (doors, exports, jobs, models, nets, new_nets, overview)
+ROOMS = (datasets, doors, exports, jobs, models, nets, new_nets, overview, trash)
 """The modules with `ROUTES`: pages."""
 
-API = (jobs_api, models_api, nets_api)
+API = (datasets_api, jobs_api, models_api, nets_api)
 """The modules with `OPERATIONS`: parts of the API."""
 
 

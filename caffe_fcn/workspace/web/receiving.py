@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -43,8 +44,12 @@ class Received:
     files: list[str] = field(default_factory=list)
 
 
-async def receive_form(request: Request, settings: Settings, folder: Path, most_files: int = 1) -> Received:
+async def receive_form(
+    request: Request, settings: Settings, folder: Path, most_files: int = 1, apart: Sequence[str] = ()
+) -> Received:
     """Receive a form, its files into ``folder``, which is made.
+
+    Files of the fields ``apart`` lie in a folder of the field's name in it, and are received as ``images/a.png``.
 
     Raises `TooLargeError` where it has more than is taken, at once where its header says so, and `CaffeFcnError` where
     it is no form.
@@ -57,7 +62,7 @@ async def receive_form(request: Request, settings: Settings, folder: Path, most_
     boundary = header.get_boundary()
     if header.get_content_type() != "multipart/form-data" or not boundary:
         raise CaffeFcnError(request.url.path, "takes a form with files", "send multipart/form-data")
-    writer = _Writer(settings, folder, most_files)
+    writer = _Writer(settings, folder, most_files, apart)
     try:
         parser = MultipartParser(boundary.encode("latin-1", "replace"), writer.callbacks)
         async for block in request.stream():
@@ -88,11 +93,12 @@ def clean_name(name: str) -> str:
 class _Writer:
     """Takes what the parser finds, part by part."""
 
-    def __init__(self, settings: Settings, folder: Path, most_files: int) -> None:
+    def __init__(self, settings: Settings, folder: Path, most_files: int, apart: Sequence[str]) -> None:
         self.received = Received()
         self._settings = settings
         self._folder = folder
         self._most_files = most_files
+        self._apart = apart
         self._is_new = not folder.exists()
         self._size = self._of_fields = 0
         self._header: tuple[bytearray, bytearray] = bytearray(), bytearray()
@@ -170,12 +176,13 @@ class _Writer:
             what = f"has more than {self._most_files} file{'s' * (self._most_files > 1)}"
             raise TooLargeError("the upload", what, "send fewer at once")
         with files.naming_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / clean_name(named)
+            place = self._folder / self._name if self._name in self._apart else self._folder
+            place.mkdir(parents=True, exist_ok=True)
+        path = place / clean_name(named)
         number = 1
         while path.exists():
             number += 1
-            path = self._folder / f"{Path(clean_name(named)).stem}-{number}{path.suffix}"
+            path = place / f"{Path(clean_name(named)).stem}-{number}{path.suffix}"
         self._path = path
         with files.naming_errors(path):
             self._file = path.open("xb")
@@ -194,7 +201,7 @@ class _Writer:
         if self._file and self._path:
             with files.naming_errors(self._path):
                 self._file.close()
-            self.received.files.append(self._path.name)
+            self.received.files.append(self._path.relative_to(self._folder).as_posix())
             self._file = self._path = None
         elif self._is_field:
             self.received.fields.append((self._name, self._text.decode("utf-8", "replace")))
