@@ -50,7 +50,7 @@ def list_logs(folder: Path, prefix: Path | None = None) -> list[str]:
 
     A log without a byte comes after all others. Links that lead out of the folder are passed over.
     """
-    found = {path: size for path, size in _find_logs(folder)}
+    found = dict(_find_logs(folder))
     own = {prefix.with_name(f"{prefix.name}{suffix}") for suffix in (FIGURES, MESSAGES)} if prefix else set()
     order = sorted(
         found,

@@ -46,6 +46,7 @@ def list_snapshots(run: Run) -> list[RunSnapshot]:
         except OSError:  # a training removes snapshots as it goes on
             continue
         state = path.with_name(path.name.replace(".caffemodel", ".solverstate"))
+        place = best if iteration is None else iteration
         has_state = iteration is not None and state.is_file()
         found.append(
             RunSnapshot(
@@ -54,7 +55,7 @@ def list_snapshots(run: Run) -> list[RunSnapshot]:
                 status.st_size,
                 status.st_mtime,
                 state.relative_to(run.folder).as_posix() if has_state else "",
-                scores.get(best if iteration is None else iteration) if iteration is not None or best else None,
+                scores.get(-1 if place is None else place),
                 iteration is not None and iteration == best,
                 _find_fault(path, status.st_size, status.st_mtime_ns),
             )
