@@ -55,6 +55,8 @@ class Task:
     """Whether it needs a GPU for itself, which its commands get as ``--gpu N``."""
     outputs: tuple[str, ...] = ()
     """For each command the file that its stdout is written to, relative to the workspace; "" for none."""
+    page: str = ""
+    """The address of the page that shows what came of it, where ``kind`` and ``makes`` do not tell."""
 
     def spell(self) -> str:
         """Return the commands as one would type them, one a line."""

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.forms.fields import FormError
+from caffe_fcn.workspace.jobs.queue import UnknownJobError
 from caffe_fcn.workspace.web.rendering import render
 
 
@@ -22,7 +23,7 @@ def answer_error(request: Request, error: Exception) -> Response:
         status = error.status_code
     elif isinstance(error, CaffeFcnError):
         known = error
-        status = 404 if isinstance(error, NotFoundError) else 422
+        status = 404 if isinstance(error, (NotFoundError, UnknownJobError)) else 422
     else:
         raise error
     if request.url.path.startswith("/api"):
