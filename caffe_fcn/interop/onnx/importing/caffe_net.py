@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from caffe_fcn.interop.onnx.importing.parameters import make_tensor
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.weights.layers import Layer
-from caffe_fcn.weights.tensors import ITEM_SIZES, GeneratedSegment, Tensor
 
 if TYPE_CHECKING:
-    from caffe_fcn.interop.onnx.importing.source import Array
+    from caffe_fcn.interop.onnx.importing.source import Constant
 
 
 @dataclass
@@ -19,17 +19,17 @@ class CaffeNet:
     """Layers and their parameters. ``prefix`` is the name of the node that is being converted."""
 
     layers: list[LayerParameter] = field(default_factory=list)
-    parameters: dict[str, Sequence[Array]] = field(default_factory=dict)
+    parameters: dict[str, Sequence[Constant]] = field(default_factory=dict)
     prefix: str = ""
     _layers: set[str] = field(default_factory=set)
     _blobs: set[str] = field(default_factory=set)
 
-    def add(self, kind: str, *bottoms: str, parameters: Sequence[Array] = (), **settings: Any) -> str:
+    def add(self, kind: str, *bottoms: str, parameters: Sequence[Constant] = (), **settings: Any) -> str:
         """Append a layer of one top; returns the top's name. ``settings`` are fields of its LayerParameter."""
         return self.add_many(kind, *bottoms, tops=1, parameters=parameters, **settings)[0]
 
     def add_many(
-        self, kind: str, *bottoms: str, tops: int, parameters: Sequence[Array] = (), **settings: Any
+        self, kind: str, *bottoms: str, tops: int, parameters: Sequence[Constant] = (), **settings: Any
     ) -> list[str]:
         """Append a layer; returns the names of its tops."""
         name = self.prefix if self.prefix not in self._layers else _choose(f"{self.prefix}/{kind}", self._layers)
@@ -61,21 +61,12 @@ class CaffeNet:
         return [
             Layer(
                 layer.name,
-                tuple(map(_make_tensor, self.parameters.get(layer.name, ()))),
+                tuple(map(make_tensor, self.parameters.get(layer.name, ()))),
                 layer.type,
                 layer.SerializeToString(deterministic=True),
             )
             for layer in self.layers
         ]
-
-
-def _make_tensor(values: Array) -> Tensor:
-    """A handle on values, whose bytes are made when they are written: so they are in memory once."""
-    import numpy as np
-
-    size = ITEM_SIZES["float32"] * values.size
-    segment = GeneratedSegment(size, lambda: iter((np.asarray(values, "<f4").tobytes(),)))
-    return Tensor(tuple(values.shape), "float32", (segment,))
 
 
 def _choose(wanted: str, taken: set[str]) -> str:
