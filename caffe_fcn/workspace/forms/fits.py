@@ -17,7 +17,7 @@ from caffe_fcn.workspace.jobs.job import Kind as JobKind
 from caffe_fcn.workspace.jobs.job import Task
 from caffe_fcn.workspace.settings import Settings
 
-_MORE = {"group": "More", "folded": True}
+_MORE: dict[str, Any] = {"group": "More", "folded": True}
 _OPTIONS = {
     "net": "--net",
     "weights": "--weights",

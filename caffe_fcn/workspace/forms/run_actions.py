@@ -38,7 +38,7 @@ def evaluate(settings: Settings, run: Run, snapshot: RunSnapshot | None = None) 
     data = find_data(settings, run)
     if data is None:
         raise CaffeFcnError(run.name, "has no data set here: no databases that its nets read are in the workspace")
-    net = (keep_argument(run.name),)
+    net: tuple[str, ...] = (keep_argument(run.name),)
     if snapshot:
         net = tuple(keep_argument(f"{run.name}/{each}") for each in (DEPLOY_FILE, snapshot.weights))
     words = ("evaluate", *net, "--data", keep_argument(data), "--json", *_engine(run))

@@ -41,11 +41,17 @@ def describe_figures(log: FollowedLog, since: str = "") -> dict[str, Any]:
                     {"name": curve.name, "label": curve.label, "panel": panel.title, "kind": kind, "points": points}
                 )
     return {
-        "next": f"{log.generation}-{log.lines}",
+        "since": since,
+        "next": cursor_of(log),
         "again": bool(since) and not is_same,
         "diverged": log.diverged,
         "curves": curves,
     }
+
+
+def cursor_of(log: FollowedLog) -> str:
+    """Return the cursor of what was read of a log so far."""
+    return f"{log.generation}-{log.lines}"
 
 
 def _find_kind(curve: Curve) -> str:

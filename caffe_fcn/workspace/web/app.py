@@ -18,8 +18,9 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api import jobs as jobs_api
+from caffe_fcn.workspace.api import runs as runs_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, jobs, overview
+from caffe_fcn.workspace.pages import doors, jobs, overview, runs
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -28,10 +29,10 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (doors, jobs, overview)
+ROOMS = (doors, jobs, overview, runs)
 """The modules with `ROUTES`: pages."""
 
-API = (jobs_api,)
+API = (jobs_api, runs_api)
 """The modules with `OPERATIONS`: parts of the API."""
 
 
