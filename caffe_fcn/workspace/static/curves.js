@@ -24,7 +24,14 @@ function smooth(points, share) {
 function format(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-4 || size >= 1e7) ? value.toExponential(3) : Number(value.toPrecision(6)).toLocaleString("en");
+  return size !== 0 && (size < 1e-4 || size >= 1e7) ? value.toExponential(3) : Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 10 });
+}
+
+/** A value beside an axis, where there is little room. */
+function formatTick(value) {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(0);
+  return size >= 1e5 ? value.toLocaleString("en", { notation: "compact" }) : Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 10 });
 }
 
 /** About `count` round values between two. */
@@ -188,12 +195,12 @@ class Panel {
       pen.strokeStyle = colours.grid;
       pen.beginPath(); pen.moveTo(LEFT, y(tick)); pen.lineTo(this.width - RIGHT, y(tick)); pen.stroke();
       pen.fillStyle = colours.soft;
-      pen.fillText(format(tick), LEFT - 7, y(tick));
+      pen.fillText(formatTick(tick), LEFT - 7, y(tick));
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const tick of roundTicks(first, last, Math.max(2, Math.min(7, Math.floor(this.width / 110))))) {
-      pen.fillText(format(tick), Math.min(x(tick), this.width - 26), HEIGHT - BOTTOM + 9);
+    for (const tick of roundTicks(first, last, Math.max(2, Math.min(7, Math.floor(this.width / 70))))) {
+      pen.fillText(formatTick(tick), Math.min(x(tick), this.width - 26), HEIGHT - BOTTOM + 9);
     }
     pen.save();
     pen.beginPath();
