@@ -9,6 +9,7 @@ from caffe_fcn.workspace.api import (
     jobs,
     models,
     nets,
+    runs,
     trials,
 )
 
@@ -17,5 +18,6 @@ PARTS: tuple[ModuleType, ...] = (
     jobs,
     models,
     nets,
+    runs,
     trials,
 )

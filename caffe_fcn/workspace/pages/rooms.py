@@ -13,6 +13,7 @@ from caffe_fcn.workspace.pages import (
     nets,
     new_nets,
     overview,
+    runs,
     trash,
     trials,
 )
@@ -26,6 +27,7 @@ ROOMS: tuple[ModuleType, ...] = (
     nets,
     new_nets,
     overview,
+    runs,
     trash,
     trials,
 )
