@@ -27,7 +27,7 @@ from caffe_fcn.interop.onnx.installed import require_onnx
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
 from caffe_fcn.interop.onnx.upscores import Upscore, find_upscores, write_resize
-from caffe_fcn.net.graph import Blob, Graph, Node
+from caffe_fcn.net.graph import Blob, Graph, Node, input_layer
 from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import Shapes, infer_graph
 from caffe_fcn.proto import NetParameter
@@ -324,7 +324,22 @@ def _find_varying(graph: Graph, shapes: Shapes, dynamic: Sequence[str]) -> dict[
                 found[name] |= {place for place, side in enumerate(shape) if grown[name][place] != side}
         if refused is not None and not taken:
             raise NetError(refused.where, f"takes one {each} alone: {refused.what}", "export without `dynamic`")
+    for name, shape in _choose_more(graph, shapes).items():
+        found[name] |= {place for place, side in enumerate(shape) if shapes.blobs[name][place] != side}
     return {name: frozenset(axes) for name, axes in found.items()}
+
+
+def _choose_more(graph: Graph, shapes: Shapes) -> dict[str, Shape]:
+    """The shapes of a net whose layers that choose by values found more: inputs of such shapes take their place."""
+    layers = []
+    for node in graph.nodes:
+        axis = layer_type(node.type).open_axis
+        for blob in node.tops if axis is not None else ():
+            shape = shapes.blobs[blob.name]
+            layers.append(input_layer(blob.name, [side + (place == axis) for place, side in enumerate(shape)]))
+        if axis is None:
+            layers.append(node.layer)
+    return infer_graph(Graph(with_layers(graph.net, layers))).blobs
 
 
 def _require_same_parameters(graph: Graph, before: Shapes, now: Shapes) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike, atomic_write, make_folder, write_text, write_together
 from caffe_fcn.interop.delivered_files import open_delivered
-from caffe_fcn.interop.torch_code import dense, forks, pointwise, recurrent, shaping, windowed
+from caffe_fcn.interop.torch_code import dense, detections, forks, pointwise, recurrent, regions, shaping, windowed
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, make_class_name, write_string
 from caffe_fcn.interop.torch_code.place import ModuleCode, Place, Writer
@@ -35,9 +35,11 @@ CODE, WEIGHTS = "model.py", "weights.safetensors"
 
 _WRITERS: dict[str, Writer] = {
     **dense.WRITERS,
+    **detections.WRITERS,
     **forks.WRITERS,
     **pointwise.WRITERS,
     **recurrent.WRITERS,
+    **regions.WRITERS,
     **shaping.WRITERS,
     **windowed.WRITERS,
 }
