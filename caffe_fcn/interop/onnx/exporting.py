@@ -20,6 +20,7 @@ from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.interop.choices import chooses
 from caffe_fcn.interop.delivered_files import open_delivered
 from caffe_fcn.interop.onnx import dense, detections, forks, pointwise, recurrent, regions, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
@@ -59,7 +60,8 @@ class OnnxModel:
 
     An axis that the model leaves open has the size that the net declares. ``notes`` say what was done to the net.
     ``net`` computes the same: the deploy net, with layers appended, and before anything was folded. Its inputs that the
-    model prepares of raw pixels are in ``prepared``, with mean images in ``folder``.
+    model prepares of raw pixels are in ``prepared``, with mean images in ``folder``. ``choices`` has, for each layer
+    that chooses by values, the values of the graph that are its bottoms and its tops, by the names of the blobs.
     """
 
     files: Sequence[Path]
@@ -69,6 +71,7 @@ class OnnxModel:
     prepared: Sequence[Input] = ()
     folder: Path = Path()
     notes: Sequence[str] = ()
+    choices: Sequence[tuple[Mapping[str, str], Mapping[str, str]]] = ()
 
 
 def write_onnx(
@@ -126,7 +129,16 @@ def write_onnx(
         conversion.convert()
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
     prepared = delivered.model.inputs if preprocess else ()
-    return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, delivered.notes)
+    return OnnxModel(
+        files,
+        conversion.inputs,
+        conversion.outputs,
+        unfolded,
+        prepared,
+        source.parent,
+        delivered.notes,
+        conversion.choices,
+    )
 
 
 class _Conversion:
@@ -146,6 +158,7 @@ class _Conversion:
         self._varying = _find_varying(self._net, self._shapes, dynamic)
         self._values: dict[Blob, str] = {}
         self._upscores: dict[Node, Upscore] = {}
+        self.choices: list[tuple[dict[str, str], dict[str, str]]] = []
         for name in self._net.blobs:  # taken before anything else can take them
             self.graph.choose_name(name)
 
@@ -181,6 +194,9 @@ class _Conversion:
             for blob, value in zip(node.tops, values, strict=True):
                 if blob not in self._values:
                     self._values[blob] = self._give_name(blob, value, first)
+            if chooses(node.layer):
+                bottoms, tops = ({blob.name: self._values[blob] for blob in each} for each in (node.bottoms, node.tops))
+                self.choices.append((bottoms, tops))
 
     def make_model(self) -> ModelProto:
         """Return the model without its constants."""
@@ -235,6 +251,8 @@ class _Conversion:
         made_here = any(value in node.output for node in self.graph.nodes[first:])
         if is_input and is_last:
             return value
+        if is_last and not is_input and not blob.readers and blob.name in self.inputs:
+            raise NetError(blob.maker, f"overwrites the input '{blob.name}'", "give its top another name")
         if is_last and not made_here and not blob.readers:
             from onnx import helper
 
@@ -242,7 +260,8 @@ class _Conversion:
             return blob.name
         if not made_here or value in self._values.values():
             return value
-        name = blob.name if is_last else self.graph.choose_name(f"{blob.name}@{blob.maker.name}")
+        own = is_last and blob.name not in self.inputs  # an input that a layer overwrites keeps its name
+        name = blob.name if own else self.graph.choose_name(f"{blob.name}@{blob.maker.name}")
         self.graph.rename(value, name, first)
         return name
 

@@ -18,6 +18,7 @@ from caffe_fcn.net.layer_types.anchors import (
     list_prior_variances,
     list_yolo_anchors,
     refuse_other_forks,
+    require_pairs,
 )
 
 _CODES = {CORNER: "CORNER", CENTER_SIZE: "CENTER_SIZE", CORNER_SIZE: "CORNER_SIZE"}
@@ -43,6 +44,7 @@ def write_prior_box(place: Place) -> list[str]:
 def write_detection_output(place: Place) -> list[str]:
     """The best boxes of each class of each image."""
     refuse_other_forks(place.site)
+    require_pairs(place.site, place.site.shapes[2])
     param, nms = place.param, place.param.nms_param
     settings = [str(param.num_classes), f'"{_CODES[param.code_type]}"', f"nms={write_number(nms.nms_threshold)}"]
     if nms.eta < 1:
