@@ -72,7 +72,7 @@ def import_onnx(
 
     ``size`` (H, W) is that of the images, where the model leaves it open. With ``compose``, operators that Caffe 1.0
     has no layer for are put together from layers that it has. ``dialect`` is "master" (BVLC's later Caffe: Clip,
-    ``round_mode``) or "ssd" (Permute).
+    ``round_mode``), "ssd" (Permute) or "deeplab-v2" (Interp).
 
     The files appear whole or not at all. Raises `NetError` for what Caffe cannot say, with the node and its operator;
     `FileError` for a file that is not sound; `MissingExtraError` without onnx.
