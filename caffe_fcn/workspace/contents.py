@@ -26,7 +26,7 @@ from caffe_fcn.interop.model_folders import SNAPSHOT_FOLDER
 from caffe_fcn.workspace.settings import Settings
 
 DEPTH = 4
-_WEIGHTS = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
+WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
 _NETS = (DEPLOY_FILE, "train.prototxt", "train_val.prototxt", "trainval.prototxt")
 
 
@@ -92,7 +92,7 @@ def _classify(folder: Path, names: set[str]) -> str | None:
         return "datasets"
     if SNAPSHOT_FOLDER in names and (DEPLOY_FILE in names or SOLVER_FILE in names):
         return "runs" if any(_list_names(folder / SNAPSHOT_FOLDER)) else "nets"
-    if DEPLOY_FILE in names and SOLVER_FILE not in names and any(name.endswith(_WEIGHTS) for name in names):
+    if DEPLOY_FILE in names and SOLVER_FILE not in names and any(name.endswith(WEIGHTS_SUFFIXES) for name in names):
         return "bundles"
     return "nets" if SOLVER_FILE in names or any(name in names for name in _NETS) else None
 

@@ -21,7 +21,7 @@ from caffe_fcn.description.model_json import Input, Model
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.delivered_files import open_delivered
-from caffe_fcn.interop.onnx import dense, forks, pointwise, recurrent, shaping, windowed
+from caffe_fcn.interop.onnx import dense, detections, forks, pointwise, recurrent, regions, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.installed import require_onnx
 from caffe_fcn.interop.onnx.model_file import write_model
@@ -46,7 +46,8 @@ OPSETS = range(13, 22)
 DYNAMIC = ("batch", "size")
 """What a model can leave open: how many images, and their height and width."""
 
-_FAMILIES = (dense, forks, pointwise, recurrent, shaping, windowed)  # imported so that their converters are registered
+# Imported so that their converters are registered
+_FAMILIES = (dense, detections, forks, pointwise, recurrent, regions, shaping, windowed)
 _NAMES = {0: "batch", 2: "height", 3: "width"}  # of the axes of an image that a model leaves open
 _IMAGE_AXES = 4
 _GROWTHS = (1, 16, 33, 64, 97, 160)  # of images, to learn which axes grow with them

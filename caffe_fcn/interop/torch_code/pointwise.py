@@ -26,7 +26,7 @@ def write_copy(place: Place) -> list[str]:
 def write_dropout(place: Place) -> list[str]:
     """Nothing, unless it scales in the TEST phase."""
     p = place.param
-    if p.sample_weights_test:
+    if p.sample_weights_test and p.dropout_ratio:
         place.fail("draws anew in each pass", "leave out sample_weights_test")
     return [place.bottom if p.scale_train else multiply(place.bottom, 1 - p.dropout_ratio)]
 

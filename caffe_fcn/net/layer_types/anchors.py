@@ -20,6 +20,8 @@ Array: TypeAlias = Any  # a numpy array
 
 Pair: TypeAlias = tuple[float, float]
 
+CORNER, CENTER_SIZE, CORNER_SIZE = 1, 2, 3  # PriorBoxParameter.CodeType of SSD: how offsets move a prior box
+
 
 def refuse_other_forks(site: Site) -> None:
     """Raise `NetError` for a layer of detectors with a setting that makes it compute something else."""

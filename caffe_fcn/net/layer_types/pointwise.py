@@ -280,6 +280,15 @@ def _is_idle(layer: LayerParameter) -> bool:
     return layer.dropout_param.scale_train and not layer.dropout_param.sample_weights_test
 
 
+def takes_absolute_values(site: Site) -> bool:
+    """Whether a Normalize layer of NormFace's takes sums of absolute values for norms."""
+    return site.setting("normalize_param", "normalize_type")[:1] == ["L1"]
+
+
+NORM_EPS = 1e-6
+"""What NormFace's Normalize adds below the root, or to the sum of absolute values."""
+
+
 def _normalize_tops(site: Site) -> list[Shape]:
     """The bottom's shape; a second top, of NormFace's kind, has the norms."""
     shape = site.shapes[0]

@@ -16,8 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
+from caffe_fcn.workspace.api import document
+from caffe_fcn.workspace.api import jobs as jobs_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, overview
+from caffe_fcn.workspace.pages import doors, jobs, overview
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -26,23 +28,26 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (overview, doors)
-"""The modules with `ROUTES`: pages and parts of the API."""
+ROOMS = (doors, jobs, overview)
+"""The modules with `ROUTES`: pages."""
+
+API = (jobs_api,)
+"""The modules with `OPERATIONS`: parts of the API."""
 
 
 def make_app(settings: Settings) -> Starlette:
     """Make the application that serves a workspace; its jobs run from when it starts until it ends."""
     settings.own.mkdir(parents=True, exist_ok=True)
     secret = read_secret(settings)
-    jobs = Jobs(settings)
+    queue = Jobs(settings)
 
     @asynccontextmanager
     async def live(app: Starlette) -> AsyncIterator[None]:
-        jobs.start()
+        queue.start()
         yield
-        jobs.close()
+        queue.close()
 
-    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES)]
+    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES), *document.make_routes(API)]
     routes += [Route("/static/theme.css", send_theme), Mount("/static", StaticFiles(directory=_STATIC))]
     app = Starlette(
         routes=routes,
@@ -50,7 +55,7 @@ def make_app(settings: Settings) -> Starlette:
         exception_handlers={CaffeFcnError: answer_error, HTTPException: answer_error},
         lifespan=live,
     )
-    app.state.workspace = Workspace(settings, jobs, secret)
+    app.state.workspace = Workspace(settings, queue, secret)
     app.state.live = Hub()
     return app
 

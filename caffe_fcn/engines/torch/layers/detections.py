@@ -12,11 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.boxes import CENTER_SIZE, Array, decode, overlap, suppress
+from caffe_fcn.engines.torch.boxes import Array, decode, overlap, suppress
 from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
-from caffe_fcn.net.layer_types.anchors import list_yolo_anchors, make_priors, place_anchors, refuse_other_forks
+from caffe_fcn.net.layer_types.anchors import (
+    CENTER_SIZE,
+    list_yolo_anchors,
+    make_priors,
+    place_anchors,
+    refuse_other_forks,
+)
 
 
 def _to_array(blob: Tensor) -> Array:
