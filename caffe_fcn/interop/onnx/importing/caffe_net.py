@@ -63,7 +63,7 @@ class CaffeNet:
         self.scaled = {choose(y): (choose(x), line) for y, (x, line) in self.scaled.items()}
 
     def remove_unread(self, outputs: Collection[str]) -> None:
-        """Remove layers whose tops nothing reads, neither ``outputs``; Silence stays where what it reads does."""
+        """Remove layers whose tops nothing reads and that are no ``outputs``; the other unread tops go into Silence."""
         needed, kept = set(outputs), set()
         for index in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[index]
@@ -78,6 +78,11 @@ class CaffeNet:
         ]
         names = {layer.name for layer in self.layers}
         self.parameters = {name: each for name, each in self.parameters.items() if name in names}
+        read = {*outputs, *(bottom for layer in self.layers for bottom in layer.bottom)}
+        for layer in [each for each in self.layers if each.type != "Input"]:
+            if unread := [top for top in layer.top if top not in read]:
+                self.prefix = f"{layer.name}/Silence"
+                self.add_many("Silence", *unread, tops=0)
 
     def make_message(self, name: str) -> NetParameter:
         """Return the net, without parameters."""
