@@ -23,10 +23,10 @@ from caffe_fcn.workspace.forms import datasets as form_of
 from caffe_fcn.workspace.forms.fields import Form, FormError, gather
 from caffe_fcn.workspace.jobs import job
 from caffe_fcn.workspace.jobs.job import Job, Task
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.pages.jobs import find_result
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web import live
-from caffe_fcn.workspace.web.answers import NotFoundError
 from caffe_fcn.workspace.web.receiving import receive_form
 from caffe_fcn.workspace.web.rendering import render, render_fragment
 from caffe_fcn.workspace.web.state import Workspace, find_workspace
