@@ -78,9 +78,7 @@ class NetFile:
         proto.upgrade_net(self.net)
         self.role = role
         self._sizes = sizes
-        self.forms = [
-            Form(self, phase, sizes, told or {}) for phase in choose_phases(self.net, self.path, phase, role)
-        ]
+        self.forms = [Form(self, phase, sizes, told or {}) for phase in choose_phases(self.net, self.path, phase, role)]
 
     @cached_property
     def text(self) -> str:
