@@ -282,8 +282,8 @@ def guard(word: str) -> str:
 
 
 _COLOURS_PROPOSED = (
-    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order of "
-    "your classes, and name them."
+    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order "
+    "of your classes, and name them."
 )
 _FIELD_OF_CHECK = {
     "pair": "labels", "name": "images", "16-bit": "allow", "alpha": "allow", "channels": "channels", "shape": "resize",

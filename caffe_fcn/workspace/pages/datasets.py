@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from threading import Thread
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -72,10 +74,17 @@ class Query:
 
 
 def show_datasets(request: Request) -> Response:
-    """Show all data sets."""
+    """Show all data sets, and make ready to open one."""
+    _warm_up()
     workspace = find_workspace(request)
     found = [(entry, read_facts(entry.path)) for entry in contents.find(workspace.settings).datasets]
     return render(request, "datasets.html", found=found)
+
+
+@lru_cache(maxsize=1)
+def _warm_up() -> None:
+    """Import what the page of a data set needs, which takes longer than the page."""
+    Thread(target=pictures.warm_up, daemon=True).start()
 
 
 def show_new(request: Request) -> Response:
