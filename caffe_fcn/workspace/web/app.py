@@ -19,8 +19,9 @@ from caffe_fcn.pages import skeleton
 from caffe_fcn.workspace.api import datasets as datasets_api
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api import jobs as jobs_api
+from caffe_fcn.workspace.api import trials as trials_api
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import datasets, doors, jobs, overview, trash
+from caffe_fcn.workspace.pages import datasets, doors, jobs, overview, trash, trials
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -29,10 +30,10 @@ from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-ROOMS = (datasets, doors, jobs, overview, trash)
+ROOMS = (datasets, doors, jobs, overview, trash, trials)
 """The modules with `ROUTES`: pages."""
 
-API = (datasets_api, jobs_api)
+API = (datasets_api, jobs_api, trials_api)
 """The modules with `OPERATIONS`: parts of the API."""
 
 
