@@ -184,7 +184,7 @@ def make_task(settings: Settings, given: Mapping[str, Any]) -> Task:
                 file.parent.mkdir(parents=True, exist_ok=True)
             files.write_text(file, text.rstrip("\n") + "\n")
     words += [word for each in kind.fields if each.name in values for word in _spell(settings, each, values[each.name])]
-    workers = max(1, settings.cores)
+    workers = count_workers(settings)
     output = places.name_relative(settings, target)
     words += ["-o", guard(output), "--workers", str(workers)]
     return Task(f"Build {output}", job.Kind.DATA, (tuple(words),), makes=output, cores=workers)
@@ -274,6 +274,11 @@ def write_sentence(error: CaffeFcnError) -> str:
     """Return an error as a sentence of a form."""
     text = f"{error.where}: {error.what}"
     return f"{text}; {error.mend}." if error.mend else f"{text}."
+
+
+def count_workers(settings: Settings) -> int:
+    """Return the cores of a job with data: half of them, so that it need not wait for a training to end."""
+    return max(1, settings.cores // 2)
 
 
 def guard(word: str) -> str:

@@ -299,11 +299,17 @@ def run_check(request: Request) -> Response:
 def _submit(request: Request, verb: str, command: str, *words: str, output: str = "") -> Response:
     name, _ = _find(request)
     workspace = find_workspace(request)
-    workers = ("--workers", str(max(1, workspace.settings.cores)))
+    cores = form_of.count_workers(workspace.settings)
+    line = ("data", command, form_of.guard(name), *words, "--workers", str(cores))
     task = Task(
-        f"{verb} {name}", job.Kind.DATA, (("data", command, form_of.guard(name), *words, *workers),), makes=name,
-        cores=workspace.settings.cores, outputs=(output,) if output else (), page=f"/datasets/view/{quote(name)}",
-    )  # fmt: skip
+        f"{verb} {name}",
+        job.Kind.DATA,
+        (line,),
+        makes=name,
+        cores=cores,
+        outputs=(output,) if output else (),
+        page=f"/datasets/view/{quote(name)}",
+    )
     queued = workspace.jobs.submit(task)
     done = workspace.jobs.wait(queued.number, _WAIT)
     if done.state.is_over and (done.state is job.State.DONE or output):
