@@ -309,7 +309,7 @@ def test_every_command_line_is_one_that_the_program_takes(pairs: Path, kind: str
     given.update({"validation": "folders"} if kind == "folder" else {})
     words = form_of.make_task(Settings(pairs), given).commands[0]
     assert words[:2] == ("data", kind)
-    command = data.commands[kind]  # type: ignore[attr-defined]
+    command = data.commands[kind]
     context = command.make_context(kind, list(words[2:]))
     assert not context.args
     assert str(context.params["output"]) == "datasets/made"
