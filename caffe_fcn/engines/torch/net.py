@@ -31,6 +31,7 @@ from caffe_fcn.engines.torch.program import Program, Rewrite, make_program, run
 from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
 from caffe_fcn.engines.torch.rewrites.border_cache import make_border_rewrite
+from caffe_fcn.engines.torch.rewrites.convolution_fusion import fuse_convolutions
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.engines.torch.transfers import Download, start_upload
 from caffe_fcn.errors import NetError, nearest
@@ -245,7 +246,9 @@ class Net:
         def shape_of(blob: Blob) -> Shape:
             return self._shapes.blobs[blob.name]
 
-        return [fuse_upscores, make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format)]
+        border_rewrite = make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format)
+        is_plain = self.device.type == "cpu" and self._precision.name == "float32" and self.dtype == torch.float32
+        return [fuse_upscores, *([fuse_convolutions] if is_plain else []), border_rewrite]
 
     def _arrange_weights(self) -> None:
         """Bring kernels into the order in memory in which a GPU reads them; those of tensors that are shared stay."""
