@@ -109,7 +109,8 @@ class FusedConvolution(Operation):
         self._relu = any(isinstance(each, ReLU) for each in layers)
         self._state: object = None
         self._bias: Tensor | None = None
-        self._kernels: dict[str, Tensor] = {}  # in several orders, each made when it is needed
+        self._transformed: Tensor | None = None
+        self._packed: tuple[object, Tensor] | None = None  # what they are packed for, and the kernels
 
     def list_params(self) -> list[Tensor]:
         return [param for each in (self._convolution, *self._factors) for param in each.list_params()]
@@ -132,7 +133,7 @@ class FusedConvolution(Operation):
             y = self._convolution.forward_part(x, pads)
         elif self._is_transformed(x, pads):
             self._refresh()
-            y = winograd.convolve(x, self._find_kernels("transformed"), self._bias, pads, self._relu and added is None)
+            y = winograd.convolve(x, self._transform_kernels(), self._bias, pads, self._relu and added is None)
             y = y if added is None else y.add_(added)
         else:
             self._refresh()
@@ -149,9 +150,9 @@ class FusedConvolution(Operation):
         stride, dilation, group = (*self._steps, self._convolution.group)
         operator = _find_operator()
         if operator is None:
-            y = F.conv2d(x, self._find_kernels("plain"), self._bias, stride, symmetric, dilation, group)
+            y = F.conv2d(x, self._fold()[0], self._bias, stride, symmetric, dilation, group)
             return y if added is None else y.add_(added)
-        kernels = self._find_kernels("packed")
+        kernels = self._pack_kernels(tuple(x.shape), tuple(symmetric))
         if added is None:
             return operator(x, kernels, self._bias, symmetric, stride, dilation, group, "none", [], "")
         return operator.binary(
@@ -174,22 +175,24 @@ class FusedConvolution(Operation):
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""
         state = tuple((param.data_ptr(), param._version) for param in self.list_params())
         if state != self._state:
-            self._kernels.clear()
+            self._transformed = self._packed = None
             self._bias = self._fold()[1]
             self._state = state
 
-    def _find_kernels(self, order: str) -> Tensor:
-        if order not in self._kernels:
-            kernels = self._fold()[0]
-            if order == "transformed":
-                kernels = winograd.transform_kernels(kernels)
-            elif order == "packed":
-                pads, (stride, dilation) = self._convolution.per_axis("pad"), self._steps
-                kernels = torch._C._nn.mkldnn_reorder_conv2d_weight(
-                    kernels.to_mkldnn(), [*pads], [*stride], [*dilation], self._convolution.group
-                )
-            self._kernels[order] = kernels
-        return self._kernels[order]
+    def _transform_kernels(self) -> Tensor:
+        if self._transformed is None:
+            self._transformed = winograd.transform_kernels(self._fold()[0])
+        return self._transformed
+
+    def _pack_kernels(self, shape: Sequence[int], pads: Sequence[int]) -> Tensor:
+        """The kernels in the order that oneDNN takes for images of this size, of which it needs to know."""
+        if self._packed is None or self._packed[0] != (shape, pads):
+            stride, dilation = self._steps
+            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
+                self._fold()[0].to_mkldnn(), [*pads], [*stride], [*dilation], self._convolution.group, [*shape]
+            )
+            self._packed = (shape, pads), packed
+        return self._packed[1]
 
     @torch.no_grad()
     def _fold(self) -> tuple[Tensor, Tensor | None]:
