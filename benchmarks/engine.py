@@ -284,9 +284,9 @@ def start_rivals(files: list[Path], **choices: str) -> list[Contender]:
     return [Contender(title, [rival], program, files, **choices) for title, program in programs.items()]
 
 
-def export_onnx(python: str, net: Path, weights: Path, output: Path) -> None:
+def export_onnx(python: str, net: Path, weights: Path, output: Path, *options: str) -> None:
     """Export a net with this project, by a Python that has onnx."""
-    command = [python, "-m", "caffe_fcn", "export", "onnx", net, weights, "-o", output, "--quiet"]
+    command = [python, "-m", "caffe_fcn", "export", "onnx", net, weights, "-o", output, "--quiet", *options]
     paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **paths})
 

@@ -110,7 +110,9 @@ class FusedConvolution(Operation):
         self._state: object = None
         self._bias: Tensor | None = None
         self._transformed: Tensor | None = None
-        self._packed: tuple[object, Tensor] | None = None  # what they are packed for, and the kernels
+        self._plain: Tensor | None = None
+        self._packed: Tensor | None = None
+        self._latest: object = None  # size and padding for which they are packed, or will be
 
     def list_params(self) -> list[Tensor]:
         return [param for each in (self._convolution, *self._factors) for param in each.list_params()]
@@ -148,15 +150,15 @@ class FusedConvolution(Operation):
         if any((top, bottom, left, right)):
             x = F.pad(x, (left, right, top, bottom))
         stride, dilation, group = (*self._steps, self._convolution.group)
-        operator = _find_operator()
-        if operator is None:
-            y = F.conv2d(x, self._fold()[0], self._bias, stride, symmetric, dilation, group)
+        packed = self._find_packed(tuple(x.shape), tuple(symmetric))
+        if packed is None:
+            y = F.conv2d(x, self._find_kernels(), self._bias, stride, symmetric, dilation, group)
             return y if added is None else y.add_(added)
-        kernels = self._pack_kernels(tuple(x.shape), tuple(symmetric))
+        operator = _find_operator()
         if added is None:
-            return operator(x, kernels, self._bias, symmetric, stride, dilation, group, "none", [], "")
+            return operator(x, packed, self._bias, symmetric, stride, dilation, group, "none", [], "")
         return operator.binary(
-            x, added, kernels, self._bias, symmetric, stride, dilation, group, "add", None, None, [], None
+            x, added, packed, self._bias, symmetric, stride, dilation, group, "add", None, None, [], None
         )
 
     @property
@@ -175,24 +177,31 @@ class FusedConvolution(Operation):
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""
         state = tuple((param.data_ptr(), param._version) for param in self.list_params())
         if state != self._state:
-            self._transformed = self._packed = None
+            self._transformed = self._packed = self._plain = None
             self._bias = self._fold()[1]
             self._state = state
 
+    def _find_kernels(self) -> Tensor:
+        """The kernels with all factors in them; kept where there are any."""
+        if self._plain is None:
+            self._plain = self._fold()[0]
+        return self._plain
+
     def _transform_kernels(self) -> Tensor:
         if self._transformed is None:
-            self._transformed = winograd.transform_kernels(self._fold()[0])
+            self._transformed = winograd.transform_kernels(self._find_kernels())
         return self._transformed
 
-    def _pack_kernels(self, shape: Sequence[int], pads: Sequence[int]) -> Tensor:
-        """The kernels in the order that oneDNN takes for images of this size, of which it needs to know."""
-        if self._packed is None or self._packed[0] != (shape, pads):
+    def _find_packed(self, shape: Sequence[int], pads: Sequence[int]) -> Tensor | None:
+        """The kernels in the order that oneDNN takes for images of this size, once two of that size have come."""
+        if self._latest != (shape, pads):
+            self._latest, self._packed = (shape, pads), None
+        elif self._packed is None and _find_operator() is not None:
             stride, dilation = self._steps
-            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
-                self._fold()[0].to_mkldnn(), [*pads], [*stride], [*dilation], self._convolution.group, [*shape]
+            self._packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(
+                self._find_kernels().to_mkldnn(), pads, stride, dilation, self._convolution.group, shape
             )
-            self._packed = (shape, pads), packed
-        return self._packed[1]
+        return self._packed
 
     @torch.no_grad()
     def _fold(self) -> tuple[Tensor, Tensor | None]:
@@ -216,10 +225,10 @@ def _find_operator() -> Any:
     if operator is None:
         return None
     x, kernels = torch.arange(32.0).view(1, 2, 4, 4), torch.arange(8.0).view(2, 2, 2, 1)
-    step, pads = [1, 1], [0, 1]
+    step, pads = (1, 1), (0, 1)
     plain = F.conv2d(x, kernels, padding=pads)
     try:
-        packed = torch._C._nn.mkldnn_reorder_conv2d_weight(kernels.to_mkldnn(), pads, step, step, 1)
+        packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(kernels.to_mkldnn(), pads, step, step, 1)
         alone = operator(x, packed, None, pads, step, step, 1, "none", [], "")
         added = operator.binary(x, plain, packed, None, pads, step, step, 1, "add", None, None, [], None)
     except (RuntimeError, TypeError, NotImplementedError, AttributeError):  # another torch may have another signature
