@@ -37,6 +37,7 @@ _COMMANDS = {
     "net": ("net", "net", "Build, show, compare and convert nets."),
     "offsets": ("offsets", "offsets", "Show the scale/offset table and check every Crop."),
     "report": ("report", "report", "Report on a run: scores, curves, predictions, settings, as one page."),
+    "serve": ("serve", "serve", "The workspace in a browser: data sets, nets, trainings, tests."),
     "surgery": ("surgery", "surgery", "Move the weights of a classifier into an FCN."),
     "train": ("train", "train", "Train a net with real Caffe or with torch."),
     "weights": ("weights", "weights", "Show, compare and convert weights files."),

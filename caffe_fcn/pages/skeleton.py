@@ -26,7 +26,7 @@ def render_page(title: str, fragment: str, **parts: str) -> str:
     outer = {
         "scripts": f"script-src{hashes}" if hashes else "script-src 'none'",
         "title": html.escape(title),
-        "theme": read_fragment(_FOLDER / "theme.css"),
+        "theme": read_theme(),
         "fragment": _fill(fragment, parts),
     }
     return _fill(read_fragment(_FOLDER / "skeleton.html"), outer)
@@ -35,6 +35,11 @@ def render_page(title: str, fragment: str, **parts: str) -> str:
 def read_fragment(path: Path) -> str:
     """Return the text of a file that is installed with the package."""
     return path.read_text(encoding="utf-8")
+
+
+def read_theme() -> str:
+    """Return the style that every page has: colours for light and dark, buttons, what has the focus."""
+    return read_fragment(_FOLDER / "theme.css")
 
 
 def read_document_style() -> str:

@@ -64,9 +64,17 @@ class Dropout(_Neuron):
     ``sample_weights_test`` (Bayesian SegNet's) it draws in the TEST phase, too.
     """
 
+    @property
+    def draws(self) -> bool:
+        """Whether it takes random numbers."""
+        return bool(self.state.training or self.param.sample_weights_test)
+
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self.draws else super().find_windows()
+
     def apply(self, x: Tensor) -> Tensor:
         p, ratio = self.param, self.param.dropout_ratio
-        if not (self.state.training or p.sample_weights_test) or ratio == 0:
+        if not self.draws or ratio == 0:
             return x if p.scale_train else x * (1 - ratio)
         kept = torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
         return x * (kept / (1 - ratio) if p.scale_train else kept).to(x.dtype)
@@ -84,6 +92,9 @@ class SpatialDropout(_Neuron):
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
         self.draws, self.ratio = read_spatial_dropout(site)
+
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self.draws else super().find_windows()
 
     def apply(self, x: Tensor) -> Tensor:
         if not self.draws:

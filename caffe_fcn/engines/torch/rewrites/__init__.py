@@ -1,5 +1,6 @@
 """Rewrites of a program: instructions that give the same result sooner take the place of others.
 
 - `upscore_fusion`: a Deconvolution that interpolates, and the Crop behind it, as two matrix products
-- `border_cache`: what an image does not reach, because it depends on padding alone, computed once per image size
+- `border_cache`: what an image does not reach, because it depends on padding alone, computed once for all images
+- `windows`, `borders`: which part of a blob that is, and its values
 """

@@ -1,0 +1,1 @@
+"""The server: routes, safety, templates, live pages."""

@@ -1,0 +1,49 @@
+"""Serve a workspace until the process is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.workspace.settings import Settings
+from caffe_fcn.workspace.web.app import make_app
+from caffe_fcn.workspace.web.live import Hub
+
+
+def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) -> None:
+    """Serve a workspace; ``ready`` is called with the port when it can be connected to.
+
+    Jobs that run go on when the server ends. Raises `CaffeFcnError` where the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise CaffeFcnError(f"{settings.host}:{settings.port}", reason.lower(), "choose another `port`") from error
+    with listener:
+        app = make_app(settings)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        )
+        ready(listener.getsockname()[1])
+        _Server(config, app.state.live).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the live parts of pages first, which would otherwise keep it from ending."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()
+        await super().shutdown(sockets)
