@@ -12,6 +12,7 @@ another one, `FollowedLog.generation` grows: who has read a part begins again.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator
@@ -101,6 +102,14 @@ class FollowedLog:
             for place, event in zip(lines, getattr(self.history, name), strict=True):
                 if place > line:
                     yield place, event
+
+    def freeze(self) -> FollowedLog:
+        """Return a copy that does not change when this one reads on."""
+        frozen = copy.copy(self)
+        frozen.history = History(list(self.history.steps), list(self.history.tests), [], list(self.history.scores))
+        frozen.faults = list(self.faults)
+        frozen._places = {name: list(lines) for name, lines in self._places.items()}
+        return frozen
 
     def _restart(self) -> None:
         self.generation += 1

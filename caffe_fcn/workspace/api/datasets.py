@@ -26,9 +26,9 @@ from caffe_fcn.workspace.explorer.index import Index
 from caffe_fcn.workspace.forms import datasets as form_of
 from caffe_fcn.workspace.forms.fields import describe
 from caffe_fcn.workspace.jobs.job import Job
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.pages import datasets as pages
 from caffe_fcn.workspace.pages.trash import move_to_trash
-from caffe_fcn.workspace.web.answers import NotFoundError
 
 _MOST = 1000
 

@@ -37,6 +37,7 @@ _VALUES = 256
 _EVERY = 0.25  # seconds between two reports
 _KEPT_BYTES = 64 << 20
 _NICE = 10
+_MOST_FILES = 600
 _RUNNING = 2  # indices that are made at the same time
 
 
@@ -182,9 +183,17 @@ class Indexer:
     def _start(self, facts: Facts, split: str, path: Path) -> subprocess.Popen[bytes]:
         with files.naming_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _prune(path.parent)
         command = [sys.executable, "-m", __name__, str(facts.path.resolve()), split, str(path.resolve())]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files of a folder of indices where there are many: those of data sets that are gone."""
+    found = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)
+    for each in found[: max(0, len(found) - _MOST_FILES)]:
+        each.unlink(missing_ok=True)
 
 
 def _escape(split: str) -> str:

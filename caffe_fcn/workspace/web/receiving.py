@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
@@ -28,6 +28,9 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import TooLargeError
 from caffe_fcn.workspace.web.rendering import format_bytes
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MOST_FIELDS = 200
 _MOST_FIELD = 2 << 20  # bytes of all fields that are no files
@@ -109,7 +112,7 @@ class _Writer:
         self._name = ""
         self._is_field = True
         self._is_whole = False
-        self.callbacks = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
             "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
