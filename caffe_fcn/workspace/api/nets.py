@@ -20,11 +20,11 @@ from caffe_fcn.workspace.api.document import (
 )
 from caffe_fcn.workspace.forms.fields import Field, Kind, describe, parse
 from caffe_fcn.workspace.jobs.job import Job
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.nets import asking, glances
 from caffe_fcn.workspace.nets.folder import NetFolder, list_folders
 from caffe_fcn.workspace.nets.question import Question
 from caffe_fcn.workspace.pages.nets import choose_file, make_question, open_named
-from caffe_fcn.workspace.web.answers import NotFoundError
 from caffe_fcn.workspace.web.rendering import render_fragment
 
 _MOST_TEXT = 1 << 20
