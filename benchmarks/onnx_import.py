@@ -33,7 +33,7 @@ def main() -> None:
         model, output = scratch / "net.onnx", scratch / "made"
         program = [sys.executable, "-m", "caffe_fcn"]
         export = [*program, "export", "onnx", scratch / "net" / "deploy.prototxt", weights, "-o", model, "--quiet"]
-        subprocess.run(export, check=True)
+        subprocess.run([str(each) for each in export], check=True)
         weights.unlink()
         copy = ["cp", str(model), str(output)]
         command = [*program, "import", "onnx", str(model), "-o", str(scratch / "back"), "--quiet"]

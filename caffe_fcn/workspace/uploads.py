@@ -191,12 +191,13 @@ def _unpack_zip(archive: Path, writer: _Writer) -> None:
         for member in opened.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             is_plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-            path = writer.take(member.filename, is_plain, 0 if member.is_dir() else member.file_size)
+            is_folder = member.filename.endswith("/")
+            path = writer.take(member.filename, is_plain, 0 if is_folder else member.file_size)
             if member.flag_bits & 1:
                 raise FileError(
                     archive.name, f"its member {_show(member.filename)} needs a password", "pack it without"
                 )
-            if path is not None and not member.is_dir():
+            if path is not None and not is_folder:
                 with opened.open(member) as content:
                     writer.write(path, content)
 

@@ -56,10 +56,8 @@ class Preview:
     @property
     def faults(self) -> list[DatasetError]:
         """Everything that was found wrong: files without a partner, then the faults of the sample."""
-        return [
-            *self.unpaired,
-            *(each.fault for each in self.records if each.fault and each.fault not in self.unpaired),
-        ]
+        known = set(map(str, self.unpaired))
+        return [*self.unpaired, *(each.fault for each in self.records if each.fault and str(each.fault) not in known)]
 
     @property
     def fault_counts(self) -> Counter[str]:
@@ -77,7 +75,7 @@ class Preview:
 
 
 def make_preview(plan: Plan, count: int = 24, side: int = 192, workers: int = 1) -> Preview:
-    """Make ``count`` records of a plan, a quarter of them of validation; thumbnails are at most ``side`` wide and high."""
+    """Make ``count`` records of a plan, a quarter of them of validation; ``side`` bounds the sides of thumbnails."""
     chosen = [(split, index) for split, number in _share(plan.splits, count) for index in _spread(split, number)]
 
     def make(place: tuple[SplitSource, int]) -> PreviewRecord:

@@ -67,16 +67,16 @@ def convert_batch_norm(place: Place) -> list[str]:
         if len(place.params) == _STATISTICS:
             return [normal]
         column = (place.params[-1].count, *[1] * (place.rank - 2))
-        scaled = place.add("Mul", normal, place.add_parameter(_STATISTICS, own))
-        return [place.add("Add", scaled, place.add_parameter(_STATISTICS + 1, own))]
+        scaled = place.add("Mul", normal, place.add_parameter(_STATISTICS, column))
+        return [place.add("Add", scaled, place.add_parameter(_STATISTICS + 1, column))]
     total, squares, weight, *own = (np.asarray(tensor.load(), np.float32).reshape(-1) for tensor in place.params)
     scale = np.float32(0 if weight[0] == 0 else 1 / weight[0])
     factor, shift = own or (np.ones_like(total), np.zeros_like(total))
     parameters = [graph.add_constant(each) for each in (factor, shift, total * scale, squares * scale)]
     if place.rank > 1:
         return [place.add("BatchNormalization", place.bottom, *parameters, epsilon=eps)]
-    column = place.add("Unsqueeze", place.bottom, graph.add_integers([1]))
-    y = place.add("BatchNormalization", column, *parameters, epsilon=eps)
+    raised = place.add("Unsqueeze", place.bottom, graph.add_integers([1]))
+    y = place.add("BatchNormalization", raised, *parameters, epsilon=eps)
     return [place.add("Squeeze", y, graph.add_integers([1]))]
 
 

@@ -34,6 +34,7 @@ from caffe_fcn.net.layer_types.anchors import (
     make_priors,
     place_anchors,
     refuse_other_forks,
+    require_pairs,
 )
 
 # Prior boxes
@@ -110,6 +111,7 @@ def _halve(boxes: Value) -> tuple[Value, Value]:
 def convert_detection_output(place: Place) -> list[str]:
     """The best boxes of each class of each image, of which overlapping ones are left out."""
     refuse_other_forks(place.site)
+    require_pairs(place.site, place.site.shapes[2])
     param, nms = place.param, place.param.nms_param
     inputs = [Value(place, name) for name in place.bottoms]
     labels = [label for label in range(param.num_classes) if label != param.background_label_id]

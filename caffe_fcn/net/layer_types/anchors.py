@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types.regions import find_ratios
 from caffe_fcn.net.layer_types.row import LAYER_TYPES
 
 if TYPE_CHECKING:
-    from caffe_fcn.net.layer_types.site import Site
+    from caffe_fcn.net.layer_types.site import Shape, Site
 
 Array: TypeAlias = Any  # a numpy array
 
@@ -44,6 +45,12 @@ _OTHERWISE = {
     "ROIPooling": _REGIONS,
     "Yolov3DetectionOutput": ("gaussian_box",),
 }
+
+
+def require_pairs(site: Site, shape: Shape) -> None:
+    """Raise `NetError` unless the prior boxes that a DetectionOutput reads are boxes, and as many variances."""
+    if shape[1:2] != (2,) or math.prod(shape) % 8:
+        site.fail(f"reads prior boxes {dims(shape)}", "it takes 1 x 2 x 4 for each box")
 
 
 # Prior boxes

@@ -389,7 +389,7 @@ TYPES: dict[str, LayerType] = {
         local=everywhere,
     ),
     "Exp": LayerType(same, "exp_param", gradient_reads_top=True, local=everywhere),
-    "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
+    "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY), open_axis=0),
     "FixedNeuron": LayerType(same, fork="xilinx"),
     "Flip": LayerType(same, fork="caffe-windows"),
     "ImageDistort": LayerType(same, fork="opencl"),

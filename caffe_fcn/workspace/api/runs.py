@@ -28,12 +28,12 @@ from caffe_fcn.workspace.forms import fits, run_actions
 from caffe_fcn.workspace.forms import runs as forms
 from caffe_fcn.workspace.forms.fields import describe, parse
 from caffe_fcn.workspace.jobs.job import Job, State
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.runs.comparison import list_settings
 from caffe_fcn.workspace.runs.figures import describe_figures
 from caffe_fcn.workspace.runs.run import Run, read_run
 from caffe_fcn.workspace.runs.snapshots import RunSnapshot, find_snapshot, list_snapshots
 from caffe_fcn.workspace.settings import Settings
-from caffe_fcn.workspace.web.answers import NotFoundError
 
 MOST = 100
 """The runs that one answer has at most."""

@@ -86,6 +86,8 @@ class Facts:
     error: CaffeFcnError | None = None
     is_described: bool = False
     """Whether its ``dataset.json`` says all this."""
+    changed: float = 0.0
+    """When its databases were written last, in seconds since 1970."""
 
     @property
     def count(self) -> int:
@@ -168,10 +170,12 @@ def _read(folder: Path) -> Facts:
             name: SplitFacts(name, split.get("count", 0), split.get("databases", {}))
             for name, split in about.splits.items()
         }
-    paths = [folder / path for split in splits.values() for path in split.databases.values()]
-    size = sum(_measure(path) for path in paths)
-    identity = hashlib.sha256(json.dumps([str(folder.resolve()), [_mark(path) for path in paths]]).encode())
-    return Facts(folder, identity.hexdigest()[:24], about, splits, size, is_described=is_described)
+    stored = [folder / path for split in splits.values() for path in split.databases.values()]
+    size = sum(_measure(path) for path in stored)
+    marks = [_mark(path) for path in stored]
+    changed = max((mark[-1] / 1e9 for mark in marks if mark), default=0.0)
+    identity = hashlib.sha256(json.dumps([str(folder.resolve()), marks]).encode())
+    return Facts(folder, identity.hexdigest()[:24], about, splits, size, None, is_described, changed)
 
 
 def _stamp(folder: Path) -> tuple[int, ...]:

@@ -21,15 +21,15 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
 from caffe_fcn.workspace.explorer.facts import Facts, Kept
 from caffe_fcn.workspace.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from caffe_fcn.datasets.records.opening import Pairs
 
 FOLDER = "index"
@@ -37,6 +37,7 @@ _VALUES = 256
 _EVERY = 0.25  # seconds between two reports
 _KEPT_BYTES = 64 << 20
 _NICE = 10
+_MOST_FILES = 600
 _RUNNING = 2  # indices that are made at the same time
 
 
@@ -53,24 +54,33 @@ class Index:
 
     def count_images(self, value: int) -> int:
         """Return in how many labels a value occurs."""
+        import numpy as np
+
         column = self._find(value)
         return 0 if column is None else int(np.count_nonzero(self.pixels[:, column]))
 
     def list_shares(self, value: int) -> NDArray[np.float64]:
         """Return the share of a value in each label, N."""
+        import numpy as np
+
         column = self._find(value)
         if column is None:
             return np.zeros(len(self))
         total = self.sizes.astype(np.float64).prod(axis=1)
-        return self.pixels[:, column] / np.maximum(total, 1)
+        shares: NDArray[np.float64] = self.pixels[:, column] / np.maximum(total, 1)
+        return shares
 
     def list_sizes(self) -> list[tuple[int, int, int]]:
         """Return height, width and number of images of each size, the most frequent first."""
+        import numpy as np
+
         sizes, counts = np.unique(self.sizes, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return [(int(sizes[i, 0]), int(sizes[i, 1]), int(counts[i])) for i in order]
 
     def _find(self, value: int) -> int | None:
+        import numpy as np
+
         found = np.flatnonzero(self.values == value)
         return int(found[0]) if len(found) else None
 
@@ -88,6 +98,8 @@ def select(
     index: Index, value: int | None = None, size: tuple[int, int] | None = None, by_share: bool = False
 ) -> NDArray[np.int64]:
     """Return the records with a class and a size, in their order or the largest share of the class first."""
+    import numpy as np
+
     kept = np.ones(len(index), bool)
     shares = index.list_shares(value) if value is not None else None
     if shares is not None:
@@ -102,6 +114,8 @@ def select(
 
 def make(pairs: Pairs, output: Path) -> None:
     """Make the index of a split, and report on the way; a record that cannot be read counts as empty."""
+    import numpy as np
+
     total = len(pairs)
     keeps_values = pairs.labels is not None and not (pairs.about and pairs.about.labels == "grey")
     pixels = np.zeros((total, _VALUES if keeps_values else 0), np.uint32)
@@ -128,6 +142,8 @@ _kept: Kept[Index] = Kept(_KEPT_BYTES)
 
 def read(path: Path) -> Index | None:
     """Return the index in a file; None where there is none, or it is damaged."""
+    import numpy as np
+
     try:
         stamp = path.stat().st_mtime_ns
     except OSError:
@@ -167,9 +183,17 @@ class Indexer:
     def _start(self, facts: Facts, split: str, path: Path) -> subprocess.Popen[bytes]:
         with files.naming_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _prune(path.parent)
         command = [sys.executable, "-m", __name__, str(facts.path.resolve()), split, str(path.resolve())]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files of a folder of indices where there are many: those of data sets that are gone."""
+    found = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)
+    for each in found[: max(0, len(found) - _MOST_FILES)]:
+        each.unlink(missing_ok=True)
 
 
 def _escape(split: str) -> str:

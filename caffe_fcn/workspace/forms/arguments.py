@@ -26,7 +26,7 @@ def spell_options(options: Mapping[str, str], values: Mapping[str, Any]) -> list
     arguments: list[str] = []
     for name, option in options.items():
         value = values.get(name)
-        if value is None or value is False or value == "":
+        if value is None or value is False or value in ("", ()):
             continue
         if value is True:
             arguments.append(option)

@@ -1,7 +1,7 @@
-"""The form of a data set: what is in it becomes a command line of ``caffe-fcn data``, or a plan to look at first.
+"""The form of a data set: what is in it becomes a command line of ``caffe-fcn data``, or a sample to look at first.
 
     task = make_task(settings, {"kind": "triangles", "name": "triangles", "count": 2000})
-    plan = make_plan(settings, {"kind": "folder", "images": "photos", "labels": "masks"})
+    made = make_preview(settings, {"kind": "folder", "images": "photos", "labels": "masks"}, count=24)
 
 Each kind of data set is a row of `KINDS`. Classes and colours are typed into the form; the command reads them from
 files, which are written beside the data set.
@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError, FileError
@@ -26,6 +27,7 @@ from caffe_fcn.workspace.settings import Settings
 if TYPE_CHECKING:
     from caffe_fcn.datasets.build.builder import Plan
     from caffe_fcn.datasets.build.options import ImportOptions
+    from caffe_fcn.datasets.inspect.preview import Preview
 
 GROUP = "datasets"
 """The folder of the workspace in which new data sets are made."""
@@ -42,10 +44,13 @@ _NAME = Field("name", "Name", required=True, most_signs=200, hint=f"The folder t
 
 _SEED = Field("seed", "Random seed", Kind.INTEGER, default=1337, least=0, most=2**32 - 1, group="Order", folded=True)
 
+Error = TypeVar("Error", bound=CaffeFcnError)
+
 _STORED = (
     Field("channels", "Channels", Kind.CHOICE, default="keep", group="Images", choices=(
         Choice("keep", "as in the images"), Choice("rgb", "colour"), Choice("grey"))),
-    Field("resize", "Resize to", Kind.SIZE, most=65535, group="Images", hint="Height x width; empty: each image keeps its size."),
+    Field("resize", "Resize to", Kind.SIZE, most=65535, group="Images",
+          hint="Height x width; empty: each image keeps its size."),
     Field("resize_mode", "How to resize", Kind.CHOICE, default="squash", group="Images", choices=(
         Choice("squash", "squash: the aspect ratio changes"), Choice("crop", "crop: edges are cut off"),
         Choice("fill", "fill: a frame is added"), Choice("half-crop", "half crop, half fill"))),
@@ -78,10 +83,11 @@ _FOLDER = (
     Field("labels", "Labels", Kind.PATH, required=True, group="Files",
           hint="A folder, or a list, of label images with the names of the images: PNG, one class a pixel."),
     Field("label_encoding", "Pixels of labels hold", Kind.CHOICE, default="", group="Classes", choices=(
-        Choice("", "what the first label holds"), Choice("palette", "indices of a palette"), Choice("grey", "grey values"),
-        Choice("rgb", "colours"))),
+        Choice("", "what the first label holds"), Choice("palette", "indices of a palette"),
+        Choice("grey", "grey values"), Choice("rgb", "colours"))),
     Field("colours", "Colours of the classes", Kind.LINES, group="Classes", most_signs=20_000,
-          hint='"R G B" or "R G B NAME" a line, from class 0 on; "255: R G B" is the ignored label. Empty: from the first label.'),
+          hint='"R G B" or "R G B NAME" a line, from class 0 on; "255: R G B" is the ignored label. '
+          "Empty: from the first label."),
     Field("classes", "Classes", Kind.LINES, group="Classes", most_signs=20_000,
           hint="Their names, one a line, or their number; other values in labels are faults. Empty: not known."),
     Field("ignore", "Ignored value", Kind.INTEGER, default=255, least=-1, most=255, group="Classes",
@@ -164,34 +170,78 @@ def make_task(settings: Settings, given: Mapping[str, Any]) -> Task:
 
     Where classes or colours were typed, their files are written beside the data set.
     """
+    task, texts = draft_task(settings, given)
+    for file, text in texts.items():
+        with files.naming_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(file, text)
+    return task
+
+
+def draft_task(settings: Settings, given: Mapping[str, Any]) -> tuple[Task, dict[Path, str]]:
+    """Return the task, and the texts of the files that it reads, of which none is written; raises `FormError`."""
     kind, values = _read(settings, given, is_named=True)
     target: Path = values.pop("name")
     words = ["data", kind.name]
     if "path" in values:
         words.append(guard(_relative(settings, values.pop("path"))))
-    texts = {name: values[name] for name in ("classes", "colours") if values.get(name)}
-    for name, text in texts.items():
-        is_number = re.fullmatch("[0-9]+", text.strip())
-        file = target.with_name(f"{target.name}.{name}.txt")
-        values[name] = text.strip() if name == "classes" and is_number else file
-        if values[name] is file:
-            with files.naming_errors(file):
-                file.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(file, text.rstrip("\n") + "\n")
+    texts: dict[Path, str] = {}
+    for name in ("classes", "colours"):
+        text = (values.get(name) or "").strip("\n")
+        if text and not (name == "classes" and re.fullmatch("[0-9]+", text.strip())):
+            values[name] = target.with_name(f"{target.name}.{name}.txt")
+            texts[values[name]] = f"{text}\n"
     words += [word for each in kind.fields if each.name in values for word in _spell(settings, each, values[each.name])]
-    workers = max(1, settings.cores)
+    workers = count_workers(settings)
     output = places.name_relative(settings, target)
     words += ["-o", guard(output), "--workers", str(workers)]
-    return Task(f"Build {output}", job.Kind.DATA, (tuple(words),), makes=output, cores=workers)
+    task = Task(f"Build {output}", job.Kind.DATA, (tuple(words),), makes=output, cores=workers)
+    return task, texts
 
 
-def make_plan(settings: Settings, given: Mapping[str, Any]) -> Plan:
-    """Plan what the form asks for, and read nothing but names; raises `FormError` for what cannot be planned."""
+@dataclass(frozen=True)
+class MadePreview:
+    """A preview of a form, and what is wrong with it beside the fields that can mend it."""
+
+    preview: Preview
+    error: FormError | None
+    classes: tuple[str, ...]
+    """Value -> name, of the values that have one."""
+    names: Mapping[str, str]
+    """Check -> the label of the field that can mend what it finds."""
+
+
+def make_preview(settings: Settings, given: Mapping[str, Any], count: int) -> MadePreview:
+    """Look at a sample of what the form asks for; raises `FormError` where nothing can be shown."""
+    from caffe_fcn.datasets.inspect import preview
+
     kind, values = _read(settings, given, is_named=False)
     try:
-        return kind.plan(values)
+        plan = kind.plan(values)
+        made = preview.make_preview(plan, count, workers=2)
     except CaffeFcnError as error:
-        raise place_error(kind, values, error) from error
+        raise place_error(kind, values, _shorten(settings, error)) from error
+    sentences: dict[str, str] = {}
+    mended: dict[str, str] = {}
+    labels = {each.name: each.label for each in kind.fields}
+    for fault in (_shorten(settings, each) for each in made.faults):
+        name = find_field(kind, values, fault)
+        sentences.setdefault(name, write_sentence(fault))
+        mended.setdefault(getattr(fault, "check", "broken"), labels.get(name, ""))
+    return MadePreview(made, FormError(sentences) if sentences else None, tuple(plan.about.classes or ()), mended)
+
+
+def _shorten(settings: Settings, error: Error) -> Error:
+    """Return an error whose paths are relative to the workspace."""
+    root = f"{settings.root.resolve()}/"
+    error.where, error.what = error.where.replace(root, ""), error.what.replace(root, "")
+    return error
+
+
+def propose_colours(error: FormError) -> str:
+    """Return the lines of colours that labels in colours need, or "" for another error."""
+    cause = error.__cause__
+    return "\n".join(getattr(cause, "lines", ()))
 
 
 def find_kind(given: Mapping[str, Any]) -> DataKind:
@@ -204,7 +254,10 @@ def find_kind(given: Mapping[str, Any]) -> DataKind:
 
 def place_error(kind: DataKind, values: Mapping[str, Any], error: CaffeFcnError) -> FormError:
     """Return an error of the library as a sentence beside the field that can mend it."""
-    return FormError({find_field(kind, values, error): write_sentence(error)})
+    name = find_field(kind, values, error)
+    if getattr(error, "lines", ()):
+        return FormError({name: _COLOURS_PROPOSED})
+    return FormError({name: write_sentence(error)})
 
 
 def find_field(kind: DataKind, values: Mapping[str, Any], error: CaffeFcnError) -> str:
@@ -232,11 +285,55 @@ def write_sentence(error: CaffeFcnError) -> str:
     return f"{text}; {error.mend}." if error.mend else f"{text}."
 
 
+@dataclass(frozen=True)
+class Action:
+    """A command of ``caffe-fcn data`` for a data set; of its options ``{name}`` is the folder."""
+
+    title: str
+    command: str
+    options: tuple[str, ...] = ()
+    output: str = ""
+    """The file in the data set that its stdout is written to."""
+
+
+EXPLORE_PAGE = "explore.html"
+"""The page that ``data explore`` writes into a data set."""
+
+FAULTS_FILE = "faults.json"
+"""The file of what ``data info --check --json`` found, in the folder of the data set."""
+
+ACTIONS = {
+    "statistics": Action("Measure", "statistics"),
+    "check": Action("Check", "info", ("--check", "--json"), FAULTS_FILE),
+    "explore": Action("Draw", "explore", ("-o", f"{{name}}/{EXPLORE_PAGE}")),
+}
+"""What a page offers to do with a data set, by the last part of the address."""
+
+
+def make_action(settings: Settings, name: str, action: str) -> Task:
+    """Return the task that does one of `ACTIONS` with the data set ``name``."""
+    row, workers, folder = ACTIONS[action], count_workers(settings), guard(name)
+    options = [option.replace("{name}", folder) for option in row.options]
+    line = ("data", row.command, folder, *options, "--workers", str(workers))
+    output = (f"{name}/{row.output}",) if row.output else ()
+    page = f"/datasets/view/{quote(name)}"
+    return Task(f"{row.title} {name}", job.Kind.DATA, (line,), makes=name, cores=workers, outputs=output, page=page)
+
+
+def count_workers(settings: Settings) -> int:
+    """Return the cores of a job with data: half of them, so that it need not wait for a training to end."""
+    return max(1, settings.cores // 2)
+
+
 def guard(word: str) -> str:
     """Return a word for a command line that no option can be mistaken for."""
     return f"./{word}" if word.startswith("-") else word
 
 
+_COLOURS_PROPOSED = (
+    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order "
+    "of your classes, and name them."
+)
 _FIELD_OF_CHECK = {
     "pair": "labels", "name": "images", "16-bit": "allow", "alpha": "allow", "channels": "channels", "shape": "resize",
     "size": "labels", "lossy": "labels", "encoding": "label_encoding", "palette": "allow", "unlabelled": "allow",
@@ -249,7 +346,7 @@ _FIELD_OF_WHERE = {
 
 
 def _contains(folder: Any, error: CaffeFcnError) -> bool:
-    return isinstance(folder, Path) and error.where.startswith(str(folder))
+    return isinstance(folder, Path) and str(folder).endswith(error.where.rpartition("/")[0] or error.where)
 
 
 def _read(settings: Settings, given: Mapping[str, Any], is_named: bool) -> tuple[DataKind, dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from caffe_fcn.interop.targets.table import list_targets
 from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument, name_new, require_pattern, spell_options
@@ -60,14 +61,25 @@ class Format:
         else:
             source = (keep_argument(f"{folder.name}/{folder.main_file}"), weights) if weights else (place,)
         command = ("export", kind, *source, "-o", keep_argument(made), *options)
-        return Task(f"Export {folder.name} as {made}", JobKind.EXPORT, (command,), makes=made)
+        page = f"/nets/view/{quote(made if kind == 'bundle' else folder.name)}"
+        return Task(f"Export {folder.name} as {made}", JobKind.EXPORT, (command,), makes=made, page=page)
 
 
 def pack(settings: Settings, folder: NetFolder) -> Task:
     """Make the task that writes a bundle as one archive, where it is downloaded from."""
     archive = find_archive(folder)
     command = ("export", "bundle", keep_argument(folder.name), "-o", keep_argument(archive))
-    return Task(f"Pack {folder.name}", JobKind.EXPORT, (command,), makes=archive)
+    page = f"/nets/view/{quote(folder.name)}"
+    return Task(f"Pack {folder.name}", JobKind.EXPORT, (command,), makes=archive, page=page)
+
+
+def list_exports(settings: Settings) -> list[tuple[str, int | None]]:
+    """List what was exported: the name, and the bytes of a file; None for a folder. What is newest comes first."""
+    folder = settings.root / EXPORTS
+    found = [each for each in folder.iterdir() if not each.name.startswith(".")] if folder.is_dir() else []
+    found = [each for each in found if not each.is_symlink()]
+    found.sort(key=lambda each: -each.stat().st_mtime)
+    return [(each.name, each.stat().st_size if each.is_file() else None) for each in found]
 
 
 def find_archive(folder: NetFolder) -> str:

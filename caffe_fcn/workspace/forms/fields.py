@@ -226,13 +226,16 @@ class Form:
     def _group(self, name: str) -> Group:
         members = tuple(each for each in self.table if each.group == name)
         folds = bool(name) and all(each.folded for each in members)
-        changed = any(
-            each.name in self.errors
-            or self.given.get(each.name, "") not in ("", show_value(each.default), each.default)
-            for each in members
-            if each.kind is not Kind.FLAG or self.has(each) != bool(each.default)
-        )
-        return Group(name, members, not folds or changed, folds)
+        return Group(name, members, not folds or any(map(self._is_touched, members)), folds)
+
+    def _is_touched(self, asked: Field) -> bool:
+        """Whether a field is wrong, or has another value than its default."""
+        if asked.name in self.errors:
+            return True
+        if asked.kind is Kind.FLAG:
+            return self.has(asked) != bool(asked.default)
+        value = self.given.get(asked.name)
+        return value not in (None, "", []) and show_value(value) != show_value(asked.default)
 
 
 def show_value(value: Any) -> str:

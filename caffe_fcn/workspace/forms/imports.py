@@ -40,6 +40,8 @@ class Import:
         """Make the task that imports the file; raises `FormError`."""
         for name in ("mean", "std"):
             require_pattern(values, name, NUMBERS, "Give numbers such as 0.485,0.456,0.406.")
+        if not values["file"]:
+            raise FormError({"file": "Upload it, or say where it lies on the server."})
         paths = {name: _find(settings, name, values[name]) for name in ("file", "data") if values.get(name)}
         folder = name_new(settings, NETS, values["name"])
         options = spell_options(self.options, {**values, **paths})
@@ -58,7 +60,7 @@ def _find(settings: Settings, name: str, text: str) -> str:
     return spell_path(settings, path)
 
 
-_FILE = Field("file", "File", Kind.PATH, required=True)
+_FILE = Field("file", "File", Kind.PATH)
 _SIZE = Field("size", "Size of images", Kind.SIZE)
 
 WAYS: dict[str, Import] = {

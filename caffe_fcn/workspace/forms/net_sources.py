@@ -10,6 +10,9 @@ from caffe_fcn.workspace.settings import Settings
 NETS = "nets"
 """The folder of the workspace that new nets are made in."""
 
+UPLOADS = "uploads"
+"""The folder of the workspace that files go to which a page sends."""
+
 
 def list_prototxts(settings: Settings) -> list[str]:
     """List the prototxts of all nets of the workspace, relative to it."""

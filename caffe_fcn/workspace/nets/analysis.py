@@ -8,6 +8,7 @@
 | ``offsets`` | the scale/offset table, and every Crop with the offset that it should have |
 | ``findings`` | what the rules of `caffe_fcn.checks` find, each with its line |
 | ``picture`` | the topology as SVG |
+| ``page`` | the topology as a page to pan, zoom and click in; only where it is asked for |
 
 A part that cannot be had has a ``fault``; the layers have a ``doubt`` where the size of the image is assumed, for what
 it says. No code of a net runs, and of the files that it names only
@@ -26,7 +27,7 @@ from typing import Any, TypeAlias
 from caffe_fcn import checks, files, netspec, offsets, proto
 from caffe_fcn.checks.net_file import Form, NetFile
 from caffe_fcn.datasets.source_shapes import find_record_shapes
-from caffe_fcn.errors import CaffeFcnError, DatasetError
+from caffe_fcn.errors import CaffeFcnError, DatasetError, NetError
 from caffe_fcn.net.geometry import dims, exact
 from caffe_fcn.net.graph import Graph, is_all_in_one
 from caffe_fcn.net.layer_types import DataShapes, Kind, Origin, Shape, is_loss, layer_type, origin_of
@@ -35,7 +36,8 @@ from caffe_fcn.net.shapes import Shapes, assume_size, find_shapeless_inputs, inf
 from caffe_fcn.proto import LayerParameter
 from caffe_fcn.proto.copying import copy_message
 from caffe_fcn.viz.net_svg import draw_net
-from caffe_fcn.viz.topology import topology
+from caffe_fcn.viz.page import render_page
+from caffe_fcn.viz.topology import Topology, topology
 from caffe_fcn.workspace.nets.question import Question
 from caffe_fcn.workspace.nets.refusals import find_refusals
 
@@ -102,6 +104,7 @@ class _Analysis:
             ("offsets", self._list_offsets),
             ("findings", self._check),
             ("picture", self._draw),
+            ("page", self._draw_page),
         ):
             if self.question.wants(name):
                 try:
@@ -136,7 +139,10 @@ class _Analysis:
             "all_in_one": is_all_in_one(net),
             "dense": any(layer_type(layer.type).kind is Kind.INNER_PRODUCT for layer in net.layer),
             "dialects": self.recognized,
-            "unknown_fields": [str(each)[:_LONGEST] for each in self.file.unknown_fields[:20]],
+            "unknown_fields": [
+                self._describe(CaffeFcnError(each.where, str(each).removeprefix(f"{each.where}: ")))
+                for each in self.file.unknown_fields[:20]
+            ],
             "refusals": [self._describe(error) for error in find_refusals(net)[:20]],
         }
 
@@ -225,12 +231,17 @@ class _Analysis:
         }
 
     def _draw(self) -> dict[str, Any]:
+        return {"svg": str(draw_net(self._lay_out()))}
+
+    def _draw_page(self) -> dict[str, Any]:
+        return {"html": render_page(self._lay_out())}
+
+    def _lay_out(self) -> Topology:
         count = len(self.form.net.layer)
         if count > MOST_DRAWN:
             what = f"has {count} layers, and nets of up to {MOST_DRAWN} are drawn"
-            return {"fault": {"where": self.question.shown, "what": what, "mend": "caffe-fcn net draw", "line": None}}
-        picture = topology(self.file.net, self.phase, size=self.question.size, data_shapes=self.data_shapes)
-        return {"svg": str(draw_net(picture))}
+            raise NetError(self.question.shown, what, "use 'caffe-fcn net draw'")
+        return topology(self.file.net, self.phase, size=self.question.size, data_shapes=self.data_shapes)
 
     def _describe(self, error: CaffeFcnError) -> dict[str, Any]:
         return _describe_error(error, self.path, self.question)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+PARTS = ("layers", "offsets", "findings", "picture")
+"""The parts that a page of a net has."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -12,7 +15,7 @@ class Question:
 
     ``shown`` is the name of the net in messages. ``phase`` "" is the one that the net is shown in first, ``size`` the
     H x W of images in place of the net's own. ``folders`` are those whose databases may be looked into; a text has
-    none. ``parts`` are the parts of the answer that are wanted; "" stands for all.
+    none. ``parts`` are the parts of the answer that are wanted; none stands for those that a page of a net has.
     """
 
     text: str | None = None
@@ -26,7 +29,7 @@ class Question:
 
     def wants(self, part: str) -> bool:
         """Whether a part of the answer is wanted."""
-        return not self.parts or part in self.parts
+        return part in (self.parts or PARTS)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""

@@ -16,10 +16,10 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.net.graph import PHASES
 from caffe_fcn.workspace import places, trash
 from caffe_fcn.workspace.forms.fields import Form, FormError, parse
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.nets import asking, glances
 from caffe_fcn.workspace.nets.folder import CARD_FILE, LABELS_FILE, NetFolder, find_folder, list_folders
 from caffe_fcn.workspace.nets.question import Question
-from caffe_fcn.workspace.web.answers import NotFoundError
 from caffe_fcn.workspace.web.rendering import render
 from caffe_fcn.workspace.web.state import find_workspace
 from caffe_fcn.workspace.web.submitting import answer_task, read_given

@@ -21,12 +21,12 @@ from caffe_fcn.workspace.forms import fits, run_actions
 from caffe_fcn.workspace.forms import runs as forms
 from caffe_fcn.workspace.forms.fields import Field, Form, FormError, fill, gather, parse
 from caffe_fcn.workspace.jobs.job import Job, Kind, State, Task
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.runs.comparison import list_differences, list_scores, list_settings
 from caffe_fcn.workspace.runs.figures import cursor_of, describe_figures, draw_sparkline
 from caffe_fcn.workspace.runs.run import REPORT_FILE, SCORES_FILE, Run, read_run
 from caffe_fcn.workspace.runs.snapshots import RunSnapshot, find_snapshot, list_snapshots
 from caffe_fcn.workspace.web import live
-from caffe_fcn.workspace.web.answers import NotFoundError
 from caffe_fcn.workspace.web.rendering import render, render_fragment
 from caffe_fcn.workspace.web.state import Workspace, find_workspace
 from caffe_fcn.workspace.web.submitting import WAIT, answer_task, read_pairs

@@ -28,8 +28,8 @@ from caffe_fcn.training.record import RunRecord, read_record
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.train_options import read_train, split_command
 from caffe_fcn.workspace.jobs.job import Job, Kind, State
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.runs.logs import LOGS, list_logs
-from caffe_fcn.workspace.web.answers import NotFoundError
 from caffe_fcn.workspace.web.state import Workspace
 
 USUAL_PREFIX = "snapshot/train"

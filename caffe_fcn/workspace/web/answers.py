@@ -9,11 +9,8 @@ from starlette.responses import JSONResponse, Response
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.forms.fields import FormError
 from caffe_fcn.workspace.jobs.queue import UnknownJobError
+from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.web.rendering import render
-
-
-class NotFoundError(CaffeFcnError):
-    """What an address names is not in the workspace; answered with status 404."""
 
 
 class TooLargeError(CaffeFcnError):

@@ -17,10 +17,9 @@ from starlette.staticfiles import StaticFiles
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
 from caffe_fcn.workspace.api import document
-from caffe_fcn.workspace.api import jobs as jobs_api
-from caffe_fcn.workspace.api import runs as runs_api
+from caffe_fcn.workspace.api.parts import PARTS
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, jobs, overview, runs
+from caffe_fcn.workspace.pages.rooms import ROOMS
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
 from caffe_fcn.workspace.web.live import Hub
@@ -28,12 +27,6 @@ from caffe_fcn.workspace.web.security import Guard, read_secret
 from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
-
-ROOMS = (doors, jobs, overview, runs)
-"""The modules with `ROUTES`: pages."""
-
-API = (jobs_api, runs_api)
-"""The modules with `OPERATIONS`: parts of the API."""
 
 
 def make_app(settings: Settings) -> Starlette:
@@ -48,7 +41,7 @@ def make_app(settings: Settings) -> Starlette:
         yield
         queue.close()
 
-    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES), *document.make_routes(API)]
+    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES), *document.make_routes(PARTS)]
     routes += [Route("/static/theme.css", send_theme), Mount("/static", StaticFiles(directory=_STATIC))]
     app = Starlette(
         routes=routes,

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
@@ -27,6 +28,9 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import TooLargeError
 from caffe_fcn.workspace.web.rendering import format_bytes
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MOST_FIELDS = 200
 _MOST_FIELD = 2 << 20  # bytes of all fields that are no files
@@ -43,8 +47,12 @@ class Received:
     files: list[str] = field(default_factory=list)
 
 
-async def receive_form(request: Request, settings: Settings, folder: Path, most_files: int = 1) -> Received:
+async def receive_form(
+    request: Request, settings: Settings, folder: Path, most_files: int = 1, apart: Sequence[str] = ()
+) -> Received:
     """Receive a form, its files into ``folder``, which is made.
+
+    Files of the fields ``apart`` lie in a folder of the field's name in it, and are received as ``images/a.png``.
 
     Raises `TooLargeError` where it has more than is taken, at once where its header says so, and `CaffeFcnError` where
     it is no form.
@@ -57,7 +65,7 @@ async def receive_form(request: Request, settings: Settings, folder: Path, most_
     boundary = header.get_boundary()
     if header.get_content_type() != "multipart/form-data" or not boundary:
         raise CaffeFcnError(request.url.path, "takes a form with files", "send multipart/form-data")
-    writer = _Writer(settings, folder, most_files)
+    writer = _Writer(settings, folder, most_files, apart)
     try:
         parser = MultipartParser(boundary.encode("latin-1", "replace"), writer.callbacks)
         async for block in request.stream():
@@ -88,11 +96,12 @@ def clean_name(name: str) -> str:
 class _Writer:
     """Takes what the parser finds, part by part."""
 
-    def __init__(self, settings: Settings, folder: Path, most_files: int) -> None:
+    def __init__(self, settings: Settings, folder: Path, most_files: int, apart: Sequence[str]) -> None:
         self.received = Received()
         self._settings = settings
         self._folder = folder
         self._most_files = most_files
+        self._apart = apart
         self._is_new = not folder.exists()
         self._size = self._of_fields = 0
         self._header: tuple[bytearray, bytearray] = bytearray(), bytearray()
@@ -103,7 +112,7 @@ class _Writer:
         self._name = ""
         self._is_field = True
         self._is_whole = False
-        self.callbacks = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
             "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
@@ -170,12 +179,13 @@ class _Writer:
             what = f"has more than {self._most_files} file{'s' * (self._most_files > 1)}"
             raise TooLargeError("the upload", what, "send fewer at once")
         with files.naming_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / clean_name(named)
+            place = self._folder / self._name if self._name in self._apart else self._folder
+            place.mkdir(parents=True, exist_ok=True)
+        path = place / clean_name(named)
         number = 1
         while path.exists():
             number += 1
-            path = self._folder / f"{Path(clean_name(named)).stem}-{number}{path.suffix}"
+            path = place / f"{Path(clean_name(named)).stem}-{number}{path.suffix}"
         self._path = path
         with files.naming_errors(path):
             self._file = path.open("xb")
@@ -194,7 +204,7 @@ class _Writer:
         if self._file and self._path:
             with files.naming_errors(self._path):
                 self._file.close()
-            self.received.files.append(self._path.name)
+            self.received.files.append(self._path.relative_to(self._folder).as_posix())
             self._file = self._path = None
         elif self._is_field:
             self.received.fields.append((self._name, self._text.decode("utf-8", "replace")))

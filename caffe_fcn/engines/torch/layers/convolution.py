@@ -81,6 +81,9 @@ class Convolution(_Windowed):
     def find_windows(self) -> tuple[Window, ...]:
         return self.windows if self.axis == 1 and len(self.windows) == 2 else ()
 
+    def count_products(self) -> int:
+        return self.params[0][0].numel()
+
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         symmetric = [min(pad) for pad in pads]
         (top, bottom), (left, right) = (
@@ -152,7 +155,10 @@ class Convolution(_Windowed):
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
         weights = self.params[0].flatten(1)
         libraries = self.state.find_libraries(columns.mT, weights)
-        y = multiply(columns.mT, weights, libraries).mT if libraries else weights @ columns
+        if libraries:
+            y = multiply(columns.mT, weights, libraries).mT
+        else:  # of one image as a product of two matrices, which torch would otherwise transpose
+            y = (weights @ columns[0])[None] if len(columns) == 1 else weights @ columns
         y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
         return y.unflatten(2, self._count_positions(x.shape, pad))
 

@@ -22,6 +22,7 @@ from caffe_fcn.net.layer_types.anchors import (
     make_priors,
     place_anchors,
     refuse_other_forks,
+    require_pairs,
 )
 
 
@@ -73,8 +74,7 @@ class DetectionOutput(UnrecordedLayer):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         param, classes = self.param, self.param.num_classes
         kinds = 1 if param.share_location else classes
-        if bottoms[2].shape[1:2] != (2,) or bottoms[2].numel() % 8:
-            self.site.fail(f"reads prior boxes {dims(tuple(bottoms[2].shape))}", "it takes 1 x 2 x 4 for each box")
+        require_pairs(self.site, tuple(bottoms[2].shape))
         priors, variances = _to_array(bottoms[2]).reshape(2, -1, 4)
         factors = 1 if param.variance_encoded_in_target else variances
         offsets, scores = (_to_array(blob).reshape(len(blob), len(priors), -1) for blob in (bottoms[0], bottoms[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,10 @@ class CaffeNet:
     layers: list[LayerParameter] = field(default_factory=list)
     parameters: dict[str, Sequence[Constant]] = field(default_factory=dict)
     prefix: str = ""
+    reversed_axes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """The blob of which a blob is the reverse along an axis."""
+    scaled: dict[str, tuple[str, tuple[float, float]]] = field(default_factory=dict)
+    """The blob of which a blob is a multiple, with scale and shift."""
     _layers: set[str] = field(default_factory=set)
     _blobs: set[str] = field(default_factory=set)
 
@@ -51,6 +55,34 @@ class CaffeNet:
         for layer in self.layers[first:]:
             for names in (layer.bottom, layer.top):
                 names[:] = [new if name == old else name for name in names]
+
+        def choose(name: str) -> str:
+            return new if name == old else name
+
+        self.reversed_axes = {choose(y): (choose(x), axis) for y, (x, axis) in self.reversed_axes.items()}
+        self.scaled = {choose(y): (choose(x), line) for y, (x, line) in self.scaled.items()}
+
+    def remove_unread(self, outputs: Collection[str]) -> None:
+        """Remove layers whose tops nothing reads and that are no ``outputs``; the other unread tops go into Silence."""
+        needed, kept = set(outputs), set()
+        for index in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[index]
+            if layer.type == "Input" or needed.intersection(layer.top):
+                kept.add(index)
+                needed.update(layer.bottom)
+        made = {top for index in kept for top in self.layers[index].top}
+        self.layers = [
+            layer
+            for index, layer in enumerate(self.layers)
+            if index in kept or (not layer.top and made.issuperset(layer.bottom))
+        ]
+        names = {layer.name for layer in self.layers}
+        self.parameters = {name: each for name, each in self.parameters.items() if name in names}
+        read = {*outputs, *(bottom for layer in self.layers for bottom in layer.bottom)}
+        for layer in [each for each in self.layers if each.type != "Input"]:
+            if unread := [top for top in layer.top if top not in read]:
+                self.prefix = f"{layer.name}/Silence"
+                self.add_many("Silence", *unread, tops=0)
 
     def make_message(self, name: str) -> NetParameter:
         """Return the net, without parameters."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from caffe_fcn.interop.onnx.importing.parameters import change_rows
 from caffe_fcn.interop.onnx.importing.place import NodePlace, converts
+from caffe_fcn.interop.onnx.importing.pointwise import power
 from caffe_fcn.interop.onnx.importing.pooling import pool_all
-from caffe_fcn.interop.onnx.importing.shaping import reshape
+from caffe_fcn.interop.onnx.importing.shaping import reshape, take
 from caffe_fcn.interop.onnx.importing.source import Constant, Shape
 from caffe_fcn.surgery.adaptation import transposed
 from caffe_fcn.weights.tensors import Tensor
@@ -93,6 +94,33 @@ def convert_softmax(place: NodePlace) -> list[str]:
             y = place.add("Softmax", reshape(place, blob, shape, flat), softmax_param={"axis": axis})
             y = reshape(place, y, flat, shape)
     return [place.add("Log", y) if place.node.op_type == "LogSoftmax" else y]
+
+
+@converts("ArgMax", "TopK")
+def convert_argmax(place: NodePlace) -> list[str]:
+    """Positions of the largest values along an axis, and these values.
+
+    Of equal values ONNX takes the first, and Caffe the last: there the axis is turned round before.
+    """
+    shape, operator = place.shape(), place.node.op_type
+    axis = place.axis(place.attribute("axis", 0 if operator == "ArgMax" else -1))
+    if not place.attribute("largest", 1):
+        place.fail("takes the smallest values", "negate them before")
+    count = int(place.constant(1, "count").reshape(-1)[0]) if operator == "TopK" else 1
+    takes_last = operator == "ArgMax" and bool(place.attribute("select_last_index", 0))
+    settings = {"axis": axis, "top_k": count}
+    x = place.blob()
+    turned = x if takes_last else take(place, x, axis, range(shape[axis])[::-1], shape[axis])
+    found = place.add("ArgMax", turned, argmax_param=settings)
+    if not takes_last:
+        found = power(place, found, scale=-1.0, shift=shape[axis] - 1.0)
+    if operator == "ArgMax":
+        kept = (*shape[:axis], 1, *shape[axis + 1 :])
+        return [found if kept == place.shapes[0] else reshape(place, found, kept, place.shapes[0])]
+    made = {0: found, 1: found}
+    if place.node.output[0] in place.source.readers or place.node.output[0] in place.source.outputs:
+        made[0] = place.add("ArgMax", x, argmax_param=settings | {"out_max_val": True})
+    return [made[index] for index, name in enumerate(place.node.output) if name]
 
 
 @converts("ReduceMean", "ReduceSum", "ReduceMax")

@@ -72,7 +72,7 @@ def import_onnx(
 
     ``size`` (H, W) is that of the images, where the model leaves it open. With ``compose``, operators that Caffe 1.0
     has no layer for are put together from layers that it has. ``dialect`` is "master" (BVLC's later Caffe: Clip,
-    ``round_mode``) or "ssd" (Permute).
+    ``round_mode``), "ssd" (Permute) or "deeplab-v2" (Interp).
 
     The files appear whole or not at all. Raises `NetError` for what Caffe cannot say, with the node and its operator;
     `FileError` for a file that is not sound; `MissingExtraError` without onnx.
@@ -132,6 +132,9 @@ class _Importer:
                 self._convert_node(node, inputs)
         for name in self._source.outputs:
             self.outputs[name] = self._deliver(name)
+        self.net.remove_unread(self.outputs.values())
+        made = {top for layer in self.net.layers for top in layer.top}
+        self._wanted = {blob: each for blob, each in self._wanted.items() if blob in made}
 
     def check_shapes(self, net: NetParameter) -> None:
         """Raise `NetError` where a blob has not the shape that ONNX infers, or a layer parameters that do not fit."""
@@ -198,9 +201,9 @@ class _Importer:
         if convert is None or node.domain not in ("", "ai.onnx"):
             hint = f"of domain {node.domain}" if node.domain else nearest(node.op_type, CONVERTERS)
             raise NetError(describe(node), "Caffe has no equivalent of this operator", hint)
-        named = dict(zip(node.input, inputs, strict=True))
-        blobs = {name: value.shape for name, value in named.items() if isinstance(value, Blob)}
-        constants = {name: each for name, each in named.items() if each is not None and not isinstance(each, Blob)}
+        given = dict(zip(node.input, inputs, strict=True))
+        blobs = {name: value.shape for name, value in given.items() if isinstance(value, Blob)}
+        constants = {name: each for name, each in given.items() if each is not None and not isinstance(each, Blob)}
         shapes = infer_outputs(node, self._source.opset, blobs, constants)
         self.net.prefix = node.name or node.output[0]
         place = NodePlace(
@@ -211,8 +214,11 @@ class _Importer:
             return
         first = len(self.net.layers)
         outputs = [each for each in node.output if each]
+        named: dict[str, str] = {}
         for output, blob, shape in zip(outputs, convert(place), shapes, strict=False):  # some are for training alone
-            self._values[output] = Blob(self._name(place.absorbed or [output], blob, shape, node, first), shape)
+            if blob not in named:
+                named[blob] = self._name(place.absorbed or [output], blob, shape, node, first)
+            self._values[output] = Blob(named[blob], shape)
         self._absorbed.update(dict.fromkeys(place.absorbed, self._values[outputs[0]]))
 
     def _name(self, names: Sequence[str], blob: str, shape: Shape, node: NodeProto, first: int) -> str:
@@ -234,10 +240,17 @@ class _Importer:
         self.net.prefix = name
         if value.pads:
             raise NetError(f"output '{name}'", "is an image with pads", "leave the Pad out of the model")
-        first = len(self.net.layers)
-        made = self.net.add("Power", value.name)
+        first, old = len(self.net.layers), value.name
         blob = self.net.choose_blob(name)
-        self.net.rename(made, blob, first)
+        if old in self._source.outputs or old in self._source.inputs or old in self.outputs.values():
+            self.net.rename(self.net.add("Power", old), blob, first)
+            return blob
+        self.net.rename(old, blob, 0)
+        if old in self._wanted:
+            self._wanted[blob] = self._wanted.pop(old)
+        for each, other in self._values.items():
+            if isinstance(other, Blob) and other.name == old:
+                self._values[each] = replace(other, name=blob)
         return blob
 
 

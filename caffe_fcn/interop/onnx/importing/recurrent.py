@@ -41,27 +41,21 @@ def convert_lstm(place: NodePlace) -> list[str]:
     _require_plain(place, len(directions))
     steps, batch, _ = place.shape()
     count = place.attribute("hidden_size")
-    used = [bool(name) for name in place.node.output] + [False] * 3
     x = place.blob(_INPUT)
     cont = _add_cont(place, steps, batch, any(place.has(index) for index in (_HIDDEN, _CELL)))
-    made = [_run(place, x, cont, index, backward, used[_LAST_CELL]) for index, backward in enumerate(directions)]
-    wanted = [each for each, is_used in zip(range(3), used, strict=False) if is_used]
-    shapes = {_SEQUENCE: (steps, 1, batch, count), _LAST_HIDDEN: (1, batch, count), _LAST_CELL: (1, batch, count)}
+    wanted = [output for output, name in enumerate(place.node.output) if name]
+    made = [_run(place, x, cont, index, backward, wanted) for index, backward in enumerate(directions)]
     tops = []
     for output in wanted:
-        parts = [_shape_output(place, each[output], output, shapes[output], steps) for each in made]
-        axis = int(output == _SEQUENCE)
+        parts = [each[output] for each in made]
+        if output == _SEQUENCE:
+            parts = [reshape(place, each, (steps, batch, count), (steps, 1, batch, count)) for each in parts]
+        axis = int(output == _SEQUENCE)  # of the directions
         tops.append(place.add("Concat", *parts, concat_param={"axis": axis}) if len(parts) > 1 else parts[0])
     return tops
 
 
-def _shape_output(place: NodePlace, x: str, output: int, shape: Shape, steps: int) -> str:
-    """The blob of an output, for one direction; the layer gives T x N x H, and states of 1 x N x H."""
-    _, batch, count = shape[-3:]
-    return reshape(place, x, (steps, batch, count), shape) if output == _SEQUENCE else x
-
-
-def _run(place: NodePlace, x: str, cont: str, index: int, backward: bool, gives_cell: bool) -> dict[int, str]:
+def _run(place: NodePlace, x: str, cont: str, index: int, backward: bool, wanted: Sequence[int]) -> dict[int, str]:
     """Append the layer of a direction; returns its blobs by the output of ONNX."""
     steps, batch, width = place.shape()
     count = place.attribute("hidden_size")
@@ -69,7 +63,7 @@ def _run(place: NodePlace, x: str, cont: str, index: int, backward: bool, gives_
     if backward:
         x = take(place, x, 0, order, steps)
     states = _add_states(place, index, batch, count)
-    exposed = bool(states) or gives_cell
+    exposed = bool(states) or _LAST_CELL in wanted
     if exposed and not states:
         zeros = _add_fill(place, (1, batch, count), 0.0)
         states = [zeros, zeros]
@@ -83,19 +77,11 @@ def _run(place: NodePlace, x: str, cont: str, index: int, backward: bool, gives_
         recurrent_param={"num_output": count, **({"expose_hidden": True} if exposed else {})},
     )
     outputs = dict(zip((_SEQUENCE, _LAST_HIDDEN, _LAST_CELL), tops, strict=False))
-    if not exposed and place.node.output[_LAST_HIDDEN:][:1] not in ([], [""]):
+    if not exposed and _LAST_HIDDEN in wanted:
         outputs[_LAST_HIDDEN] = cut(place, tops[0], 0, steps - 1, steps, steps)
-    if backward and place.node.output[0]:
+    if backward and _SEQUENCE in wanted:
         outputs[_SEQUENCE] = take(place, outputs[_SEQUENCE], 0, order, steps)
-    unread = [top for top in tops if not any(top in layer.bottom for layer in place.net.layers)]
-    outputs_kept = {blob for output, blob in outputs.items() if _is_used(place, output)}
-    if lost := [top for top in unread if top not in outputs_kept]:
-        place.net.add_many("Silence", *lost, tops=0)
     return outputs
-
-
-def _is_used(place: NodePlace, output: int) -> bool:
-    return output < len(place.node.output) and bool(place.node.output[output])
 
 
 def _read_parameters(place: NodePlace, index: int, count: int, width: int) -> Sequence[Array]:

@@ -168,6 +168,16 @@ def _find_reference(place: NodePlace, first: int) -> str | None:
 
 def take(place: NodePlace, x: str, axis: int, wanted: Sequence[int], size: int) -> str:
     """Append what takes places of an axis of ``size`` in any order, also several times: pieces, joined anew."""
+    turns = list(wanted) == list(range(size))[::-1]
+    if turns and place.net.reversed_axes.get(x, ("", -1))[1] == axis:
+        return place.net.reversed_axes[x][0]
+    y = _join_pieces(place, x, axis, wanted, size)
+    if turns:
+        place.net.reversed_axes[y] = x, axis
+    return y
+
+
+def _join_pieces(place: NodePlace, x: str, axis: int, wanted: Sequence[int], size: int) -> str:
     runs = list(_find_runs(wanted))
     points = sorted({point for begin, end in runs for point in (begin, end)} - {0, size})
     if len(points) >= _MOST_PIECES or len(runs) > _MOST_PIECES:
