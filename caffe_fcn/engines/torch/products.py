@@ -34,9 +34,9 @@ SETTING = "CAFFE_FCN_PRODUCTS"
 
 _LEAST = 1 << 26  # multiply-accumulates of a large product: below, either takes a few milliseconds
 _LEAST_ROWS = 16  # with fewer, reading the weights takes longer than multiplying
-_GAIN = 0.9  # of the time by blas: what oneDNN must stay below
-_MEASURED = (128, 8192, 1024)  # rows, inputs and outputs of the product that is measured; no cache holds its weights
-_MEASURED_IMAGE = (64, 128)  # channels, and height and width, of the convolution that is measured
+_GAIN = 0.75  # of the time by blas: what oneDNN must stay below; other sizes have other times
+_MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
+_MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
 _MEASUREMENTS = 3  # of which the quickest counts
 _LARGEST_FILE = 1 << 20
 
@@ -203,9 +203,10 @@ def _measure() -> Libraries:
     count, inputs, outputs = _MEASURED
     channels, size = _MEASURED_IMAGE
     random = torch.Generator().manual_seed(0)
-    rows, weights, gradient = (
-        torch.randn(shape, generator=random) for shape in ((count, inputs), (outputs, inputs), (count, outputs))
+    rows, weights, gradient = (  # in memory as a convolution has them
+        torch.randn(shape, generator=random) for shape in ((inputs, count), (outputs, inputs), (outputs, count))
     )
+    rows, gradient = rows.t(), gradient.t()
     image = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
     operands = [(rows, weights), (gradient, weights.t()), (gradient.t(), rows.t())]
     with torch.no_grad():
