@@ -82,12 +82,14 @@ def _find_maxima(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]) -> 
     if all(map(_torch_has_same_windows, windows, x.shape[2:], sizes)):
         y, places = F.max_pool2d(x, kernel, stride, pad, ceil_mode=True, return_indices=True)
         return [y, places]
-    padded = _pad(x, windows, sizes, torch.finfo(x.dtype).min)
+    lowest = torch.finfo(x.dtype).min
+    padded = _pad(x, windows, sizes, lowest)
     y, places = F.max_pool2d(padded, kernel, stride, return_indices=True)
-    if padded is not x:
-        rows = torch.div(places, padded.shape[3], rounding_mode="floor") - pad[0]
-        places = rows * x.shape[3] + places % padded.shape[3] - pad[1]
-    return [y, places]
+    if padded is x:
+        return [y, places]
+    rows = torch.div(places, padded.shape[3], rounding_mode="floor") - pad[0]
+    inside = rows * x.shape[3] + places % padded.shape[3] - pad[1]
+    return [y, torch.where(y > lowest, inside, -1)]  # an empty window has no place
 
 
 def _number(places: Tensor, x: Tensor) -> Tensor:
