@@ -21,7 +21,17 @@ from caffe_fcn.errors import CaffeFcnError, NetError, OffsetError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.crops import Crop, align_crops
 from caffe_fcn.net.graph import PHASES, Graph, Node, is_all_in_one, select_phase
-from caffe_fcn.net.layer_types import LAYER_TYPES, Origin, Shape, Site, is_loss, lacks_shapes, layer_type, origin_of
+from caffe_fcn.net.layer_types import (
+    LAYER_TYPES,
+    DataShapes,
+    Origin,
+    Shape,
+    Site,
+    is_loss,
+    lacks_shapes,
+    layer_type,
+    origin_of,
+)
 from caffe_fcn.net.shapes import ANY_SIZE, Shapes, infer_graph, tell_shapes
 from caffe_fcn.proto import LayerParameter, NetParameter
 from caffe_fcn.proto.copying import copy_message, replace_layers
@@ -47,7 +57,8 @@ Inference: TypeAlias = tuple[Shapes | None, list[Failure]]
 class NetFile:
     """The net in a file. ``role`` is the field of the solver that names it, such as ``train_net``.
 
-    Raises what reading raises; unknown fields are kept in ``unknown_fields``.
+    ``data_shapes`` looks into the files of data layers; by default those of the working directory, and those beside
+    the net. Raises what reading raises; unknown fields are kept in ``unknown_fields``.
     """
 
     def __init__(
@@ -57,17 +68,17 @@ class NetFile:
         role: str = "",
         sizes: tuple[Size, ...] = (),
         told: Mapping[str, Shape] | None = None,
+        data_shapes: DataShapes | None = None,
     ) -> None:
         self.path = str(path)
+        self.data_shapes = data_shapes or find_record_shapes(path)
         self.unknown_fields: list[proto.UnknownField] = []
         self.original = proto.read_net(path, allow_unknown=True, notes=self.unknown_fields, upgrade=False)
         self.net = copy_message(self.original)
         proto.upgrade_net(self.net)
         self.role = role
         self._sizes = sizes
-        self.forms = [
-            Form(self, phase, sizes, told or {}) for phase in _choose_phases(self.net, self.path, phase, role)
-        ]
+        self.forms = [Form(self, phase, sizes, told or {}) for phase in choose_phases(self.net, self.path, phase, role)]
 
     @cached_property
     def text(self) -> str:
@@ -247,7 +258,6 @@ class Form:
 
     def _find_inputs(self) -> tuple[dict[str, Shape], list[Node]]:
         """The shapes of the blobs of data layers that the net or its files say, and the layers of which nobody does."""
-        find_shapes = find_record_shapes(self.file.path)
         known: dict[str, Shape] = {}
         missing = []
         for node in self.nodes:
@@ -257,7 +267,7 @@ class Form:
                 known.update({top: self._told[top] for top in node.layer.top})
                 continue
             try:
-                tops = LAYER_TYPES[node.type].tops(Site(node.layer, data_shapes=find_shapes))
+                tops = LAYER_TYPES[node.type].tops(Site(node.layer, data_shapes=self.file.data_shapes))
             except (CaffeFcnError, OSError):
                 missing.append(node)
             else:
@@ -346,7 +356,7 @@ def _name_of(layer: Field) -> str:
     return names[0].text if names else ""
 
 
-def _choose_phases(net: NetParameter, path: str, phase: str | None, role: str) -> tuple[str, ...]:
+def choose_phases(net: NetParameter, path: str, phase: str | None, role: str) -> tuple[str, ...]:
     """The phases of a net: the one asked for, those that its solver runs, or those that its layers or its name say."""
     if phase:
         return (phase.lower(),)

@@ -9,7 +9,7 @@ from caffe_fcn.checks.subject import Subject
 from caffe_fcn.checks.table import choose_rules
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.files import PathLike
-from caffe_fcn.net.layer_types import Shape
+from caffe_fcn.net.layer_types import DataShapes, Shape
 
 
 def run(
@@ -29,6 +29,7 @@ def run(
     has_gpu: bool | None = None,
     target: str | None = None,
     inputs: Mapping[str, Shape] | None = None,
+    data_shapes: DataShapes | None = None,
 ) -> list[Finding]:
     """What the rules find in a net (a path), its weights, its data set (a folder) and its solver, whichever are given.
 
@@ -42,11 +43,12 @@ def run(
     all records are decoded and all weights are read, with ``workers`` threads; with ``cheap`` only the rules run that
     look at headers. ``gpu_memory`` (of the GPU) and ``free_space`` (of the disk) are in bytes; they and ``has_gpu`` are
     those of this machine where they are not given. ``target`` is a program or device that is to take the net
-    (see `caffe_fcn.interop.targets`). ``inputs`` has the shapes of blobs that only code or data know.
+    (see `caffe_fcn.interop.targets`). ``inputs`` has the shapes of blobs that only code or data know. ``data_shapes``
+    looks into the files of data layers; by default those of the working directory, and those beside the net.
     Raises `CaffeFcnError` types for files that cannot be read and codes that do not exist.
     """
     rules = choose_rules(select, ignore, cheap)
-    settings = (phase, thorough, gpu_memory, workers, free_space, has_gpu, target, inputs)
+    settings = (phase, thorough, gpu_memory, workers, free_space, has_gpu, target, inputs, data_shapes)
     with Subject(net, weights, data, solver, *settings) as subject:
         found = [
             Finding(rule, problem.place, problem.what, problem.mend, problem.edits)

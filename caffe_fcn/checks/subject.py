@@ -18,7 +18,7 @@ from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.errors import DatasetError, PrototxtError
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.graph import Node
-from caffe_fcn.net.layer_types import Shape
+from caffe_fcn.net.layer_types import DataShapes, Shape
 from caffe_fcn.proto import SolverParameter
 from caffe_fcn.proto.positions import Field, locate_fields
 from caffe_fcn.weights.formats import open_weights
@@ -87,6 +87,7 @@ class Subject:
         has_gpu: bool | None = None,
         target: str | None = None,
         told: Mapping[str, Shape] | None = None,
+        data_shapes: DataShapes | None = None,
     ) -> None:
         self._resources = ExitStack()
         self.thorough, self.gpu_memory, self.workers = thorough, gpu_memory, workers
@@ -100,7 +101,7 @@ class Subject:
         self.weights: Weights | None = None
         if weights is not None:
             self.weights = self._resources.enter_context(open_weights(weights))
-        self.nets = list(self._open_nets(net, phase, told))
+        self.nets = list(self._open_nets(net, phase, told, data_shapes))
 
     def __enter__(self) -> Subject:
         return self
@@ -200,16 +201,20 @@ class Subject:
                     yield form, node, self.layers[node.name]
 
     def _open_nets(
-        self, net: PathLike | None, phase: str | None, told: Mapping[str, Shape] | None
+        self,
+        net: PathLike | None,
+        phase: str | None,
+        told: Mapping[str, Shape] | None,
+        data_shapes: DataShapes | None,
     ) -> Iterator[NetFile]:
         known = set()
         for field, named in self.solver.nets if self.solver else ():
             path = self.solver.resolve(named) if self.solver else Path(named)
             if path.is_file() and path.resolve() not in known:
                 known.add(path.resolve())
-                yield NetFile(path, None, field, self.sizes, told)
+                yield NetFile(path, None, field, self.sizes, told, data_shapes)
         if net is not None and (str(net) == "-" or Path(net).resolve() not in known):
-            yield NetFile(net, phase, "", self.sizes, told)
+            yield NetFile(net, phase, "", self.sizes, told, data_shapes)
 
 
 def _find_target(name: str) -> Target:

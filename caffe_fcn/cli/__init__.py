@@ -5,18 +5,20 @@ and notes to stderr. An error is one line and exit status 2; ``--debug`` shows i
 
 - `commands`: what all commands have in common; `params`: parameters that several share
 - `naming`: the command's options in the library's errors
-- `printing`, `tables`, `progress`: text, tables and progress bars for people
+- `printing`, `tables`, `progress`: text, tables and progress bars for people; `events`: progress for programs
 - `streams`, `interruptions`: closed streams, full disks, Ctrl-C
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import click
 
 from caffe_fcn.cli.commands import LazyGroup
+from caffe_fcn.cli.events import JSON, TEXT, VARIABLE, write_event
 from caffe_fcn.cli.interruptions import interrupt_on_signals
 from caffe_fcn.cli.printing import Verbosity, echo
 from caffe_fcn.cli.streams import flush_stdout, open_streams
@@ -52,22 +54,40 @@ class _Main(LazyGroup):
     table = _COMMANDS
 
 
+def _choose_progress(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    Verbosity.events = value == JSON
+
+
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="caffe-fcn", prog_name="caffe-fcn")
+@click.option(
+    "--progress",
+    type=click.Choice([TEXT, JSON]),
+    default=TEXT,
+    envvar=VARIABLE,
+    expose_value=False,
+    callback=_choose_progress,
+    help="How progress is written to stderr: for people, or as lines of JSON.",
+)
 def cli() -> None:
     """Turn Caffe classifiers into fully convolutional networks: prototxts, crop offsets, weights, training."""
+    if Verbosity.events:
+        write_event("begin", command=sys.argv[1:], pid=os.getpid())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: status 0 done, 1 the thing checked is wrong, 2 bad input, 130 interrupted."""
-    Verbosity.quiet = Verbosity.debug = False
+    Verbosity.quiet = Verbosity.debug = Verbosity.events = False
     open_streams()
     try:
         with interrupt_on_signals():
             status = _run(arguments)
     except KeyboardInterrupt:  # while an error was printed, or after the last line
         status = 130
-    sys.exit(_flush(status))
+    status = _flush(status)
+    if Verbosity.events:
+        write_event("end", status=status)
+    sys.exit(status)
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.events import write_event
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import (
     Size,
@@ -162,9 +163,14 @@ class _Shown(Observer):
         from caffe_fcn.journey.fitting import STEPS
 
         self._close_bars()
-        if not Verbosity.quiet:
-            number = f"[{STEPS.index(step.part_of or step.name) + 1}/{len(STEPS)}] {step.name}"
-            echo(f"{number}{f' ({remark})' if remark else ''}: {self.name_command(step)}", err=True)
+        number, command = STEPS.index(step.part_of or step.name) + 1, self.name_command(step)
+        text = f"{command} ({remark})" if remark else command
+        if Verbosity.quiet:
+            return
+        if Verbosity.events:
+            write_event("step", step=number, of=len(STEPS), name=step.name, command=command, remark=remark, text=text)
+        else:
+            echo(f"[{number}/{len(STEPS)}] {step.name}{f' ({remark})' if remark else ''}: {command}", err=True)
 
     def _close_bars(self) -> None:
         self._stack.close()

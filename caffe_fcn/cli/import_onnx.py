@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 @click.option(
     "--compose",
     is_flag=True,
-    help="Put together what Caffe 1.0 has no layer for from layers that it has: Clip, HardSigmoid, HardSwish.",
+    help="Put together what Caffe 1.0 has no layer for from layers that it has: Clip, HardSwish, Resize by 3/2, ...",
 )
 @click.option(
     "--dialect",
     default="",
-    metavar="master|ssd",
-    help="Write for another Caffe than BVLC's 1.0: its later master (Clip, round_mode), or SSD's fork (Permute).",
+    metavar="master|ssd|deeplab-v2",
+    help="Write for another Caffe than BVLC's 1.0: its later master (Clip, round_mode), the fork of SSD (Permute) or "
+    "of DeepLab (Interp).",
 )
 @click.option("--verify", is_flag=True, help="Run the model by ONNX Runtime and the net by Caffe, and compare.")
 @click.option(

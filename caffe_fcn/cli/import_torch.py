@@ -9,7 +9,8 @@ import click
 from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import NumberList, Size
-from caffe_fcn.cli.printing import echo, print_note
+from caffe_fcn.cli.printing import Verbosity, echo, print_note
+from caffe_fcn.net.geometry import dims
 
 _CHANNELS = NumberList("R,G,B", "list of three numbers of 0 to 1 such as 0.485,0.456,0.406", lengths=(3,))
 
@@ -25,6 +26,13 @@ _CHANNELS = NumberList("R,G,B", "list of three numbers of 0 to 1 such as 0.485,0
 )
 @click.option("--mean", type=_CHANNELS, help="The mean that torch's Normalize had (default: torchvision's).")
 @click.option("--std", type=_CHANNELS, help="The deviation that torch's Normalize had (default: torchvision's).")
+@click.option("--verify", is_flag=True, help="Run torchvision's own net, where it is installed, and compare.")
+@click.option(
+    "--engine",
+    default="auto",
+    metavar="auto|caffe|torch",
+    help="What runs the net for --verify: real Caffe, where there is one, or torch (default: auto).",
+)
 def torch(
     file: str,
     arch: str,
@@ -34,20 +42,37 @@ def torch(
     plain: bool,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
-) -> None:
+    verify: bool,
+    engine: str,
+) -> int:
     """Write a net of torchvision with the weights of the state dict FILE as a net folder that every command takes.
 
     FILE is a .pth of any age, or .safetensors. It is loaded without running what is in it. DIR gets deploy.prototxt,
     weights.caffemodel, and model.json, by which images are prepared as torchvision prepares them. Layers have the names
     of torch's modules. docs/import-torch.md has the architectures.
+
+    Exit status 1 where --verify finds a difference above 1e-4 of the output's largest value.
     """
     from caffe_fcn.cli.next_steps import follow_import
     from caffe_fcn.interop.torchvision.importing import import_torch
 
+    if verify:
+        from caffe_fcn.interop.torchvision.verification import compare_import, require_torchvision
+
+        require_torchvision()
     found = import_torch(file, arch, output, size, bgr, plain, mean, std)
     for note in found.notes:
         print_note(replace_parameters(note, torch.params))
     for path in found.files:
         echo(path)
+    ok = True
+    if verify:
+        compared, remark = compare_import(found, file, arch, engine=engine)
+        if remark and not Verbosity.quiet:
+            echo(remark, err=True)
+        ok = compared.ok
+        verdict = "equal to torchvision" if ok else "DIFFERENT from torchvision"
+        echo(f"{compared.blob} ({dims(compared.shape)}): {verdict}, largest difference {compared.difference:.1e}")
     if found.segments:
         follow_import(Path(output), found.weights)
+    return int(not ok)

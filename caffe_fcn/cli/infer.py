@@ -126,7 +126,8 @@ def infer(
 
     IMAGE is an image; a folder, with all images below it, whose outputs lie in folders alike; a pattern such as
     'photos/*.jpg'; a .txt that lists images, a path a line; or a data set, of which the split val is taken, or else the
-    first. Of several images, one that is broken is reported and the others go on; the exit status is then 2.
+    first; SET#SPLIT is another split, SET#SPLIT:N its record N, from 0. Of several images, one that is broken is
+    reported and the others go on; the exit status is then 2.
 
     With --flip or --scales the probabilities are averaged; all scores of an image are then in memory, also with --tile.
     With --nproc, or started by torchrun, several processes share the images.

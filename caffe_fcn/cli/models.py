@@ -81,6 +81,17 @@ def add(file: str, name: str) -> None:
 
 @models.command()
 @click.argument("name", metavar="NAME")
+def remove(name: str) -> None:
+    """Remove the file of the model NAME that is kept here.
+
+    Where its publisher states no checksum, the next download must be the same file as the first.
+    """
+    kept = library.remove(name)
+    echo(f"removed {kept.path}", err=True)
+
+
+@models.command()
+@click.argument("name", metavar="NAME")
 def path(name: str) -> None:
     """Print the path of the model NAME that is kept here; nothing is downloaded."""
     model = library.find_model(name)

@@ -11,6 +11,7 @@ class _Net(LazyGroup):
     table = {  # noqa: RUF012
         "build": ("net_build", "build", "Write a net of the catalogue: its prototxts and its solver."),
         "convolutionize": ("net_convolutionize", "convolutionize", "Convert fully connected layers to convolutions."),
+        "copy": ("net_copy", "copy", "Copy a net folder, or a run's, to train it anew with other settings."),
         "diff": ("net_diff", "diff", "Compare two nets, or two solvers, by what they mean."),
         "draw": ("net_draw", "draw", "Draw the topology as a picture or a web page."),
         "from-classifier": ("net_from_classifier", "from_classifier", "Turn any image classifier into an FCN."),

@@ -20,10 +20,12 @@ _IN_NAMES = re.compile(rf"[{_STEERING}\t\n\x1b]")
 
 
 class Verbosity:
-    """What ``--quiet`` and ``--debug`` set, wherever they stand on the command line."""
+    """What ``--quiet`` and ``--debug`` set, wherever they stand on the command line, and ``--progress``."""
 
     quiet = False
     debug = False
+    events = False
+    """Whether progress is written as events (see `caffe_fcn.cli.events`)."""
 
 
 def echo(text: object = "", err: bool = False, nl: bool = True) -> None:
@@ -38,7 +40,13 @@ def echo_styled(line: str, err: bool = False) -> None:
 
 def print_note(note: str) -> None:
     """Print a note to stderr, unless it is empty or ``--quiet`` was given."""
-    if note and not Verbosity.quiet:
+    if not note or Verbosity.quiet:
+        return
+    if Verbosity.events:
+        from caffe_fcn.cli.events import write_event  # which prints by `echo`
+
+        write_event("note", text=note)
+    else:
         echo(f"note: {note}", err=True)
 
 

@@ -1,4 +1,7 @@
-"""Progress on stderr: a bar with the speed and the time left on a terminal, otherwise a line now and then."""
+"""Progress on stderr: a bar with the speed and the time left on a terminal, otherwise a line now and then.
+
+With ``--progress json`` it is an event twice a second at most (see `events`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from caffe_fcn.cli.events import write_event
 from caffe_fcn.cli.printing import Verbosity, echo, printable
 from caffe_fcn.progress import Progress
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_EVENTS = 0.5
 
 
 @contextmanager
@@ -23,6 +28,8 @@ def show_progress(unit: str = "files") -> Iterator[Progress | None]:
     """Yield the callback to which the library reports its progress, or None with ``--quiet``."""
     if Verbosity.quiet:
         yield None
+    elif Verbosity.events:
+        yield ProgressEvents(unit)
     elif sys.stderr.isatty():
         with make_bars() as bars:
             yield _TaskBars(bars, unit)
@@ -80,6 +87,25 @@ class _TaskBars:
             self._tasks[task] = self._bars.add_task(printable(task), total=total or None, text=""), Pace(done)
         bar, pace = self._tasks[task]
         self._bars.update(bar, completed=done, text=_describe_pace(pace, done, total, self._unit))
+
+
+class ProgressEvents:
+    """An event when a task begins and when it ends, and now and then between."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._tasks: dict[str, Pace] = {}
+        self._written = 0.0
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        is_new = task not in self._tasks
+        pace = self._tasks.setdefault(task, Pace(done))
+        if is_new or (total and done >= total) or now - self._written >= _SECONDS_BETWEEN_EVENTS:
+            self._written = now
+            left = pace.estimate_seconds_left(done, total)
+            about = {"unit": self._unit, "per_second": pace.measure(done) or None, "seconds_left": left}
+            write_event("progress", task=task, done=done, total=total, **about)
 
 
 class _Lines:

@@ -17,10 +17,11 @@ import click
 from caffe_fcn import engines
 from caffe_fcn.cli.check_training import check_training
 from caffe_fcn.cli.commands import Command
+from caffe_fcn.cli.events import write_event
 from caffe_fcn.cli.model_names import find_weights
 from caffe_fcn.cli.params import caffe_option, engine_option, no_check_option, precision_option
 from caffe_fcn.cli.printing import Verbosity, echo, printable, shorten
-from caffe_fcn.cli.progress import Pace, format_duration, make_bars
+from caffe_fcn.cli.progress import Pace, ProgressEvents, format_duration, make_bars
 from caffe_fcn.engines.events import MEASURES, Event, Score, Step, Test
 from caffe_fcn.engines.training import Training
 from caffe_fcn.errors import EngineError, FileError
@@ -202,9 +203,14 @@ def _print_results(training: Training, run: Run) -> str:
 
 @contextmanager
 def show_events(training: Training) -> Iterator[ShownEvents]:
-    """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event."""
+    """Yield what shows an event on stderr: a bar with lines above it on a terminal, otherwise a line for each event.
+
+    With ``--progress json`` each line is an object.
+    """
     if Verbosity.quiet or not training.leads:
         yield ShownEvents()
+    elif Verbosity.events:
+        yield _EventObjects(training)
     elif sys.stderr.isatty():
         with make_bars() as bars:
             yield _EventBar(bars, training)
@@ -225,6 +231,49 @@ class ShownEvents:
         """Show what was noted since the last event."""
 
 
+class _EventObjects(ShownEvents):
+    """Writes each event as JSON."""
+
+    def __init__(self, training: Training) -> None:
+        self._total, self._images, self._notes = training.max_iter, training.images, training.notes
+        self._pace: Pace | None = None
+        self._scoring = ProgressEvents("images")
+
+    def __call__(self, event: Event | Score) -> None:
+        self.end()
+        if isinstance(event, Score):
+            text = _describe_score(event)
+            write_event("score", iteration=event.iteration, **event.measures, text=text)
+        elif isinstance(event, Step):
+            self._write_step(event)
+        elif isinstance(event, Test):
+            about = {"iteration": event.iteration, "net": event.net, "outputs": [list(each) for each in event.outputs]}
+            write_event("test", **about, text=_describe_test(event))
+        else:
+            write_event("snapshot", path=event.path, text=f"wrote {event.path}")
+
+    def report(self, done: int, total: int) -> None:
+        self._scoring("scoring", done, total)
+
+    def end(self) -> None:
+        while self._notes:
+            write_event("note", text=self._notes.pop(0))
+
+    def _write_step(self, step: Step) -> None:
+        self._pace = pace = self._pace or Pace(step.iteration)
+        speed = step.speed or pace.measure(step.iteration) or None
+        write_event(
+            "iteration",
+            iteration=step.iteration,
+            of=self._total,
+            loss=step.loss,
+            lr=step.lr,
+            iterations_per_second=speed,
+            images_per_second=speed * self._images if speed and self._images else None,
+            seconds_left=pace.estimate_seconds_left(step.iteration, self._total),
+        )
+
+
 class _EventLines(ShownEvents):
     """Prints a line for every event, and the training's notes before the next one."""
 
@@ -236,15 +285,13 @@ class _EventLines(ShownEvents):
     def __call__(self, event: Event | Score) -> None:
         self.end()
         if isinstance(event, Score):
-            values = ", ".join(_describe_measure(event, name) for name in MEASURES)
-            self.print_line(f"iteration {event.iteration}, scored: {values}")
+            self.print_line(_describe_score(event))
         elif isinstance(event, Step):
             self._pace = self._pace or Pace(event.iteration)
             left = self._pace.estimate_seconds_left(event.iteration, self._total)
             self.show_step(event, _describe_losses(event) + ("" if left is None else f"  {format_duration(left)} left"))
         elif isinstance(event, Test):
-            values = ", ".join(f"{name} {value:g}" for name, value in event.outputs)
-            self.print_line(f"iteration {event.iteration}, test net {event.net}: {values}")
+            self.print_line(_describe_test(event))
         else:
             self.print_line(f"wrote {event.path}")
 
@@ -281,6 +328,16 @@ def _describe_losses(step: Step) -> str:
     warning = "" if math.isfinite(step.loss) else " (diverged)"
     rate = "" if step.lr is None else f"  lr {step.lr:g}"
     return f"loss {step.loss:g}{warning}{rate}"
+
+
+def _describe_score(score: Score) -> str:
+    values = ", ".join(_describe_measure(score, name) for name in MEASURES)
+    return f"iteration {score.iteration}, scored: {values}"
+
+
+def _describe_test(test: Test) -> str:
+    values = ", ".join(f"{name} {value:g}" for name, value in test.outputs)
+    return f"iteration {test.iteration}, test net {test.net}: {values}"
 
 
 def _describe_measure(score: Score, name: str) -> str:

@@ -41,31 +41,36 @@ def read_events(lines: Iterable[str], bare: bool = False) -> Iterator[Event]:
 
     list(read_events(Path("train.log").open()))
     """
-    reader = _Reader()
+    reader = LogReader(bare)
     for line in lines:
-        line = line.rstrip("\r\n")
-        match = _GLOG.search(line)
-        if match or bare:
-            thread, message = (match[2], match[4]) if match else ("", line)
-            yield from reader.read_message(thread, _RANK.sub("", message, count=1))
+        yield from reader.read_line(line)
     yield from reader.end()
 
 
-class _Reader:
-    """Puts the messages together that belong to one event.
+class LogReader:
+    """Puts the messages together that belong to one event, line by line, for a log that grows.
 
     In a training on several GPUs more than one thread may report an iteration. The one that reports it first counts.
+    ``bare`` is as in `read_events`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bare: bool = False) -> None:
+        self._bare = bare
         self._step: Step | None = None
         self._test: Test | None = None
         self._leader = ""  # the thread of the event
         self._last: dict[type[Event], tuple[int, int]] = {}
         self._rate: tuple[int, float] | None = None  # the iteration of a rate that came before its loss
 
-    def read_message(self, thread: str, message: str) -> Iterator[Event]:
-        """Yield the events that are complete before this message."""
+    def read_line(self, line: str) -> Iterator[Event]:
+        """Yield the events that are complete before this line."""
+        line = line.rstrip("\r\n")
+        match = _GLOG.search(line)
+        if match or self._bare:
+            thread, message = (match[2], match[4]) if match else ("", line)
+            yield from self._read_message(thread, _RANK.sub("", message, count=1))
+
+    def _read_message(self, thread: str, message: str) -> Iterator[Event]:
         if output := _OUTPUT.match(message):
             if thread == self._leader:
                 self._add_output(output[1] or "Test", ((output[3] or output[2] or "output", _parse(output[4])),))
@@ -95,9 +100,13 @@ class _Reader:
 
     def end(self) -> Iterator[Event]:
         """Yield the event to which no further message belongs."""
-        events = [event for event in (self._test, self._step) if event]
+        events = self.peek()
         self._test = self._step = None
         yield from events
+
+    def peek(self) -> list[Event]:
+        """Return the event that a later line may still add to."""
+        return [event for event in (self._test, self._step) if event]
 
     def _leads(self, thread: str, kind: type[Event], place: tuple[int, int]) -> bool:
         if thread != self._leader and self._last.get(kind) == place:

@@ -62,6 +62,7 @@ class Training(ABC):
     log: Path
     figures: Path  # where the figures go, as lines of JSON
     max_iter: int
+    images: int | None  # that an iteration takes, where that is known
     notes: list[str]  # what the user should know before the first event
     interrupted: bool
     stopped: bool  # by `stop`
@@ -99,6 +100,7 @@ class Training(ABC):
         if self.log == self.figures:
             raise FileError(self.log, "is where the figures of the training go", "name another `log`")
         self._shares: int | None = 1  # processes that each take a batch; None where nothing says how they share it
+        self.images = None
         self._recorder: Recorder | None = None
         self._resources = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -197,9 +199,9 @@ class Training(ABC):
                 enter(lock_output(self.log, "log"))
             self._log_file = enter(open_log(self.log, append=bool(self._snapshot)))
             if self.leads:
-                images = count_images(self._param, self.folder, self._shares)
+                self.images = count_images(self._param, self.folder, self._shares)
                 start = _find_iteration(self._snapshot)
-                self._recorder = enter(closing(Recorder(self.figures, bool(self._snapshot), images, start)))
+                self._recorder = enter(closing(Recorder(self.figures, bool(self._snapshot), self.images, start)))
             self._processes.append(enter(start_process(first, self.folder, subprocess.PIPE)))
             for child in others:
                 output = enter(open_scratch_file())

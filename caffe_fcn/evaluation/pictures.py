@@ -1,6 +1,6 @@
 """The images that a net is run on: files, folders, patterns, lists of files, and data sets.
 
-    for picture in find_pictures(["photo.png", "photos", "more/*.jpg", "names.txt", "set"]):
+    for picture in find_pictures(["photo.png", "photos", "more/*.jpg", "names.txt", "set", "set#train:7"]):
         picture.name                # "summer/beach", by which its outputs are called
         picture.read(taken)         # what an input of a net takes of it
 
@@ -40,6 +40,7 @@ ARRAY_SUFFIX = ".npy"
 """What holds planes that no image file can."""
 
 _LIST_SUFFIXES = (".txt", ".lst", ".list")
+_RECORD = re.compile(r"(?P<folder>.+)#(?P<split>[\w.-]+)(:(?P<index>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def find_pictures(places: Sequence[str], without: Path | None = None) -> list[Pi
     """Return the pictures in files, folders, patterns (``*.jpg``), lists of files and data sets, in a fixed order.
 
     Of a folder all images below it are taken, in the order of their names, but for those in the folder ``without``.
-    Of a data set it is the split val, or else the first. Raises `FileError` where a place has no image.
+    Of a data set it is the split val, or else the first; ``SET#SPLIT`` is another split, ``SET#SPLIT:N`` its record N,
+    from 0. Raises `FileError` where a place has no image.
     """
     return [picture for place in places for picture in _find_at(place, without)]
 
@@ -210,12 +212,15 @@ def _find_at(place: str, without: Path | None) -> list[Picture]:
     path = Path(place)
     if path.is_dir():
         if opening.splits(path):
-            return _open_data_set(path)
+            return _open_data_set(path, "val" if "val" in opening.splits(path) else None)
         return [*_name_files(place, _walk(path, IMAGE_SUFFIXES), path, without)]
     if not path.exists() and glob.has_magic(place):
         matches = sorted(map(Path, glob.iglob(place, recursive=True)))  # noqa: PTH207 - it may be absolute
         found = [each for each in matches if each.is_file() and each.suffix.lower() in IMAGE_SUFFIXES]
         return [*_name_files(place, found, _find_base(place), without)]
+    match = None if path.exists() else _RECORD.fullmatch(place)
+    if match and Path(match["folder"]).is_dir() and opening.splits(match["folder"]):
+        return _open_records(match)
     if path.suffix.lower() in _LIST_SUFFIXES:
         listed = ListedFiles(place)
         listed.require_all()
@@ -225,8 +230,19 @@ def _find_at(place: str, without: Path | None) -> list[Picture]:
         return [PictureFile(path.stem, path)]
 
 
-def _open_data_set(folder: Path) -> list[Picture]:
-    pairs = opening.open(folder, "val" if "val" in opening.splits(folder) else None)
+def _open_records(match: re.Match[str]) -> list[Picture]:
+    """Return the pictures of ``SET#SPLIT`` or ``SET#SPLIT:N``."""
+    found = _open_data_set(Path(match["folder"]), match["split"])
+    if match["index"] is None:
+        return found
+    number = int(match["index"])
+    if number >= len(found):
+        raise FileError(match[0], f"has only {len(found)} records", f"take one from 0 to {len(found) - 1}")
+    return found[number : number + 1]
+
+
+def _open_data_set(folder: Path, split: str | None) -> list[Picture]:
+    pairs = opening.open(folder, split)
     keys = pairs.images.keys()
     return [PictureRecord(_escape(keys[index].decode(errors="replace")), pairs, index) for index in range(len(pairs))]
 

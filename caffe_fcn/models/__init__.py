@@ -4,7 +4,7 @@
     add("mine.caffemodel")              # weights of one's own, from then on under the name "mine"
 
 - `MODELS`, `Model`, `Fact`, `Checksum`: the table; `find_model` looks a name up
-- `fetch`: the file of a model, downloaded where it is not kept yet; `add` keeps a file
+- `fetch`: the file of a model, downloaded where it is not kept yet; `add` keeps a file, `remove` one no longer
 - `find_kept`, `list_kept`, `Kept`: what is kept; `cache_folder` is where
 
 The environment variable CAFFE_FCN_MODELS names another folder for the cache, CAFFE_FCN_MODELS_URL an address (or

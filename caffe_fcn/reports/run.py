@@ -147,7 +147,7 @@ def read_run(folder: PathLike, data: PathLike | None = None) -> Run:
         find(WEIGHTS, lambda: find_weights(path)[0]),
         find(TRAINING, lambda: read_log(path)),
         read_record(path / _PREFIX),
-        find(SCORES, lambda: _read_scores(path / SCORES_FILE)),
+        find(SCORES, lambda: read_scores(path / SCORES_FILE)),
         place,
         opening.describe(place) if place else None,
         missing,
@@ -165,7 +165,8 @@ def _find_data(run: Path, solver: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _read_scores(path: Path) -> RunScores:
+def read_scores(path: Path) -> RunScores:
+    """Read a file of what ``evaluate --json`` said; raises `FileError` or `CaffeFcnError` where it has no scores."""
     try:
         content = strict_json.parse(files.read_bytes(path))
         _SCORES(content, "")

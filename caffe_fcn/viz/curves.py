@@ -83,10 +83,15 @@ def draw_panels(history: History) -> list[tuple[str, Markup]]:
 
     Returns the names of the figures with the drawings; tests and scores are lines with dots.
     """
+    return draw_comparison({"training": history})
+
+
+def draw_comparison(runs: Mapping[str, History]) -> list[tuple[str, Markup]]:
+    """Draw each figure of several trainings as an SVG of its own, as `draw_panels` does, a colour for each training."""
     drawn = []
-    for panel in arrange_panels([history])[:_MOST_PANELS]:
+    for panel in arrange_panels(list(runs.values()))[:_MOST_PANELS]:
         canvas = SvgCanvas(_WIDTH // 2, _PANEL_HEIGHT)
-        _PanelDrawing(canvas, panel, 0, 0, _WIDTH // 2, ["training"]).draw()
+        _PanelDrawing(canvas, panel, 0, 0, _WIDTH // 2, [_printable(name) for name in runs]).draw()
         drawn.append((panel.title, _use_theme(canvas.render().decode(), panel.title)))
     return drawn
 

@@ -25,12 +25,12 @@ class InputFile:
     is an error here, where a map would kill this process.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, mend: str = "name a weights file") -> None:
         self.path = Path(path)
         self._window, self._begin = b"", 0
         with naming_errors(path):
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise FileError(path, "is not a regular file", "name a weights file")
+                raise FileError(path, "is not a regular file", mend)
             self._file: IO[bytes] = self.path.open("rb", buffering=0)
             self._status = os.fstat(self.fileno())
 

@@ -6,9 +6,9 @@ A folder is what its files make it, whoever wrote them:
 
 | kind | has |
 |---|---|
-| data set | ``dataset.json`` |
+| data set | ``dataset.json``; or databases of splits, as DIGITS and others leave them; or is one LMDB |
 | bundle | ``deploy.prototxt``, ``model.json``, weights beside them, and no solver |
-| run | a net folder with snapshots, or with a log of a training |
+| run | a net folder with snapshots, or any folder with the log of a training, beside it or in ``snapshot/`` |
 | net | ``deploy.prototxt``, or a solver with its nets |
 
 Folders are looked for four deep; those of a dot, and those inside a data set or a snapshot folder, are passed over.
@@ -21,12 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from caffe_fcn.description import dataset_json
+from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.interop.model_folders import SNAPSHOT_FOLDER
 from caffe_fcn.workspace.settings import Settings
 
 DEPTH = 4
-_WEIGHTS = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
+_LMDB = "data.mdb"
+_SPLITS = {form.format(split) for form in ("{}_db", "{}_images") for split in ("train", "val", "test")}
+WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
+_LOGS = {"train.jsonl", "train.log", "caffe_output.log"}
 _NETS = (DEPLOY_FILE, "train.prototxt", "train_val.prototxt", "trainval.prototxt")
 
 
@@ -88,13 +92,26 @@ def _search(root: Path, folder: Path, found: Contents, depth: int) -> None:
 
 def _classify(folder: Path, names: set[str]) -> str | None:
     """Return the group of `Contents` that a folder with these names belongs to."""
-    if dataset_json.FILE in names:
+    if dataset_json.FILE in names or _LMDB in names or (names & _SPLITS and _has_databases(folder)):
         return "datasets"
-    if SNAPSHOT_FOLDER in names and (DEPLOY_FILE in names or SOLVER_FILE in names):
-        return "runs" if any(_list_names(folder / SNAPSHOT_FOLDER)) else "nets"
-    if DEPLOY_FILE in names and SOLVER_FILE not in names and any(name.endswith(_WEIGHTS) for name in names):
+    if names & _LOGS:
+        return "runs"
+    if SNAPSHOT_FOLDER in names:
+        inside = _list_names(folder / SNAPSHOT_FOLDER)
+        if inside and (DEPLOY_FILE in names or SOLVER_FILE in names or _LOGS & set(inside)):
+            return "runs"
+    if DEPLOY_FILE in names and SOLVER_FILE not in names and any(name.endswith(WEIGHTS_SUFFIXES) for name in names):
         return "bundles"
     return "nets" if SOLVER_FILE in names or any(name in names for name in _NETS) else None
+
+
+def _has_databases(folder: Path) -> bool:
+    from caffe_fcn.datasets.records import opening  # imports numpy
+
+    try:
+        return bool(opening.splits(folder))
+    except CaffeFcnError:
+        return False
 
 
 def _list_names(folder: Path) -> list[str]:

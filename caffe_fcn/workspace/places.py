@@ -62,6 +62,11 @@ def name_relative(settings: Settings, path: Path) -> str:
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(resolved)
 
 
+def spell(name: str) -> str:
+    """Return a path as a command takes it, which is never read as an option."""
+    return f"./{name}" if name.startswith("-") else name
+
+
 def _resolve(root: Path, text: str) -> Path:
     if not text or "\0" in text:
         raise FileError(repr(text), "is not a path")

@@ -132,6 +132,27 @@ def test_the_records_of_a_data_set(infer: Cli, cli: Cli, here: Path) -> None:
     names = (here / "set50/val.txt").read_text().split()
     for number, name in enumerate(names):
         check(f"out50/{number:08d}.png", f"images/{Path(name).stem}.png")
+    trained = (here / "set50/train.txt").read_text().split()
+    assert infer("set50#train:1", "set50#val:0", "-o", "records").status == 0
+    assert outputs("records") == ["00000000.png", "00000001.png"]
+    check("records/00000001.png", f"images/{Path(trained[1]).stem}.png")
+    check("records/00000000.png", f"images/{Path(names[0]).stem}.png")
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("set#val:9", "has only 1 records"),
+        ("set#test", "has no split 'test'"),
+        ("photos#val", "No such file"),
+        ("none#val:0", "No such file"),
+    ],
+)
+def test_records_that_are_not_there(place: str, why: str, infer: Cli, cli: Cli, here: Path) -> None:
+    assert cli("data", "triangles", "--count", 2, "--val-percent", 50, "-o", "set").status == 0
+    done = infer(place, "-o", "out")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert why.lower() in done.err.lower()
 
 
 def test_a_broken_image_is_reported_and_the_rest_goes_on(infer: Cli, here: Path) -> None:

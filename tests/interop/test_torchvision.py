@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +22,11 @@ from hypothesis import strategies as st
 
 from caffe_fcn import netspec, proto, surgery
 from caffe_fcn.description import model_json
-from caffe_fcn.errors import CaffeFcnError, NetError, WeightsError
+from caffe_fcn.errors import CaffeFcnError, EngineError, NetError, WeightsError
 from caffe_fcn.interop.torchvision.archs import ARCHS
 from caffe_fcn.interop.torchvision.importing import import_torch
 from caffe_fcn.interop.torchvision.state_dict import read_state_dict
+from caffe_fcn.interop.torchvision.verification import compare_import
 from caffe_fcn.netspec import from_classifier
 from caffe_fcn.surgery.donors import Donor
 
@@ -376,3 +378,37 @@ def test_torchvisions_own_net(arch: str, torchvision: Any, tmp_path: Path, caffe
         judged = lambda pixels: net((pixels * 0.5 + 0.5 - column(MEAN)) / column(STD))  # noqa: E731
     for side in (224, PUBLISHED[arch]):
         compare(caffe, arch, judged, weights, (side, side))
+
+
+@pytest.mark.parametrize("options", [[], ["--bgr", "--size", "65x97"]])
+def test_verify_asks_torchvision(torchvision: Any, tmp_path: Path, cli: Callable[..., Ran], options: list[str]) -> None:
+    net = nets.randomize(torchvision.models.squeezenet1_1(weights=None, num_classes=7))
+    weights = save(net, tmp_path / "net.pth")
+    command = ["import", "torch", weights, "--arch", "squeezenet1_1", "-o", tmp_path / "net", "--verify", *options]
+    done = cli(*command, "--size", "64") if not options else cli(*command)
+    assert done.status == 0, done.err
+    assert "(1x7): equal to torchvision, largest difference" in done.out
+    done = cli(*command, "--mean", "0.5,0.5,0.5")  # another Normalize, for both
+    assert done.status == 0, done.err
+
+
+def test_verify_finds_a_difference(torchvision: Any, tmp_path: Path) -> None:
+    net = nets.randomize(torchvision.models.squeezenet1_1(weights=None, num_classes=7))
+    weights = save(net, tmp_path / "net.pth")
+    made = import_torch(weights, "squeezenet1_1", tmp_path / "net", (64, 64))
+    with torch.no_grad():
+        net.features[3].squeeze.weight[0] *= 1.1
+    compared, _ = compare_import(made, save(net, tmp_path / "other.pth"), "squeezenet1_1", engine="torch")
+    assert not compared.ok
+    narrow = make("squeezenet1_1")
+    made = import_torch(save(narrow, tmp_path / "narrow.pth"), "squeezenet1_1", tmp_path / "narrow", (64, 64))
+    with pytest.raises(EngineError, match=r"these weights are not those of torchvision's net: .*size mismatch"):
+        compare_import(made, tmp_path / "narrow.pth", "squeezenet1_1", engine="torch")
+
+
+def test_verify_without_torchvision(tmp_path: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    weights = save(make("squeezenet1_1"), tmp_path / "net.pth")
+    done = cli("import", "torch", weights, "--arch", "squeezenet1_1", "-o", tmp_path / "net", "--verify")
+    assert done.status == 2 and done.err.startswith("error: torchvision: judges the net, and cannot be imported")
+    assert "leave --verify out" in done.err and done.err.count("\n") == 1 and not (tmp_path / "net").exists()

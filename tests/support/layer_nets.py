@@ -58,6 +58,63 @@ LAYER_NETS = [
     IMAGE + input_layer("mask", 2, 1, 6, 5) + layer("MaskPooling", "data mask", "y"),
     HALVED
     + layer("Unpooling", "small mask", "y", "unpooling_param { kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 5 }"),
+    *(
+        IMAGE + layer("Unpooling", "data", "y", f"unpooling_param {{ {inside} unpool_h: 13 unpool_w: 9 }}")
+        for inside in (f"{pool} kernel_size: 3 stride: 2" for pool in ("", "unpool: AVE", "unpool: TILE"))
+    ),
+    *(
+        IMAGE
+        + input_layer("large", 2, 4, 9, 10)
+        + layer("MergeCrop", "data large", "y", f"mergecrop_param {{ {flags} }}")
+        for flags in ("forward: false operation: ADD", "forward: true forward: false", "forward: true backward: false")
+    ),
+    IMAGE + layer("Normalize", "data", "y norms", 'normalize_param { normalize_type: "L1" }'),
+    IMAGE + layer("Normalize", "data", "y norms", 'normalize_param { normalize_type: "L2" }'),
+    IMAGE + layer("BN", "data", "y mean variance", "bn_param { bn_mode: LEARN }"),
+    IMAGE + layer("BatchNorm", "data", "y", "batch_norm_param { use_global_stats: false scale_bias: true }"),
+    IMAGE + layer("Dropout", "data", "y", "dropout_param { scale_train: false dropout_ratio: 0.3 }"),
+    IMAGE + layer("Pooling", "data", "y places", "pooling_param { kernel_size: 2 stride: 3 }"),
+    IMAGE + layer("Pooling", "data", "y places", "pooling_param { kernel_size: 3 pad: 2 stride: 3 }"),
+    IMAGE + layer("Pooling", "data", "y places", "pooling_param { global_pooling: true }"),
+    IMAGE
+    + layer(
+        "Python",
+        "data",
+        "y",
+        """python_param { module: "spatial_dropout" layer: "SpatialDropoutLayer"
+        param_str: "{'phase': 'TEST', 'p': '0.1'}" }""",
+    ),
+    IMAGE
+    + layer(
+        "Python",
+        "data",
+        "y",
+        """python_param { module: "joint_augmentation" layer: "JointAugmentation"
+        param_str: '{"transforms": {"flip": 0.5}, "bottoms": [{"kind": "photo"}]}' }""",
+    ),
+    IMAGE + layer("BN", "data", "data", "bn_param { bn_mode: LEARN }") + layer("AbsVal", "data", "y"),
+]
+
+# What no export writes, each with what its refusal says: of what is drawn anew there is no equal result.
+REFUSED_NETS = [
+    (
+        input_layer("data", 1, 1)
+        + layer("DummyData", "", "d", 'dummy_data_param { data_filler { type: "gaussian" } shape { dim: 1 dim: 1 } }')
+        + layer("Eltwise", "data d", "y"),
+        "anew each time",
+    ),
+    (IMAGE + layer("Dropout", "data", "y", "dropout_param { sample_weights_test: true }"), "draws anew in each pass"),
+    (
+        IMAGE
+        + layer(
+            "Python",
+            "data",
+            "y",
+            """python_param { module: "spatial_dropout" layer: "SpatialDropoutLayer"
+            param_str: "{'phase': 'TRAIN', 'p': '0.1'}" }""",
+        ),
+        "draws anew in each pass",
+    ),
 ]
 
 FCN = (

@@ -47,6 +47,26 @@ class SplitSource:
     kinds: tuple[str, ...] = ("images", "labels")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a build will do: every item is named, and none has been made. ``finish`` is as in `build_dataset`.
+
+    ``unpaired`` are the faults of items that lack a file; unless they are skipped, the build stops at the first.
+    """
+
+    about: Description
+    splits: Sequence[SplitSource]
+    options: BuildOptions
+    finish: Callable[[Path], None] | None = None
+    unpaired: Sequence[DatasetError] = ()
+
+    def build(self, output: str | os.PathLike[str]) -> Description:
+        """Build the data set into folder ``output``, as `build_dataset`."""
+        if self.unpaired and self.options.on_error == "stop":
+            raise self.unpaired[0]
+        return build_dataset(output, self.splits, self.about, self.options, self.finish)
+
+
 def build_dataset(
     output: str | os.PathLike[str],
     splits: Sequence[SplitSource],

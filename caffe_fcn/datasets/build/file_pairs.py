@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.builder import Plan, SplitSource
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.build.record_format import RecordFormat
@@ -141,17 +140,17 @@ def _check_size(label: tuple[int, ...], image: tuple[int, int], where: str, imag
         raise Fault("size", where, f"is {have}, and {image_where} is {want} (height x width)", "pair what belongs")
 
 
-def build_from_pairs(
-    output: str | os.PathLike[str], about: Description, converters: Mapping[str, PairConverter], options: BuildOptions
-) -> Description:
-    """Build the data set of these splits; as `builder.build_dataset`."""
-    for converter in converters.values() if options.on_error == "stop" else ():
-        for pair in converter.pairs:
-            if not (pair.image and pair.label):
-                raise converter.describe_unpaired(pair)
+def plan_pairs(about: Description, converters: Mapping[str, PairConverter], options: BuildOptions) -> Plan:
+    """Plan the data set of these splits."""
+    unpaired = [
+        converter.describe_unpaired(pair)
+        for converter in converters.values()
+        for pair in converter.pairs
+        if not (pair.image and pair.label)
+    ]
     splits = [
         SplitSource(name, [escape_name(pair.name) for pair in converter.pairs], converter)
         for name, converter in converters.items()
         if converter.pairs
     ]
-    return build_dataset(output, splits, about, options)
+    return Plan(about, splits, options, unpaired=unpaired)

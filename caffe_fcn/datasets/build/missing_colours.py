@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from caffe_fcn.datasets.records import images
-from caffe_fcn.datasets.records.colour_counts import count_colours, describe_counts, write_command
+from caffe_fcn.datasets.records.colour_counts import count_colours, describe_counts, write_command, write_lines
 from caffe_fcn.datasets.records.faults import Fault
 from caffe_fcn.datasets.records.labels import MissingColoursError
 from caffe_fcn.datasets.records.palette import Colour
@@ -35,4 +35,4 @@ def explain_missing_colours(labels: Sequence[tuple[Store, str]]) -> MissingColou
     sample = f"{len(chosen)} of {len(labels)}" if len(chosen) < len(labels) else "all"
     what = f"have colours, and nothing says which class each is; {sample} labels hold {describe_counts(counts)}"
     mend = f"declare the colours in the order of your classes, and name the file as `colours`: {write_command(counts)}"
-    return MissingColoursError("labels", what, mend)
+    return MissingColoursError("labels", what, mend, write_lines(counts))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from caffe_fcn.datasets.build.file_pairs import FilePair, PairConverter, build_from_pairs, find_first_shape, shuffled
+from caffe_fcn.datasets.build.builder import Plan
+from caffe_fcn.datasets.build.file_pairs import FilePair, PairConverter, find_first_shape, plan_pairs, shuffled
 from caffe_fcn.datasets.build.missing_colours import explain_missing_colours
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.build.pairing import pair_up
@@ -52,6 +53,38 @@ def build(
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
+    made = plan(
+        images,
+        labels,
+        val_images,
+        val_labels,
+        val_percent,
+        classes,
+        colours,
+        encoding,
+        ignore,
+        same_size,
+        options,
+        name,
+    )
+    return made.build(output)
+
+
+def plan(
+    images: PathLike,
+    labels: PathLike,
+    val_images: PathLike | None = None,
+    val_labels: PathLike | None = None,
+    val_percent: float | None = None,
+    classes: Sequence[str] | None = None,
+    colours: Mapping[int, Colour] | None = None,
+    encoding: Encoding | None = None,
+    ignore: int | None = 255,
+    same_size: bool = False,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
+    name: str = "folder",
+) -> Plan:
+    """Plan what `build` does: pair the files, and detect the format of the labels; raises as it does."""
     if (val_images is None) != (val_labels is None):
         raise DatasetError("validation", "needs both an image folder and a label folder", "name the other one too")
     if val_images is not None and val_percent:
@@ -102,7 +135,7 @@ def build(
     )
     if val_images is not None:
         about.sources.append({"split": "val", "images": str(val_images), "labels": str(val_labels)})
-    return build_from_pairs(output, about, converters, options)
+    return plan_pairs(about, converters, options)
 
 
 def set_aside(pairs: Sequence[FilePair], percent: float, seed: int) -> tuple[list[FilePair], list[FilePair]]:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.builder import Plan, SplitSource
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.formats import mnist
@@ -53,6 +53,19 @@ def build(
     ``masks`` adds the databases ``train_masks`` and ``val_masks``, 10 x 64 x 84. Raises `FileError` for files
     that are not MNIST's, and what `build_dataset` raises.
     """
+    return plan(mnist_folder, count, val_percent, background, masks, seed, options).build(output)
+
+
+def plan(
+    mnist_folder: str | os.PathLike[str],
+    count: int = 5000,
+    val_percent: float = 20,
+    background: Background = "class",
+    masks: bool = True,
+    seed: int = 1234,
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """Plan what `build` does: read the digits; raises as it does."""
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count:
         raise DatasetError("m2nist", "needs an image to train on", "a larger `count`, or `val_percent` below 100")
@@ -79,7 +92,7 @@ def build(
         sources=mnist.list_sources(mnist_folder),
         options={"count": count, "val_percent": float(val_percent), "background": background, "masks": masks},
     )
-    return build_dataset(output, splits, about, options)
+    return Plan(about, splits, options)
 
 
 @dataclass(frozen=True)

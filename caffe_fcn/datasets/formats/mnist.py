@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.builder import Plan, SplitSource
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.records import datum
@@ -35,9 +35,17 @@ def build(
 
     Raises `FileError` for files that are not MNIST's, and what `build_dataset` raises.
     """
+    return plan(mnist_folder, options).build(output)
+
+
+def plan(
+    mnist_folder: str | os.PathLike[str],
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """Plan what `build` does: read the files; raises as it does."""
     splits = [_make_split(name, *read(mnist_folder, part)) for name, part in _PARTS.items()]
     listed = [source for part in _PARTS.values() for source in list_sources(mnist_folder, part)]
-    return build_dataset(output, splits, Description("mnist", channels=1, sources=listed), options)
+    return Plan(Description("mnist", channels=1, sources=listed), splits, options)
 
 
 def _make_split(name: str, digits: NDArray[np.uint8], values: NDArray[np.uint8]) -> SplitSource:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.builder import Plan, SplitSource
 from caffe_fcn.datasets.build.file_pairs import checksum, shuffled
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import ImportOptions
@@ -50,6 +50,18 @@ def build(
 
     Raises `Fault` for a record that cannot be trained on, `DatasetError` and `FileError`.
     """
+    return plan(name, folders, train, val, tops, options).build(output)
+
+
+def plan(
+    name: str,
+    folders: Mapping[str, PathLike],
+    train: str | None = None,
+    val: str | None = None,
+    tops: Sequence[str] | None = None,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """Plan what `build` does: read the lists of images; raises as it does."""
     row, layer = SETS[name], LAYERS[name]
     chosen = {top: layer.tops[top] for top in tops or layer.usual_tops}
     allow = [*_ALLOWED, *options.allow]
@@ -78,7 +90,7 @@ def build(
         sources=[{"split": split, "list": listed, **params} for split, listed in lists.items()],
         options={**asdict(options.format), "allow": sorted(allow), "tops": list(chosen), "shuffle": options.shuffle},
     )
-    return build_dataset(output, splits, about, options)
+    return Plan(about, splits, options)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
-from caffe_fcn.datasets.build.builder import SplitSource, build_dataset
+from caffe_fcn.datasets.build.builder import Plan, SplitSource
 from caffe_fcn.datasets.build.journal import Record
 from caffe_fcn.datasets.build.options import BuildOptions
 from caffe_fcn.datasets.records import datum, images
@@ -42,6 +42,18 @@ def build(
     ``grid.png`` shows ``grid`` x ``grid`` outlines, and ``grid_label.png`` what a perfect net makes of them.
     Raises `DatasetError` for numbers that make no data set, and what `build_dataset` raises.
     """
+    return plan(count, size, val_percent, grid, seed, options).build(output)
+
+
+def plan(
+    count: int = 10_000,
+    size: int = 32,
+    val_percent: float = 10,
+    grid: int = 10,
+    seed: int = 1337,
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """Plan what `build` does; raises as it does."""
     val = round(count * val_percent / 100)
     if not 0 <= val_percent < 100 or val >= count or size < 2 or grid < 1:
         raise DatasetError(
@@ -67,7 +79,7 @@ def build(
             with files.atomic_write(folder / name) as file:
                 images.to_pillow(array[None]).save(file, "PNG")
 
-    return build_dataset(output, splits, about, options, finish)
+    return Plan(about, splits, options, finish)
 
 
 def draw_pair(corners: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

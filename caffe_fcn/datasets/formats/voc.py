@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffe_fcn import files
+from caffe_fcn.datasets.build.builder import Plan
 from caffe_fcn.datasets.build.file_pairs import (
     FilePair,
     LabelReader,
     PairConverter,
-    build_from_pairs,
     find_first_shape,
+    plan_pairs,
 )
 from caffe_fcn.datasets.build.options import ImportOptions
 from caffe_fcn.datasets.formats.folder import shuffled_pairs
@@ -57,6 +58,18 @@ def build(
 
     Raises `Fault` for a pair that cannot be trained on, `DatasetError` and `FileError`.
     """
+    return plan(path, sbdd, year, train, val, options).build(output)
+
+
+def plan(
+    path: PathLike,
+    sbdd: PathLike | None = None,
+    year: int | None = None,
+    train: str = "train",
+    val: str | None = None,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - it is frozen
+) -> Plan:
+    """Plan what `build` does: find the images of both splits; raises as it does."""
     source = _VocSource(open_store(path), year)
     val = val or (SEG11VALID if sbdd is not None else "val")
     rules = Rules(len(_VOC.classes["label"]), _VOC.ignore_label, frozenset(options.allow))
@@ -81,7 +94,7 @@ def build(
                  (("train", train), ("val", val))],
         options={**asdict(options.format), "allow": sorted(rules.allow), "shuffle": options.shuffle},
     )  # fmt: skip
-    return build_from_pairs(output, about, converters, options)
+    return plan_pairs(about, converters, options)
 
 
 class _VocSource:

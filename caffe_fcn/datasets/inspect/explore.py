@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from caffe_fcn.datasets.inspect.painting import choose_colours, draw_overlay, has_transparent_black, paint
 from caffe_fcn.datasets.inspect.variations import describe_transforms, make_variations
 from caffe_fcn.datasets.parallel import map_in_order
 from caffe_fcn.datasets.records import images, palette
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _PER_PAGE = 24
 _SMALL = 96  # pixels; smaller pictures are enlarged without smoothing
-_OVERLAY = 0.55
 _MARGIN, _LINE, _NARROWEST = 8, 14, 80
 _LETTER = 5.5  # pixels that a letter takes on the sheet
 
@@ -73,7 +73,7 @@ def make_views(
     ``transforms`` are those of augmented forms (see `caffe_fcn.augmentation.parse_transforms`); None for no forms.
     """
     total = min(count, len(pairs))
-    colours = _choose_colours(pairs)
+    colours = choose_colours(pairs.about)
 
     def make_view(number: int) -> View:
         return _make_view(pairs, number * len(pairs) // total, side, colours, transforms)
@@ -98,7 +98,7 @@ def render_page(
     document = {
         "name": name,
         "perPage": _PER_PAGE,
-        "colours": ["rgb({} {} {})".format(*colour) for colour in _choose_colours(first)],
+        "colours": ["rgb({} {} {})".format(*colour) for colour in choose_colours(first.about)],
         "names": dict(enumerate(about.classes or ())) if about else {},
         "grey": about is not None and about.labels == "grey",
         "ignore": about.ignore_label if about else 255,
@@ -162,7 +162,7 @@ def _make_view(
     picture = images.to_pillow(image).convert("RGB")
     picture.thumbnail((side, side))
     name, size = pairs.names[index], f"{image.shape[1]} x {image.shape[2]}"
-    transparent_black = pairs.about is None or pairs.about.labels == "classes"
+    transparent_black = has_transparent_black(pairs.about)
 
     def shrink(augmented: Image) -> Image:
         width, height = (max(1, round(each * picture.width / image.shape[2])) for each in augmented.size)
@@ -171,35 +171,14 @@ def _make_view(
     forms = []
     for made in make_variations(pairs, index, transforms) if transforms is not None else ():
         thumbnail = shrink(images.to_pillow(made.image).convert("RGB"))
-        painted = None if made.label is None else _paint(made.label[0], thumbnail.size, colours, transparent_black)
+        painted = None if made.label is None else paint(made.label[0], thumbnail.size, colours, transparent_black)
         forms.append(Form(thumbnail, painted, made.text))
     if label.ndim != 3 or label.shape[0] != 1:
         return View(name, size, picture, None, {} if label.ndim == 3 else {int(label): 1.0}, forms)
     values = np.clip(label[0], 0, 255).astype(np.uint8)
     counts = np.bincount(values.ravel(), minlength=256)
     shares = {int(value): float(counts[value]) / values.size for value in np.flatnonzero(counts)}
-    return View(name, size, picture, _paint(values, picture.size, colours, transparent_black), shares, forms)
-
-
-def _paint(
-    label: NDArray[np.uint8], size: tuple[int, int], colours: Sequence[palette.Colour], transparent_black: bool
-) -> Image:
-    from PIL import Image
-
-    # One byte for each pixel: noisy labels compress ten times faster than their colours would.
-    painted = Image.fromarray(label).resize(size, Image.Resampling.NEAREST)
-    painted.putpalette(bytes(value for colour in colours for value in colour))
-    painted.info["transparency"] = bytes(255 * (any(colour) or not transparent_black) for colour in colours)
-    return painted
-
-
-def _choose_colours(pairs: Pairs) -> Sequence[palette.Colour]:
-    """Return a colour for each of 256 values."""
-    about = pairs.about
-    if about is not None and about.labels == "grey":
-        return [(value, value, value) for value in range(256)]
-    given = [(r, g, b) for r, g, b in about.palette] if about is not None and about.palette else []
-    return [*given, *palette.make_voc_palette()[len(given) :]]
+    return View(name, size, picture, paint(values, picture.size, colours, transparent_black), shares, forms)
 
 
 def _describe_split(name: str, pairs: Pairs, shown: Sequence[View], progress: Progress | None) -> dict[str, Any]:
@@ -253,8 +232,8 @@ def _encode_url(picture: Image, kind: str) -> str:
 
 def _draw_pictures(view: View) -> list[Image]:
     if view.forms:
-        forms = [_draw_overlay(form.image, form.label) for form in view.forms]
-        return [_draw_overlay(view.image, view.label), *forms]
+        forms = [draw_overlay(form.image, form.label) for form in view.forms]
+        return [draw_overlay(view.image, view.label), *forms]
     if view.label is None:
         return [view.image]
     from PIL import Image
@@ -262,15 +241,7 @@ def _draw_pictures(view: View) -> list[Image]:
     label = view.label.convert("RGBA")
     black = Image.new("RGB", view.image.size)
     black.paste(label, mask=label.getchannel("A"))
-    return [view.image, black, _draw_overlay(view.image, view.label)]
-
-
-def _draw_overlay(image: Image, label: Image | None) -> Image:
-    if label is None:
-        return image
-    overlay, colours = image.copy(), label.convert("RGBA")
-    overlay.paste(colours.convert("RGB"), mask=colours.getchannel("A").point(lambda alpha: alpha * _OVERLAY))
-    return overlay
+    return [view.image, black, draw_overlay(view.image, view.label)]
 
 
 def _shorten(text: str, width: int) -> str:
@@ -289,7 +260,7 @@ def _list_values(view: View) -> set[int]:
 
 def _list_legend(pairs: Pairs, shown: Sequence[View]) -> list[tuple[palette.Colour, str]]:
     values = sorted({value for view in shown if view.label is not None for value in _list_values(view)})
-    about, colours = pairs.about, _choose_colours(pairs)
+    about, colours = pairs.about, choose_colours(pairs.about)
     names = dict(enumerate(about.classes or ())) if about is not None else {}
     ignore = about.ignore_label if about is not None else 255
     return [(colours[v], names.get(v) or ("ignored" if v == ignore else f"value {v}")) for v in values]

@@ -30,7 +30,12 @@ def read_names(path: PathLike) -> list[str]:
 
     Raises `FileError` for a file without names, or with indices that do not count up from 0.
     """
-    lines = [line.strip() for line in files.read_bytes(path).decode("utf-8-sig", "replace").splitlines()]
+    return split_names(files.read_bytes(path).decode("utf-8-sig", "replace"), path)
+
+
+def split_names(text: str, path: PathLike) -> list[str]:
+    """Return the names in a text, as `read_names`; ``path`` is for errors."""
+    lines = [line.strip() for line in text.splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     numbered = [re.fullmatch(r"([0-9]+)\s*:\s*(\S.*)", name) for name in names]
     if all(numbered):

@@ -39,12 +39,16 @@ def write_command(counts: Mapping[Colour, int]) -> str:
 
     The void colour of PASCAL VOC is declared as the ignored label.
     """
+    return "printf '" + "".join(f"{line}\\n" for line in write_lines(counts)) + "' > colours.txt"
+
+
+def write_lines(counts: Mapping[Colour, int]) -> list[str]:
+    """Return the lines of a file of colours, the most frequent colour first; VOC's void is the ignored label."""
     numbers = count()
-    lines = [
+    return [
         f"255: {_join(colour)}" if colour == _VOID else f"{_join(colour)} class{next(numbers)}"
         for colour, _ in _sort(counts)
     ]
-    return "printf '" + "".join(f"{line}\\n" for line in lines) + "' > colours.txt"
 
 
 def _sort(counts: Mapping[Colour, int]) -> list[tuple[Colour, int]]:

@@ -30,7 +30,11 @@ _DESCRIPTIONS = {"palette": "a palette", "grey": "grey values", "rgb": "colours"
 
 
 class MissingColoursError(DatasetError):
-    """Labels are in colours, and nothing says which class each colour is."""
+    """Labels are in colours, and nothing says which class each is; ``lines`` of a file of colours would."""
+
+    def __init__(self, where: str, what: str, mend: str = "", lines: Sequence[str] = ()) -> None:
+        super().__init__(where, what, mend)
+        self.lines = tuple(lines)
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,20 @@ Colour = tuple[int, int, int]
 
 
 def read(path: PathLike) -> tuple[dict[int, Colour], list[str] | None]:
-    """Read a file of colours; returns value -> colour, and the names of the classes if all of them have one.
+    """Read a file of colours, as `parse`; raises `FileError` with the number of the first wrong line."""
+    return parse(files.read_bytes(path).decode("utf-8-sig", "replace"), str(path))
+
+
+def parse(text: str, path: str) -> tuple[dict[int, Colour], list[str] | None]:
+    """Return value -> colour, and the names of the classes if all of them have one.
 
     A line is "R G B" or "R G B NAME" for the next class, from class 0 on; or "VALUE: R G B" for any value, such as
-    that of ignored pixels. Raises `FileError` with the number of the first wrong line.
+    that of ignored pixels. Raises `FileError` at ``path`` with the number of the first wrong line.
     """
     colours: dict[int, Colour] = {}
     names: dict[int, str] = {}
     next_value = 0
-    for number, line in enumerate(files.read_bytes(path).decode("utf-8-sig", "replace").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = re.fullmatch(r"\s*(?:(\d{1,3})\s*:)?\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})(?:[\s,]+(\S.*))?", line)

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = Any  # a numpy array
+from caffe_fcn.net.layer_types.anchors import CORNER, CORNER_SIZE
 
-CORNER, CENTER_SIZE, CORNER_SIZE = 1, 2, 3  # DetectionOutputParameter.CodeType
+Array: TypeAlias = Any  # a numpy array
 
 
 def decode(priors: Array, offsets: Array, code: int) -> Array:

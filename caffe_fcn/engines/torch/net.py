@@ -30,7 +30,8 @@ from caffe_fcn.engines.torch.products import PLAIN, Libraries
 from caffe_fcn.engines.torch.program import Program, Rewrite, make_program, run
 from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
-from caffe_fcn.engines.torch.rewrites.border_cache import make_border_rewrite
+from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache, make_border_rewrite
+from caffe_fcn.engines.torch.rewrites.border_gradients import LearningBorders
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import fuse_convolutions
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.engines.torch.transfers import Download, start_upload
@@ -119,7 +120,7 @@ class Net:
         self._recordings = None if literal else Recordings(state, self.layers, self.device)
         reduces = precision == "bf16" and not (literal or self.differentiable)
         self._reduced = ReducedWeights() if reduces else None
-        keep_freed_pages()
+        keep_freed_pages(all_of_them=self.differentiable)
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -240,16 +241,18 @@ class Net:
         return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
 
     def _choose_rewrites(self) -> list[Rewrite]:
-        has_fast_products = self.device.type == "cuda" and not self._precision.is_exact_on_gpu
-        if self.differentiable or has_fast_products:  # there a border costs more than it saves
-            return [fuse_upscores]
+        is_on_gpu = self.device.type == "cuda"
+        if is_on_gpu and (self.differentiable or not self._precision.is_exact_on_gpu):
+            return [fuse_upscores]  # there a border costs more than it saves
 
         def shape_of(blob: Blob) -> Shape:
             return self._shapes.blobs[blob.name]
 
-        border_rewrite = make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format)
-        is_plain = self.device.type == "cpu" and self._precision.name == "float32" and self.dtype == torch.float32
-        return [fuse_upscores, *([fuse_convolutions] if is_plain else []), border_rewrite]
+        kind = LearningBorders if self.differentiable else BorderCache
+        border_rewrite = make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format, kind)
+        is_plain = not is_on_gpu and self._precision.name == "float32" and self.dtype == torch.float32
+        fuses = is_plain and not self.differentiable
+        return [fuse_upscores, *([fuse_convolutions] if fuses else []), border_rewrite]
 
     def _arrange_weights(self) -> None:
         """Bring kernels into the order in memory in which a GPU reads them; those of tensors that are shared stay."""

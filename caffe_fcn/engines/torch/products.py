@@ -4,8 +4,9 @@
 
 torch multiplies matrices by the library that it was built with, mostly MKL: "blas" here. It also ships oneDNN, whose
 matmul is more than twice as quick on some processors, and slower on others. Which one takes less time for a product
-and for each of its two gradients is measured once a machine, in a tenth of a second, and kept in the user's cache. The
-variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
+and for each of its two gradients is measured once a machine, in half a second, and kept in the user's cache; also
+whether the gradient of a convolution for its kernels is computed sooner by oneDNN, or as products of matrices by
+torch's library (`kernel_gradients`). The variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
 
 The results of the libraries differ in the last digits. A training therefore keeps the libraries that it began with.
 """
@@ -16,15 +17,16 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from caffe_fcn import files, strict_json
+from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.errors import EngineError, FileError, nearest
 
 BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
@@ -33,17 +35,25 @@ SETTING = "CAFFE_FCN_PRODUCTS"
 _LEAST = 1 << 26  # multiply-accumulates of a large product: below, either takes a few milliseconds
 _LEAST_ROWS = 16  # with fewer, reading the weights takes longer than multiplying
 _GAIN = 0.9  # of the time by blas: what oneDNN must stay below
-_MEASURED = (256, 2048, 1024)  # rows, inputs and outputs of the product that is measured
-_MEASUREMENTS = 5  # of which the quickest counts
+_MEASURED = (128, 8192, 1024)  # rows, inputs and outputs of the product that is measured; no cache holds its weights
+_MEASURED_IMAGE = (64, 128)  # channels, and height and width, of the convolution that is measured
+_MEASUREMENTS = 3  # of which the quickest counts
 _LARGEST_FILE = 1 << 20
+
+_Way: TypeAlias = Callable[[], object]
 
 
 class Libraries(NamedTuple):
-    """By which library a product is computed, and its gradients for the rows and for the weights."""
+    """By which library a product is computed, and its gradients for the rows and for the weights.
+
+    ``of_kernels`` is how the gradient of a convolution for its kernels is computed: by oneDNN's convolution, or as
+    products by torch's own library.
+    """
 
     forward: str = BLAS
     of_rows: str = BLAS
     of_weights: str = BLAS
+    of_kernels: str = ONEDNN
 
 
 PLAIN = Libraries()
@@ -66,6 +76,16 @@ def is_large(rows: Tensor, weights: Tensor) -> bool:
     )
 
 
+def has_large_gradient(x: Tensor, kernels: Tensor, positions: int) -> bool:
+    """Whether it matters how a convolution's gradient for its kernels is computed, at so many places of an image."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == kernels.dtype == torch.float32
+        and min(kernels.shape[:2]) >= _LEAST_ROWS
+        and positions * kernels.numel() >= _LEAST
+    )
+
+
 def find_libraries() -> Libraries:
     """The libraries that the setting names, or else the quickest ones of this machine.
 
@@ -76,9 +96,9 @@ def find_libraries() -> Libraries:
     if setting not in ("auto", *LIBRARIES):
         mend = nearest(setting, LIBRARIES) or f"auto, {' or '.join(LIBRARIES)}"
         raise EngineError(f"{SETTING}={setting}", "no such library", mend)
-    if setting == BLAS or _find_operator() is None:
+    if setting == ONEDNN and _find_operator() is None:
         return PLAIN
-    return Libraries(*[ONEDNN] * len(PLAIN)) if setting == ONEDNN else _find_quickest(torch.get_num_threads())
+    return _find_quickest(torch.get_num_threads()) if setting == "auto" else Libraries(*[setting] * len(PLAIN))
 
 
 def parse_libraries(text: str) -> Libraries:
@@ -90,7 +110,7 @@ def parse_libraries(text: str) -> Libraries:
 
 
 def describe_libraries(libraries: Libraries) -> str:
-    """The names, such as ``onednn onednn blas``."""
+    """The names, such as ``onednn onednn blas blas``."""
     return " ".join(libraries)
 
 
@@ -113,10 +133,10 @@ class _Product(torch.autograd.Function):
 
 
 def _compute(a: Tensor, b: Tensor, library: str) -> Tensor:
-    """``a @ b.T`` by a library."""
+    """``a @ b.T`` by a library; transposed in memory where ``a`` is, which spares torch's library the quicker way."""
     operator = _find_operator() if library == ONEDNN else None
     if operator is None:
-        return a @ b.t()
+        return (b @ a.t()).t() if a.stride(0) == 1 else a @ b.t()
     return operator(a, b, None, "none", [], "")  # without a bias or a function of the result
 
 
@@ -179,23 +199,43 @@ def _name_processor() -> str:
 
 
 def _measure() -> Libraries:
-    """Which library is quicker, for each of the three products."""
+    """Which library is quicker, for each of the products."""
     count, inputs, outputs = _MEASURED
+    channels, size = _MEASURED_IMAGE
     random = torch.Generator().manual_seed(0)
     rows, weights, gradient = (
         torch.randn(shape, generator=random) for shape in ((count, inputs), (outputs, inputs), (count, outputs))
     )
+    image = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
     operands = [(rows, weights), (gradient, weights.t()), (gradient.t(), rows.t())]
     with torch.no_grad():
-        return Libraries(*(_find_quicker(a, b) for a, b in operands))
+        ways: list[dict[str, _Way]] = [
+            {library: partial(_compute, a, b, library) for library in LIBRARIES} for a, b in operands
+        ]
+        has_onednn = _find_operator() is not None
+        forward, of_rows, of_weights = (_find_quicker(each) if has_onednn else BLAS for each in ways)
+        return Libraries(forward, of_rows, of_weights, _find_quicker(_list_kernel_gradients(image)))
 
 
-def _find_quicker(a: Tensor, b: Tensor) -> str:
-    seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
+def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:
+    """The ways to the gradient of 3 x 3 kernels, with an image as the bottom and as the gradient of the top."""
+    shape = (image.shape[1], image.shape[1], 3, 3)
+    kernels = image.new_zeros(shape)
+    own = torch.ops.aten.convolution_backward
+    wanted = (False, True, False)
+    return {
+        BLAS: partial(compute_kernel_gradient, image, image, shape, (1, 1), (1, 1), 1),
+        ONEDNN: partial(own, image, image, kernels, None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, wanted),
+    }
+
+
+def _find_quicker(ways: Mapping[str, _Way]) -> str:
+    """The library whose way takes less time; blas, unless oneDNN gains enough."""
+    seconds: dict[str, list[float]] = {library: [] for library in ways}
     for _ in range(_MEASUREMENTS + 1):
         for library, taken in seconds.items():  # in turn, so that other load slows both
             started = time.perf_counter()
-            _compute(a, b, library)
+            ways[library]()
             taken.append(time.perf_counter() - started)
-    by_blas, by_onednn = (min(taken[1:]) for taken in seconds.values())  # the first time libraries prepare
-    return ONEDNN if by_onednn < _GAIN * by_blas else BLAS
+    quickest = {library: min(taken[1:]) for library, taken in seconds.items()}  # the first time libraries prepare
+    return ONEDNN if quickest[ONEDNN] < _GAIN * quickest[BLAS] else BLAS

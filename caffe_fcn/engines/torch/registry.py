@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, is_large
+from caffe_fcn.engines.torch.products import BLAS, PLAIN, Libraries, find_libraries, has_large_gradient, is_large
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
@@ -42,11 +42,20 @@ class State:
 
     def find_libraries(self, rows: Tensor, weights: Tensor) -> Libraries | None:
         """By which libraries a layer computes this product, or None where torch decides."""
-        if not is_large(rows, weights):
-            return None
+        libraries = self._choose_libraries() if is_large(rows, weights) else PLAIN
+        return None if libraries == PLAIN else libraries
+
+    def multiplies_for_kernels(self, x: Tensor, kernels: Tensor, positions: int) -> bool:
+        """Whether the gradient of a convolution for its kernels is computed as products (`kernel_gradients`).
+
+        ``positions`` is at how many places of an image the kernels are applied.
+        """
+        return has_large_gradient(x, kernels, positions) and self._choose_libraries().of_kernels == BLAS
+
+    def _choose_libraries(self) -> Libraries:
         if self.libraries is None:
             self.libraries = find_libraries()
-        return None if self.libraries == PLAIN else self.libraries
+        return self.libraries
 
 
 class Operation:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caffe_fcn import engines
 from caffe_fcn.description.model_json import Input
 from caffe_fcn.errors import EngineError, MissingExtraError
 from caffe_fcn.files import PathLike, write_text
+from caffe_fcn.interop.choices import Choice, Values, give_choices
 from caffe_fcn.interop.onnx.exporting import OnnxModel
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Shape
-from caffe_fcn.proto import to_text
+from caffe_fcn.proto import NetParameter, to_text
 from caffe_fcn.weights import read_mean
-
-Values: TypeAlias = NDArray[np.float32]
 
 TOLERANCE = 1e-4
 """Of the largest value of an output: sums of some thousand products in another order stay far below it."""
@@ -41,8 +39,8 @@ class ComparedBlob:
         return self.difference <= TOLERANCE
 
 
-def run_model(path: PathLike, inputs: Mapping[str, Values]) -> dict[str, Values]:
-    """Return the outputs of an ONNX model, by ONNX Runtime on the processor.
+def run_model(path: PathLike, inputs: Mapping[str, Values], also: Sequence[str] = ()) -> dict[str, Values]:
+    """Return the outputs of an ONNX model, by ONNX Runtime on the processor; and those values of nodes named ``also``.
 
     Raises `MissingExtraError` without ONNX Runtime, `EngineError` where it does not take the model.
     """
@@ -54,7 +52,8 @@ def run_model(path: PathLike, inputs: Mapping[str, Values]) -> dict[str, Values]
     options.log_severity_level = 3  # errors alone
     errors = onnxruntime.capi.onnxruntime_pybind11_state
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        model = _add_outputs(path, also) if also else str(path)
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         values = session.run(None, dict(inputs))
     except (
         errors.Fail,
@@ -69,6 +68,20 @@ def run_model(path: PathLike, inputs: Mapping[str, Values]) -> dict[str, Values]
     return dict(zip([each.name for each in session.get_outputs()], values, strict=True))
 
 
+def _add_outputs(path: PathLike, names: Sequence[str]) -> bytes:
+    """The model, with further values of its nodes as outputs."""
+    import onnx
+
+    model = onnx.load(str(path))
+    known = {each.name for each in model.graph.output}
+    made = {name for node in model.graph.node for name in node.output}
+    for name in dict.fromkeys(names):
+        if name in made and name not in known:
+            model.graph.output.add(name=name)
+    data: bytes = model.SerializeToString()
+    return data
+
+
 def compare_model(model: OnnxModel, weights: PathLike, *, seed: int = 0) -> list[ComparedBlob]:
     """Compare all outputs of a model with those of its net with these weights, on a batch of random pixels.
 
@@ -76,21 +89,40 @@ def compare_model(model: OnnxModel, weights: PathLike, *, seed: int = 0) -> list
     """
     random = np.random.default_rng(seed)
     pixels = {name: random.integers(0, 256, shape).astype(np.float32) for name, shape in model.inputs.items()}
-    found = run_model(model.files[0], pixels)
-    scored = {layer.top[0]: layer.bottom[0] for layer in model.net.layer if layer.type == "ArgMax"}
+    values = run_model(model.files[0], pixels, also=[name for each in model.choices for name in _list_values(*each)])
+    choices = [
+        Choice(*({blob: values[name] for blob, name in each.items() if name in values} for each in choice))
+        for choice in model.choices
+    ]
+    net, given = give_choices(model.net, choices)
+    scored = {layer.top[0]: layer.bottom[0] for layer in net.layer if layer.type == "ArgMax"}
     images = pixels | {each.blob: _prepare(each, pixels[each.blob], model.folder) for each in model.prepared}
+    found = {name: values[name] for name in model.outputs}
+    for choice in choices:
+        found |= {**choice.bottoms, **choice.tops}
+    chosen = {name for choice in choices for name in choice.tops}
+    wanted = run_net(net, weights, images | given, [*scored.values(), *found])
+    result = []
+    for name, each in found.items():
+        if name in scored and each.ndim == wanted[scored[name]].ndim:
+            result.append(_compare_classes(name, each, wanted[scored[name]]))
+        else:
+            result.append((compare_rows if name in chosen else compare_values)(name, each, wanted[name]))
+    return result
+
+
+def _list_values(bottoms: Mapping[str, str], tops: Mapping[str, str]) -> list[str]:
+    return [*bottoms.values(), *tops.values()]
+
+
+def run_net(net: NetParameter, weights: PathLike, inputs: Mapping[str, Values], blobs: Sequence[str]) -> Any:
+    """Return what the torch engine computes of a net: its outputs, and these blobs."""
+    made = {name for layer in net.layer for name in layer.top}
     with TemporaryDirectory(prefix="caffe-fcn-") as folder:
         path = Path(folder) / "net.prototxt"
-        write_text(path, to_text(model.net))
-        with engines.load(path, weights, "torch", blobs=list(scored.values())) as net:
-            wanted = net.forward(**images)
-    result = []
-    for name, values in found.items():
-        if name in scored and values.ndim == wanted[scored[name]].ndim:
-            result.append(_compare_classes(name, values, wanted[scored[name]]))
-        else:
-            result.append(compare_values(name, values, wanted[name]))
-    return result
+        write_text(path, to_text(net))
+        with engines.load(path, weights, "torch", blobs=[name for name in blobs if name in made]) as engine:
+            return engine.forward(**inputs)
 
 
 def _prepare(described: Input, pixels: Values, folder: Path) -> Values:
@@ -108,6 +140,24 @@ def compare_values(name: str, found: Values, wanted: Values) -> ComparedBlob:
     _require_shape(name, found, wanted.shape)
     largest = float(np.abs(wanted).max(initial=0)) or 1.0
     return ComparedBlob(name, found.shape, float(np.abs(found - wanted).max(initial=0)) / largest)
+
+
+def compare_rows(name: str, found: Values, wanted: Values) -> ComparedBlob:
+    """Compare what a layer chose in two engines, whose last axis is a row, in any order.
+
+    The difference is that of each row from the nearest one of the other engine, relative to the largest value of each
+    place of a row; infinite where the numbers of rows differ.
+    """
+    if found.shape != wanted.shape:
+        return ComparedBlob(name, found.shape, float("inf"))
+    rows, others = (values.reshape(-1, values.shape[-1]).astype(np.float64) for values in (found, wanted))
+    largest = np.abs(others).max(axis=0, initial=0)
+    scale = np.where(largest > 0, largest, 1)
+    difference = float((np.abs(rows - others) / scale).max(initial=0))
+    if difference > TOLERANCE:
+        distances = (np.abs(rows[:, None] - others) / scale).max(axis=2)
+        difference = float(max(distances.min(0).max(), distances.min(1).max()))
+    return ComparedBlob(name, found.shape, difference)
 
 
 def _compare_classes(name: str, found: Values, scores: Values) -> ComparedBlob:

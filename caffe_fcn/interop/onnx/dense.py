@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from caffe_fcn.interop.onnx.place import Place, converts
 from caffe_fcn.interop.onnx.shaping import reshape_to
+from caffe_fcn.net.layer_types.pointwise import keeps_means
 from caffe_fcn.proto.schema import ReductionParameter
 
 
@@ -56,23 +57,26 @@ def convert_batch_norm(place: Place) -> list[str]:
     import numpy as np
 
     p, graph = place.param, place.graph
-    eps = max(p.eps, _LEAST_EPS) if len(place.params) > _STATISTICS else p.eps
+    eps = max(p.eps, _LEAST_EPS) if keeps_means(place.layer) else p.eps
     if p.HasField("use_global_stats") and not p.use_global_stats:
-        if len(place.params) > _STATISTICS:
-            place.fail("normalizes each batch by itself", "let it use global statistics")
         axes = [axis for axis in range(place.rank) if axis != 1]
         centred = place.add("Sub", place.bottom, graph.reduce("ReduceMean", place.bottom, axes))
         variance = graph.reduce("ReduceMean", place.add("Mul", centred, centred), axes)
         deviation = place.add("Sqrt", place.add("Add", variance, graph.add_constant(eps)))
-        return [place.add("Div", centred, deviation)]
+        normal = place.add("Div", centred, deviation)
+        if len(place.params) == _STATISTICS:
+            return [normal]
+        column = (place.params[-1].count, *[1] * (place.rank - 2))
+        scaled = place.add("Mul", normal, place.add_parameter(_STATISTICS, column))
+        return [place.add("Add", scaled, place.add_parameter(_STATISTICS + 1, column))]
     total, squares, weight, *own = (np.asarray(tensor.load(), np.float32).reshape(-1) for tensor in place.params)
     scale = np.float32(0 if weight[0] == 0 else 1 / weight[0])
     factor, shift = own or (np.ones_like(total), np.zeros_like(total))
     parameters = [graph.add_constant(each) for each in (factor, shift, total * scale, squares * scale)]
     if place.rank > 1:
         return [place.add("BatchNormalization", place.bottom, *parameters, epsilon=eps)]
-    column = place.add("Unsqueeze", place.bottom, graph.add_integers([1]))
-    y = place.add("BatchNormalization", column, *parameters, epsilon=eps)
+    raised = place.add("Unsqueeze", place.bottom, graph.add_integers([1]))
+    y = place.add("BatchNormalization", raised, *parameters, epsilon=eps)
     return [place.add("Squeeze", y, graph.add_integers([1]))]
 
 

@@ -20,14 +20,15 @@ from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model
 from caffe_fcn.errors import NetError, WeightsError, nearest
 from caffe_fcn.files import PathLike
+from caffe_fcn.interop.choices import chooses
 from caffe_fcn.interop.delivered_files import open_delivered
-from caffe_fcn.interop.onnx import dense, forks, pointwise, recurrent, shaping, windowed
+from caffe_fcn.interop.onnx import dense, detections, forks, pointwise, recurrent, regions, shaping, windowed
 from caffe_fcn.interop.onnx.graph import OnnxGraph
 from caffe_fcn.interop.onnx.installed import require_onnx
 from caffe_fcn.interop.onnx.model_file import write_model
 from caffe_fcn.interop.onnx.place import CONVERTERS, Place
 from caffe_fcn.interop.onnx.upscores import Upscore, find_upscores, write_resize
-from caffe_fcn.net.graph import Blob, Graph, Node
+from caffe_fcn.net.graph import Blob, Graph, Node, input_layer
 from caffe_fcn.net.layer_types import Origin, Shape, Site, layer_type, origin_of
 from caffe_fcn.net.shapes import Shapes, infer_graph
 from caffe_fcn.proto import NetParameter
@@ -46,7 +47,8 @@ OPSETS = range(13, 22)
 DYNAMIC = ("batch", "size")
 """What a model can leave open: how many images, and their height and width."""
 
-_FAMILIES = (dense, forks, pointwise, recurrent, shaping, windowed)  # imported so that their converters are registered
+# Imported so that their converters are registered
+_FAMILIES = (dense, detections, forks, pointwise, recurrent, regions, shaping, windowed)
 _NAMES = {0: "batch", 2: "height", 3: "width"}  # of the axes of an image that a model leaves open
 _IMAGE_AXES = 4
 _GROWTHS = (1, 16, 33, 64, 97, 160)  # of images, to learn which axes grow with them
@@ -58,7 +60,8 @@ class OnnxModel:
 
     An axis that the model leaves open has the size that the net declares. ``notes`` say what was done to the net.
     ``net`` computes the same: the deploy net, with layers appended, and before anything was folded. Its inputs that the
-    model prepares of raw pixels are in ``prepared``, with mean images in ``folder``.
+    model prepares of raw pixels are in ``prepared``, with mean images in ``folder``. ``choices`` has, for each layer
+    that chooses by values, the values of the graph that are its bottoms and its tops, by the names of the blobs.
     """
 
     files: Sequence[Path]
@@ -68,6 +71,7 @@ class OnnxModel:
     prepared: Sequence[Input] = ()
     folder: Path = Path()
     notes: Sequence[str] = ()
+    choices: Sequence[tuple[Mapping[str, str], Mapping[str, str]]] = ()
 
 
 def write_onnx(
@@ -125,7 +129,16 @@ def write_onnx(
         conversion.convert()
         files = write_model(Path(output), conversion.make_model(), list(conversion.graph.constants.values()))
     prepared = delivered.model.inputs if preprocess else ()
-    return OnnxModel(files, conversion.inputs, conversion.outputs, unfolded, prepared, source.parent, delivered.notes)
+    return OnnxModel(
+        files,
+        conversion.inputs,
+        conversion.outputs,
+        unfolded,
+        prepared,
+        source.parent,
+        delivered.notes,
+        conversion.choices,
+    )
 
 
 class _Conversion:
@@ -145,6 +158,7 @@ class _Conversion:
         self._varying = _find_varying(self._net, self._shapes, dynamic)
         self._values: dict[Blob, str] = {}
         self._upscores: dict[Node, Upscore] = {}
+        self.choices: list[tuple[dict[str, str], dict[str, str]]] = []
         for name in self._net.blobs:  # taken before anything else can take them
             self.graph.choose_name(name)
 
@@ -180,6 +194,9 @@ class _Conversion:
             for blob, value in zip(node.tops, values, strict=True):
                 if blob not in self._values:
                     self._values[blob] = self._give_name(blob, value, first)
+            if chooses(node.layer):
+                bottoms, tops = ({blob.name: self._values[blob] for blob in each} for each in (node.bottoms, node.tops))
+                self.choices.append((bottoms, tops))
 
     def make_model(self) -> ModelProto:
         """Return the model without its constants."""
@@ -234,6 +251,8 @@ class _Conversion:
         made_here = any(value in node.output for node in self.graph.nodes[first:])
         if is_input and is_last:
             return value
+        if is_last and not is_input and not blob.readers and blob.name in self.inputs:
+            raise NetError(blob.maker, f"overwrites the input '{blob.name}'", "give its top another name")
         if is_last and not made_here and not blob.readers:
             from onnx import helper
 
@@ -241,7 +260,8 @@ class _Conversion:
             return blob.name
         if not made_here or value in self._values.values():
             return value
-        name = blob.name if is_last else self.graph.choose_name(f"{blob.name}@{blob.maker.name}")
+        own = is_last and blob.name not in self.inputs  # an input that a layer overwrites keeps its name
+        name = blob.name if own else self.graph.choose_name(f"{blob.name}@{blob.maker.name}")
         self.graph.rename(value, name, first)
         return name
 
@@ -323,7 +343,22 @@ def _find_varying(graph: Graph, shapes: Shapes, dynamic: Sequence[str]) -> dict[
                 found[name] |= {place for place, side in enumerate(shape) if grown[name][place] != side}
         if refused is not None and not taken:
             raise NetError(refused.where, f"takes one {each} alone: {refused.what}", "export without `dynamic`")
+    for name, shape in _choose_more(graph, shapes).items():
+        found[name] |= {place for place, side in enumerate(shape) if shapes.blobs[name][place] != side}
     return {name: frozenset(axes) for name, axes in found.items()}
+
+
+def _choose_more(graph: Graph, shapes: Shapes) -> dict[str, Shape]:
+    """The shapes of a net whose layers that choose by values found more: inputs of such shapes take their place."""
+    layers = []
+    for node in graph.nodes:
+        axis = layer_type(node.type).open_axis
+        for blob in node.tops if axis is not None else ():
+            shape = shapes.blobs[blob.name]
+            layers.append(input_layer(blob.name, [side + (place == axis) for place, side in enumerate(shape)]))
+        if axis is None:
+            layers.append(node.layer)
+    return infer_graph(Graph(with_layers(graph.net, layers))).blobs
 
 
 def _require_same_parameters(graph: Graph, before: Shapes, now: Shapes) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from caffe_fcn.interop.onnx.place import Place, converts
 from caffe_fcn.interop.onnx.shaping import reshape_to
-from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind
-from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
+from caffe_fcn.net.layer_types.pointwise import NORM_EPS, bn_eps, bn_kind, takes_absolute_values
+from caffe_fcn.net.layer_types.resampling import spread_windows, unpooling_windows
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation, read_crop_flags
 
 
 @converts("ReLU6")
@@ -76,11 +77,31 @@ def convert_upsample(place: Place) -> list[str]:
 
 @converts("Unpooling")
 def convert_unpooling(place: Place) -> list[str]:
-    """Unpooling by a mask, the second bottom (DeconvNet)."""
+    """MAX puts each value where the mask says, or at its window's start; AVE and TILE spread it over its window."""
     place.require_fixed()
-    if place.param.unpool != place.param.MAX or len(place.bottoms) == 1:
-        place.fail("unpools without a mask", "unpooling by one is written")
-    return [_place_by_mask(place)]
+    p = place.param
+    if p.unpool == p.MAX:
+        return [_place_by_mask(place) if len(place.bottoms) > 1 else _place_at_starts(place)]
+    rows, columns = (
+        spread_windows(window, size, made)
+        for window, size, made in zip(unpooling_windows(place.layer), place.shape[2:], place.tops[0][2:], strict=True)
+    )
+    graph, x = place.graph, place.bottom
+    if p.unpool == p.AVE:
+        x = place.add("Div", x, graph.add_constant((rows.sum(0)[:, None] * columns.sum(0)).clip(1)))
+    return [place.add("MatMul", place.add("MatMul", graph.add_constant(rows), x), graph.add_constant(columns.T))]
+
+
+def _place_at_starts(place: Place) -> str:
+    """Images of zeros with each value at the first place of its window, inside of the image."""
+    (height, width), (rows, columns) = place.tops[0][2:], place.shape[2:]
+    starts = [
+        [min(index * window.stride, made - 1) for index in range(count)]
+        for window, count, made in zip(unpooling_windows(place.layer), (rows, columns), (height, width), strict=True)
+    ]
+    mask = [[float(row * width + column) for column in starts[1]] for row in starts[0]]
+    whole = place.add("Expand", place.graph.add_constant(mask), place.graph.add_integers(place.shape))
+    return _place_by_mask(place, whole)
 
 
 @converts("MaskPooling")
@@ -89,8 +110,8 @@ def convert_mask_pooling(place: Place) -> list[str]:
     return [place.add("Mul", *place.bottoms)]
 
 
-def _place_by_mask(place: Place) -> str:
-    """Images of zeros with the values at the places of the mask."""
+def _place_by_mask(place: Place, mask: str = "") -> str:
+    """Images of zeros with the values at the places of the mask, by default the second bottom."""
     from onnx import TensorProto, helper
 
     graph = place.graph
@@ -98,7 +119,7 @@ def _place_by_mask(place: Place) -> str:
     _, _, rows, columns = place.shape
     flat = (count, channels, rows * columns)
     values = reshape_to(place, place.bottom, flat)
-    places = place.add("Cast", reshape_to(place, place.bottoms[1], flat), to=TensorProto.INT64)
+    places = place.add("Cast", reshape_to(place, mask or place.bottoms[1], flat), to=TensorProto.INT64)
     shape = graph.add_integers([count, channels, height * width])
     zeros = place.add("ConstantOfShape", shape, value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]))
     placed = place.add("ScatterElements", zeros, places, values, axis=2)
@@ -112,8 +133,7 @@ def convert_bn(place: Place) -> list[str]:
     column = (place.shape[1], *[1] * (place.rank - 2))
     kind = bn_kind(place.layer)
     x = place.bottom
-    if len(place.layer.top) > 1:
-        place.fail("gives the batch's statistics", "take these tops out of the net")
+    statistics: list[str] = []
     if kind == "segnet" and p.bn_mode == p.INFERENCE:
         normal = x
     elif kind == "pspnet" or (kind == "ctpn" and p.moving_average):
@@ -121,10 +141,12 @@ def convert_bn(place: Place) -> list[str]:
         normal = _divide(place, place.add("Sub", x, mean), variance)
     else:
         axes = [axis for axis in range(place.rank) if axis != 1]
-        centred = place.add("Sub", x, graph.reduce("ReduceMean", x, axes))
-        normal = _divide(place, centred, graph.reduce("ReduceMean", place.add("Mul", centred, centred), axes))
+        mean = graph.reduce("ReduceMean", x, axes)
+        centred = place.add("Sub", x, mean)
+        variance = graph.reduce("ReduceMean", place.add("Mul", centred, centred), axes)
+        normal, statistics = _divide(place, centred, variance), [mean, variance]
     scaled = place.add("Mul", normal, place.add_parameter(0, column))
-    return [place.add("Add", scaled, place.add_parameter(1, column))]
+    return [place.add("Add", scaled, place.add_parameter(1, column)), *statistics][: len(place.tops)]
 
 
 def _divide(place: Place, x: str, variance: str) -> str:
@@ -135,16 +157,24 @@ def _divide(place: Place, x: str, variance: str) -> str:
 
 @converts("Normalize")
 def convert_normalize(place: Place) -> list[str]:
-    """The norm of each place's channels, or of the image, divided by; and a factor for each channel (SSD's)."""
+    """The norm of each place's channels, or of the image, divided by; and a factor for each channel (SSD's).
+
+    NormFace's has no factors, can take the sum of absolute values, and gives the norms as a second top.
+    """
     graph, p = place.graph, place.param
-    if not place.params:
-        place.fail("is NormFace's, without a parameter", "ONNX models have SSD's Normalize alone")
-    axes = range(1, place.rank) if p.across_spatial else [1]
+    if not place.params and takes_absolute_values(place.site):
+        norm = place.add("Add", graph.reduce("ReduceL1", place.bottom, [1]), graph.add_constant(NORM_EPS))
+        return [place.add("Div", place.bottom, norm), norm][: len(place.tops)]
+    axes = range(1, place.rank) if place.params and p.across_spatial else [1]
     squares = graph.reduce("ReduceSum", place.add("Mul", place.bottom, place.bottom), axes)
-    norm = place.add("Sqrt", place.add("Add", squares, graph.add_constant(p.eps)))
+    eps = graph.add_constant(p.eps if place.params else NORM_EPS)
+    norm = place.add("Sqrt", place.add("Add", squares, eps))
+    normal = place.add("Div", place.bottom, norm)
+    if not place.params:
+        return [normal, norm][: len(place.tops)]
     count = place.params[0].count
     factors = place.add_parameter(0, (count, *[1] * (place.rank - 2)))
-    return [place.add("Mul", place.add("Div", place.bottom, norm), factors)]
+    return [place.add("Mul", normal, factors)]
 
 
 @converts("Transpose")
@@ -179,18 +209,19 @@ def convert_mish(place: Place) -> list[str]:
 def convert_merge_crop(place: Place) -> list[str]:
     """The middle of the second bottom, joined or added to the first."""
     place.require_fixed(*range(2, place.rank))
-    if place.site.setting("mergecrop_param", "forward"):
-        place.fail("says which of its bottoms count", "take `forward` out of its mergecrop_param")
     graph = place.graph
     axes = range(2, place.rank)
     larger = place.site.shapes[1]
     begins = [(larger[axis] - place.shape[axis]) // 2 for axis in axes]
     ends = [begin + place.shape[axis] for begin, axis in zip(begins, axes, strict=True)]
     cut = [graph.add_integers(each) for each in (begins, ends, list(axes))]
-    middle = place.add("Slice", place.bottoms[1], *cut)
+    parts = [place.bottom, place.add("Slice", place.bottoms[1], *cut)]
+    for index, counts in enumerate(read_crop_flags(place.site, "forward")):
+        if not counts:
+            parts[index] = place.add("Mul", parts[index], graph.add_constant(0.0))
     if adds_crops(place.site):
-        return [place.add("Add", place.bottom, middle)]
-    return [place.add("Concat", place.bottom, middle, axis=1)]
+        return [place.add("Add", *parts)]
+    return [place.add("Concat", *parts, axis=1)]
 
 
 @converts("Reorg")

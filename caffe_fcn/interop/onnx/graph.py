@@ -9,7 +9,8 @@ VGG is small until it is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,15 @@ class OnnxGraph:
         tops = [self.choose_name(f"{node}:{index}") for index in range(outputs)]
         self.nodes.append(helper.make_node(operator, inputs, tops, name=node, **attributes))
         return tops
+
+    @contextmanager
+    def collect(self) -> Iterator[list[NodeProto]]:
+        """Collect the nodes that are added meanwhile in a list of their own: those of a loop's body."""
+        outer, self.nodes = self.nodes, []
+        try:
+            yield self.nodes
+        finally:
+            self.nodes = outer
 
     def reduce(self, operator: str, x: str, axes: Sequence[int], keep: bool = True) -> str:
         """Append a reduction over axes, which older operator sets take as an attribute."""

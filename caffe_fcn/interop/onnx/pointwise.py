@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from functools import reduce
 
+from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.interop.onnx.place import Place, converts
+from caffe_fcn.net.layer_types.data import is_spatial_dropout, read_spatial_dropout
 from caffe_fcn.proto.schema import EltwiseParameter
 
 
@@ -18,7 +20,29 @@ def convert_function(place: Place) -> list[str]:
 _FUNCTIONS = {"AbsVal": "Abs", "BNLL": "Softplus", "Sigmoid": "Sigmoid", "TanH": "Tanh"}
 
 
-@converts("Dropout", "Split")
+@converts("Dropout")
+def convert_dropout(place: Place) -> list[str]:
+    """Nothing, unless it scales in the TEST phase."""
+    p = place.param
+    if p.sample_weights_test and p.dropout_ratio:
+        place.fail("draws anew in each pass", "leave out sample_weights_test")
+    return [place.bottom if p.scale_train else _multiply(place, place.bottom, 1 - p.dropout_ratio)]
+
+
+@converts("Python")
+def convert_python(place: Place) -> list[str]:
+    """The layers whose code is known: ENet's dropout of channels scales all of them, an augmentation does nothing."""
+    if is_augmentation(place.layer):
+        return list(place.bottoms)
+    if not is_spatial_dropout(place.layer):
+        place.fail("ONNX has no equivalent of this layer type", "take the layer out of the net")
+    draws, share = read_spatial_dropout(place.site)
+    if draws:
+        place.fail("draws anew in each pass", "write the phase TEST into its param_str")
+    return [_multiply(place, place.bottom, 1 / (1 - share))]
+
+
+@converts("Split")
 def convert_copy(place: Place) -> list[str]:
     """Layers that give their bottom to each top."""
     return [place.bottom] * len(place.layer.top)

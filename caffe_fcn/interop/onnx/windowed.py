@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from caffe_fcn.interop.onnx.place import Place, converts
 from caffe_fcn.interop.onnx.shaping import reshape_to
+from caffe_fcn.interop.onnx.values import Value
 from caffe_fcn.net.geometry import Window, pool_sizes
 from caffe_fcn.net.layer_types import Shape, pooling_windows, windows
 from caffe_fcn.net.layer_types.windows import rounds_down
@@ -184,15 +185,25 @@ def _find_maxima(place: Place, x: str, pooling: _Pooling, tops: int) -> list[str
 
     windows = {"kernel_shape": pooling.kernel, "strides": pooling.strides}
     if not pooling.fits_attributes:
-        if tops > 1:
-            place.fail("gives the positions of maxima, some of empty windows", "use a smaller stride")
-        return [place.add("MaxPool", _pad(place, x, pooling.pads, _LOWEST), **windows)]
+        padded = _pad(place, x, pooling.pads, _LOWEST)
+        y, *places = place.graph.add_many("MaxPool", padded, outputs=tops, **windows)
+        return [y, _move_places(Value(place, y), Value(place, places[0]), pooling)] if places else [y]
     y, *places = place.graph.add_many("MaxPool", x, outputs=tops, pads=pooling.pads, **windows)
     if not places:
         return [y]
     # ONNX counts positions through the whole blob, Caffe in each channel
     area = place.graph.add_integers([math.prod(pooling.sizes)])
     return [y, place.add("Cast", place.add("Mod", places[0], area), to=TensorProto.FLOAT)]
+
+
+def _move_places(y: Value, places: Value, pooling: _Pooling) -> str:
+    """The positions of maxima in each channel of an image, of those in a padded blob; -1 for empty windows."""
+    (height, width), (top, left, bottom, right) = pooling.sizes, pooling.pads
+    row_size = left + width + right
+    inside = places.apply("Mod", row_size * (top + height + bottom))
+    row, column = inside / row_size - top, inside.apply("Mod", row_size) - left
+    moved = (row * width + column).to_float()
+    return (y > _LOWEST).apply("Where", moved, -1.0).name
 
 
 def _average(place: Place, x: str, pooling: _Pooling) -> str:

@@ -119,6 +119,30 @@ def _values_of_an_output(node: Node, shapes: Shapes) -> Iterator[Value]:
         yield math.prod(params[0][1:])
 
 
+def _presence(node: Node, shapes: Shapes) -> Iterator[Value]:
+    """Of every layer of the type, so that no value is taken."""
+    yield "present"
+
+
+def _input_channels(node: Node, shapes: Shapes) -> Iterator[Value]:
+    yield from (shape[1] for shape in _shapes_of(node.bottoms[:1], shapes) if len(shape) > 1)
+
+
+def _output_channels(node: Node, shapes: Shapes) -> Iterator[Value]:
+    yield from (shape[1] for shape in _shapes_of(node.tops[:1], shapes) if len(shape) > 1)
+
+
+def _dilated_channels(node: Node, shapes: Shapes) -> Iterator[Value]:
+    for channels in _input_channels(node, shapes):
+        yield from (window.dilation * int(channels) for window in _windows(node))
+
+
+def _first_side(node: Node, shapes: Shapes) -> Iterator[Value]:
+    sides = node.layer.reshape_param.shape.dim
+    if sides and not node.layer.reshape_param.axis:
+        yield int(sides[0])
+
+
 def _cut_channels(node: Node, shapes: Shapes) -> Iterator[Value]:
     if len(node.bottoms) == 2:
         cut, reference = _shapes_of(node.bottoms, shapes)
@@ -171,6 +195,7 @@ _LAYER_FIGURES: dict[str, _Figure] = {
     "dilation": _of_windows(lambda window: window.dilation),
     "pad_beyond_kernel": _of_windows(lambda window: window.pad - window.kernel),
     "pad_beyond_half_kernel": _of_windows(lambda window: 2 * window.pad - window.kernel),
+    "pad_beyond_extent": _of_windows(lambda window: window.pad - window.extent),
     "stride_beyond_two_kernels": _of_windows(lambda window: window.stride - 2 * window.kernel),
     "max_kernel": _of_pooling("MAX"),
     "average_kernel": _of_pooling("AVE"),
@@ -179,6 +204,12 @@ _LAYER_FIGURES: dict[str, _Figure] = {
     "scaled_side": _scaled_sides,
     "group_kind": lambda node, shapes: iter([group_kind(node, shapes)]),
     "channels_of_a_group": _channels_of_a_group,
+    "input_channels": _input_channels,
+    "output_channels": _output_channels,
+    "dilated_channels": _dilated_channels,
+    "streams": _input_channels,
+    "first_side": _first_side,
+    "presence": _presence,
     "values_of_an_output": _values_of_an_output,
     "cut_channels": _cut_channels,
     "batch": _batch,
@@ -194,6 +225,7 @@ _WORDS = {
     "dilation": "has a dilation of {}",
     "pad_beyond_kernel": "pads by as much as its kernel or more",
     "pad_beyond_half_kernel": "pads by half its kernel or more",
+    "pad_beyond_extent": "pads by as much as its dilated kernel or more",
     "stride_beyond_two_kernels": "has a stride of more than two kernels",
     "max_kernel": "has a kernel of {}",
     "average_kernel": "has a kernel of {}",
@@ -202,6 +234,12 @@ _WORDS = {
     "scaled_side": "makes {} rows or columns of what it reads",
     "group_kind": "has groups ({})",
     "channels_of_a_group": "has {} channels in a group",
+    "input_channels": "reads {} channels",
+    "output_channels": "makes {} channels",
+    "dilated_channels": "has {} input channels times dilation",
+    "streams": "has {} sequences at a time",
+    "first_side": "is reshaped to {} images",
+    "presence": "is of a type that the device does not compute",
     "values_of_an_output": "has {} weights for each of its outputs",
     "cut_channels": "is cut to a blob with another number of channels",
     "batch": "has a batch of {}",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from caffe_fcn import engines
-from caffe_fcn.files import PathLike, write_text
-from caffe_fcn.interop.onnx.comparison import ComparedBlob, Values, compare_values
+from caffe_fcn.files import PathLike
+from caffe_fcn.interop.choices import Choice, Values, give_choices
+from caffe_fcn.interop.onnx.comparison import ComparedBlob, compare_rows, compare_values, run_net
 from caffe_fcn.interop.torch_code.exporting import TorchModel
-from caffe_fcn.proto import to_text
 
 
 def load_module(path: PathLike) -> Any:
@@ -24,13 +22,33 @@ def load_module(path: PathLike) -> Any:
 
 def run_module(made: TorchModel, inputs: Mapping[str, Values]) -> dict[str, Values]:
     """Return the outputs of a module that `write_torch` wrote, by their blobs."""
+    return _run(made, inputs)[0]
+
+
+def _run(made: TorchModel, inputs: Mapping[str, Values]) -> tuple[dict[str, Values], list[Choice]]:
+    """The outputs, and what was read and made by members that choose."""
     import torch
 
     net = load_module(made.files[0])
+    choices: list[Choice] = []
+    for name, (bottoms, tops) in made.choices.items():
+        getattr(net, name).register_forward_hook(partial(_note, choices, bottoms, tops))
     with torch.inference_mode():
         result = net(*(torch.from_numpy(inputs[name]) for name in made.inputs))
     found = result if isinstance(result, dict) else {next(iter(made.outputs)): result}
-    return {name: values.numpy() for name, values in found.items()}
+    return {name: values.numpy() for name, values in found.items()}, choices
+
+
+def _note(
+    choices: list[Choice], bottoms: Sequence[str], tops: Sequence[str], module: object, read: Any, made: Any
+) -> None:
+    results = made if isinstance(made, tuple) else (made,)
+    choices.append(
+        Choice(
+            {name: value.numpy() for name, value in zip(bottoms, read, strict=False)},
+            {name: value.numpy() for name, value in zip(tops, results, strict=False)},
+        )
+    )
 
 
 def compare_module(made: TorchModel, weights: PathLike, *, seed: int = 0) -> list[ComparedBlob]:
@@ -40,9 +58,13 @@ def compare_module(made: TorchModel, weights: PathLike, *, seed: int = 0) -> lis
     """
     random = np.random.default_rng(seed)
     pixels = {name: random.integers(0, 256, shape).astype(np.float32) for name, shape in made.inputs.items()}
-    with TemporaryDirectory(prefix="caffe-fcn-") as folder:
-        path = Path(folder) / "net.prototxt"
-        write_text(path, to_text(made.net))
-        with engines.load(path, weights, "torch") as net:
-            wanted = net.forward(**pixels)
-    return [compare_values(name, values, wanted[name]) for name, values in run_module(made, pixels).items()]
+    found, choices = _run(made, pixels)
+    net, given = give_choices(made.net, choices)
+    for choice in choices:
+        found |= {**choice.bottoms, **choice.tops}
+    chosen = {name for choice in choices for name in choice.tops}
+    wanted = run_net(net, weights, pixels | given, [*found])
+    return [
+        (compare_rows if name in chosen else compare_values)(name, values, wanted[name])
+        for name, values in found.items()
+    ]

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike, atomic_write, make_folder, write_text, write_together
+from caffe_fcn.interop.choices import chooses
 from caffe_fcn.interop.delivered_files import open_delivered
-from caffe_fcn.interop.torch_code import dense, forks, pointwise, recurrent, shaping, windowed
+from caffe_fcn.interop.torch_code import dense, detections, forks, pointwise, recurrent, regions, shaping, windowed
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, make_class_name, write_string
 from caffe_fcn.interop.torch_code.place import ModuleCode, Place, Writer
@@ -33,14 +34,18 @@ from caffe_fcn.weights.tensors import Tensor
 CODE, WEIGHTS = "model.py", "weights.safetensors"
 """The names of the files in the folder."""
 
-_WRITERS: dict[str, Writer] = {
+WRITERS: dict[str, Writer] = {
     **dense.WRITERS,
+    **detections.WRITERS,
     **forks.WRITERS,
     **pointwise.WRITERS,
     **recurrent.WRITERS,
+    **regions.WRITERS,
     **shaping.WRITERS,
     **windowed.WRITERS,
 }
+"""What writes the layers of each type."""
+
 _BLOCKS = Path(__file__).with_name("blocks.py")
 
 
@@ -48,7 +53,8 @@ _BLOCKS = Path(__file__).with_name("blocks.py")
 class TorchModel:
     """What `write_torch` wrote: the ``files``, the code first; the class; the shapes of ``inputs`` and ``outputs``.
 
-    ``arguments`` are the names of the inputs in ``forward``. ``net`` computes the same.
+    ``arguments`` are the names of the inputs in ``forward``. ``net`` computes the same. ``choices`` has the members
+    that choose by values, each with the names of the blobs that it reads and makes.
     """
 
     files: Sequence[Path]
@@ -58,6 +64,7 @@ class TorchModel:
     arguments: Sequence[str]
     net: NetParameter
     notes: Sequence[str] = ()
+    choices: Mapping[str, tuple[Sequence[str], Sequence[str]]] = field(default_factory=dict)
 
 
 def write_torch(
@@ -87,7 +94,9 @@ def write_torch(
             _write_weights(folder / WEIGHTS, walk.code.arrays)
             delivered.model.write(folder)
     files = [folder / CODE, folder / WEIGHTS, folder / "model.json"]
-    return TorchModel(files, name, walk.inputs, walk.outputs, walk.arguments, delivered.net, delivered.notes)
+    return TorchModel(
+        files, name, walk.inputs, walk.outputs, walk.arguments, delivered.net, delivered.notes, walk.choices
+    )
 
 
 def _write_weights(path: Path, arrays: Mapping[str, Tensor]) -> None:
@@ -106,6 +115,7 @@ class _Walk:
         self._blocks = read_blocks()
         self.code = ModuleCode(names=Names(TAKEN | self._blocks.keys()))
         self._net, self._parameters = Graph(net), parameters
+        self.choices: dict[str, tuple[list[str], list[str]]] = {}
         self._shapes = infer_graph(self._net)
         variables = Names(TAKEN | self._blocks.keys())
         self._variables = {name: variables.choose(name, "blob") for name in self._net.blobs}
@@ -161,9 +171,9 @@ class _Walk:
                 self._write_layer(node)
 
     def _write_layer(self, node: Node) -> None:
-        write = _WRITERS.get(node.type)
+        write = WRITERS.get(node.type)
         if write is None:
-            raise NetError(node, "cannot be written as a torch module", nearest(node.type, _WRITERS))
+            raise NetError(node, "cannot be written as a torch module", nearest(node.type, WRITERS))
         shapes = [self._shapes.blobs[blob.name] for blob in node.bottoms]
         place = Place(
             Site(node.layer, [blob.name for blob in node.bottoms], shapes),
@@ -172,7 +182,12 @@ class _Walk:
             self._parameters.get(node.layer.name, ()),
             self.code,
         )
-        for blob, expression in zip(node.tops, write(place), strict=True):
+        known = len(self.code.modules)
+        expressions = write(place)
+        if chooses(node.layer) and len(self.code.modules) > known:
+            read, made = ([blob.name for blob in blobs] for blobs in (node.bottoms, node.tops))
+            self.choices[self.code.modules[-1]] = read, made
+        for blob, expression in zip(node.tops, expressions, strict=True):
             variable = self._variables[blob.name]
             if variable != expression:
                 self.code.steps.append(f"{variable} = {expression}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from caffe_fcn.interop.torch_code.dense import normalize_channels
 from caffe_fcn.interop.torch_code.names import write_number
 from caffe_fcn.interop.torch_code.place import Place, Writer
-from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind
+from caffe_fcn.net.layer_types.pointwise import bn_eps, bn_kind, takes_absolute_values
+from caffe_fcn.net.layer_types.resampling import unpooling_windows
 
 
 def write_axpy(place: Place) -> list[str]:
@@ -41,33 +42,42 @@ def write_upsample(place: Place) -> list[str]:
 
 
 def write_unpooling(place: Place) -> list[str]:
-    """Unpooling by a mask, the second bottom (DeconvNet)."""
-    p = place.param
-    if p.unpool != p.MAX or len(place.bottoms) == 1:
-        place.fail("unpools without a mask", "unpooling by one is written")
-    return [place.call("unpool", *place.bottoms, f"size={tuple(place.tops[0][2:])}")]
+    """MAX puts each value where the mask says, or at its window's start; AVE and TILE spread it over its window."""
+    p, size = place.param, f"size={tuple(place.tops[0][2:])}"
+    if p.unpool == p.MAX and len(place.bottoms) > 1:
+        return [place.call("unpool", *place.bottoms, size)]
+    kernel, stride = (
+        tuple(getattr(window, name) for window in unpooling_windows(place.layer)) for name in ("kernel", "stride")
+    )
+    if p.unpool == p.MAX:
+        return [place.call("unpool_to_starts", place.bottom, stride, size)]
+    return [place.call("spread", place.bottom, kernel, stride, size, f"share={p.unpool == p.AVE}")]
 
 
 def write_bn(place: Place) -> list[str]:
     """The factor and the shift; with the kept statistics, or those of the batch. See the torch engine's class."""
     p = place.param
     kind = bn_kind(place.layer)
-    if len(place.tops) > 1:
-        place.fail("gives the batch's statistics", "take these tops out of the net")
     factor, shift, *kept = place.params
     if kind == "segnet" and p.bn_mode == p.INFERENCE:
         shape = (factor.count, *[1] * (place.rank - 2))
         arrays = {"weight": factor.reshaped(shape), "bias": shift.reshaped(shape)}
         return [f"{place.add_module(place.call('Scale', *shape), arrays)}({place.bottom})"]
     uses_kept = kind == "pspnet" or (kind == "ctpn" and p.moving_average)
-    return normalize_channels(place, bn_eps(place.layer), [factor, shift], kept[:2] if uses_kept else None)
+    normal = normalize_channels(place, bn_eps(place.layer), [factor, shift], kept[:2] if uses_kept else None)
+    if len(place.tops) == 1:
+        return normal
+    x, axes = place.bottom, "(0, 2, 3), keepdim=True"
+    statistics = [f"{x}.mean({axes})", f"{x}.var({axes}, correction=0)"]
+    return place.take_parts(f"({', '.join([*normal, *statistics[: len(place.tops) - 1]])})")
 
 
 def write_normalize(place: Place) -> list[str]:
     """The norm of each place's channels, or of the image, divided by; and a factor for each channel (SSD's)."""
     p = place.param
     if not place.params:
-        place.fail("is NormFace's, without a parameter", "SSD's Normalize alone is written")
+        called = place.call("divide_by_own_norm", place.bottom, f"absolute={takes_absolute_values(place.site)}")
+        return [f"{called}[0]"] if len(place.tops) == 1 else place.take_parts(called)
     axes = tuple(range(1, place.rank)) if p.across_spatial else (1,)
     normal = place.call("divide_by_norm", place.bottom, axes, f"eps={write_number(p.eps)}")
     shape = (place.params[0].count, *[1] * (place.rank - 2))

@@ -20,12 +20,16 @@ from caffe_fcn.weights.tensors import Tensor
 
 @dataclass
 class ModuleCode:
-    """The lines of ``__init__`` and of ``forward``, the arrays of the state dict, and the blocks that lines call."""
+    """The lines of ``__init__`` and of ``forward``, the arrays of the state dict, and the blocks that lines call.
+
+    ``modules`` are the names of members that are modules.
+    """
 
     members: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     arrays: dict[str, Tensor] = field(default_factory=dict)
     blocks: set[str] = field(default_factory=set)
+    modules: list[str] = field(default_factory=list)
     names: Names = field(default_factory=lambda: Names(TAKEN))
 
 
@@ -38,6 +42,7 @@ class Place(LayerPlace):
     def add_module(self, construct: str, arrays: Mapping[str, Tensor] | None = None) -> str:
         """Add a module under the layer's name, with arrays of its own; returns the expression that names it."""
         name = self._choose_name()
+        self.code.modules.append(name)
         self.code.members.append(f"self.{name} = {construct}")
         self.code.arrays |= {f"{name}.{key}": tensor for key, tensor in (arrays or {}).items()}
         return f"self.{name}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial, reduce
 
+from caffe_fcn.augmentation import is_augmentation
 from caffe_fcn.interop.torch_code.names import write_number
 from caffe_fcn.interop.torch_code.place import Place, Writer
 from caffe_fcn.net.layer_types import Shape
+from caffe_fcn.net.layer_types.data import is_spatial_dropout, read_spatial_dropout
 from caffe_fcn.proto.schema import EltwiseParameter
 
 _LONGEST_SUM = 90  # characters; more becomes a call, which can be broken into lines
@@ -26,9 +28,21 @@ def write_copy(place: Place) -> list[str]:
 def write_dropout(place: Place) -> list[str]:
     """Nothing, unless it scales in the TEST phase."""
     p = place.param
-    if p.sample_weights_test:
+    if p.sample_weights_test and p.dropout_ratio:
         place.fail("draws anew in each pass", "leave out sample_weights_test")
     return [place.bottom if p.scale_train else multiply(place.bottom, 1 - p.dropout_ratio)]
+
+
+def write_python(place: Place) -> list[str]:
+    """The layers whose code is known: ENet's dropout of channels scales all of them, an augmentation does nothing."""
+    if is_augmentation(place.layer):
+        return list(place.bottoms)
+    if not is_spatial_dropout(place.layer):
+        place.fail("cannot be written as a torch module", "take the layer out of the net")
+    draws, share = read_spatial_dropout(place.site)
+    if draws:
+        place.fail("draws anew in each pass", "write the phase TEST into its param_str")
+    return [multiply(place.bottom, 1 / (1 - share))]
 
 
 def write_silence(place: Place) -> list[str]:
@@ -191,6 +205,7 @@ WRITERS: dict[str, Writer] = {
     "Mish": partial(write_module, module="nn.Mish()"),
     "PReLU": write_prelu,
     "Power": write_power,
+    "Python": write_python,
     "ReLU": write_relu,
     "ReLU6": write_relu6,
     "Scale": write_scale,

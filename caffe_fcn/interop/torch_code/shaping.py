@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import repeat
 
 from caffe_fcn.interop.torch_code.place import Place, Writer
-from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation, read_crop_flags
 
 
 def write_flatten(place: Place) -> list[str]:
@@ -84,11 +84,14 @@ def write_reverse(place: Place) -> list[str]:
 
 def write_merge_crop(place: Place) -> list[str]:
     """The middle of the second bottom, joined or added to the first."""
-    if {"0", "false", "False", "f"} & set(place.site.setting("mergecrop_param", "forward")):
-        place.fail("leaves out a bottom", "take the layer out of the net")
     x, larger = place.bottoms
-    middle = place.call("crop_middle", larger, x)
-    return [f"{x} + {middle}" if adds_crops(place.site) else f"torch.cat([{x}, {middle}], dim=1)"]
+    parts = [
+        part if counts else f"{part} * 0.0"
+        for part, counts in zip(
+            (x, place.call("crop_middle", larger, x)), read_crop_flags(place.site, "forward"), strict=True
+        )
+    ]
+    return [" + ".join(parts) if adds_crops(place.site) else f"torch.cat([{', '.join(parts)}], dim=1)"]
 
 
 def write_permute(place: Place) -> list[str]:

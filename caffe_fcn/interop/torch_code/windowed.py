@@ -74,14 +74,16 @@ def write_pooling(place: Place) -> list[str]:
     sliding = pooling_windows(place.layer)
     if not sliding:
         if len(place.tops) > 1:
-            place.fail("gives the positions of the maxima of whole images", "set its kernel_size")
+            whole = (f"tuple({place.bottom}.shape[2:])", (1, 1), (0, 0))
+            return place.take_parts(place.call("max_pool_places", place.bottom, *whole))
         return [f"torch.{'amax' if method == 'MAX' else 'mean'}({place.bottom}, dim=(2, 3), keepdim=True)"]
     floor = rounds_down(place.param)
     if _torch_has_same_windows(sliding):
         return _pool_by_module(place, method, sliding, floor)
-    if len(place.tops) > 1:
-        place.fail("gives the positions of maxima in windows that torch does not have", "use a smaller pad and stride")
     settings = [tuple(getattr(each, name) for each in sliding) for name in ("kernel", "stride", "pad")]
+    if len(place.tops) > 1:
+        called = place.call("max_pool_places", place.bottom, *settings, *["round_up=False"] * floor)
+        return place.take_parts(called)
     block = "max_pool" if method == "MAX" else "average_pool"
     return [place.call(block, place.bottom, *settings, *["round_up=False"] * floor)]
 

@@ -28,10 +28,15 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")  # as in
 
 @dataclass
 class ImportedNet:
-    """What `import_torch` wrote, and what it left out (``notes``). ``segments`` says that the net scores pixels."""
+    """What `import_torch` wrote, and what it left out (``notes``). ``segments`` says that the net scores pixels.
+
+    ``mean`` and ``std`` are those of torch's Normalize, red first.
+    """
 
     weights: Path
     segments: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -60,7 +65,7 @@ def import_torch(
         raise NetError(f"`arch` {arch}", "is not known", nearest(arch, ARCHS) or f"known are {', '.join(ARCHS)}")
     row = ARCHS[arch]
     mean, std = _check_numbers("mean", mean, row.mean), _check_numbers("std", std, row.std)
-    tensors = {_OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in read_state_dict(path).items()}
+    tensors = {rename_old(name): tensor for name, tensor in read_state_dict(path).items()}
     net = TorchNet(tensors, str(path), tuple(1 / (255 * each) for each in std), bgr, plain)
     try:
         notes = _add_net(net, row, size)
@@ -74,9 +79,14 @@ def import_torch(
     pixels = [round(255 * each, 6) for each in mean]
     image = Input(IMAGE, len(pixels), "BGR" if bgr else "RGB", pixels[::-1] if bgr else pixels)
     model = Model([image], [Output(written.layer[-1].top[0])])
-    found = ImportedNet(Path(output) / "weights.caffemodel", row.segments, notes=notes)
+    found = ImportedNet(Path(output) / "weights.caffemodel", row.segments, mean, std, notes=notes)
     _write(Path(output), to_text(written), net, model, found)
     return found
+
+
+def rename_old(name: str) -> str:
+    """The name of a tensor in today's torchvision."""
+    return _OLD_DENSENET.sub(r"\1\2.", name)
 
 
 def _add_net(net: TorchNet, arch: Arch, size: tuple[int, int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -111,6 +112,19 @@ def _python_tops(site: Site) -> list[Shape]:
 def is_spatial_dropout(layer: LayerParameter) -> bool:
     """Whether a Python layer is the one of ENet's scripts, which drops whole channels."""
     return (layer.python_param.module, layer.python_param.layer) == SPATIAL_DROPOUT
+
+
+def read_spatial_dropout(site: Site) -> tuple[bool, float]:
+    """Whether such a layer draws channels, and the share of channels that it drops, as its param_str says."""
+    text = site.param.param_str
+    try:
+        settings = ast.literal_eval(text)
+        draws, share = settings["phase"] == "TRAIN", float(settings["p"])
+    except (SyntaxError, ValueError, TypeError, KeyError):
+        site.fail(f"has param_str {text!r}", "write {'phase': 'TRAIN', 'p': '0.1'}")
+    if not 0 < share < 1:
+        site.fail(f"drops a share of {share}", "p lies between 0 and 1")
+    return draws, share
 
 
 SPATIAL_DROPOUT = ("spatial_dropout", "SpatialDropoutLayer")  # TimoSaemann/caffe-enet, python/spatial_dropout.py

@@ -280,6 +280,15 @@ def _is_idle(layer: LayerParameter) -> bool:
     return layer.dropout_param.scale_train and not layer.dropout_param.sample_weights_test
 
 
+def takes_absolute_values(site: Site) -> bool:
+    """Whether a Normalize layer of NormFace's takes sums of absolute values for norms."""
+    return site.setting("normalize_param", "normalize_type")[:1] == ["L1"]
+
+
+NORM_EPS = 1e-6
+"""What NormFace's Normalize adds below the root, or to the sum of absolute values."""
+
+
 def _normalize_tops(site: Site) -> list[Shape]:
     """The bottom's shape; a second top, of NormFace's kind, has the norms."""
     shape = site.shapes[0]
@@ -380,7 +389,7 @@ TYPES: dict[str, LayerType] = {
         local=everywhere,
     ),
     "Exp": LayerType(same, "exp_param", gradient_reads_top=True, local=everywhere),
-    "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY)),
+    "Filter": LayerType(_filter_tops, bottoms=(2, ANY), makes=(1, ANY), open_axis=0),
     "FixedNeuron": LayerType(same, fork="xilinx"),
     "Flip": LayerType(same, fork="caffe-windows"),
     "ImageDistort": LayerType(same, fork="opencl"),

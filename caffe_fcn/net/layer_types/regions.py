@@ -128,25 +128,26 @@ def _losses(site: Site) -> list[Shape]:
 
 _region = partial(LayerType, bottoms=(2, 3), coords=ends, role="pooling")
 _output = partial(LayerType, bottoms=(1, ANY), coords=ends)
+_found = partial(_output, open_axis=2)
 _loss = partial(LayerType, bottoms=(1, ANY), makes=(0, ANY), coords=ends, loss=True, role="loss")
 
 
 TYPES: dict[str, LayerType] = {
     "DetectionEvaluate": _output(_evaluation, "detection_evaluate_param", bottoms=(2, 3), fork="ssd"),
-    "DetectionOutput": _output(_detections, "detection_output_param", bottoms=(1, 5), fork="ssd"),
+    "DetectionOutput": _found(_detections, "detection_output_param", bottoms=(1, 5), fork="ssd"),
     "MaskPooling": LayerType(_first, bottoms=(2, 2), follows=1, fork="sstd"),
     "MaskResize": LayerType(_mask_resize_tops, "mask_resize_param", coords=ends, fork="sstd"),
     "MultiBoxLoss": _loss(_losses, "multibox_loss_param", bottoms=(4, 6), makes=(0, 1), fork="ssd"),
     "PSROIPooling": _region(_psroi_tops, "psroi_pooling_param", bottoms=(2, 2), fork="r-fcn"),
     "PriorBox": _output(_prior_tops, "prior_box_param", bottoms=(2, 2), fork="ssd"),
     "PriorBoxClustered": _output(_clustered_tops, "prior_box_param", bottoms=(2, 2), fork="open_model_zoo"),
-    "Proposal": _output(_proposals, "proposal_param", bottoms=(2, 4), makes=(1, 2), fork="faster-rcnn"),
+    "Proposal": _output(_proposals, "proposal_param", bottoms=(2, 4), makes=(1, 2), fork="faster-rcnn", open_axis=0),
     "ROIAlign": _region(_pool_regions("roi_align_param"), "roi_align_param", fork="ncnn"),
     "ROIPooling": _region(_pool_regions("roi_pooling_param"), "roi_pooling_param", fork="faster-rcnn"),
     "ROIWarping": _region(_pool_regions("roi_warping_param"), fork="MNC"),
     "RegionLoss": _loss(_losses, fork="yolov2"),
-    "YoloDetectionOutput": _output(_detections, "yolo_detection_output_param", fork="mobilenet-yolo"),
+    "YoloDetectionOutput": _found(_detections, "yolo_detection_output_param", fork="mobilenet-yolo"),
     "YoloSeg": _loss(_losses, fork="mobilenet-yolo"),
     "Yolov3": _loss(_losses, fork="mobilenet-yolo"),
-    "Yolov3DetectionOutput": _output(_detections, "yolov3_detection_output_param", fork="mobilenet-yolo"),
+    "Yolov3DetectionOutput": _found(_detections, "yolov3_detection_output_param", fork="mobilenet-yolo"),
 }

@@ -115,6 +115,15 @@ def unpooling_windows(layer: LayerParameter) -> list[Window]:
     return [Window(*window) for window in zip(kernels, strides, pads, strict=True)]
 
 
+def spread_windows(window: Window, size: int, made: int) -> Any:
+    """A matrix in float32, places x values: 1 where a place is in the window of a value, along one axis."""
+    import numpy as np
+
+    starts = np.arange(size) * window.stride
+    places = np.arange(made)[:, None]
+    return ((places >= starts) & (places < starts + window.kernel)).astype(np.float32)
+
+
 def _unpooling_tops(site: Site) -> list[Shape]:
     """The declared size, which DeconvNet's Caffe requires (unpooling_layer.cpp); it takes no padding."""
     n, channels, *_ = site.four_axes()

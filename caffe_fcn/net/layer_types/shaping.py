@@ -199,6 +199,16 @@ def adds_crops(site: Site) -> bool:
     return site.setting("mergecrop_param", "operation") == ["ADD"]
 
 
+def read_crop_flags(site: Site, name: str) -> list[bool]:
+    """Whether the values (``forward``) or the gradient (``backward``) of each bottom of a MergeCrop layer count.
+
+    The second bottom has no gradient where nothing is said.
+    """
+    default = [True, name == "forward"]
+    given = [value in ("1", "true", "True", "t") for value in site.setting("mergecrop_param", name)]
+    return given + default[len(given) :]
+
+
 def _merge_crop_tops(site: Site) -> list[Shape]:
     """The second bottom cut to the size of the first and joined to it, or added (naibaf7's mergecrop_layer.cpp)."""
     first, second = site.shapes

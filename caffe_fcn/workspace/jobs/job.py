@@ -50,10 +50,13 @@ class Task:
     commands: tuple[tuple[str, ...], ...]
     makes: str = ""
     cores: int = 1
+    """The cores that it takes, and the threads that its commands are told to use."""
     gpu: bool = False
-    """Whether it needs a GPU for itself."""
+    """Whether it needs a GPU for itself, which its commands get as ``--gpu N``."""
     outputs: tuple[str, ...] = ()
     """For each command the file that its stdout is written to, relative to the workspace; "" for none."""
+    page: str = ""
+    """The address of the page that shows what came of it, where ``kind`` and ``makes`` do not tell."""
 
     def spell(self) -> str:
         """Return the commands as one would type them, one a line."""
@@ -69,6 +72,21 @@ class Progress:
     task: str
     done: int
     total: int
+    text: str = ""
+    """What else is known of it: its speed, the loss."""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the processes of a job used so far. Memory is in bytes; None where it is not known."""
+
+    cpu_seconds: float = 0.0
+    memory: int | None = None
+    """What they occupy now."""
+    peak_memory: int | None = None
+    gpu_memory: int | None = None
+    """The most that they occupied on GPUs."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +108,6 @@ class Job:
     progress: Progress | None = None
     resumes: int | None = None
     """The job that this one goes on with."""
+    gpu: int | None = None
+    """The GPU that it has."""
+    resources: Resources | None = None

@@ -25,16 +25,50 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = text; }, 1500);
 });
 
-// <section data-live="/jobs/3/live">: each event has markup that takes the place of what is in the section.
+// <section data-live="/jobs/3/live">: each event has markup that takes the place of what is in the section. A browser
+// has few connections to one server, so that only what is seen is renewed.
 for (const part of document.querySelectorAll("[data-live]")) {
-  const source = new EventSource(part.dataset.live);
-  source.addEventListener("part", (event) => {
-    const inside = document.activeElement && part.contains(document.activeElement) ? document.activeElement.id : "";
-    part.innerHTML = event.data;
-    if (inside) document.getElementById(inside)?.focus();
-  });
-  source.addEventListener("end", (event) => {
-    source.close();
-    if (event.data) location.assign(event.data);
-  });
+  let source = null;
+  let ended = false;
+  const listen = () => {
+    if (ended || source || document.hidden) return;
+    source = new EventSource(part.dataset.live);
+    source.addEventListener("part", (event) => renew(part, event.data));
+    source.addEventListener("end", (event) => {
+      ended = true;
+      source.close();
+      if (event.data) location.assign(event.data);
+    });
+  };
+  const leave = () => { source?.close(); source = null; };
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", listen);
+  follow(part);
+}
+
+/** Puts markup into a part of the page. Elements with the same ids are left alone where nothing changed in them. */
+function renew(part, markup) {
+  const made = document.createElement("template");
+  made.innerHTML = markup;
+  const before = [...part.children];
+  const after = [...made.content.children];
+  const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const places = new Map([...part.querySelectorAll("[data-follow]")].map((each) => [each.id, readPlace(each)]));
+  if (before.length === after.length && after.every((each, index) => each.id && each.id === before[index].id)) {
+    after.forEach((each, index) => { if (!before[index].isEqualNode(each)) before[index].replaceWith(each); });
+  } else {
+    part.replaceChildren(made.content);
+  }
+  follow(part, places);
+  if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus();
+}
+
+/** Scrolls logs to their ends, unless somebody has scrolled them elsewhere. */
+function follow(part, places = new Map()) {
+  for (const each of part.querySelectorAll("[data-follow]")) each.scrollTop = places.get(each.id) ?? each.scrollHeight;
+}
+
+function readPlace(each) {
+  return each.scrollHeight - each.scrollTop - each.clientHeight < 20 ? null : each.scrollTop;
 }

@@ -16,32 +16,32 @@ from starlette.staticfiles import StaticFiles
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
+from caffe_fcn.workspace.api import document
+from caffe_fcn.workspace.api.parts import PARTS
 from caffe_fcn.workspace.jobs.queue import Jobs
-from caffe_fcn.workspace.pages import doors, overview
+from caffe_fcn.workspace.pages.rooms import ROOMS
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import answer_error
+from caffe_fcn.workspace.web.live import Hub
 from caffe_fcn.workspace.web.security import Guard, read_secret
 from caffe_fcn.workspace.web.state import Workspace
 
 _STATIC = Path(__file__).parent.parent / "static"
-
-ROOMS = (overview, doors)
-"""The modules with `ROUTES`: pages and parts of the API."""
 
 
 def make_app(settings: Settings) -> Starlette:
     """Make the application that serves a workspace; its jobs run from when it starts until it ends."""
     settings.own.mkdir(parents=True, exist_ok=True)
     secret = read_secret(settings)
-    jobs = Jobs(settings)
+    queue = Jobs(settings)
 
     @asynccontextmanager
     async def live(app: Starlette) -> AsyncIterator[None]:
-        jobs.start()
+        queue.start()
         yield
-        jobs.close()
+        queue.close()
 
-    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES)]
+    routes: list[BaseRoute] = [*(route for room in ROOMS for route in room.ROUTES), *document.make_routes(PARTS)]
     routes += [Route("/static/theme.css", send_theme), Mount("/static", StaticFiles(directory=_STATIC))]
     app = Starlette(
         routes=routes,
@@ -49,7 +49,8 @@ def make_app(settings: Settings) -> Starlette:
         exception_handlers={CaffeFcnError: answer_error, HTTPException: answer_error},
         lifespan=live,
     )
-    app.state.workspace = Workspace(settings, jobs, secret)
+    app.state.workspace = Workspace(settings, queue, secret)
+    app.state.live = Hub()
     return app
 
 

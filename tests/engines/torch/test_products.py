@@ -15,12 +15,12 @@ from torch_judge import assert_as_caffe, make_random_inputs, torch
 from trainings import MOMENTUM, losses, torch_train
 
 from caffe_fcn.engines import solver_state
-from caffe_fcn.engines.torch import products
+from caffe_fcn.engines.torch import kernel_gradients, products
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
 
-BY_ONEDNN = Libraries(ONEDNN, ONEDNN, ONEDNN)
+BY_ONEDNN = Libraries(*[ONEDNN] * 4)
 
 pytestmark = pytest.mark.skipif(products._find_operator() is None, reason="this torch has no product by oneDNN")
 
@@ -35,7 +35,7 @@ def test_products_and_gradients_are_exact_up_to_their_roundings(library: str, sh
         torch.randn(each, generator=random) for each in ((count, inputs), (outputs, inputs), (count, outputs))
     )
     given = [rows.clone().requires_grad_(), weights.clone().requires_grad_()]
-    made = products.multiply(*given, Libraries(library, library, library))
+    made = products.multiply(*given, Libraries(*[library] * 4))
     made.backward(gradient)
     for found, a, b in (
         (made, rows, weights),
@@ -62,6 +62,9 @@ def every_product(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     [
         layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 3 }", "y"),
         layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 1 bias_term: false }", "y"),
+        layer("Convolution", "x", "y", "convolution_param { num_output: 8 kernel_size: 3 pad: 1 group: 2 }", "y"),
+        layer("Convolution", "x", "y", "convolution_param { num_output: 4 kernel_h: 3 kernel_w: 2 pad_h: 3 }", "y"),
+        layer("Convolution", "x", "y", "convolution_param { num_output: 4 kernel_size: 2 pad: 2 dilation: 3 }", "y"),
         layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 }", "y"),
         layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 axis: 2 transpose: true }", "y"),
     ],
@@ -74,12 +77,36 @@ def test_layers_compute_as_in_real_caffe_by_either_library(
     assert_as_caffe(caffe, whole, make_random_inputs(whole), "TRAIN")
 
 
+@pytest.mark.parametrize("lines", [1, 3, 100])
+def test_gradients_of_kernels_are_those_of_torch(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    """In float64, against torch's own gradient; an image is taken some lines at a time, which need not divide it."""
+    random = torch.Generator().manual_seed(0)
+    monkeypatch.setattr(kernel_gradients, "_count_lines", lambda size, height: min(lines, height))
+    for kernel, pad, dilation, group in [
+        ((3, 3), (1, 1), (1, 1), 1),
+        ((2, 5), (0, 3), (1, 1), 2),
+        ((3, 2), (4, 1), (2, 3), 3),
+        ((1, 1), (0, 0), (1, 1), 1),
+        ((7, 7), (8, 8), (1, 1), 1),
+    ]:
+        x = torch.randn((2, 6, 7, 8), generator=random, dtype=torch.float64)
+        kernels = torch.randn((12, 6 // group, *kernel), generator=random, dtype=torch.float64).requires_grad_()
+        y = torch.nn.functional.conv2d(x, kernels, None, 1, pad, dilation, group)
+        gradient = torch.randn(y.shape, generator=random, dtype=torch.float64)
+        (expected,) = torch.autograd.grad(y, kernels, gradient)
+        for form in (torch.contiguous_format, torch.channels_last):
+            given = [each.contiguous(memory_format=form) for each in (x, gradient)]
+            found = kernel_gradients.compute_kernel_gradient(*given, kernels.shape, pad, dilation, group)
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file with what is known of machines, which is not there yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(SETTING, raising=False)
     monkeypatch.setattr(products, "_MEASURED", (32, 64, 48))
+    monkeypatch.setattr(products, "_MEASURED_IMAGE", (8, 6))
     products._find_quickest.cache_clear()
     yield tmp_path / "caffe-fcn" / "products.json"
     products._find_quickest.cache_clear()
@@ -96,13 +123,24 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
     (machine,) = json.loads(cache.read_bytes())
     assert torch.__version__ in machine
     others = [" ".join(ONEDNN if name == BLAS else BLAS for name in found)]
-    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas"}))
+    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas blas"}))
     assert " ".join(ask_again()) == others[0]
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"a": 1}', b'{"a": "blas"}', b'{"a": "blas mkl blas"}', b"\xff", b'{"a": "b" * 9}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"a": 1}',
+        b'{"a": "blas"}',
+        b'{"a": "blas mkl blas blas"}',
+        b'{"a": "blas blas blas"}',
+        b"\xff",
+        b'{"a": "b" * 9}',
+    ],
 )
 def test_a_damaged_cache_is_ignored_and_mended(cache: Path, content: bytes) -> None:
     cache.parent.mkdir()
@@ -120,7 +158,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
 def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for library in LIBRARIES:
         monkeypatch.setenv(SETTING, library)
-        assert ask_again() == Libraries(library, library, library)
+        assert ask_again() == Libraries(*[library] * 4)
     assert not cache.exists()
     monkeypatch.setenv(SETTING, "onedn")
     with pytest.raises(EngineError, match=rf"{SETTING}=onedn: no such library .*onednn"):
@@ -150,13 +188,13 @@ def test_a_training_keeps_the_libraries_that_it_began_with(
     every_product.setenv(SETTING, library)
     straight = losses(torch_train(outlines.solver(place, **options)))
     saved = solver_state.read(place / "snap_iter_4.solverstate").position
-    assert saved is not None and saved.libraries == " ".join([library] * 3)
+    assert saved is not None and saved.libraries == " ".join([library] * 4)
     every_product.setenv(SETTING, BLAS if library == ONEDNN else ONEDNN)
     with Solver(
         outlines.solver(place, **options, snapshot_prefix="again"), snapshot="snap_iter_4.solverstate"
     ) as again:
         resumed = losses(list(again.solve()))
-        assert again.libraries == Libraries(library, library, library)
+        assert again.libraries == Libraries(*[library] * 4)
     assert resumed.tolist() == straight[4:].tolist()
     once, twice = (outlines.weights(place / f"{name}_iter_8.caffemodel") for name in ("snap", "again"))
     assert all(np.array_equal(once[name], twice[name]) for name in once)

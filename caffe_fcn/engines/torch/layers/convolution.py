@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.products import multiply
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
@@ -21,6 +22,9 @@ _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MOST_TURNED_CHANNELS = 128
 _MOST_ROWS = 512
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+_Options: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], int]
+"""The padding and the dilation of a convolution, and its groups."""
 
 
 class _Windowed(TorchLayer):
@@ -97,6 +101,10 @@ class Convolution(_Windowed):
         if group == 1 and len(pad) == 2 and self._turns_quicker(x, pad):
             turned: Tensor = TurnedConvolution.apply(x, self.params[0], self.bias, tuple(pad))
             return turned
+        if len(pad) == 2 and self._multiplies_for_kernels(x, pad):
+            options = (tuple(pad), dilation, group)
+            made: Tensor = MultipliedConvolution.apply(x, self.params[0], self.bias, options)
+            return made
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
         return y
 
@@ -114,6 +122,13 @@ class Convolution(_Windowed):
             for window, each in zip(self.windows, pad, strict=True)
         )
         return x.is_cuda and x.requires_grad and is_exact and is_plain and x.shape[1] <= _MOST_TURNED_CHANNELS
+
+    def _multiplies_for_kernels(self, x: Tensor, pad: Sequence[int]) -> bool:
+        """Whether the gradient of the kernels is computed as products of matrices."""
+        kernels = self.params[0]
+        if not (torch.is_grad_enabled() and kernels.requires_grad) or {*self.per_axis("stride")} != {1}:
+            return False
+        return self.state.multiplies_for_kernels(x, kernels, math.prod(self._count_positions(x.shape, pad)))
 
     @property
     def prefers_channels_last(self) -> bool:
@@ -169,6 +184,33 @@ class TurnedConvolution(torch.autograd.Function):
             of_x = F.conv2d(gradient, weights.flip(2, 3).transpose(0, 1), padding=pad)
         if ctx.needs_input_grad[1]:
             of_weights = conv2d_weight(x, weights.shape, gradient, padding=ctx.pad)
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum((0, 2, 3))
+        return of_x, of_weights, of_bias, None
+
+
+class MultipliedConvolution(torch.autograd.Function):
+    """A convolution of stride 1 on the processor. Its gradient for the kernels is computed as products of matrices."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor, bias: Tensor | None, options: _Options) -> Tensor:
+        ctx.save_for_backward(x, weights)
+        ctx.options = options
+        pad, dilation, group = options
+        return F.conv2d(x, weights, bias, 1, pad, dilation, group)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weights = ctx.saved_tensors
+        pad, dilation, group = ctx.options
+        of_x = of_weights = of_bias = None
+        if ctx.needs_input_grad[0]:
+            wanted = (True, False, False)
+            of_x = torch.ops.aten.convolution_backward(
+                gradient, x, weights, None, (1, 1), pad, dilation, False, (0, 0), group, wanted
+            )[0]
+        if ctx.needs_input_grad[1]:
+            of_weights = compute_kernel_gradient(x, gradient, weights.shape, pad, dilation, group)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum((0, 2, 3))
         return of_x, of_weights, of_bias, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer, python_layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
-from caffe_fcn.net.layer_types.data import SPATIAL_DROPOUT
+from caffe_fcn.net.layer_types.data import SPATIAL_DROPOUT, read_spatial_dropout
 
 
 class _Neuron(TorchLayer):
@@ -95,13 +94,7 @@ class SpatialDropout(_Neuron):
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
-        try:
-            settings = ast.literal_eval(self.param.param_str)
-            self.draws, self.ratio = settings["phase"] == "TRAIN", float(settings["p"])
-        except (SyntaxError, ValueError, TypeError, KeyError):
-            site.fail(f"has param_str {self.param.param_str!r}", "write {'phase': 'TRAIN', 'p': '0.1'}")
-        if not 0 < self.ratio < 1:
-            site.fail(f"drops a share of {self.ratio}", "p lies between 0 and 1")
+        self.draws, self.ratio = read_spatial_dropout(site)
 
     def find_windows(self) -> tuple[Window, ...]:
         return () if self.draws else super().find_windows()

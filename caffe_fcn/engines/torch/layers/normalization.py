@@ -12,6 +12,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.layer_types.pointwise import NORM_EPS, takes_absolute_values
 
 
 @layer("LRN")
@@ -115,10 +116,6 @@ class Normalize(TorchLayer):
 
     def _measure(self, x: Tensor) -> Tensor:
         """The norm of each place's channels; a little is added below the root, or to the sum of absolute values."""
-        kind = next(iter(self.site.setting("normalize_param", "normalize_type")), "L2")
-        if kind == "L1":
-            return x.abs().sum(1, keepdim=True) + _NORM_EPS
-        return (x.square().sum(1, keepdim=True) + _NORM_EPS).sqrt()
-
-
-_NORM_EPS = 1e-6
+        if takes_absolute_values(self.site):
+            return x.abs().sum(1, keepdim=True) + NORM_EPS
+        return (x.square().sum(1, keepdim=True) + NORM_EPS).sqrt()

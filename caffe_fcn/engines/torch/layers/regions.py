@@ -15,6 +15,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.layer_types import Site
+from caffe_fcn.net.layer_types.anchors import refuse_other_forks
 
 
 class _RegionPooling(UnrecordedLayer):
@@ -22,9 +23,7 @@ class _RegionPooling(UnrecordedLayer):
 
     def __init__(self, site: Site, state: State) -> None:
         super().__init__(site, state)
-        for unknown in ("pad_ratio", "pooled_size"):
-            if any(site.numbers(self.row.param_name, unknown, float)):
-                site.fail(f"has {unknown}, with which regions are pooled otherwise", "use the Caffe that has it")
+        refuse_other_forks(site)
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0]

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.shaping import Shaping
 from caffe_fcn.engines.torch.registry import State, UnrecordedLayer, layer
-from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.layer_types import Site
-from caffe_fcn.net.layer_types.resampling import unpooling_windows
+from caffe_fcn.net.layer_types.resampling import spread_windows, unpooling_windows
 
 
 def _interpolate(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -86,7 +85,7 @@ class Unpooling(UnrecordedLayer, Shaping):
             places = mask[0] if mask else self._find_starts(x, height, width)
             return [_place_by_mask(self, x, places, height, width)]
         rows, columns = (
-            _spread(window, size, made).to(x)
+            torch.from_numpy(spread_windows(window, size, made)).to(x)
             for window, size, made in zip(self.windows, x.shape[2:], (height, width), strict=True)
         )
         shares = x / (rows.sum(0)[:, None] * columns.sum(0)).clamp(min=1)
@@ -100,13 +99,6 @@ class Unpooling(UnrecordedLayer, Shaping):
             for window, size, made in zip(self.windows, x.shape[2:], (height, width), strict=True)
         )
         return (rows[:, None] * width + columns).expand(x.shape)
-
-
-def _spread(window: Window, size: int, made: int) -> Tensor:
-    """A matrix, places x values: 1 where a place is in a value's window."""
-    starts = torch.arange(size) * window.stride
-    places = torch.arange(made)[:, None]
-    return (places >= starts) & (places < starts + window.kernel)
 
 
 def _place_by_mask(layer: Shaping, x: Tensor, mask: Tensor, height: int, width: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Shape, Site
-from caffe_fcn.net.layer_types.shaping import adds_crops, permutation
+from caffe_fcn.net.layer_types.shaping import adds_crops, permutation, read_crop_flags
 
 
 class Shaping(TorchLayer):
@@ -186,11 +186,7 @@ class MergeCrop(TorchLayer):
         parts = [
             (part if learns else part.detach()) * counts
             for part, counts, learns in zip(
-                (x, larger), self._read_flags("forward", [1, 1]), self._read_flags("backward", [1, 0]), strict=True
+                (x, larger), *(read_crop_flags(self.site, name) for name in ("forward", "backward")), strict=True
             )
         ]
         return [parts[0] + parts[1] if adds_crops(self.site) else torch.cat(parts, 1)]
-
-    def _read_flags(self, name: str, default: list[int]) -> list[int]:
-        given = [int(value in ("1", "true", "True", "t")) for value in self.site.setting("mergecrop_param", name)]
-        return given + default[len(given) :]

@@ -18,7 +18,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.program import Instruction, Program, Rewrite, assign_frees, find_readers
 from caffe_fcn.engines.torch.registry import Operation
 from caffe_fcn.engines.torch.rewrites.borders import Borders, SmallImage
-from caffe_fcn.engines.torch.rewrites.windows import ShapeOf, WindowPlan, cut, measure_area
+from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut, measure_area
 from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
 
@@ -27,18 +27,25 @@ _MOST_PLANS = 256  # sizes whose plans are remembered
 
 
 def make_border_rewrite(
-    images: Collection[Blob], shape_of: ShapeOf, memory_format: torch.memory_format = torch.channels_last
+    images: Collection[Blob],
+    shape_of: ShapeOf,
+    memory_format: torch.memory_format = torch.channels_last,
+    kind: type[BorderCache] | None = None,
 ) -> Rewrite:
     """A rewrite that replaces all instructions which see windows of an image by one, for each of the ``images``.
 
-    ``memory_format`` is that of the blobs which are put together from a window and a border.
+    ``memory_format`` is that of the blobs which are put together from a window and a border; ``kind`` is the operation,
+    by default `BorderCache`.
     """
 
     def rewrite(program: Program, kept: Collection[Blob]) -> Program:
         for image in images:
             group = _find_group(program, image) if len(shape_of(image)) == 4 else []
             if group:
-                fused = _fuse(group, find_readers(program), image, kept, shape_of, memory_format)
+                tops = _list_tops(group, find_readers(program), kept)
+                assign_frees(group, {image, *tops})
+                operation = (kind or BorderCache)(group, image, tops, shape_of, memory_format)
+                fused = Instruction(operation, [image], tops)
                 start = program.index(group[0])
                 others = (instruction for instruction in program[start:] if instruction not in group)
                 program = [*program[:start], fused, *others]
@@ -58,21 +65,13 @@ def _find_group(program: Program, image: Blob) -> Program:
     return group
 
 
-def _fuse(
-    group: Program,
-    readers: Mapping[Blob, Program],
-    image: Blob,
-    kept: Collection[Blob],
-    shape_of: ShapeOf,
-    memory_format: torch.memory_format,
-) -> Instruction:
-    tops = [
+def _list_tops(group: Program, readers: Mapping[Blob, Program], kept: Collection[Blob]) -> list[Blob]:
+    """What is read of the group's blobs elsewhere, or kept."""
+    return [
         instruction.tops[0]
         for instruction in group
         if instruction.tops[0] in kept or any(reader not in group for reader in readers.get(instruction.tops[0], ()))
     ]
-    assign_frees(group, {image, *tops})
-    return Instruction(BorderCache(group, image, tops, shape_of, memory_format), [image], tops)
 
 
 class BorderCache(Operation):
@@ -147,13 +146,23 @@ class BorderCache(Operation):
         for instruction in self._group:
             (bottom,), (top,) = instruction.bottoms, instruction.tops
             region = plan.regions[top]
-            part, operation = cut(blobs[bottom], region.rect, plan.needed[bottom]), instruction.operation
-            in_place = instruction.in_place
-            y = operation.forward_in_place([part])[0] if in_place else operation.forward_part(part, region.pads)
-            blobs[top] = small.put_around(y, top, borders, self._memory_format) if top in borders else y
+            part = cut(blobs[bottom], region.rect, plan.needed[bottom])
+            blobs[top] = self._run_part(instruction, part, region.pads, small, borders)
             for blob in instruction.frees:
                 del blobs[blob]
         return [blobs[top] for top in self._tops]
+
+    def _run_part(
+        self, instruction: Instruction, part: Tensor, pads: Rect, small: SmallImage, borders: Borders
+    ) -> Tensor:
+        """The top of a part of the bottom, with its border."""
+        (top,), operation = instruction.tops, instruction.operation
+        in_place = instruction.in_place
+        y = operation.forward_in_place([part])[0] if in_place else operation.forward_part(part, pads)
+        return self._put_around(y, top, small, borders) if top in borders else y
+
+    def _put_around(self, y: Tensor, top: Blob, small: SmallImage, borders: Borders) -> Tensor:
+        return small.put_around(y, top, borders, self._memory_format)
 
 
 def _count_bytes(borders: Borders) -> int:

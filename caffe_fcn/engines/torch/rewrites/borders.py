@@ -96,16 +96,45 @@ class SmallImage:
                 borders[top] = _keep(y[:1], self._profiles[top])
         return borders
 
-    def put_around(self, window: Tensor, blob: Blob, borders: Borders, memory_format: torch.memory_format) -> Tensor:
-        """What is needed of a blob: the ``window`` that was computed, with the border around it."""
+    def put_around(
+        self,
+        window: Tensor,
+        blob: Blob,
+        borders: Borders,
+        memory_format: torch.memory_format,
+        rectifies: bool = False,
+    ) -> Tensor:
+        """What is needed of a blob: the ``window`` that was computed, with the border around it.
+
+        If it ``rectifies``, negative values of the window become 0.
+        """
         needed, computed, kept = self._plan.needed[blob], self._plan.computed[blob], borders[blob]
         sizes = [end - begin for begin, end in needed]
         result = torch.empty(
             (*window.shape[:2], *sizes), dtype=window.dtype, device=window.device, memory_format=memory_format
         )
-        cut(result, computed, needed).copy_(window)
+        place = cut(result, computed, needed)
+        if rectifies:
+            torch.clamp(window, min=0, out=place)
+        else:
+            place.copy_(window)
         for rect, source in self._pieces[blob]:
             cut(result, rect, needed).copy_(kept[:, :, slice(*source[0]), slice(*source[1])])
+        return result
+
+    def cut_window(self, x: Tensor, blob: Blob) -> Tensor:
+        """The window of what `put_around` made for a blob, or of its gradient."""
+        return cut(x, self._plan.computed[blob], self._plan.needed[blob])
+
+    def sum_border(self, gradient: Tensor, blob: Blob, kept: Tensor) -> Tensor:
+        """The gradient of the ``kept`` pixels of a blob, from that of what `put_around` made."""
+        result = torch.zeros_like(kept)
+        for rect, source in self._pieces[blob]:
+            part = cut(gradient, rect, self._plan.needed[blob]).sum(0, keepdim=True)
+            for axis, ((begin, end), (first, last)) in enumerate(zip(rect, source, strict=True), 2):
+                if last - first != end - begin:  # all of them are one pixel
+                    part = part.sum(axis, keepdim=True)
+            result[:, :, slice(*source[0]), slice(*source[1])] += part
         return result
 
     def _shrink(self, axis: int) -> tuple[int, dict[Blob, Profile]]:

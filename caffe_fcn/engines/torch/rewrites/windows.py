@@ -49,6 +49,8 @@ class WindowPlan:
             (bottom,), (top,) = instruction.bottoms, instruction.tops
             windows = instruction.operation.find_windows()
             reached[top] = tuple(map(_find_reached, windows, reached[bottom], self._whole(top)))
+            if any(begin >= end for begin, end in reached[top]):  # windows that step over the image
+                reached[top] = self._whole(top)
             is_small = measure_area(reached[top]) <= _LARGEST_WINDOW * measure_area(self._whole(top))
             self.is_worthwhile |= is_small
             self.computed[top] = reached[top] if is_small else self._whole(top)
@@ -76,7 +78,8 @@ def measure_area(rect: Rect) -> int:
 def cut(x: Tensor, rect: Rect, whole: Rect) -> Tensor:
     """A rectangle of a blob, from a tensor that holds the rectangle ``whole`` of it."""
     for axis, ((begin, end), (start, _)) in enumerate(zip(rect, whole, strict=True), 2):
-        x = x.narrow(axis, begin - start, end - begin)
+        if x.shape[axis] != end - begin:  # a cut that removes nothing would still copy the gradient
+            x = x.narrow(axis, begin - start, end - begin)
     return x
 
 

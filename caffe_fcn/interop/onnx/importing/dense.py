@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from caffe_fcn.interop.onnx.importing.parameters import change_rows
 from caffe_fcn.interop.onnx.importing.place import NodePlace, converts
-from caffe_fcn.interop.onnx.importing.shaping import reshape
-from caffe_fcn.interop.onnx.importing.source import Shape
+from caffe_fcn.interop.onnx.importing.pointwise import power
+from caffe_fcn.interop.onnx.importing.pooling import pool_all
+from caffe_fcn.interop.onnx.importing.shaping import reshape, take
+from caffe_fcn.interop.onnx.importing.source import Constant, Shape
+from caffe_fcn.surgery.adaptation import transposed
+from caffe_fcn.weights.tensors import Tensor
 
 _SOFTMAX_KEEPS_AXES_FROM = 13
 
@@ -16,27 +21,32 @@ def convert_gemm(place: NodePlace) -> list[str]:
 
     if place.attribute("transA", 0):
         place.fail("turns its first input round", "Caffe's InnerProduct does not")
-    weights = place.constant(1, "matrix")
-    weights = weights if place.attribute("transB", 0) else weights.T
-    alpha = np.float32(place.attribute("alpha", 1.0))
-    parameters = [weights if alpha == 1 else alpha * weights]
+    weights = _read_matrix(place)
+    weights = weights if place.attribute("transB", 0) else transposed(weights)
+    count, alpha = weights.shape[0], np.float32(place.attribute("alpha", 1.0))
+    parameters: list[Constant] = [weights if alpha == 1 else change_rows(weights, lambda rows: alpha * rows)]
     if place.has(2):
         bias = np.float32(place.attribute("beta", 1.0)) * place.constant(2, "bias")
-        if bias.size not in (1, len(weights)) or (bias.ndim > 1 and bias.shape[0] != 1):
+        if bias.size not in (1, count) or (bias.ndim > 1 and bias.shape[0] != 1):
             place.fail(f"has a bias of shape {bias.shape}", "Caffe's InnerProduct has one value for each output")
-        parameters.append(np.broadcast_to(bias.reshape(-1), (len(weights),)))
-    settings = {"num_output": len(weights), "bias_term": place.has(2)}
+        parameters.append(np.broadcast_to(bias.reshape(-1), (count,)))
+    settings = {"num_output": count, "bias_term": place.has(2)}
     return [place.add("InnerProduct", place.blob(), parameters=parameters, inner_product_param=settings)]
 
 
 @converts("MatMul")
 def convert_matmul(place: NodePlace) -> list[str]:
     """A blob times a constant matrix, along its last axis."""
-    weights = place.constant(1, "matrix")
-    if weights.ndim != len(("rows", "columns")):
+    weights = transposed(_read_matrix(place))
+    settings = {"num_output": weights.shape[0], "bias_term": False, "axis": len(place.shape()) - 1}
+    return [place.add("InnerProduct", place.blob(), parameters=[weights], inner_product_param=settings)]
+
+
+def _read_matrix(place: NodePlace) -> Tensor:
+    weights = place.parameter(1, "matrix")
+    if len(weights.shape) != len(("rows", "columns")):
         place.fail(f"has a constant of shape {weights.shape}", "Caffe's InnerProduct has one matrix")
-    settings = {"num_output": weights.shape[1], "bias_term": False, "axis": len(place.shape()) - 1}
-    return [place.add("InnerProduct", place.blob(), parameters=[weights.T], inner_product_param=settings)]
+    return weights
 
 
 @converts("BatchNormalization")
@@ -61,6 +71,7 @@ def convert_lrn(place: NodePlace) -> list[str]:
     size = place.attribute("size")
     if size % 2 == 0:
         place.fail(f"takes {size} channels", "Caffe's LRN takes an odd number")
+    place.require_axes(4)
     alpha, beta, k = (place.attribute(*each) for each in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
     return [place.add("LRN", place.blob(), lrn_param={"local_size": size, "alpha": alpha, "beta": beta, "k": k})]
 
@@ -85,15 +96,31 @@ def convert_softmax(place: NodePlace) -> list[str]:
     return [place.add("Log", y) if place.node.op_type == "LogSoftmax" else y]
 
 
-@converts("GlobalAveragePool", "GlobalMaxPool")
-def convert_global_pool(place: NodePlace) -> list[str]:
-    """One window over rows and columns."""
-    place.require_axes(4)
-    return [_pool_all(place, "AVE" if place.node.op_type == "GlobalAveragePool" else "MAX")]
+@converts("ArgMax", "TopK")
+def convert_argmax(place: NodePlace) -> list[str]:
+    """Positions of the largest values along an axis, and these values.
 
-
-def _pool_all(place: NodePlace, method: str) -> str:
-    return place.add("Pooling", place.blob(), pooling_param={"pool": method, "global_pooling": True})
+    Of equal values ONNX takes the first, and Caffe the last: there the axis is turned round before.
+    """
+    shape, operator = place.shape(), place.node.op_type
+    axis = place.axis(place.attribute("axis", 0 if operator == "ArgMax" else -1))
+    if not place.attribute("largest", 1):
+        place.fail("takes the smallest values", "negate them before")
+    count = int(place.constant(1, "count").reshape(-1)[0]) if operator == "TopK" else 1
+    takes_last = operator == "ArgMax" and bool(place.attribute("select_last_index", 0))
+    settings = {"axis": axis, "top_k": count}
+    x = place.blob()
+    turned = x if takes_last else take(place, x, axis, range(shape[axis])[::-1], shape[axis])
+    found = place.add("ArgMax", turned, argmax_param=settings)
+    if not takes_last:
+        found = power(place, found, scale=-1.0, shift=shape[axis] - 1.0)
+    if operator == "ArgMax":
+        kept = (*shape[:axis], 1, *shape[axis + 1 :])
+        return [found if kept == place.shapes[0] else reshape(place, found, kept, place.shapes[0])]
+    made = {0: found, 1: found}
+    if place.node.output[0] in place.source.readers or place.node.output[0] in place.source.outputs:
+        made[0] = place.add("ArgMax", x, argmax_param=settings | {"out_max_val": True})
+    return [made[index] for index, name in enumerate(place.node.output) if name]
 
 
 @converts("ReduceMean", "ReduceSum", "ReduceMax")
@@ -103,7 +130,7 @@ def convert_reduction(place: NodePlace) -> list[str]:
     axes = sorted(place.axis(axis) for axis in place.integers(1, "axes", range(len(before))))
     pooled = {"ReduceMean": "AVE", "ReduceMax": "MAX"}.get(operator)
     if pooled and axes == [2, 3] and len(before) == 4:
-        y = _pool_all(place, pooled)
+        y = pool_all(place, pooled)
         shape: Shape = (*before[:2], 1, 1)
     elif operator != "ReduceMax" and axes == list(range(axes[0], len(before))):
         operation = {"ReduceMean": "MEAN", "ReduceSum": "SUM"}[operator]

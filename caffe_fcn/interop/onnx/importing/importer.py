@@ -17,12 +17,12 @@ from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.files import PathLike, make_folder, write_text, write_together
-from caffe_fcn.interop.onnx.importing import dense, pointwise, shaping, windowed
+from caffe_fcn.interop.onnx.importing import dense, pointwise, pooling, recurrent, shaping, windowed
 from caffe_fcn.interop.onnx.importing.caffe_net import CaffeNet
 from caffe_fcn.interop.onnx.importing.folding import FOLDED, fold
 from caffe_fcn.interop.onnx.importing.node_shapes import infer_outputs
 from caffe_fcn.interop.onnx.importing.place import CONVERTERS, DIALECTS, Blob, NodePlace
-from caffe_fcn.interop.onnx.importing.source import Shape, Source, describe, read_source, read_tensor
+from caffe_fcn.interop.onnx.importing.source import Constant, Shape, Source, describe, open_source
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.proto import BlobShape, LayerParameter, NetParameter, to_text
@@ -31,14 +31,19 @@ from caffe_fcn.weights import save_weights
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from caffe_fcn.interop.onnx.importing.source import Array
-
 __all__ = ["ImportedNet", "import_onnx"]
 
 NET_FILE, WEIGHTS_FILE = "deploy.prototxt", "weights.caffemodel"
 
-_FAMILIES = (dense, pointwise, shaping, windowed)  # imported so that their converters are registered
-_PAD = "Pad"  # makes no layer, but a blob whose pads are still to be laid
+_FAMILIES = (
+    dense,
+    pointwise,
+    pooling,
+    recurrent,
+    shaping,
+    windowed,
+)  # imported so that their converters are registered
+_PAD = "Pad"  # with a constant makes no layer, but a blob whose pads are still to be laid
 _COPIES = frozenset({"Dropout", "Identity"})
 _IMAGE_AXES = 4
 _ORDERS = {1: "grey", 3: "RGB"}
@@ -67,7 +72,7 @@ def import_onnx(
 
     ``size`` (H, W) is that of the images, where the model leaves it open. With ``compose``, operators that Caffe 1.0
     has no layer for are put together from layers that it has. ``dialect`` is "master" (BVLC's later Caffe: Clip,
-    ``round_mode``) or "ssd" (Permute).
+    ``round_mode``), "ssd" (Permute) or "deeplab-v2" (Interp).
 
     The files appear whole or not at all. Raises `NetError` for what Caffe cannot say, with the node and its operator;
     `FileError` for a file that is not sound; `MissingExtraError` without onnx.
@@ -75,18 +80,18 @@ def import_onnx(
     if dialect not in DIALECTS:
         known = [each for each in DIALECTS if each]
         raise NetError(f"`dialect` {dialect}", "is unknown", nearest(dialect, known) or f"one of {', '.join(known)}")
-    source = read_source(model, size)
-    importer = _Importer(source, compose, dialect)
-    importer.convert()
-    net = importer.net.make_message(source.name)
-    importer.check_shapes(net)
     target = Path(folder)
-    description = _describe(source, importer.outputs)
     files = [target / NET_FILE, target / WEIGHTS_FILE, target / model_json.FILE]
-    with make_folder(target), write_together():
-        write_text(files[0], to_text(net))
-        save_weights(files[1], importer.net.list_weights())
-        description.write(target)
+    with open_source(model, size) as source:
+        importer = _Importer(source, compose, dialect)
+        importer.convert()
+        net = importer.net.make_message(source.name)
+        importer.check_shapes(net)
+        description = _describe(source, importer.outputs)
+        with make_folder(target), write_together():
+            write_text(files[0], to_text(net))
+            save_weights(files[1], importer.net.list_weights())
+            description.write(target)
     return ImportedNet(files, source.path, source.inputs, importer.outputs, importer.notes)
 
 
@@ -98,8 +103,8 @@ class _Importer:
         self.notes: list[str] = []
         self.outputs: dict[str, str] = {}
         self._source, self._compose, self._dialect = source, compose, dialect
-        self._values: dict[str, Blob | Array] = dict(source.constants)
-        self._absorbed: dict[str, Blob | Array] = {}
+        self._values: dict[str, Blob | Constant] = dict(source.constants)
+        self._absorbed: dict[str, Blob | Constant] = {}
         self._wanted: dict[str, tuple[Shape, NodeProto]] = {}
         for name, shape in source.inputs.items():
             self.net.prefix = name
@@ -127,6 +132,9 @@ class _Importer:
                 self._convert_node(node, inputs)
         for name in self._source.outputs:
             self.outputs[name] = self._deliver(name)
+        self.net.remove_unread(self.outputs.values())
+        made = {top for layer in self.net.layers for top in layer.top}
+        self._wanted = {blob: each for blob, each in self._wanted.items() if blob in made}
 
     def check_shapes(self, net: NetParameter) -> None:
         """Raise `NetError` where a blob has not the shape that ONNX infers, or a layer parameters that do not fit."""
@@ -141,24 +149,27 @@ class _Importer:
                 what = f"makes {dims(shape)} in ONNX, and {dims(found.blobs[blob])} in Caffe"
                 raise NetError(describe(node), what, "this is a fault of caffe_fcn: please report it")
 
-    def _find(self, name: str, node: NodeProto) -> Blob | Array:
+    def _find(self, name: str, node: NodeProto) -> Blob | Constant:
         if name not in self._values:
             raise NetError(describe(node), f"reads '{name}', which Caffe's layers do not give", "leave it out")
         return self._values[name]
 
-    def _read_constant(self, node: NodeProto) -> Array:
+    def _read_constant(self, node: NodeProto) -> Constant:
         import numpy as np
         from onnx import helper
 
+        file = self._source.file
+        if node.output[0] in file.constants:
+            return file.constants[node.output[0]]
         for each in node.attribute:
             if each.name == "value":
-                return read_tensor(each.t, self._source.path)
+                return file.read_tensor(each.t)
             if each.name in ("value_float", "value_floats", "value_int", "value_ints"):
                 kind = np.float32 if "float" in each.name else np.int64
                 return np.asarray(helper.get_attribute_value(each), kind)
         raise NetError(describe(node), "is a constant of no numbers", "Caffe has numbers alone")
 
-    def _copy(self, node: NodeProto, value: Blob | Array | None) -> None:
+    def _copy(self, node: NodeProto, value: Blob | Constant | None) -> None:
         from onnx import TensorProto, helper
 
         if value is None:
@@ -177,7 +188,7 @@ class _Importer:
         shape = value.shape[told.get("start", 0) : told.get("end")]
         self._values[node.output[0]] = np.asarray(shape, np.int64)
 
-    def _fold(self, node: NodeProto, inputs: Sequence[Blob | Array | None]) -> None:
+    def _fold(self, node: NodeProto, inputs: Sequence[Blob | Constant | None]) -> None:
         if node.op_type not in FOLDED or node.domain:
             what = "computes with constants alone, by an operator that is not computed here"
             raise NetError(describe(node), what, "simplify the model first, as onnxsim does")
@@ -185,26 +196,29 @@ class _Importer:
         for name, value in zip(node.output, fold(node, self._source.opset, constants), strict=True):
             self._values[name] = value
 
-    def _convert_node(self, node: NodeProto, inputs: Sequence[Blob | Array | None]) -> None:
+    def _convert_node(self, node: NodeProto, inputs: Sequence[Blob | Constant | None]) -> None:
         convert = CONVERTERS.get(node.op_type)
-        if (convert is None and node.op_type != _PAD) or node.domain not in ("", "ai.onnx"):
+        if convert is None or node.domain not in ("", "ai.onnx"):
             hint = f"of domain {node.domain}" if node.domain else nearest(node.op_type, CONVERTERS)
             raise NetError(describe(node), "Caffe has no equivalent of this operator", hint)
-        named = dict(zip(node.input, inputs, strict=True))
-        blobs = {name: value.shape for name, value in named.items() if isinstance(value, Blob)}
-        constants = {name: each for name, each in named.items() if each is not None and not isinstance(each, Blob)}
+        given = dict(zip(node.input, inputs, strict=True))
+        blobs = {name: value.shape for name, value in given.items() if isinstance(value, Blob)}
+        constants = {name: each for name, each in given.items() if each is not None and not isinstance(each, Blob)}
         shapes = infer_outputs(node, self._source.opset, blobs, constants)
         self.net.prefix = node.name or node.output[0]
         place = NodePlace(
             node, self._source, self.net, inputs, shapes, self._values, self._compose, self._dialect, notes=self.notes
         )
-        if convert is None:
+        if node.op_type == _PAD and windowed.pads_with_constant(place):
             self._values[node.output[0]] = windowed.leave_open(place)
             return
         first = len(self.net.layers)
         outputs = [each for each in node.output if each]
+        named: dict[str, str] = {}
         for output, blob, shape in zip(outputs, convert(place), shapes, strict=False):  # some are for training alone
-            self._values[output] = Blob(self._name(place.absorbed or [output], blob, shape, node, first), shape)
+            if blob not in named:
+                named[blob] = self._name(place.absorbed or [output], blob, shape, node, first)
+            self._values[output] = Blob(named[blob], shape)
         self._absorbed.update(dict.fromkeys(place.absorbed, self._values[outputs[0]]))
 
     def _name(self, names: Sequence[str], blob: str, shape: Shape, node: NodeProto, first: int) -> str:
@@ -226,10 +240,17 @@ class _Importer:
         self.net.prefix = name
         if value.pads:
             raise NetError(f"output '{name}'", "is an image with pads", "leave the Pad out of the model")
-        first = len(self.net.layers)
-        made = self.net.add("Power", value.name)
+        first, old = len(self.net.layers), value.name
         blob = self.net.choose_blob(name)
-        self.net.rename(made, blob, first)
+        if old in self._source.outputs or old in self._source.inputs or old in self.outputs.values():
+            self.net.rename(self.net.add("Power", old), blob, first)
+            return blob
+        self.net.rename(old, blob, 0)
+        if old in self._wanted:
+            self._wanted[blob] = self._wanted.pop(old)
+        for each, other in self._values.items():
+            if isinstance(other, Blob) and other.name == old:
+                self._values[each] = replace(other, name=blob)
         return blob
 
 

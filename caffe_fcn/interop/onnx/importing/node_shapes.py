@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from caffe_fcn.errors import NetError
+from caffe_fcn.interop.onnx.importing.onnx_file import Constant, load
 from caffe_fcn.interop.onnx.importing.source import Shape, describe
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from caffe_fcn.interop.onnx.importing.source import Array
-
 _FEW = 1 << 10  # values of a constant whose numbers may say a shape
 
 
 def infer_outputs(
-    node: NodeProto, opset: int, shapes: Mapping[str, Shape], constants: Mapping[str, Array]
+    node: NodeProto, opset: int, shapes: Mapping[str, Shape], constants: Mapping[str, Constant]
 ) -> Sequence[Shape]:
     """Return the shape of each output of a node, whose inputs are blobs of these shapes, or constants.
 
     Raises `NetError` where ONNX refuses the node, or where the shape depends on the values of blobs.
     """
+    import numpy as np
     from onnx import TensorProto, helper, numpy_helper, shape_inference
 
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
     initializers = []
     for name, values in constants.items():
-        if values.size <= _FEW:
-            initializers.append(numpy_helper.from_array(values, name))
-        kind = helper.np_dtype_to_tensor_dtype(values.dtype.newbyteorder("="))
+        if math.prod(values.shape) <= _FEW:
+            initializers.append(numpy_helper.from_array(load(values), name))
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(values.dtype).newbyteorder("="))
         inputs.append(helper.make_tensor_value_info(name, kind, values.shape))
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
     graph = helper.make_graph([node], "node", inputs, outputs, initializers)

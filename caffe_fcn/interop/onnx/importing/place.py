@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from caffe_fcn.errors import NetError
 from caffe_fcn.interop.onnx.importing.caffe_net import CaffeNet
+from caffe_fcn.interop.onnx.importing.onnx_file import Array, Constant, load
+from caffe_fcn.interop.onnx.importing.parameters import make_tensor
 from caffe_fcn.interop.onnx.importing.source import Shape, Source, describe
+from caffe_fcn.weights.tensors import Tensor
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-
-    from caffe_fcn.interop.onnx.importing.source import Array
 
 DIALECTS: Mapping[str, frozenset[str]] = {
     "": frozenset(),
     "master": frozenset({"Clip", "Swish", "round_mode"}),
     "ssd": frozenset({"Permute"}),
+    "deeplab-v2": frozenset({"Interp"}),
 }
-"""What a dialect says beyond BVLC's release 1.0: BVLC's later master, and the fork of SSD."""
+"""What a dialect says beyond BVLC's release 1.0: BVLC's later master, the fork of SSD, and DeepLab's."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,15 @@ class NodePlace:
     node: NodeProto
     source: Source
     net: CaffeNet
-    inputs: Sequence[Blob | Array | None]
+    inputs: Sequence[Blob | Constant | None]
     shapes: Sequence[Shape]
-    values: Mapping[str, Blob | Array]
+    values: Mapping[str, Blob | Constant]
     compose: bool = False
     dialect: str = ""
     absorbed: list[str] = field(default_factory=list)  # outputs of later nodes that this one computes, too
     notes: list[str] = field(default_factory=list)
 
-    def add(self, kind: str, *bottoms: str, parameters: Sequence[Array] = (), **settings: Any) -> str:
+    def add(self, kind: str, *bottoms: str, parameters: Sequence[Constant] = (), **settings: Any) -> str:
         """Append a layer of one top; returns the name of the top."""
         return self.net.add(kind, *bottoms, parameters=parameters, **settings)
 
@@ -98,6 +100,13 @@ class NodePlace:
 
     def constant(self, index: int, what: str = "") -> Array:
         """An input that must be a constant."""
+        return load(self._find_constant(index, what))
+
+    def parameter(self, index: int, what: str = "") -> Tensor:
+        """An input that must be a constant, as a handle on values of float32, which may be large."""
+        return make_tensor(self._find_constant(index, what))
+
+    def _find_constant(self, index: int, what: str) -> Constant:
         value = self.inputs[index] if self.has(index) else None
         if value is None or isinstance(value, Blob):
             self.fail(f"its {what or f'input {index}'} is computed", "Caffe wants a constant")
@@ -146,6 +155,11 @@ class NodePlace:
         """Raise `NetError` where the first input has another number of axes."""
         if len(self.shape()) != count:
             self.fail(f"has {len(self.shape())} axes", f"Caffe's layer has {count}")
+
+    def note_edges(self) -> None:
+        """Tell the user that a layer holds factors for one size of images."""
+        name = self.node.name or self.node.output[0]
+        self.notes.append(f"{name}: the edges are right at this size of images alone")
 
     def says(self, feature: str) -> bool:
         """Whether the dialect has a layer type or field."""

@@ -99,7 +99,13 @@ def power(place: NodePlace, x: str, scale: float = 1.0, shift: float = 0.0) -> s
     """Append scale * x + shift, unless that is x."""
     if scale == 1 and shift == 0:
         return x
-    return place.add("Power", x, power_param={"scale": scale, "shift": shift})
+    source, (first, moved) = place.net.scaled.get(x, (x, (1.0, 0.0)))
+    line = first * scale, moved * scale + shift
+    if line == (1, 0):
+        return source
+    y = place.add("Power", x, power_param={"scale": scale, "shift": shift})
+    place.net.scaled[y] = source, line
+    return y
 
 
 @converts("HardSigmoid")

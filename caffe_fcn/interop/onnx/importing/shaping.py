@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from caffe_fcn.interop.onnx.importing.place import Blob, NodePlace, converts
 from caffe_fcn.interop.onnx.importing.source import Shape
 
-_MOST_PIECES = 256  # of a reversed axis
+_MOST_PIECES = 256  # of an axis that is put together anew
 
 
 def reshape(place: NodePlace, x: str, before: Shape, after: Shape) -> str:
@@ -130,7 +130,7 @@ def convert_slice(place: NodePlace) -> list[str]:
         if taken.step == 1:
             x = cut(place, x, axis, taken.start, taken.stop, before[axis])
         else:
-            x = _take_single(place, x, axis, taken, before[axis])
+            x = take(place, x, axis, taken, before[axis])
     return [x]
 
 
@@ -166,13 +166,56 @@ def _find_reference(place: NodePlace, first: int) -> str | None:
     return None
 
 
-def _take_single(place: NodePlace, x: str, axis: int, taken: range, size: int) -> str:
-    """Append what takes single values of an axis, in any order."""
-    if size > _MOST_PIECES:
-        place.fail(f"takes each {taken.step}th of {size} values", f"Caffe's Slice takes single ones of {_MOST_PIECES}")
-    pieces = _cut_at(place, x, axis, range(1, size)) if size > 1 else [x]
-    rest = [piece for index, piece in enumerate(pieces) if index not in taken]
+def take(place: NodePlace, x: str, axis: int, wanted: Sequence[int], size: int) -> str:
+    """Append what takes places of an axis of ``size`` in any order, also several times: pieces, joined anew."""
+    turns = list(wanted) == list(range(size))[::-1]
+    if turns and place.net.reversed_axes.get(x, ("", -1))[1] == axis:
+        return place.net.reversed_axes[x][0]
+    y = _join_pieces(place, x, axis, wanted, size)
+    if turns:
+        place.net.reversed_axes[y] = x, axis
+    return y
+
+
+def _join_pieces(place: NodePlace, x: str, axis: int, wanted: Sequence[int], size: int) -> str:
+    runs = list(_find_runs(wanted))
+    points = sorted({point for begin, end in runs for point in (begin, end)} - {0, size})
+    if len(points) >= _MOST_PIECES or len(runs) > _MOST_PIECES:
+        what = f"takes {len(wanted)} of {size} values, in {max(len(points) + 1, len(runs))} pieces"
+        place.fail(what, f"it may be {_MOST_PIECES} pieces, of which each is a blob")
+    pieces = _cut_at(place, x, axis, points) if points else [x]
+    begins = [0, *points, size]
+    chosen = [
+        index
+        for begin, end in runs
+        for index in range(len(pieces))
+        if begin <= begins[index] and begins[index + 1] <= end
+    ]
+    rest = [piece for index, piece in enumerate(pieces) if index not in chosen]
     if rest:
         place.net.add_many("Silence", *rest, tops=0)
-    chosen = [pieces[index] for index in taken]
-    return place.add("Concat", *chosen, concat_param={"axis": axis}) if len(chosen) > 1 else chosen[0]
+    taken = [pieces[index] for index in chosen]
+    return place.add("Concat", *taken, concat_param={"axis": axis}) if len(taken) > 1 else taken[0]
+
+
+def _find_runs(wanted: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The beginning and end of each run of places that follow each other."""
+    begin = 0
+    for index in range(1, len(wanted) + 1):
+        if index == len(wanted) or wanted[index] != wanted[index - 1] + 1:
+            yield wanted[begin], wanted[index - 1] + 1
+            begin = index
+
+
+@converts("Gather")
+def convert_gather(place: NodePlace) -> list[str]:
+    """Places of an axis that constants name."""
+    before, after = place.shape(), place.shapes[0]
+    axis, named = place.axis(place.attribute("axis", 0)), place.constant(1, "indices")
+    side = before[axis]
+    if named.dtype.kind != "i" or not named.size or not ((-side <= named) & (named < side)).all():
+        place.fail(f"takes what is not among {side} values", "the model is damaged")
+    wanted = [int(each) % side for each in named.ravel()]
+    x = take(place, place.blob(), axis, wanted, side)
+    taken = (*before[:axis], len(wanted), *before[axis + 1 :])
+    return [reshape(place, x, taken, after) if taken != after else x]

@@ -1,34 +1,33 @@
-"""An ONNX file, read without trusting it: its nodes in order, its constants, and the shapes of its inputs.
+"""An ONNX model, read without trusting it: its nodes in order, its constants, and the shapes of its inputs.
 
-Sizes are checked before anything is read, external data must lie in the model's own folder, and each node may read only
-what stands before it, so that there is no cycle.
+Each node may read only what stands before it, so that there is no cycle.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from caffe_fcn.errors import FileError, NetError
-from caffe_fcn.files import PathLike, naming_errors, read_bytes
+from caffe_fcn.files import PathLike
+from caffe_fcn.interop.onnx.importing.onnx_file import Array, Constant, OnnxFile, open_onnx
 from caffe_fcn.interop.onnx.installed import require_onnx
-from caffe_fcn.interop.onnx.model_file import LARGEST
-from caffe_fcn.net.geometry import dims
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import NodeProto, ValueInfoProto
 
-Array: TypeAlias = "NDArray[Any]"
+__all__ = ["OPSETS", "Array", "Constant", "Shape", "Source", "describe", "open_source"]
+
 Shape: TypeAlias = tuple[int, ...]
 
 OPSETS = range(7, 24)
 """The versions of ONNX's operator set that can be read."""
 
 _IMAGE_AXES = 4
+_DAMAGED = "the file is damaged"
 
 
 @dataclass(frozen=True)
@@ -38,35 +37,51 @@ class Source:
     ``inputs`` have their shapes. ``readers`` has the nodes that read a value. ``metadata`` are the file's properties.
     """
 
-    path: Path
+    file: OnnxFile
     name: str
     opset: int
     nodes: Sequence[NodeProto]
     inputs: Mapping[str, Shape]
     outputs: Sequence[str]
-    constants: Mapping[str, Array]
+    constants: Mapping[str, Constant]
     readers: Mapping[str, Sequence[NodeProto]]
     metadata: Mapping[str, str]
 
+    @property
+    def path(self) -> Path:
+        """The file's path."""
+        return self.file.path
 
-def read_source(path: PathLike, size: tuple[int, int] | None = None) -> Source:
-    """Read a model; ``size`` (H, W) is that of its images where the model leaves it open, and a batch is one image.
 
-    Raises `FileError` for what is no sound ONNX file, `NetError` for inputs that are not images of one size,
-    `MissingExtraError` without onnx.
+@contextmanager
+def open_source(path: PathLike, size: tuple[int, int] | None = None) -> Iterator[Source]:
+    """Open a model; ``size`` (H, W) is that of its images where the model leaves it open, and a batch is one image.
+
+    The handles on its constants can be read inside the block. Raises `FileError` for what is no sound ONNX file,
+    `NetError` for inputs that are not images of one size, `MissingExtraError` without onnx.
     """
     require_onnx()
-    from onnx import TensorProto
+    with open_onnx(Path(path)) as file:
+        _check(file)
+        yield _read_source(file, size)
 
-    file = Path(path)
-    model = _parse(file)
+
+def _read_source(file: OnnxFile, size: tuple[int, int] | None) -> Source:
+    from onnx import IR_VERSION, TensorProto
+
+    model, path = file.model, file.path
     graph = model.graph
+    if model.ir_version > IR_VERSION:
+        mend = f"the installed onnx knows those up to {IR_VERSION}: update it"
+        raise FileError(path, f"is of version {model.ir_version} of ONNX's format", mend)
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if opset not in OPSETS:
         raise FileError(path, f"has ONNX's operators of version {opset}", f"{OPSETS[0]} to {OPSETS[-1]} are known")
-    constants = {each.name: read_tensor(each, file) for each in graph.initializer}
     if graph.sparse_initializer:
         raise FileError(path, "has sparse initializers", "make them dense")
+    small = {each.name: file.read_tensor(each) for each in graph.initializer}
+    made = {name for node in graph.node for name in node.output}
+    constants = small | {name: each for name, each in file.constants.items() if name not in made}
     inputs = {}
     for each in graph.input:
         if each.name not in constants:
@@ -83,68 +98,15 @@ def read_source(path: PathLike, size: tuple[int, int] | None = None) -> Source:
     return Source(file, graph.name, opset, nodes, inputs, outputs, constants, readers, metadata)
 
 
-def _parse(path: Path) -> ModelProto:
-    from google.protobuf.message import DecodeError
-    from onnx import ModelProto
-
-    with naming_errors(path):
-        size = path.stat().st_size
-    if size > LARGEST:
-        raise FileError(path, f"has {size} bytes", "ONNX files have less than 2 GB, and the rest in a second file")
-    try:
-        model: ModelProto = ModelProto.FromString(read_bytes(path))
-    except DecodeError as error:
-        raise FileError(path, "is not an ONNX model", "name a file that ends with .onnx") from error
-    if not model.graph.node or not model.graph.output:
-        raise FileError(path, "is not an ONNX model, or an empty one", "name a file that ends with .onnx")
-    told = [model.graph.name, *(each.name for each in (*model.graph.input, *model.graph.output))]
-    told += [name for node in model.graph.node for name in (node.name, node.op_type, *node.input, *node.output)]
-    told += [each.name for each in model.graph.initializer]
+def _check(file: OnnxFile) -> None:
+    graph = file.model.graph
+    if not graph.node or not graph.output:
+        raise FileError(file.path, "is not an ONNX model, or an empty one", "name a file that ends with .onnx")
+    told = [graph.name, *(each.name for each in (*graph.input, *graph.output))]
+    told += [name for node in graph.node for name in (node.name, node.op_type, *node.input, *node.output)]
+    told += [*(each.name for each in graph.initializer), *file.constants]
     if not all(isinstance(name, str) and name.isprintable() for name in told):  # bytes are what is not UTF-8
-        raise FileError(path, "has a name that cannot be printed", "the file is damaged")
-    return model
-
-
-def read_tensor(tensor: TensorProto, path: Path) -> Array:
-    """Return the values of a constant of the model in ``path``; those in a file beside it are mapped, not read.
-
-    Raises `FileError` where shape and values do not fit.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    where = f"{path}: constant '{tensor.name}'"
-    if any(side < 0 for side in tensor.dims) or math.prod(tensor.dims) > LARGEST:
-        raise FileError(where, f"is of {dims(tensor.dims)}", "the file is damaged")
-    if tensor.data_location == TensorProto.EXTERNAL:
-        return _map_external(tensor, path, where)
-    try:
-        helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        return numpy_helper.to_array(tensor)
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(where, "does not have the values of its shape and type", "the file is damaged") from error
-
-
-def _map_external(tensor: TensorProto, path: Path, where: str) -> Array:
-    import numpy as np
-    from onnx import helper
-
-    told = {each.key: each.value for each in tensor.external_data}
-    folder = path.parent.resolve()
-    data = (folder / told.get("location", "")).resolve()
-    if folder not in data.parents:
-        raise FileError(where, f"lies in {told.get('location')!r}, which is not in the model's folder", "move it there")
-    try:
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
-        begin = int(told.get("offset", 0))
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(where, "has no sound place in its file", "the file is damaged") from error
-    size = math.prod(tensor.dims) * dtype.itemsize
-    with naming_errors(data):
-        there = data.stat().st_size
-    if begin < 0 or begin + size > there:
-        raise FileError(where, f"lies beyond the end of {data}", "the file is cut short")
-    shape = tuple(tensor.dims)
-    return np.memmap(data, dtype, "r", begin, shape) if size else np.zeros(shape, dtype)
+        raise FileError(file.path, "has a name that cannot be printed", _DAMAGED)
 
 
 def _find_shape(value: ValueInfoProto, size: tuple[int, int] | None) -> Shape:

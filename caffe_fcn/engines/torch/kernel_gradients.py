@@ -1,0 +1,71 @@
+"""The gradient of a convolution for its kernels, as products of matrices.
+
+A kernel's gradient at one tap is the product of the top's gradient with the bottom, moved by the tap, over all places.
+Taps of one row of the kernel lie side by side, so the bottom's pixels are written out once for each column of the
+kernel, a few rows of the image at a time, and that is multiplied once for each row of the kernel:
+
+    pixels in the cache   rows x (columns of the kernel, channels)
+    gradient of row i     += pixels moved by i rows, transposed, times the gradient of the top
+
+On processors without AVX-512 this takes a fifth of the time of oneDNN's own gradient (`products` measures it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+_CACHED = 16 << 20  # bytes of what is multiplied at a time, which stay in the processor's cache
+
+
+def compute_kernel_gradient(
+    x: Tensor, gradient: Tensor, shape: Sequence[int], pad: Sequence[int], dilation: Sequence[int], group: int
+) -> Tensor:
+    """The gradient for kernels of a ``shape`` (outputs x channels / group x height x width), at a stride of 1.
+
+    ``x`` is the bottom, ``gradient`` that of the top: N x C x H x W each, best with channels last.
+    """
+    outputs, channels, rows_of_kernel, columns_of_kernel = shape
+    images = x.permute(0, 2, 3, 1).unflatten(3, (group, channels)).permute(0, 3, 1, 2, 4)
+    gradients = gradient.permute(0, 2, 3, 1).contiguous()
+    count, height, width, _ = gradients.shape
+    result = x.new_zeros(group, rows_of_kernel, columns_of_kernel * channels, outputs // group)
+    lines = _count_lines(width * (columns_of_kernel * channels * group + outputs) * x.element_size(), height)
+    more = (rows_of_kernel - 1) * dilation[0]
+    pixels = x.new_zeros(group, lines + more, width, columns_of_kernel, channels)
+    for number in range(count):
+        for begin in range(0, height, lines):
+            end = min(begin + lines, height)
+            _write_pixels(pixels[:, : end - begin + more], images[number], begin - pad[0], pad[1], dilation[1])
+            taken = gradients[number, begin:end].view(-1, group, outputs // group)
+            for part in range(group):
+                for row in range(rows_of_kernel):
+                    start = row * dilation[0]
+                    moved = pixels[part, start : start + end - begin].view(-1, columns_of_kernel * channels)
+                    result[part, row].addmm_(moved.t(), taken[:, part])
+    by_tap = result.view(group, rows_of_kernel, columns_of_kernel, channels, outputs // group)
+    return by_tap.permute(0, 4, 3, 1, 2).reshape(tuple(shape))
+
+
+def _count_lines(size: int, height: int) -> int:
+    """How many lines of an image are taken at a time, of ``size`` bytes each."""
+    times = max(1, -(-height * size // _CACHED))
+    return -(-height // times)
+
+
+def _write_pixels(pixels: Tensor, image: Tensor, first: int, pad: int, step: int) -> None:
+    """Write an image's lines from ``first`` on, for each column of the kernel; outside the image there are zeros.
+
+    ``pixels`` is groups x lines x width x columns x channels. Its columns outside the image must be zero already.
+    """
+    (height, width), lines = image.shape[1:3], pixels.shape[1]
+    above, below = max(0, -first), max(0, first + lines - height)
+    pixels[:, :above] = 0
+    pixels[:, lines - below :] = 0
+    for column in range(pixels.shape[3]):
+        offset = column * step - pad
+        left, right = max(0, -offset), min(pixels.shape[2], width - offset)
+        if left < right and above < lines - below:
+            part = image[:, first + above : first + lines - below, left + offset : right + offset]
+            pixels[:, above : lines - below, left:right, column] = part

@@ -1,0 +1,226 @@
+"""Nets, and bundles: what there is, and one of them with its layers, offsets, findings and picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.net.graph import PHASES
+from caffe_fcn.workspace import places, trash
+from caffe_fcn.workspace.forms.fields import Form, FormError, parse
+from caffe_fcn.workspace.missing import NotFoundError
+from caffe_fcn.workspace.nets import asking, glances
+from caffe_fcn.workspace.nets.folder import CARD_FILE, LABELS_FILE, NetFolder, find_folder, list_folders
+from caffe_fcn.workspace.nets.question import Question
+from caffe_fcn.workspace.web.rendering import render
+from caffe_fcn.workspace.web.state import find_workspace
+from caffe_fcn.workspace.web.submitting import answer_task, read_given
+
+_ALONE = "default-src 'none'; sandbox"
+_EXPLORED = "sandbox allow-scripts allow-popups"
+_SIZE = re.compile(r"([0-9]{1,5})(?:[xX]([0-9]{1,5}))?")
+
+
+def list_nets(request: Request) -> Response:
+    """Show all nets and bundles with their figures."""
+    folders = list_folders(find_workspace(request).settings)
+    shown = [folder for folder in folders if folder.kind != "run"]
+    figures = glances.glance_at(shown)
+    kinds = {kind: [folder for folder in shown if folder.kind == kind] for kind in ("net", "bundle")}
+    return render(request, "nets/list.html", kinds=kinds, figures=figures)
+
+
+def show_net(request: Request) -> Response:
+    """Show one net: a file of it, in a phase."""
+    folder = open_named(request)
+    return _show(request, folder)
+
+
+def _show(request: Request, folder: NetFolder, form: Form | None = None, change: str = "") -> Response:
+    from caffe_fcn.workspace.forms import net_changes
+    from caffe_fcn.workspace.forms.exports import find_archive
+
+    file = choose_file(request, folder)
+    answer: asking.Answer = {}
+    if file and file != folder.solver:
+        answer = asking.ask(make_question(request, folder, file))
+    archive = find_archive(folder)
+    path = find_workspace(request).settings.root / archive
+    text = folder.read_text(file) if file else ""
+    return render(
+        request,
+        "nets/view.html",
+        200 if form is None else 422,
+        folder=folder,
+        file=file,
+        answer=answer,
+        lines=text.splitlines(),
+        marks=mark_lines(answer),
+        size=request.query_params.get("size", ""),
+        phase=answer.get("net", {}).get("phase", ""),
+        changes=net_changes.CHANGES,
+        form=form,
+        change=change,
+        convolutionizing=form or Form(net_changes.list_fields(net_changes.CHANGES["convolutionize"], folder)),
+        labels=folder.read_text(LABELS_FILE).splitlines(),
+        card=folder.read_text(CARD_FILE) if folder.kind == "bundle" else "",
+        archive=archive,
+        archive_size=path.stat().st_size if path.is_file() and not path.is_symlink() else None,
+        query=request.url.query,
+    )
+
+
+def send_picture(request: Request) -> Response:
+    """Send the topology as SVG."""
+    folder = open_named(request)
+    file = choose_file(request, folder)
+    return answer_picture(asking.ask(make_question(request, folder, file, ("picture",))))
+
+
+def answer_picture(answer: asking.Answer) -> Response:
+    """Return the picture of an answer, or the sentence why there is none."""
+    picture = answer.get("picture", {})
+    fault = answer.get("fault") or picture.get("fault")
+    if fault or "svg" not in picture:
+        where, what, mend = (fault[key] for key in ("where", "what", "mend")) if fault else ("the net", "", "")
+        raise CaffeFcnError(where, what or answer.get("late", "cannot be drawn"), mend)
+    return Response(picture["svg"], media_type="image/svg+xml", headers={"content-security-policy": _ALONE})
+
+
+def explore_net(request: Request) -> Response:
+    """Send the page to pan, zoom and click in, which is a file of its own."""
+    folder = open_named(request)
+    file = choose_file(request, folder)
+    return answer_page(asking.ask(make_question(request, folder, file, ("page",))))
+
+
+def answer_page(answer: asking.Answer) -> Response:
+    """Return the page of an answer, or raise the sentence why there is none."""
+    page = answer.get("page", {})
+    fault = answer.get("fault") or page.get("fault")
+    if fault or "html" not in page:
+        where, what, mend = (fault[key] for key in ("where", "what", "mend")) if fault else ("the net", "", "")
+        raise CaffeFcnError(where, what or answer.get("late", "cannot be drawn"), mend)
+    return Response(page["html"], media_type="text/html", headers={"content-security-policy": _EXPLORED})
+
+
+def send_file(request: Request) -> Response:
+    """Send a prototxt as a download."""
+    folder = open_named(request)
+    file = choose_file(request, folder)
+    path = places.resolve(find_workspace(request).settings, f"{folder.name}/{file}")
+    return FileResponse(path, media_type="text/plain", filename=f"{folder.entry.path.name}-{file}")
+
+
+async def change_net(request: Request) -> Response:
+    """Queue a change of a net."""
+    from caffe_fcn.workspace.forms import net_changes
+
+    folder = await run_in_threadpool(open_named, request)
+    name = request.path_params["change"]
+    change = net_changes.CHANGES.get(name)
+    if change is None:
+        raise NotFoundError(name, "is no change of a net")
+    table = net_changes.list_fields(change, folder)
+    given = await read_given(request, table)
+
+    def submit() -> Response:
+        try:
+            net_changes.require_net(folder)
+            values = parse(table, given)
+            task = change.make(find_workspace(request).settings, folder, values)
+        except FormError as error:
+            return _show(request, folder, Form(table, given, error), name)
+        page = f"/nets/view/{quote(task.makes)}"
+        if task.makes == folder.name:
+            page += f"?file={quote(values['file'])}"
+        return answer_task(request, task, page, (0, 1) if name == "mend" else (0,))
+
+    return await run_in_threadpool(submit)
+
+
+def trash_net(request: Request) -> Response:
+    """Move a net to the trash."""
+    folder = open_named(request)
+    trash.move(find_workspace(request).settings, folder.name)
+    return RedirectResponse("/nets", 303)
+
+
+def open_named(request: Request) -> NetFolder:
+    """Return the folder that an address names; raises `NotFoundError`."""
+    name = request.path_params["name"]
+    folder = find_folder(find_workspace(request).settings, name)
+    if folder is None:
+        raise NotFoundError(name, "is no net of this workspace", "see the list of nets")
+    return folder
+
+
+def choose_file(request: Request, folder: NetFolder) -> str:
+    """Return the prototxt that an address is about; "" where the folder has none; raises `NotFoundError`."""
+    file = request.query_params.get("file", "")
+    if file and file not in folder.files:
+        raise NotFoundError(file, f"is no prototxt of {folder.name}")
+    return file or (folder.main_file if folder.files else "")
+
+
+def make_question(request: Request, folder: NetFolder, file: str, parts: tuple[str, ...] = ()) -> Question:
+    """Make the question about a file of a net, with the phase and the size of the address."""
+    settings = find_workspace(request).settings
+    return Question(
+        path=str(places.resolve(settings, f"{folder.name}/{file}")),
+        shown=file,
+        phase=read_phase(request.query_params),
+        size=read_size(request.query_params),
+        folders=tuple(str(each.resolve()) for each in (settings.root, *settings.allowed)),
+        parts=parts,
+    )
+
+
+def read_phase(query: Mapping[str, Any]) -> str:
+    """Return the phase that an address names; "" where it names none."""
+    phase = query.get("phase", "")
+    if phase and phase not in PHASES:
+        raise CaffeFcnError("the phase", f"is one of {', '.join(PHASES)}", "choose one of them")
+    return str(phase)
+
+
+def read_size(query: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the size that an address names, or None."""
+    text = str(query.get("size", "")).strip()
+    if not text:
+        return None
+    match = _SIZE.fullmatch(text)
+    if not match or "0" in (match[1].lstrip("0") or "0", (match[2] or "1").lstrip("0") or "0"):
+        raise CaffeFcnError("the size", "is no size such as 375x500", "give height x width")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def mark_lines(answer: asking.Answer) -> dict[int, str]:
+    """Return the level of the worst finding of each line."""
+    marks: dict[int, str] = {}
+    order = ("hint", "warning", "error")
+    for each in answer.get("findings", {}).get("findings", ()):
+        if each["line"] and order.index(each["level"]) >= order.index(marks.get(each["line"], "hint")):
+            marks[each["line"]] = each["level"]
+    if (line := (answer.get("fault") or {}).get("line")) is not None:
+        marks[line] = "error"
+    return marks
+
+
+ROUTES = [
+    Route("/nets", list_nets),
+    Route("/nets/view/{name:path}", show_net),
+    Route("/nets/picture/{name:path}", send_picture),
+    Route("/nets/explore/{name:path}", explore_net),
+    Route("/nets/file/{name:path}", send_file),
+    Route("/nets/change/{change}/{name:path}", change_net, methods=["POST"]),
+    Route("/nets/trash/{name:path}", trash_net, methods=["POST"]),
+]
