@@ -146,15 +146,6 @@ def run_again(request: Request) -> Response:
     return _follow(request, workspace.jobs.submit(forms.make_task(workspace.settings, found)), found.name)
 
 
-def throw_away(request: Request) -> Response:
-    """Move a trial to the trash."""
-    from caffe_fcn.workspace import trash
-
-    settings, found = find_workspace(request).settings, find_trial(request)
-    trash.throw_away(settings, trial.find_folder(settings, found))
-    return RedirectResponse("/test", 303)
-
-
 def find_trial(request: Request) -> Trial:
     """Return the trial that the address names; raises `NotFoundError`."""
     return trial.find(find_workspace(request).settings, request.path_params["name"])
@@ -188,5 +179,4 @@ ROUTES = [
     Route("/test/file/{name}", send_file, methods=["GET"]),
     Route("/test/look/{name}", send_look, methods=["GET"]),
     Route("/test/again/{name}", run_again, methods=["POST"]),
-    Route("/test/trash/{name}", throw_away, methods=["POST"]),
 ]
