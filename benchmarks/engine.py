@@ -53,6 +53,7 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 for line in sys.stdin:
+    result = None
     started = time.perf_counter()
     result = once()
     seconds = time.perf_counter() - started

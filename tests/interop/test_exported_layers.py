@@ -179,6 +179,15 @@ def test_nets_that_choose_are_verified_in_pieces(tmp_path: Path, text: str) -> N
     assert {"score", "rois"} <= {each.blob for each in compared} or "found" in {each.blob for each in compared}
 
 
+def test_regions_that_a_net_takes_are_drawn_of_its_image(tmp_path: Path) -> None:
+    """As the nets of Fast R-CNN and R-FCN take them: other numbers are of no image, and refused."""
+    text = input_layer("data", 1, 3, 30, 40) + input_layer("rois", 4, 5, 1, 1)
+    text += layer("ROIPooling", "data rois", "y", "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.125 }")
+    exported, written = Exported(text, tmp_path), torch_code_judge.Exported(text, tmp_path)
+    assert all(each.ok for each in compare_model(exported.made, exported.weights))
+    assert all(each.ok for each in compare_module(written.made, written.weights))
+
+
 def test_rows_are_compared_in_any_order() -> None:
     rows = np.random.default_rng(0).normal(size=(1, 1, 9, 7)).astype("f4")
     turned = rows[:, :, ::-1]

@@ -14,8 +14,8 @@ def _convolution(bottom: str, top: str, outputs: int, inside: str = "kernel_size
 
 def write_ssd() -> str:
     """Boxes and scores depend on the image; it takes images of any size."""
-    text = input_layer("data", 1, 3, 24, 32)
-    text += _convolution("data", "f1", 6, "kernel_size: 5 stride: 4")
+    text = input_layer("data", 1, 3, 24, 32) + layer("Power", "data", "small", "power_param { scale: 0.01 }")
+    text += _convolution("small", "f1", 6, "kernel_size: 5 stride: 4")
     text += _convolution("f1", "f2", 6, "kernel_size: 3 stride: 2 pad: 1")
     ends: dict[str, list[str]] = {"loc": [], "conf": [], "prior": []}
     for index, size in ((1, 6), (2, 12)):
@@ -42,7 +42,8 @@ def write_ssd() -> str:
 def write_two_stages() -> str:
     """Regions are proposed, pooled, and scored."""
     text = input_layer("data", 1, 3, 64, 80) + input_layer("im_info", 1, 3)
-    text += _convolution("data", "f", 8, "kernel_size: 8 stride: 8")
+    text += layer("Power", "data", "small", "power_param { scale: 0.01 }")  # of pixels
+    text += _convolution("small", "f", 8, "kernel_size: 8 stride: 8")
     text += _convolution("f", "s", 18) + layer("Sigmoid", "s", "s", "", "sig") + _convolution("f", "o", 36)
     settings = "feat_stride: 8 base_size: 8 min_size: 2 pre_nms_topn: 100 post_nms_topn: 30 nms_thresh: 0.6"
     scales = "scale: 1 scale: 2 scale: 4"

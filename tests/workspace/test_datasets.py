@@ -343,7 +343,7 @@ def test_a_zip_bomb_leaves_nothing(made: tuple[Path, Any], server: Server) -> No
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for i in range(3):
-            archive.writestr(f"{i}.png", bytes(30 << 20))
+            archive.writestr(f"{i}.png", bytes(23 << 20))
     assert len(packed.getvalue()) < 200_000
     headers = {"accept": "application/json", "x-caffe-fcn": "1"}
     files = {"archive": ("bomb.zip", packed.getvalue())}

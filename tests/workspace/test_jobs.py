@@ -16,11 +16,11 @@ from typing import Any
 import click
 import decay
 import numpy as np
+import outlines
 import pytest
 from command import ROOT
 from workspace.server import start_server
 
-from caffe_fcn import weights
 from caffe_fcn.cli import cli as commands
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace.jobs import folder as folders
@@ -101,8 +101,8 @@ def find_command(root: Path, number: int = 1) -> int:
 
 
 def read_weight(root: Path, iteration: int) -> float:
-    content = weights.load(root / f"run/snapshots/decay_iter_{iteration}.caffemodel")
-    return float(np.asarray(content["w"][0].numpy()).item())
+    (blob,) = outlines.weights(root / f"run/snapshots/decay_iter_{iteration}.caffemodel").values()
+    return float(blob.item())
 
 
 def assert_trained_to_the_end(root: Path, engine: str = "caffe", share: float = 1.0) -> None:
@@ -204,15 +204,16 @@ def test_a_training_ends_by_itself_where_the_server_is_killed_and_the_next_one_s
 
 
 def test_a_server_that_begins_while_a_training_runs_finds_it_running(root: Path) -> None:
-    with_store(root, train(root))
+    with_store(root, train(root, share=50))
     server = start_server(root)
-    wait_for_a_snapshot(root)
+    wait_for(lambda: server.client.get("/api/jobs/1").json()["progress"], "progress")
     server.kill()
     server = start_server(root)
     try:
         job = server.client.get("/api/jobs/1").json()
-        assert (job["state"], job["progress"]["task"], job["progress"]["total"]) == ("running", "training", 400_000)
-        assert wait_for(lambda: is_over(server.client.get("/api/jobs/1").json()), "its end")["state"] == "done"
+        assert (job["state"], job["progress"]["task"], job["progress"]["total"]) == ("running", "training", 20_000_000)
+        assert server.post("/api/jobs/1/stop").status_code == 202
+        assert wait_for(lambda: is_over(server.client.get("/api/jobs/1").json()), "its end")["state"] == "stopped"
     finally:
         server.close()
     assert count_begins(root, 1) == 1
@@ -270,10 +271,10 @@ def test_a_command_goes_on_without_its_keeper_and_counts_by_what_it_left(root: P
 
 def test_a_command_without_keeper_can_be_stopped(root: Path) -> None:
     with opened(root) as jobs:
-        number = jobs.submit(train(root)).number
+        number = jobs.submit(train(root, share=50)).number
         find_command(root)
         os.kill(read_claim(root)[0], signal.SIGKILL)
-        wait_for_a_snapshot(root)
+        wait_for(lambda: jobs.get(number).progress, "progress")
         jobs.stop(number)
         assert jobs.wait(number, PATIENCE).state is State.STOPPED
 

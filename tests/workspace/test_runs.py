@@ -266,6 +266,7 @@ def test_a_field_that_is_wrong_is_named_beside_it(server: Server, fields: dict[s
     assert wrong in answer.json()["error"]["fields"]
 
 
+@pytest.mark.long
 def test_a_run_is_scored_reported_on_and_bundled(server: Server, space: Path) -> None:
     if not (space / "runs/caffe").is_dir():
         train(server, name="caffe", engine="caffe")

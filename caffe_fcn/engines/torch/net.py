@@ -143,6 +143,7 @@ class Net:
         ``inputs`` are blobs by name, as arrays or tensors. The net is reshaped to fit them. Raises `NetError` for an
         input that is missing, unknown, or of a shape that a layer cannot take.
         """
+        self.blobs = {}  # whose memory the pass can use
         with self._compute():
             blobs, program = self._begin_pass(wanted, inputs)
             recording = None if self.differentiable else self._find_recording(program, blobs)

@@ -88,6 +88,9 @@ class Operation:
         """The state of the weights from which the operation has computed something that it keeps, if it does so."""
         return ()
 
+    def prepare(self, pixels: int) -> None:
+        """Make now what is kept of the weights for tops of so many pixels, before memory is taken for blobs."""
+
     def list_params(self) -> list[Tensor]:
         """The parameters that its tops depend on."""
         return []

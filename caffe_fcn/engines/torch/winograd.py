@@ -48,9 +48,18 @@ def is_wide(kernels: Tensor) -> bool:
 
 def transform_kernels(kernels: Tensor) -> Tensor:
     """Kernels (K x C x 3 x 3) as 16 matrices C x K."""
-    rows = kernels.new_tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
-    made = torch.einsum("ia,kcab,jb->ijck", rows, kernels.double(), rows)
-    return made.flatten(0, 1).to(kernels.dtype).contiguous()
+    made = kernels.new_empty((_TILE, _TILE, kernels.shape[1], kernels.shape[0]))
+    for row, out in zip(_transform_taps(kernels.unbind(2)), made, strict=True):
+        for column, matrix in zip(_transform_taps(row.unbind(2)), out, strict=True):
+            matrix.copy_(column.T)
+    return made.flatten(0, 1)
+
+
+def _transform_taps(taps: Sequence[Tensor]) -> list[Tensor]:
+    """Four values in place of three taps, along one axis of kernels."""
+    first, second, third = taps
+    outer = first + third
+    return [first, (outer + second) / 2, (outer - second) / 2, third]
 
 
 def convolve(

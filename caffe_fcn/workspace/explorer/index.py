@@ -17,6 +17,7 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -52,12 +53,11 @@ class Index:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def count_images(self, value: int) -> int:
-        """Return in how many labels a value occurs."""
-        import numpy as np
-
-        column = self._find(value)
-        return 0 if column is None else int(np.count_nonzero(self.pixels[:, column]))
+    @cached_property
+    def image_counts(self) -> dict[int, int]:
+        """Value -> in how many labels it occurs."""
+        counts = (self.pixels > 0).sum(axis=0)
+        return {int(value): int(count) for value, count in zip(self.values, counts, strict=True)}
 
     def list_shares(self, value: int) -> NDArray[np.float64]:
         """Return the share of a value in each label, N."""
@@ -70,8 +70,9 @@ class Index:
         shares: NDArray[np.float64] = self.pixels[:, column] / np.maximum(total, 1)
         return shares
 
-    def list_sizes(self) -> list[tuple[int, int, int]]:
-        """Return height, width and number of images of each size, the most frequent first."""
+    @cached_property
+    def size_counts(self) -> list[tuple[int, int, int]]:
+        """Height, width and number of images of each size, the most frequent first."""
         import numpy as np
 
         sizes, counts = np.unique(self.sizes, axis=0, return_counts=True)

@@ -380,8 +380,8 @@ def _find_records(request: Request, facts: Facts, query: Query) -> dict[str, Any
         "progress": None if index is not None else found,
         "is_filtered": is_filtered,
         "index_values": [] if index is None else [(int(v), facts.name_value(int(v))) for v in index.values],
-        "index_sizes": [] if index is None else index.list_sizes()[:_LISTED_SIZES],
-        "image_counts": {} if index is None else {int(v): index.count_images(int(v)) for v in index.values},
+        "index_sizes": [] if index is None else index.size_counts[:_LISTED_SIZES],
+        "image_counts": {} if index is None else index.image_counts,
     }
 
 

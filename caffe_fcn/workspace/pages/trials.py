@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -45,6 +45,12 @@ def show_form(request: Request) -> Response:
     table = forms.make_table(settings, request.query_params.get("model", ""))
     given = gather(table, request.query_params.multi_items())
     return render(request, "trial_form.html", form=Form(table, given), file_error="")
+
+
+def open_form(request: Request) -> Response:
+    """Send the browser to the form for a model; ``weights`` and the like in the address go along."""
+    query = urlencode({"model": request.path_params["model"], **request.query_params})
+    return RedirectResponse(f"/test/new?{query}", 303)
 
 
 async def make_trial(request: Request) -> Response:
@@ -179,4 +185,5 @@ ROUTES = [
     Route("/test/file/{name}", send_file, methods=["GET"]),
     Route("/test/look/{name}", send_look, methods=["GET"]),
     Route("/test/again/{name}", run_again, methods=["POST"]),
+    Route("/test/{model:path}", open_form, methods=["GET"]),
 ]

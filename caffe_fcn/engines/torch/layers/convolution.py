@@ -20,6 +20,7 @@ from caffe_fcn.net.layer_types import Site, windows
 
 _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MOST_TURNED_CHANNELS = 128
+_MOST_ROWS = 512
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 _Options: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], int]
@@ -157,8 +158,10 @@ class Convolution(_Windowed):
         libraries = self.state.find_libraries(columns.mT, weights)
         if libraries:
             y = multiply(columns.mT, weights, libraries).mT
-        else:  # of one image as a product of two matrices, which torch would otherwise transpose
-            y = (weights @ columns[0])[None] if len(columns) == 1 else weights @ columns
+        elif len(columns) > 1:
+            y = weights @ columns
+        else:  # MKL multiplies some rows of fc6 at a time in 6 to 20 % less time than all of them
+            y = torch.cat([rows @ columns[0] for rows in weights.split(_MOST_ROWS)])[None]
         y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
         return y.unflatten(2, self._count_positions(x.shape, pad))
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.program import Instruction, Program, Rewrite, assign_frees, find_readers
 from caffe_fcn.engines.torch.registry import Operation
 from caffe_fcn.engines.torch.rewrites.borders import Borders, SmallImage
-from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut
+from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut, measure_area
 from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
 
@@ -110,6 +110,8 @@ class BorderCache(Operation):
         if shape not in self._plans:
             plan = WindowPlan(self._group, self._image, self._tops, self._shape_of)
             self._plans[shape] = plan, SmallImage(self._group, self._image, plan)
+            for instruction in self._group:
+                instruction.operation.prepare(measure_area(plan.computed[instruction.tops[0]]))
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(shape)

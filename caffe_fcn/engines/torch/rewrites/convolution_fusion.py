@@ -123,6 +123,11 @@ class FusedConvolution(Operation):
     def count_products(self) -> int:
         return self._convolution.count_products()
 
+    def prepare(self, pixels: int) -> None:
+        if self._is_transformed(pixels):
+            self._refresh()
+            self._transform_kernels()
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The top, from what the convolution reads and perhaps what is added."""
         return [self._compute([(pad, pad) for pad in self._convolution.per_axis("pad")], *bottoms)]
@@ -133,7 +138,7 @@ class FusedConvolution(Operation):
     def _compute(self, pads: Sequence[tuple[int, int]], x: Tensor, added: Tensor | None = None) -> Tensor:
         if self._convolution.params[0].numel() > _MOST_COPIED:
             y = self._convolution.forward_part(x, pads)
-        elif self._is_transformed(x, pads):
+        elif self._is_transformed(len(x) * self._count_pixels(x, pads)):
             self._refresh()
             y = winograd.convolve(x, self._transform_kernels(), self._bias, pads, self._relu and added is None)
             y = y if added is None else y.add_(added)
@@ -161,17 +166,24 @@ class FusedConvolution(Operation):
             x, added, packed, self._bias, symmetric, stride, dilation, group, "add", None, None, [], None
         )
 
+    def _count_pixels(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> int:
+        """How many pixels the top has, of a convolution with 3 x 3 taps that takes every place."""
+        return math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
+
     @property
     def _steps(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self._convolution.per_axis("stride"), self._convolution.per_axis("dilation")
 
-    def _is_transformed(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> bool:
+    def _is_transformed(self, pixels: int) -> bool:
         kernels = self._convolution.params[0]
         is_plain = self._steps == ((1, 1), (1, 1)) and self._convolution.group == 1
-        if not is_plain or tuple(kernels.shape[2:]) != (3, 3) or not winograd.is_wide(kernels):
-            return False
-        pixels = math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
-        return len(x) * pixels >= _LEAST_PIXELS and winograd.is_quick()
+        return (
+            is_plain
+            and tuple(kernels.shape[2:]) == (3, 3)
+            and winograd.is_wide(kernels)
+            and pixels >= _LEAST_PIXELS
+            and winograd.is_quick()
+        )
 
     def _refresh(self) -> None:
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""
