@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import playwright.sync_api as playwright
 from workspace.server import Server
 
 PATIENCE = 60_000
@@ -52,11 +53,28 @@ class Walk:
         self.page.wait_for_url(self.server.url + pattern, timeout=PATIENCE)
 
     def check(self) -> None:
-        """Require that the page says no error, is no wider than the window, and has no serious fault for axe-core."""
+        """Require that the page says no error, is no wider than the window, and has no serious fault for axe-core.
+
+        A page that loads itself again meanwhile, since what it shows has changed, is looked at once more.
+        """
+        for attempt in range(4):
+            try:
+                self._check()
+            except playwright.Error as error:
+                if "navigation" not in str(error) or attempt == 3:
+                    raise
+                self.page.wait_for_timeout(1000)
+            else:
+                return
+
+    def _check(self) -> None:
         from axe_playwright_python.sync_playwright import Axe
 
-        assert self.errors == []
         page = self.page
+        page.wait_for_load_state("load")
+        broken = "[...document.images].filter(each => each.complete && !each.naturalWidth).map(each => each.src)"
+        assert page.evaluate(broken) == []
+        assert self.errors == []
         for width in (1200, 360):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)
@@ -68,5 +86,5 @@ class Walk:
                 for each in found
                 if each["impact"] in ("serious", "critical")
             ]
-            assert serious == [], page.url
+            assert not serious, (page.url, serious)
         page.set_viewport_size({"width": 1200, "height": 800})

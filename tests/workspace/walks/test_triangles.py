@@ -22,7 +22,6 @@ def test_triangles(walk: Callable[[], Walk]) -> None:
     at.press("Build")
     at.arrive("/datasets/view/datasets/triangles**")
     assert "54" in at.page.inner_text("main") and "6" in at.page.inner_text("main")
-    at.page.wait_for_function("[...document.images].every(each => each.complete && each.naturalWidth)")
     at.check()
 
     at.click("Trainings")
