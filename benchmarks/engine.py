@@ -1,14 +1,15 @@
 """Times the torch engine beside real Caffe, OpenCV, ONNX Runtime, OpenVINO, and nets written by hand in torch.
 
-    python benchmarks/engine.py [ROUNDS [forward|step|step8s]...]
+    python benchmarks/engine.py [ROUNDS [forward|googlenet|resnet50|step|step8s]...]
 
-It times FCN-8s forward at 500x500, and training steps (forward and backward) of FCN-AlexNet and FCN-8s, with random
-weights. Each contender is a process with two threads. In each round all contenders run one pass in turn, so that
-other load on the machine slows all of them; the medians are reported. The results are compared, too: the scores, and
-the gradient of a late convolution (in earlier layers it depends on which inputs of a ReLU are just above 0). Needs real
-Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed into an environment of their
-own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2
-GB of disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
+It times FCN-8s forward at 500x500, GoogLeNet and ResNet-50 forward at 224x224, and training steps (forward and
+backward) of FCN-AlexNet and FCN-8s, with random weights. Each contender is a process with two threads. In each
+round all contenders run one pass in turn, so that other load on the machine slows all of them; the medians are
+reported. The results are compared, too: the scores, and the gradient of a late convolution (in earlier layers it
+depends on which inputs of a ReLU are just above 0). Needs real Caffe (scripts/install_caffe.sh) and torch. The
+libraries of the others are installed into an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB
+of memory, because all contenders of a race are loaded at once, and 2 GB of disk. ROUNDS is 7 by default. Prints the
+machine's name and Markdown tables.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ from typing import Any
 
 import numpy as np
 
-from caffe_fcn import netspec, proto
+from caffe_fcn import NetSpec, layers, netspec, proto
 from caffe_fcn.engines.caffe import find
-from caffe_fcn.net.graph import select_phase
+from caffe_fcn.net.graph import Node, select_phase
 from caffe_fcn.net.shapes import infer
+from caffe_fcn.netspec.backbones import RESNET50
 from caffe_fcn.proto import FillerParameter, NetParameter
-from caffe_fcn.weights import fillers, interpolation, save_weights
+from caffe_fcn.weights import Tensor, fillers, interpolation, save_weights
 from caffe_fcn.weights.layers import Layer
 
 SIZE = 500
+CROP = 224
 CLASSES = 21
 PYTHON = [sys.executable]
 RIVALS = ["opencv-python-headless<5", "onnxruntime", "openvino", "onnx"]  # OpenCV 5 does not read Caffe's files
@@ -50,6 +53,7 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 for line in sys.stdin:
+    result = None
     started = time.perf_counter()
     result = once()
     seconds = time.perf_counter() - started
@@ -77,7 +81,7 @@ def once():
         runner.clear_param_diffs()
         runner.backward()
         return runner.params["{layer}"][0].diff
-    return runner.blobs["score"].data
+    return runner.blobs["{score}"].data
 sys.stdout = pipe
 """
 OURS = """
@@ -86,7 +90,7 @@ phase = "train" if {training} else "deploy"
 runner = Net(net, phase, weights, literal={literal})
 def once():
     if not {training}:
-        return runner.forward(data=data)["score"].numpy()
+        return runner.forward(data=data)["{score}"].numpy()
     for each in runner.learnable:
         each.tensor.grad = None
     runner.compute_gradients(data=data, label=label)
@@ -98,7 +102,7 @@ cv2.setNumThreads(2)
 runner = cv2.dnn.readNetFromCaffe(net, weights)
 def once():
     runner.setInput(data, "data")
-    return runner.forward("score")
+    return runner.forward("{score}")
 """
 ONNX_RUNTIME = """
 import onnxruntime
@@ -106,7 +110,7 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 2
 runner = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 def once():
-    return runner.run(["score"], {{"data": data}})[0]
+    return runner.run(["{score}"], {{"data": data}})[0]
 """
 OPENVINO = """
 import openvino
@@ -114,7 +118,7 @@ core = openvino.Core()
 options = {{"INFERENCE_NUM_THREADS": 2, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}}
 runner = core.compile_model(core.read_model(onnx), "CPU", options)
 def once():
-    return runner([data])["score"]
+    return runner([data])["{score}"]
 """
 BY_HAND = """
 import torch
@@ -145,6 +149,7 @@ DEFAULTS = {
     "literal": False,
     "function": "fcn8s",
     "layer": "conv5_1",
+    "score": "score",
     "here": str(Path(__file__).parent),
 }
 
@@ -181,17 +186,26 @@ class Contender:
 
 def write_weights(net: NetParameter, path: Path) -> None:
     """Write random weights, under which values stay as large as the image's, and upscores that interpolate."""
-    shapes = infer(net, size=(SIZE, SIZE))
-    layers = []
+    shapes = infer(net)
+    written = []
     for node in shapes.graph.nodes:
-        tensors = [
-            interpolation.make_weights(shape)
-            if node.type == "Deconvolution"
-            else fillers.fill(FillerParameter(type="msra" if len(shape) > 1 else "constant"), shape, node.name, index)
-            for index, shape in enumerate(shapes.params[node.name])
-        ]
-        layers.append(Layer(node.name, tuple(tensors), node.type, node.layer.SerializeToString()))
-    save_weights(path, layers)
+        tensors = [make_parameter(node, index, shape) for index, shape in enumerate(shapes.params[node.name])]
+        written.append(Layer(node.name, tuple(tensors), node.type, node.layer.SerializeToString()))
+    save_weights(path, written)
+
+
+def make_parameter(node: Node, index: int, shape: tuple[int, ...]) -> Tensor:
+    """A random parameter of a layer; statistics, factors and shifts of channels differ from channel to channel."""
+    if node.type == "Deconvolution":
+        return interpolation.make_weights(shape)
+    if node.type == "BatchNorm" and index == 2:
+        filler = FillerParameter(type="constant", value=1)
+    elif node.type in ("BatchNorm", "Scale"):
+        is_shift = (node.type == "BatchNorm") == (index == 0)
+        filler = FillerParameter(type="uniform", min=-0.1 if is_shift else 0.5, max=0.1 if is_shift else 1.0)
+    else:
+        filler = FillerParameter(type="msra" if len(shape) > 1 else "constant")
+    return fillers.fill(filler, shape, node.name, index)
 
 
 def prepare_rivals() -> str:
@@ -260,17 +274,57 @@ def race_forward(rounds: int, folder: Path) -> None:
         Contender("ours, literal", PYTHON, OURS, files, literal=True),
         Contender("ours", PYTHON, OURS, files),
     ]
+    race(f"FCN-8s forward, {SIZE}x{SIZE}", [*contenders, *start_rivals(files)], rounds, folder)
+
+
+def start_rivals(files: list[Path], **choices: str) -> list[Contender]:
+    """OpenCV, ONNX Runtime and OpenVINO with a deploy net, which is exported to ONNX for the two last."""
     rival = prepare_rivals()
-    command = [rival, "-m", "caffe_fcn", "export", "onnx", *files[:2], "-o", files[2], "--quiet"]
-    subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-    )
-    for title, program in {"OpenCV dnn": OPENCV, "ONNX Runtime": ONNX_RUNTIME, "OpenVINO": OPENVINO}.items():
-        contenders.append(Contender(title, [rival], program, files))
-    race(f"FCN-8s forward, {SIZE}x{SIZE}", contenders, rounds, folder)
+    export_onnx(rival, files[0], files[1], files[2])
+    programs = {"OpenCV dnn": OPENCV, "ONNX Runtime": ONNX_RUNTIME, "OpenVINO": OPENVINO}
+    return [Contender(title, [rival], program, files, **choices) for title, program in programs.items()]
+
+
+def export_onnx(python: str, net: Path, weights: Path, output: Path, *options: str) -> None:
+    """Export a net with this project, by a Python that has onnx."""
+    command = [python, "-m", "caffe_fcn", "export", "onnx", net, weights, "-o", output, "--quiet", *options]
+    paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **paths})
+
+
+def race_classifier(title: str, make_net: Callable[[], NetParameter], rounds: int, folder: Path) -> None:
+    """Race one image through a classifier, whose last layer is called prob."""
+    files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
+    net = replace_sources(make_net(), {"data": [1, 3, CROP, CROP]})
+    proto.write(net, files[0])
+    write_weights(net, files[1])
+    np.save(folder / "data.npy", np.load(folder / "data.npy")[:, :, :CROP, :CROP])
+    contenders = [
+        Contender("Caffe", find().python, CAFFE, files, score="prob"),
+        Contender("ours, literal", PYTHON, OURS, files, literal=True, score="prob"),
+        Contender("ours", PYTHON, OURS, files, score="prob"),
+    ]
+    contenders += start_rivals(files, score="prob")
+    race(f"{title} forward, {CROP}x{CROP}", contenders, rounds, folder)
+
+
+def make_googlenet() -> NetParameter:
+    """The deploy net of models/bvlc_googlenet, from the published figures that the tests have."""
+    sys.path.append(str(Path(__file__).parent.parent / "tests" / "support"))
+    import reference
+
+    return reference.net("bvlc_googlenet", "deploy")
+
+
+def make_resnet50() -> NetParameter:
+    """ResNet-50 as a classifier: the backbone of the catalogue, with pooling and scores as published."""
+    n = NetSpec()
+    n.data = layers.Input(shape={"dim": [1, 3, CROP, CROP]})
+    top = RESNET50.add_layers(n, n.data, RESNET50.pad, False)
+    n.pool5 = layers.Pooling(top, pool="AVE", global_pooling=True)
+    n.fc1000 = layers.InnerProduct(n.pool5, num_output=1000)
+    n.prob = layers.Softmax(n.fc1000)
+    return n.to_proto()
 
 
 def race_step(title: str, name: str, rounds: int, folder: Path, **choices: str) -> None:
@@ -290,6 +344,8 @@ def race_step(title: str, name: str, rounds: int, folder: Path, **choices: str) 
 
 RACES: dict[str, Callable[[int, Path], None]] = {
     "forward": race_forward,
+    "googlenet": partial(race_classifier, "GoogLeNet", make_googlenet),
+    "resnet50": partial(race_classifier, "ResNet-50", make_resnet50),
     "step": partial(race_step, "FCN-AlexNet", "voc-fcn-alexnet", function="alexnet", layer="conv5"),
     "step8s": partial(race_step, "FCN-8s", "voc-fcn8s"),
 }
@@ -301,10 +357,10 @@ def main() -> None:
     print(f"{name_machine()}; torch {importlib.metadata.version('torch')}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        random = np.random.RandomState(0)
-        np.save(folder / "data.npy", random.normal(0, 60, (1, 3, SIZE, SIZE)).astype(np.float32))
-        np.save(folder / "label.npy", random.randint(0, CLASSES, (1, 1, SIZE, SIZE)).astype(np.float32))
         for race_name in sys.argv[2:] or RACES:
+            random = np.random.RandomState(0)
+            np.save(folder / "data.npy", random.normal(0, 60, (1, 3, SIZE, SIZE)).astype(np.float32))
+            np.save(folder / "label.npy", random.randint(0, CLASSES, (1, 1, SIZE, SIZE)).astype(np.float32))
             RACES[race_name](rounds, folder)
 
 

@@ -18,11 +18,11 @@ import httpx
 
 COUNTS = {"small": 200, "large": 20_000}
 PAGES = {
+    "list": "/datasets",
     "page": "/datasets/view/datasets/{name}",
     "last page": "/datasets/view/datasets/{name}?page=99999",
     "record": "/datasets/record/datasets/{name}?index=150",
     "picture": "/datasets/picture/datasets/{name}?split=train&index={turn}&what=overlay&side=160",
-    "list": "/datasets",
 }
 TURNS = 15
 
@@ -46,7 +46,10 @@ def main(folder: Path) -> None:
 
 
 def measure(client: httpx.Client) -> None:
-    """Print how long each page takes: the first time, and the median of those that follow."""
+    """Print how long each page takes: the first time, and the median of those that follow.
+
+    As people do, the list is opened first, and then a data set.
+    """
     for page, address in PAGES.items():
         for name in COUNTS:
             times = []

@@ -93,6 +93,22 @@ def test_weights_of_ones_own_are_kept_under_a_name(cli: CLI, cache: Path, own: P
     assert json.loads(cli("weights", "info", "first", "--json").out)["params"] == 8 * 3 * 5 * 5 + 8
 
 
+def test_a_pin_outlives_its_file(cli: CLI, cache: Path, server: FileServer) -> None:
+    path = Path(cli("models", "get", "voc-fcn16s").out.strip())
+    assert cli("models", "remove", "fcn16s-heavy-pascal").status == 0 and not path.exists()
+    again = cli("models", "get", "voc-fcn16s")
+    assert again.status == 0 and path.exists() and "nobody published" not in again.err
+
+
+def test_what_was_added_is_removed(cli: CLI, cache: Path, own: Path) -> None:
+    path = Path(cli("models", "add", own, "--name", "mine").out.strip())
+    assert cli("models", "remove", "mine").status == 0
+    assert not path.exists() and cli("models", "path", "mine").status == 2
+    ran = cli("models", "remove", "mine")
+    assert ran.status == 2 and "is not a model" in ran.err
+    assert cli("models", "add", own, "--name", "mine").status == 0  # nothing is left that stands in the way
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

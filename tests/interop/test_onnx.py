@@ -210,16 +210,6 @@ def test_a_changed_model_is_found_different(tmp_path: Path) -> None:
             NetError,
             "layer 'Python' (Python): ONNX has no equivalent",
         ),
-        (
-            input_layer("data", 1, 1)
-            + layer(
-                "DummyData", "", "d", 'dummy_data_param { data_filler { type: "gaussian" } shape { dim: 1 dim: 1 } }'
-            )
-            + layer("Eltwise", "data d", "y"),
-            {},
-            NetError,
-            "anew each time",
-        ),
     ],
 )
 def test_what_cannot_be_said_is_refused_by_name(

@@ -236,21 +236,8 @@ def test_names_of_modules_are_taken() -> None:
     [
         (
             IMAGE
-            + input_layer("rois", 1, 5)
-            + layer("ROIPooling", "data rois", "y", "roi_pooling_param { pooled_h: 2 pooled_w: 2 }"),
-            "layer 'ROIPooling' (ROIPooling): cannot be written as a torch module",
-        ),
-        (
-            input_layer("data", 1, 1)
-            + layer(
-                "DummyData", "", "d", 'dummy_data_param { data_filler { type: "gaussian" } shape { dim: 1 dim: 1 } }'
-            )
-            + layer("Eltwise", "data d", "y"),
-            "anew each time",
-        ),
-        (
-            IMAGE + layer("Pooling", "data", "y m", "pooling_param { kernel_size: 3 pad: 2 stride: 3 }"),
-            "positions of maxima",
+            + layer("Python", "data", "y", 'python_param { module: "m" layer: "L" } custom_param { shape { dim: 1 } }'),
+            "layer 'Python' (Python): cannot be written as a torch module",
         ),
         (IMAGE + layer("Pooling", "data", "y", "pooling_param { pool: STOCHASTIC kernel_size: 2 }"), "STOCHASTIC"),
     ],

@@ -20,6 +20,8 @@ def fill(net: Net) -> None:
             weights.copy_(torch.randn(weights.shape, generator=generator) * (2 / fan) ** 0.5)
         for other in others:
             other.copy_(torch.randn(other.shape, generator=generator))
+        if kind == "Scale" and weights.dim() == 1:  # factors around 0 would let the size of values, and roundings, grow
+            weights.copy_(torch.rand(weights.shape, generator=generator) * 0.5 + 0.25)
         if kind == "BatchNorm":  # variances, and by what both statistics are divided
             others[0].abs_().add_(0.5)
             others[1].fill_(1.5)

@@ -84,7 +84,14 @@ LAYER_NETS = [
         """python_param { module: "spatial_dropout" layer: "SpatialDropoutLayer"
         param_str: "{'phase': 'TEST', 'p': '0.1'}" }""",
     ),
-    IMAGE + layer("Python", "data", "y", 'python_param { module: "joint_augmentation" layer: "JointAugmentation" }'),
+    IMAGE
+    + layer(
+        "Python",
+        "data",
+        "y",
+        """python_param { module: "joint_augmentation" layer: "JointAugmentation"
+        param_str: '{"transforms": {"flip": 0.5}, "bottoms": [{"kind": "photo"}]}' }""",
+    ),
     IMAGE + layer("BN", "data", "data", "bn_param { bn_mode: LEARN }") + layer("AbsVal", "data", "y"),
 ]
 

@@ -8,6 +8,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -200,7 +201,8 @@ def test_whatever_names_an_archive_has(members: list[Member], kind: str) -> None
 def test_whatever_bytes_are_changed(data: st.DataObject) -> None:
     with TemporaryDirectory(prefix="wdata-") as place:
         root = Path(place)
-        make = data.draw(st.sampled_from([make_zip, lambda *a: make_tar(*a, mode="w"), make_tar]))
+        makers: list[Callable[..., Path]] = [make_zip, partial(make_tar, mode="w"), make_tar]
+        make = data.draw(st.sampled_from(makers))
         content = bytearray(make(root / "a", ("d/1.png", b"1" * 700), ("2.png", b"2")).read_bytes())
         for _ in range(data.draw(st.integers(1, 4))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -32,6 +32,7 @@ from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache, make_border_rewrite
 from caffe_fcn.engines.torch.rewrites.border_gradients import LearningBorders
+from caffe_fcn.engines.torch.rewrites.convolution_fusion import fuse_convolutions
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.engines.torch.transfers import Download, start_upload
 from caffe_fcn.errors import NetError, nearest
@@ -142,6 +143,7 @@ class Net:
         ``inputs`` are blobs by name, as arrays or tensors. The net is reshaped to fit them. Raises `NetError` for an
         input that is missing, unknown, or of a shape that a layer cannot take.
         """
+        self.blobs = {}  # whose memory the pass can use
         with self._compute():
             blobs, program = self._begin_pass(wanted, inputs)
             recording = None if self.differentiable else self._find_recording(program, blobs)
@@ -247,7 +249,10 @@ class Net:
             return self._shapes.blobs[blob.name]
 
         kind = LearningBorders if self.differentiable else BorderCache
-        return [fuse_upscores, make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format, kind)]
+        border_rewrite = make_border_rewrite(self._input_blobs, shape_of, self._precision.memory_format, kind)
+        is_plain = not is_on_gpu and self._precision.name == "float32" and self.dtype == torch.float32
+        fuses = is_plain and not self.differentiable
+        return [fuse_upscores, *([fuse_convolutions] if fuses else []), border_rewrite]
 
     def _arrange_weights(self) -> None:
         """Bring kernels into the order in memory in which a GPU reads them; those of tensors that are shared stay."""

@@ -4,7 +4,7 @@
 
 torch multiplies matrices by the library that it was built with, mostly MKL: "blas" here. It also ships oneDNN, whose
 matmul is more than twice as quick on some processors, and slower on others. Which one takes less time for a product
-and for each of its two gradients is measured once a machine, in half a second, and kept in the user's cache; also
+and for each of its two gradients is measured once a machine, in a second, and kept in the user's cache; also
 whether the gradient of a convolution for its kernels is computed sooner by oneDNN, or as products of matrices by
 torch's library (`kernel_gradients`). The variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
 
@@ -34,10 +34,10 @@ SETTING = "CAFFE_FCN_PRODUCTS"
 
 _LEAST = 1 << 26  # multiply-accumulates of a large product: below, either takes a few milliseconds
 _LEAST_ROWS = 16  # with fewer, reading the weights takes longer than multiplying
-_GAIN = 0.9  # of the time by blas: what oneDNN must stay below
-_MEASURED = (128, 8192, 1024)  # rows, inputs and outputs of the product that is measured; no cache holds its weights
-_MEASURED_IMAGE = (64, 128)  # channels, and height and width, of the convolution that is measured
-_MEASUREMENTS = 3  # of which the quickest counts
+_GAIN = 0.75  # of the time by blas: what oneDNN must stay below; other sizes have other times
+_MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
+_MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
+_MEASUREMENTS = 5  # of which the quickest counts
 _LARGEST_FILE = 1 << 20
 
 _Way: TypeAlias = Callable[[], object]
@@ -203,9 +203,10 @@ def _measure() -> Libraries:
     count, inputs, outputs = _MEASURED
     channels, size = _MEASURED_IMAGE
     random = torch.Generator().manual_seed(0)
-    rows, weights, gradient = (
-        torch.randn(shape, generator=random) for shape in ((count, inputs), (outputs, inputs), (count, outputs))
+    rows, weights, gradient = (  # in memory as a convolution has them
+        torch.randn(shape, generator=random) for shape in ((inputs, count), (outputs, inputs), (outputs, count))
     )
+    rows, gradient = rows.t(), gradient.t()
     image = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
     operands = [(rows, weights), (gradient, weights.t()), (gradient.t(), rows.t())]
     with torch.no_grad():

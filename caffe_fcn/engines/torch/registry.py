@@ -88,12 +88,23 @@ class Operation:
         """The state of the weights from which the operation has computed something that it keeps, if it does so."""
         return ()
 
+    def prepare(self, pixels: int) -> None:
+        """Make now what is kept of the weights for tops of so many pixels, before memory is taken for blobs."""
+
+    def list_params(self) -> list[Tensor]:
+        """The parameters that its tops depend on."""
+        return []
+
     def find_windows(self) -> tuple[Window, ...]:
         """The windows, over height and width, of the pixels that one value of the top depends on.
 
         Empty if a value depends on more than a window, or also on where it is: then `forward_part` must not be called.
         """
         return ()
+
+    def count_products(self) -> int | None:
+        """How many multiply-accumulates a value of the top takes; None where that does not tell what it costs."""
+        return None
 
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         """The top of a part of the bottom, which is padded by ``pads`` (before, after) on each axis, not by `pad`."""
@@ -123,6 +134,13 @@ class TorchLayer(Operation):
     def name(self) -> str:
         """The layer's name."""
         return str(self.site.layer.name)
+
+    def list_params(self) -> list[Tensor]:
+        return self.params
+
+    def find_channel_factors(self) -> tuple[Tensor, Tensor] | None:
+        """A factor and a shift for each channel, if multiplying and adding these is all that the layer does."""
+        return None
 
     def learns(self, index: int) -> bool:
         """Whether a solver may change this parameter, given by its index."""

@@ -17,7 +17,7 @@ from caffe_fcn.files import PathLike, write_text
 from caffe_fcn.interop.choices import Choice, Values, give_choices
 from caffe_fcn.interop.onnx.exporting import OnnxModel
 from caffe_fcn.net.geometry import dims
-from caffe_fcn.net.layer_types import Shape
+from caffe_fcn.net.layer_types import Shape, layer_type
 from caffe_fcn.proto import NetParameter, to_text
 from caffe_fcn.weights import read_mean
 
@@ -87,8 +87,7 @@ def compare_model(model: OnnxModel, weights: PathLike, *, seed: int = 0) -> list
 
     Raises what `run_model` and `engines.load` raise.
     """
-    random = np.random.default_rng(seed)
-    pixels = {name: random.integers(0, 256, shape).astype(np.float32) for name, shape in model.inputs.items()}
+    pixels = draw_inputs(model.net, model.inputs, seed)
     values = run_model(model.files[0], pixels, also=[name for each in model.choices for name in _list_values(*each)])
     choices = [
         Choice(*({blob: values[name] for blob, name in each.items() if name in values} for each in choice))
@@ -109,6 +108,17 @@ def compare_model(model: OnnxModel, weights: PathLike, *, seed: int = 0) -> list
         else:
             result.append((compare_rows if name in chosen else compare_values)(name, each, wanted[name]))
     return result
+
+
+def draw_inputs(net: NetParameter, shapes: Mapping[str, Shape], seed: int) -> dict[str, Values]:
+    """Random pixels for each input of a net; an input of regions gets regions of the first image."""
+    random = np.random.default_rng(seed)
+    drawn = {name: random.integers(0, 256, shape).astype(np.float32) for name, shape in shapes.items()}
+    for layer in net.layer:
+        index = layer_type(layer.type).regions
+        if index is not None and layer.bottom[index] in drawn:
+            drawn[layer.bottom[index]][:, 0] = 0
+    return drawn
 
 
 def _list_values(bottoms: Mapping[str, str], tops: Mapping[str, str]) -> list[str]:

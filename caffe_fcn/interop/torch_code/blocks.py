@@ -414,7 +414,7 @@ class YoloDetectionOutput(nn.Module):
         else:
             marks = scores > self.threshold
         *places, labels = marks.nonzero(as_tuple=True)
-        return torch.cat([centre, size], -1)[places], labels, scores[marks]
+        return torch.cat([centre, size], -1)[tuple(places)], labels, scores[marks]
 
 
 class Proposal(nn.Module):

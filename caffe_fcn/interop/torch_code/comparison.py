@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.choices import Choice, Values, give_choices
-from caffe_fcn.interop.onnx.comparison import ComparedBlob, compare_rows, compare_values, run_net
+from caffe_fcn.interop.onnx.comparison import ComparedBlob, compare_rows, compare_values, draw_inputs, run_net
 from caffe_fcn.interop.torch_code.exporting import TorchModel
 
 
@@ -56,8 +54,7 @@ def compare_module(made: TorchModel, weights: PathLike, *, seed: int = 0) -> lis
 
     Raises what `engines.load` raises.
     """
-    random = np.random.default_rng(seed)
-    pixels = {name: random.integers(0, 256, shape).astype(np.float32) for name, shape in made.inputs.items()}
+    pixels = draw_inputs(made.net, made.inputs, seed)
     found, choices = _run(made, pixels)
     net, given = give_choices(made.net, choices)
     for choice in choices:

@@ -34,7 +34,7 @@ from caffe_fcn.weights.tensors import Tensor
 CODE, WEIGHTS = "model.py", "weights.safetensors"
 """The names of the files in the folder."""
 
-_WRITERS: dict[str, Writer] = {
+WRITERS: dict[str, Writer] = {
     **dense.WRITERS,
     **detections.WRITERS,
     **forks.WRITERS,
@@ -44,6 +44,8 @@ _WRITERS: dict[str, Writer] = {
     **shaping.WRITERS,
     **windowed.WRITERS,
 }
+"""What writes the layers of each type."""
+
 _BLOCKS = Path(__file__).with_name("blocks.py")
 
 
@@ -169,9 +171,9 @@ class _Walk:
                 self._write_layer(node)
 
     def _write_layer(self, node: Node) -> None:
-        write = _WRITERS.get(node.type)
+        write = WRITERS.get(node.type)
         if write is None:
-            raise NetError(node, "cannot be written as a torch module", nearest(node.type, _WRITERS))
+            raise NetError(node, "cannot be written as a torch module", nearest(node.type, WRITERS))
         shapes = [self._shapes.blobs[blob.name] for blob in node.bottoms]
         place = Place(
             Site(node.layer, [blob.name for blob in node.bottoms], shapes),

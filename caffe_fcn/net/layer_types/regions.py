@@ -126,7 +126,7 @@ def _losses(site: Site) -> list[Shape]:
     return [()] * len(site.layer.top)
 
 
-_region = partial(LayerType, bottoms=(2, 3), coords=ends, role="pooling")
+_region = partial(LayerType, bottoms=(2, 3), coords=ends, role="pooling", regions=1)
 _output = partial(LayerType, bottoms=(1, ANY), coords=ends)
 _found = partial(_output, open_axis=2)
 _loss = partial(LayerType, bottoms=(1, ANY), makes=(0, ANY), coords=ends, loss=True, role="loss")

@@ -213,6 +213,7 @@ class LayerType:
     loss: bool = False  # whether its loss_weight is 1 where the net sets none
     reads_scores: bool = False  # whether it takes class scores and gives none: a loss, a measure, a choice
     open_axis: int | None = None  # of its tops, whose size depends on the values: it chooses some of what it reads
+    regions: int | None = None  # which of its bottoms has regions: rows of an image's number and the corners of a box
     normalizes_scores: bool = False  # whether it makes probabilities of class scores
     idle_in_test: Callable[[LayerParameter], bool] = never_idle  # whether it changes nothing in the TEST phase
     frozen_by: Mapping[str, Any] | None = None  # fields that make it keep its statistics while the net is trained

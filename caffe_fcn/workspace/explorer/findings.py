@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError
 from caffe_fcn.workspace.explorer.facts import Facts
-
-FILE = "faults.json"
-"""The file of the answer, in the folder of the data set."""
+from caffe_fcn.workspace.forms.datasets import FAULTS_FILE
 
 _fault = strict_json.object_of(
     {"check": strict_json.text, "where": strict_json.text, "what": strict_json.text},
@@ -36,7 +34,7 @@ class Findings:
 
 def read(facts: Facts) -> Findings | None:
     """Return what was found, or None where the data set was not checked as it is now."""
-    path = facts.path / FILE
+    path = facts.path / FAULTS_FILE
     try:
         content = strict_json.parse(files.read_bytes(path))
         _check(content, "")

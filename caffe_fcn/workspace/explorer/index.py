@@ -17,6 +17,7 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ _VALUES = 256
 _EVERY = 0.25  # seconds between two reports
 _KEPT_BYTES = 64 << 20
 _NICE = 10
+_MOST_FILES = 600
 _RUNNING = 2  # indices that are made at the same time
 
 
@@ -51,12 +53,11 @@ class Index:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def count_images(self, value: int) -> int:
-        """Return in how many labels a value occurs."""
-        import numpy as np
-
-        column = self._find(value)
-        return 0 if column is None else int(np.count_nonzero(self.pixels[:, column]))
+    @cached_property
+    def image_counts(self) -> dict[int, int]:
+        """Value -> in how many labels it occurs."""
+        counts = (self.pixels > 0).sum(axis=0)
+        return {int(value): int(count) for value, count in zip(self.values, counts, strict=True)}
 
     def list_shares(self, value: int) -> NDArray[np.float64]:
         """Return the share of a value in each label, N."""
@@ -69,8 +70,9 @@ class Index:
         shares: NDArray[np.float64] = self.pixels[:, column] / np.maximum(total, 1)
         return shares
 
-    def list_sizes(self) -> list[tuple[int, int, int]]:
-        """Return height, width and number of images of each size, the most frequent first."""
+    @cached_property
+    def size_counts(self) -> list[tuple[int, int, int]]:
+        """Height, width and number of images of each size, the most frequent first."""
         import numpy as np
 
         sizes, counts = np.unique(self.sizes, axis=0, return_counts=True)
@@ -182,9 +184,17 @@ class Indexer:
     def _start(self, facts: Facts, split: str, path: Path) -> subprocess.Popen[bytes]:
         with files.naming_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _prune(path.parent)
         command = [sys.executable, "-m", __name__, str(facts.path.resolve()), split, str(path.resolve())]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files of a folder of indices where there are many: those of data sets that are gone."""
+    found = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)
+    for each in found[: max(0, len(found) - _MOST_FILES)]:
+        each.unlink(missing_ok=True)
 
 
 def _escape(split: str) -> str:

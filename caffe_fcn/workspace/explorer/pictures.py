@@ -168,6 +168,14 @@ def _encode(picture: Image, lossless: bool) -> Picture:
     return Picture(data.getvalue(), "image/jpeg")
 
 
+def warm_up() -> None:
+    """Import what pictures are drawn with."""
+    from PIL import JpegImagePlugin, PngImagePlugin  # noqa: F401
+
+    from caffe_fcn.datasets.inspect import painting  # noqa: F401
+    from caffe_fcn.datasets.records import opening  # noqa: F401
+
+
 def find_page(folder: Path, name: str) -> Path | None:
     """Return a page that a command wrote into a data set, or None where there is none."""
     path = folder / name

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import FileError
+from caffe_fcn.files import naming_errors
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.fields import FormError, show_value
 from caffe_fcn.workspace.settings import Settings
@@ -26,7 +27,7 @@ def spell_options(options: Mapping[str, str], values: Mapping[str, Any]) -> list
     arguments: list[str] = []
     for name, option in options.items():
         value = values.get(name)
-        if value is None or value is False or value == "":
+        if value is None or value is False or value in ("", ()):
             continue
         if value is True:
             arguments.append(option)
@@ -54,6 +55,13 @@ def name_new(settings: Settings, group: str, name: str, field: str = "name") -> 
         return places.name_relative(settings, places.name_new(settings, group, name))
     except FileError as error:
         raise FormError({field: f"{error.where} {error.what}" + (f" ({error.mend})." if error.mend else ".")}) from None
+
+
+def make_parent(settings: Settings, name: str) -> None:
+    """Make the folder of a file of the workspace that a command writes."""
+    path = settings.root / name
+    with naming_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def find_free_name(settings: Settings, group: str, name: str) -> str:

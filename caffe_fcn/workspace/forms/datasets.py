@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError, FileError
@@ -169,25 +170,33 @@ def make_task(settings: Settings, given: Mapping[str, Any]) -> Task:
 
     Where classes or colours were typed, their files are written beside the data set.
     """
+    task, texts = draft_task(settings, given)
+    for file, text in texts.items():
+        with files.naming_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(file, text)
+    return task
+
+
+def draft_task(settings: Settings, given: Mapping[str, Any]) -> tuple[Task, dict[Path, str]]:
+    """Return the task, and the texts of the files that it reads, of which none is written; raises `FormError`."""
     kind, values = _read(settings, given, is_named=True)
     target: Path = values.pop("name")
     words = ["data", kind.name]
     if "path" in values:
         words.append(guard(_relative(settings, values.pop("path"))))
-    texts = {name: values[name] for name in ("classes", "colours") if values.get(name)}
-    for name, text in texts.items():
-        is_number = re.fullmatch("[0-9]+", text.strip())
-        file = target.with_name(f"{target.name}.{name}.txt")
-        values[name] = text.strip() if name == "classes" and is_number else file
-        if values[name] is file:
-            with files.naming_errors(file):
-                file.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(file, text.rstrip("\n") + "\n")
+    texts: dict[Path, str] = {}
+    for name in ("classes", "colours"):
+        text = (values.get(name) or "").strip("\n")
+        if text and not (name == "classes" and re.fullmatch("[0-9]+", text.strip())):
+            values[name] = target.with_name(f"{target.name}.{name}.txt")
+            texts[values[name]] = f"{text}\n"
     words += [word for each in kind.fields if each.name in values for word in _spell(settings, each, values[each.name])]
-    workers = max(1, settings.cores)
+    workers = count_workers(settings)
     output = places.name_relative(settings, target)
     words += ["-o", guard(output), "--workers", str(workers)]
-    return Task(f"Build {output}", job.Kind.DATA, (tuple(words),), makes=output, cores=workers)
+    task = Task(f"Build {output}", job.Kind.DATA, (tuple(words),), makes=output, cores=workers)
+    return task, texts
 
 
 @dataclass(frozen=True)
@@ -276,14 +285,54 @@ def write_sentence(error: CaffeFcnError) -> str:
     return f"{text}; {error.mend}." if error.mend else f"{text}."
 
 
+@dataclass(frozen=True)
+class Action:
+    """A command of ``caffe-fcn data`` for a data set; of its options ``{name}`` is the folder."""
+
+    title: str
+    command: str
+    options: tuple[str, ...] = ()
+    output: str = ""
+    """The file in the data set that its stdout is written to."""
+
+
+EXPLORE_PAGE = "explore.html"
+"""The page that ``data explore`` writes into a data set."""
+
+FAULTS_FILE = "faults.json"
+"""The file of what ``data info --check --json`` found, in the folder of the data set."""
+
+ACTIONS = {
+    "statistics": Action("Measure", "statistics"),
+    "check": Action("Check", "info", ("--check", "--json"), FAULTS_FILE),
+    "explore": Action("Draw", "explore", ("-o", f"{{name}}/{EXPLORE_PAGE}")),
+}
+"""What a page offers to do with a data set, by the last part of the address."""
+
+
+def make_action(settings: Settings, name: str, action: str) -> Task:
+    """Return the task that does one of `ACTIONS` with the data set ``name``."""
+    row, workers, folder = ACTIONS[action], count_workers(settings), guard(name)
+    options = [option.replace("{name}", folder) for option in row.options]
+    line = ("data", row.command, folder, *options, "--workers", str(workers))
+    output = (f"{name}/{row.output}",) if row.output else ()
+    page = f"/datasets/view/{quote(name)}"
+    return Task(f"{row.title} {name}", job.Kind.DATA, (line,), makes=name, cores=workers, outputs=output, page=page)
+
+
+def count_workers(settings: Settings) -> int:
+    """Return the cores of a job with data: half of them, so that it need not wait for a training to end."""
+    return max(1, settings.cores // 2)
+
+
 def guard(word: str) -> str:
     """Return a word for a command line that no option can be mistaken for."""
     return f"./{word}" if word.startswith("-") else word
 
 
 _COLOURS_PROPOSED = (
-    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order of "
-    "your classes, and name them."
+    "The labels hold colours, and nothing says which class each is. Those found are filled in: put them in the order "
+    "of your classes, and name them."
 )
 _FIELD_OF_CHECK = {
     "pair": "labels", "name": "images", "16-bit": "allow", "alpha": "allow", "channels": "channels", "shape": "resize",

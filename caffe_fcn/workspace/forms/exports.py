@@ -9,7 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from caffe_fcn.interop.targets.table import list_targets
-from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument, name_new, require_pattern, spell_options
+from caffe_fcn.workspace.forms.arguments import (
+    find_free_name,
+    keep_argument,
+    make_parent,
+    name_new,
+    require_pattern,
+    spell_options,
+)
 from caffe_fcn.workspace.forms.fields import Choice, Field, Kind
 from caffe_fcn.workspace.forms.net_fields import NUMBERS
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
@@ -53,6 +60,7 @@ class Format:
         """Make the task that writes it; raises `FormError`."""
         require_pattern(values, "mean", NUMBERS, "Give numbers such as 104.007,116.669,122.679.")
         made = name_new(settings, self.group, f"{values['name']}{self.suffix}")
+        make_parent(settings, made)
         place = keep_argument(folder.name)
         options = spell_options(self.options, values)
         weights = keep_argument(f"{folder.name}/{values['weights']}") if values["weights"] else ""
@@ -68,6 +76,7 @@ class Format:
 def pack(settings: Settings, folder: NetFolder) -> Task:
     """Make the task that writes a bundle as one archive, where it is downloaded from."""
     archive = find_archive(folder)
+    make_parent(settings, archive)
     command = ("export", "bundle", keep_argument(folder.name), "-o", keep_argument(archive))
     page = f"/nets/view/{quote(folder.name)}"
     return Task(f"Pack {folder.name}", JobKind.EXPORT, (command,), makes=archive, page=page)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from caffe_fcn.interop.digits_job import DEPLOY_FILE
-from caffe_fcn.workspace.forms.arguments import keep_argument, name_new
+from caffe_fcn.workspace.forms.arguments import keep_argument, make_parent, name_new
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
 from caffe_fcn.workspace.forms.net_fields import NAME
 from caffe_fcn.workspace.forms.net_sources import NETS
@@ -49,8 +48,9 @@ def convolutionize(settings: Settings, folder: NetFolder, values: Mapping[str, A
     """Make the task that writes a net with convolutions in place of its dense layers, as a net of its own."""
     made = name_new(settings, NETS, values["name"])
     path = f"{folder.name}/{values['file']}"
-    target = keep_argument(str(PurePosixPath(made) / DEPLOY_FILE))
-    command = ("net", "convolutionize", keep_argument(path), "-o", target)
+    target = f"{made}/{DEPLOY_FILE}"
+    make_parent(settings, target)
+    command = ("net", "convolutionize", keep_argument(path), "-o", keep_argument(target))
     return Task(f"Convolutionize {path} as {made}", JobKind.NET, (command,), makes=made)
 
 

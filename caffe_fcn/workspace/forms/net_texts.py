@@ -8,7 +8,7 @@ from typing import Any
 
 from caffe_fcn import files
 from caffe_fcn.interop.digits_job import DEPLOY_FILE, TRAIN_VAL_FILE
-from caffe_fcn.workspace.forms.arguments import keep_argument, name_new
+from caffe_fcn.workspace.forms.arguments import keep_argument, make_parent, name_new
 from caffe_fcn.workspace.forms.fields import Field, FormError, Kind
 from caffe_fcn.workspace.forms.net_fields import NAME
 from caffe_fcn.workspace.forms.net_sources import NETS
@@ -55,7 +55,9 @@ def write_net(settings: Settings, values: Mapping[str, Any]) -> str:
 def convert_net(settings: Settings, values: Mapping[str, Any], source: str) -> Task:
     """Make the task that writes the net of a binary file as a prototxt of a new net."""
     folder = name_new(settings, NETS, values["name"])
-    command = ("net", "upgrade", keep_argument(source), "-o", keep_argument(f"{folder}/{DEPLOY_FILE}"))
+    target = f"{folder}/{DEPLOY_FILE}"
+    make_parent(settings, target)
+    command = ("net", "upgrade", keep_argument(source), "-o", keep_argument(target))
     return Task(f"Read {source} as {folder}", JobKind.NET, (command,), makes=folder)
 
 

@@ -273,10 +273,7 @@ def _plan_start(settings: Settings, values: Mapping[str, Any], folder: str) -> t
     if len(given) > 1:
         raise FormError({"weights": "Only one file, or model, comes into the net by a surgery."})
     donor = given[0] if given else usual
-    if not donor:
-        if recipe and not given:
-            sentence = f"{net} goes on from weights that nobody published: name them, or none."
-            raise FormError({"weights": sentence})
+    if not donor:  # what it goes on from was published by nobody, or it begins with its fillers
         return None, ""
     if recipe and values["surgery"] == _FIT and donor == usual:
         return ("surgery", "recipe", recipe, "--weights", donor, *target), keep_argument(start)
@@ -357,6 +354,9 @@ def _try_build(settings: Settings, values: Mapping[str, Any], folder: Path) -> t
             notes += dataset_facts.list_notes(values["net"], options["dataset"])
     netspec.write(values["net"], folder, **options)
     origins = netspec.explain_solver(values["net"], **options)
+    recipe, usual = _find_recipe(values["net"])
+    if recipe and not usual and not values["weights"]:
+        notes.append(f"starts from random values: nobody published what the surgery {recipe} takes")
     notes += solver_fitting.list_notes(catalogue()[values["net"]], options)
     return _list_rows(netspec.solver(values["net"], **options), origins), notes
 

@@ -43,8 +43,8 @@ class NetFolder:
 
     @property
     def main_file(self) -> str:
-        """The prototxt that is shown first: the deploy net, or else the first one."""
-        return DEPLOY_FILE if DEPLOY_FILE in self.files else self.files[0]
+        """The prototxt that is shown first: the deploy net, or else the first one; "" where there is none."""
+        return DEPLOY_FILE if DEPLOY_FILE in self.files else (*self.files, "")[0]
 
     @property
     def solver(self) -> str:

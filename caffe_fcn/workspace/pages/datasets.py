@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
+from threading import Thread
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,7 +25,7 @@ from caffe_fcn.workspace.explorer.pictures import What
 from caffe_fcn.workspace.forms import datasets as form_of
 from caffe_fcn.workspace.forms.fields import Form, FormError, gather
 from caffe_fcn.workspace.jobs import job
-from caffe_fcn.workspace.jobs.job import Job, Task
+from caffe_fcn.workspace.jobs.job import Job
 from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.pages.jobs import find_result
 from caffe_fcn.workspace.settings import Settings
@@ -33,9 +36,6 @@ from caffe_fcn.workspace.web.state import Workspace, find_workspace
 
 MOST_FILES = 20_000
 """The files of one upload."""
-
-EXPLORE_PAGE = "explore.html"
-"""The page that ``data explore`` writes into a data set."""
 
 _PER_PAGE = 60
 _SAMPLE, _SHOWN = 24, 12
@@ -72,10 +72,17 @@ class Query:
 
 
 def show_datasets(request: Request) -> Response:
-    """Show all data sets."""
+    """Show all data sets, and make ready to open one."""
+    _warm_up()
     workspace = find_workspace(request)
     found = [(entry, read_facts(entry.path)) for entry in contents.find(workspace.settings).datasets]
     return render(request, "datasets.html", found=found)
+
+
+@lru_cache(maxsize=1)
+def _warm_up() -> None:
+    """Import what the page of a data set needs, which takes longer than the page."""
+    Thread(target=pictures.warm_up, daemon=True).start()
 
 
 def show_new(request: Request) -> Response:
@@ -119,7 +126,11 @@ def _show_preview(request: Request, kind: form_of.DataKind, given: dict[str, Any
         return _render_form(request, kind, given, error)
     order = sorted(made.preview.records, key=lambda each: each.fault is None)[:_SHOWN]
     shown = [(each, pictures.encode_preview(each)) for each in order]
-    return _render_form(request, kind, given, made.error, preview=made, shown=shown)
+    command = ""
+    if given.get("name"):
+        with suppress(FormError):
+            command = form_of.draft_task(settings, {**given, "kind": kind.name})[0].spell()
+    return _render_form(request, kind, given, made.error, preview=made, shown=shown, command=command)
 
 
 def go_on(workspace: Workspace, queued: Job) -> Response:
@@ -181,8 +192,11 @@ def show_dataset(request: Request) -> Response:
         sizes=sizes,
         mean=_describe_mean(facts),
         checked=findings.read(facts),
-        has_explore=pictures.find_page(facts.path, EXPLORE_PAGE) is not None,
+        has_explore=pictures.find_page(facts.path, form_of.EXPLORE_PAGE) is not None,
         jobs=_list_jobs(request, name),
+        commands="\n".join(
+            form_of.make_action(find_workspace(request).settings, name, action).spell() for action in form_of.ACTIONS
+        ),
         views=_VIEWS,
         **context,
     )
@@ -264,40 +278,20 @@ def send_picture(request: Request) -> Response:
 def send_explore(request: Request) -> Response:
     """Send the page that ``data explore`` wrote, in a sandbox."""
     name, facts = _find(request)
-    path = pictures.find_page(facts.path, EXPLORE_PAGE)
+    path = pictures.find_page(facts.path, form_of.EXPLORE_PAGE)
     if path is None:
         raise NotFoundError(name, "has no such page", "make it first")
     return Response(files.read_bytes(path), media_type="text/html", headers=_SANDBOX)
 
 
-def run_statistics(request: Request) -> Response:
-    """Queue the statistics of a data set."""
-    return _submit(request, "Measure", "statistics")
-
-
-def run_explore(request: Request) -> Response:
-    """Queue the page of a data set."""
-    name, _ = _find(request)
-    return _submit(request, "Draw", "explore", "-o", form_of.guard(f"{name}/{EXPLORE_PAGE}"))
-
-
-def run_check(request: Request) -> Response:
-    """Queue the checks of a data set, whose answer is kept in its folder."""
-    name, _ = _find(request)
-    return _submit(request, "Check", "info", "--check", "--json", output=f"{name}/{findings.FILE}")
-
-
-def _submit(request: Request, verb: str, command: str, *words: str, output: str = "") -> Response:
+def _run(action: str, request: Request) -> Response:
+    """Queue one of the commands for a data set."""
     name, _ = _find(request)
     workspace = find_workspace(request)
-    workers = ("--workers", str(max(1, workspace.settings.cores)))
-    task = Task(
-        f"{verb} {name}", job.Kind.DATA, (("data", command, form_of.guard(name), *words, *workers),), makes=name,
-        cores=workspace.settings.cores, outputs=(output,) if output else (), page=f"/datasets/view/{quote(name)}",
-    )  # fmt: skip
+    task = form_of.make_action(workspace.settings, name, action)
     queued = workspace.jobs.submit(task)
     done = workspace.jobs.wait(queued.number, _WAIT)
-    if done.state.is_over and (done.state is job.State.DONE or output):
+    if done.state.is_over and (done.state is job.State.DONE or any(task.outputs)):
         return RedirectResponse(f"/datasets/view/{quote(name)}", 303)
     return RedirectResponse(f"/jobs/{queued.number}", 303)
 
@@ -340,7 +334,7 @@ def _render_form(
     **context: Any,
 ) -> Response:
     form = Form(kind.fields, given, error)
-    known = {"preview": None, "shown": [], **context}
+    known = {"preview": None, "shown": [], "command": "", **context}
     return render(request, "dataset_new.html", status, kind=kind, form=form, kinds=form_of.KINDS.values(), **known)
 
 
@@ -386,8 +380,8 @@ def _find_records(request: Request, facts: Facts, query: Query) -> dict[str, Any
         "progress": None if index is not None else found,
         "is_filtered": is_filtered,
         "index_values": [] if index is None else [(int(v), facts.name_value(int(v))) for v in index.values],
-        "index_sizes": [] if index is None else index.list_sizes()[:_LISTED_SIZES],
-        "image_counts": {} if index is None else {int(v): index.count_images(int(v)) for v in index.values},
+        "index_sizes": [] if index is None else index.size_counts[:_LISTED_SIZES],
+        "image_counts": {} if index is None else index.image_counts,
     }
 
 
@@ -449,7 +443,8 @@ ROUTES = [
     Route("/datasets/record/{name:path}", show_record, methods=["GET"]),
     Route("/datasets/picture/{name:path}", send_picture, methods=["GET"]),
     Route("/datasets/page/{name:path}", send_explore, methods=["GET"]),
-    Route("/datasets/statistics/{name:path}", run_statistics, methods=["POST"]),
-    Route("/datasets/explore/{name:path}", run_explore, methods=["POST"]),
-    Route("/datasets/check/{name:path}", run_check, methods=["POST"]),
+    *(
+        Route(f"/datasets/{action}/{{name:path}}", partial(_run, action), methods=["POST"])
+        for action in form_of.ACTIONS
+    ),
 ]

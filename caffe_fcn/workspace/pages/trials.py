@@ -151,7 +151,7 @@ def throw_away(request: Request) -> Response:
     from caffe_fcn.workspace import trash
 
     settings, found = find_workspace(request).settings, find_trial(request)
-    trash.throw_away(settings, trial.find_folder(settings, found))
+    trash.move(settings, f"{trial.GROUP}/{found.name}")
     return RedirectResponse("/test", 303)
 
 

@@ -15,6 +15,7 @@ from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.rewrites import border_cache
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import CroppedUpscore
 from caffe_fcn.netspec import build
@@ -128,12 +129,41 @@ def stacks(draw: st.DrawFn) -> str:
     return text
 
 
+SIZES = st.lists(st.tuples(st.integers(14, 90), st.integers(14, 90)), min_size=2, max_size=4)
+
+
 @settings(max_examples=150)
-@given(text=stacks())
-def test_any_stack_of_windows_makes_the_same(text: str) -> None:
+@given(text=stacks(), sizes=SIZES)
+def test_any_stack_of_windows_makes_the_same(text: str, sizes: list[tuple[int, int]]) -> None:
     quick, literal = make_both(parse_net(text))
-    for image in images([(48, 50), (48, 50), (31, 64), (31, 64), (48, 50)], channels=2):
+    for image in images([*sizes, sizes[0]], channels=2):
         assert_same(quick.forward(data=image), literal.forward(data=image))
+
+
+def find_border_cache(net: Net) -> BorderCache:
+    (program,) = net._programs.values()
+    (found,) = (each.operation for each in program if isinstance(each.operation, BorderCache))
+    return found
+
+
+def test_sizes_with_one_remainder_have_one_border_and_no_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, literal = make_both(shrink_net(build("voc-fcn8s", "deploy"), "deploy"))
+    monkeypatch.delattr(BorderCache, "_run_whole")
+    for image in images([(64, 80), (96, 112), (224, 80), (65, 80), (97, 112)]):
+        assert_same(quick.forward(data=image), literal.forward(data=image))
+    assert len(find_border_cache(quick)._borders) == 2  # both strides are 32 or less
+
+
+def test_borders_take_no_more_memory_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, literal = make_both(shrink_net(build("voc-fcn8s", "deploy"), "deploy"))
+    (first, *others) = images([(64 + more, 80) for more in (0, 1, 2, 3, 0)])
+    quick.forward(data=first)
+    cached = find_border_cache(quick)
+    (borders,) = cached._borders.values()
+    monkeypatch.setattr(border_cache, "_MOST_BYTES", 2 * border_cache._count_bytes(borders))
+    for image in others:
+        assert_same(quick.forward(data=image), literal.forward(data=image))
+    assert 1 <= len(cached._borders) <= 3
 
 
 def upscore(kernel: int, stride: int, pad: int, group: int, offset: str, bias: bool, lr_mult: int = 0) -> str:

@@ -10,10 +10,12 @@ from command import ROOT
 
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.interop.targets import figures, table
+from caffe_fcn.interop.targets.misfits import find_misfits
 from caffe_fcn.interop.targets.page import format_page
 from caffe_fcn.interop.targets.table import NET, Values
 from caffe_fcn.net.layer_types import layer_type
-from caffe_fcn.proto import LayerParameter
+from caffe_fcn.net.shapes import infer
+from caffe_fcn.proto import LayerParameter, NetParameter, parse
 from caffe_fcn.proto.dialects.table import layer_types
 
 KNOWN = {row.name for row in layer_types()}
@@ -89,3 +91,40 @@ def test_opencv_takes_the_types_of_its_table() -> None:
                 continue
         taken.add(name)
     assert taken == set(table.find_target("opencv").layer_types) - GIVEN
+
+
+BOUNDED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 96 dim: 8 dim: 8 } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 6 kernel_size: 3 dilation: 64 pad: 129 bias_term: false } }
+layer { name: "best" type: "ArgMax" bottom: "data" top: "best" argmax_param { axis: 1 } }
+layer { name: "part" type: "Slice" bottom: "data" top: "p1" top: "p2" slice_param { axis: 0 } }
+layer { name: "flat" type: "Reshape" bottom: "c" top: "flat" reshape_param { shape { dim: 1 dim: -1 } } }
+layer { name: "soft" type: "Softmax" bottom: "flat" top: "soft" }
+layer { name: "sum" type: "Eltwise" bottom: "p1" bottom: "p2" top: "sum" eltwise_param { operation: MAX } }
+"""
+
+
+@pytest.mark.parametrize(
+    "target, wanted",
+    [
+        (
+            "horizon",  # the documentation of RDK X3: on the CPU, or a bound of its BPU
+            {"best": "reads 96 channels", "flat": "not compute", "soft": "not compute", "sum": "operation: MAX"},
+        ),
+        (
+            "vitis",  # dilation * input_channel <= 4096, pads of [0, (kernel - 1) * dilation], additions alone
+            {"c": "6144 input channels times dilation", "sum": "operation: MAX"},
+        ),
+        ("nnie", {"part": "axis: 0", "flat": "reshaped to 1 images"}),
+    ],
+)
+def test_bounds_of_devices(target: str, wanted: dict[str, str]) -> None:
+    net = NetParameter()
+    parse(BOUNDED, net)
+    found: dict[str, str] = {}
+    for misfit in find_misfits(table.find_target(target), infer(net)):
+        assert misfit.node is not None
+        found[misfit.node.name] = found.get(misfit.node.name, "") + misfit.what
+    assert found.keys() == wanted.keys()
+    assert all(words in found[name] for name, words in wanted.items()), found

@@ -23,6 +23,11 @@ class Eltwise(TorchLayer):
 
     allocates_tops = True
 
+    @property
+    def is_plain_sum(self) -> bool:
+        """Whether it adds its bottoms as they are."""
+        return _OPERATIONS.Name(self.param.operation) == "SUM" and {*self.param.coeff} <= {1.0}
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         operation = _OPERATIONS.Name(self.param.operation)
         if operation == "PROD":
@@ -62,7 +67,16 @@ class Scale(TorchLayer):
     allocates_tops = True
 
     def find_windows(self) -> tuple[Window, ...]:
-        return (Window(1), Window(1)) if self.param.axis == 1 and self.param.num_axes == 1 else ()
+        return (Window(1), Window(1)) if self._is_per_channel() else ()
+
+    def find_channel_factors(self) -> tuple[Tensor, Tensor] | None:
+        if not (self._is_per_channel() and self.params):
+            return None
+        factors, *shifts = self.params
+        return factors, shifts[0] if shifts else torch.zeros_like(factors)
+
+    def _is_per_channel(self) -> bool:
+        return bool(self.param.axis == 1 and self.param.num_axes == 1)
 
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         return self.forward([part])[0]

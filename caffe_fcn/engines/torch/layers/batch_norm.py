@@ -39,6 +39,14 @@ class _PerChannel(TorchLayer):
         return y, mean, variance
 
 
+def _find_factors(
+    mean: Tensor, variance: Tensor, eps: float, factor: Tensor | None = None, shift: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """What a channel is multiplied by and what is added to it, with these statistics."""
+    factors = (variance + eps).rsqrt() * (1 if factor is None else factor)
+    return factors, (0 if shift is None else shift) - mean * factors
+
+
 def _correct_bias(variance: Tensor, x: Tensor) -> Tensor:
     """The mean of the squares around the mean, of an unbiased variance, which divides their sum by one fewer."""
     count = x.numel() // x.shape[1]
@@ -76,9 +84,8 @@ class BatchNorm(_PerChannel):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         x = bottoms[0] if bottoms[0].dim() > 1 else bottoms[0][:, None]
-        p, own = self.param, self.params[_STATISTICS:]
-        use_statistics = p.use_global_stats if p.HasField("use_global_stats") else not self.state.training
-        if use_statistics:
+        own = self.params[_STATISTICS:]
+        if self._uses_kept():
             y = self.normalize_by(x, *self._compute_statistics(), *own)
         else:
             y, mean, variance = self.normalize_batch(x, *own)
@@ -87,6 +94,16 @@ class BatchNorm(_PerChannel):
             else:
                 self._sum(mean, variance)
         return [y.reshape(bottoms[0].shape)]
+
+    def find_channel_factors(self) -> tuple[Tensor, Tensor] | None:
+        if not self._uses_kept():
+            return None
+        mean, variance = self._compute_statistics()
+        return _find_factors(mean, variance, self.eps, *self.params[_STATISTICS:])
+
+    def _uses_kept(self) -> bool:
+        p = self.param
+        return bool(p.use_global_stats) if p.HasField("use_global_stats") else not self.state.training
 
     def _compute_statistics(self) -> tuple[Tensor, Tensor]:
         mean, variance, weight = self.params[:_STATISTICS]
@@ -136,6 +153,12 @@ class BN(_PerChannel):
 
     def learns(self, index: int) -> bool:
         return index < _LEARNED and not self.param.frozen
+
+    def find_channel_factors(self) -> tuple[Tensor, Tensor] | None:
+        factor, shift, *kept = (param.flatten() for param in self.params)
+        if self.is_plain:
+            return factor, shift
+        return _find_factors(kept[0], kept[1], self.eps, factor, shift) if self.uses_kept else None
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         (x,) = bottoms

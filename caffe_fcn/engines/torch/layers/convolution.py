@@ -20,6 +20,7 @@ from caffe_fcn.net.layer_types import Site, windows
 
 _CONVOLUTIONS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MOST_TURNED_CHANNELS = 128
+_MOST_ROWS = 512
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 _Options: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], int]
@@ -80,6 +81,9 @@ class Convolution(_Windowed):
 
     def find_windows(self) -> tuple[Window, ...]:
         return self.windows if self.axis == 1 and len(self.windows) == 2 else ()
+
+    def count_products(self) -> int:
+        return self.params[0][0].numel()
 
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         symmetric = [min(pad) for pad in pads]
@@ -152,7 +156,12 @@ class Convolution(_Windowed):
         columns = x.flatten(2) if pointwise else F.unfold(x, kernel, dilation, tuple(pad), stride)
         weights = self.params[0].flatten(1)
         libraries = self.state.find_libraries(columns.mT, weights)
-        y = multiply(columns.mT, weights, libraries).mT if libraries else weights @ columns
+        if libraries:
+            y = multiply(columns.mT, weights, libraries).mT
+        elif len(columns) > 1:
+            y = weights @ columns
+        else:  # MKL multiplies some rows of fc6 at a time in 6 to 20 % less time than all of them
+            y = torch.cat([rows @ columns[0] for rows in weights.split(_MOST_ROWS)])[None]
         y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
         return y.unflatten(2, self._count_positions(x.shape, pad))
 

@@ -48,14 +48,22 @@ def read_labels(layer: TorchLayer, labels: Tensor, classes: int, ignored: Sequen
         is_wrong = ((numbers < 0) | (numbers >= classes)) & used
         layer.state.faults.append(is_wrong.any())
         return numbers.where(~is_wrong, 0), used
-    seen = numbers[used] if ignored else numbers
-    if seen.numel() and not (int(seen.min()) >= 0 and int(seen.max()) < classes):
-        wrong = int(seen.max() if int(seen.min()) >= 0 else seen.min())
+    least, most = _find_limits(numbers.where(used, 0) if ignored else numbers)
+    if least < 0 or most >= classes:
+        wrong = most if least >= 0 else least
         where = f"layer '{layer.name}' ({layer.site.layer.type})"
         but = f" and not the ignore_label {', '.join(map(str, ignored))}" if ignored else ""
         mend = "correct the labels, or num_output" + ("" if but else ", or set loss_param { ignore_label }")
         raise DatasetError(where, f"label {wrong} is none of 0 to {classes - 1}{but}", mend)
     return numbers, used
+
+
+def _find_limits(numbers: Tensor) -> tuple[int, int]:
+    """The smallest and the largest of the numbers; 0 if there are none."""
+    if not numbers.numel():
+        return 0, 0
+    least, most = numbers.aminmax()
+    return int(least), int(most)
 
 
 def _find_ignored_labels(layer: TorchLayer) -> list[int]:

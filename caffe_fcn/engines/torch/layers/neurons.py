@@ -21,6 +21,9 @@ class _Neuron(TorchLayer):
     def find_windows(self) -> tuple[Window, ...]:
         return (Window(1), Window(1))
 
+    def count_products(self) -> int:
+        return 0
+
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         return self.apply(part)
 

@@ -36,7 +36,8 @@ class Pooling(TorchLayer):
         x = bottoms[0]
         windows = pooling_windows(self.site.layer) or [Window(size) for size in x.shape[2:]]
         sizes = pool_sizes(windows, x.shape[2:], self.floor)
-        return self.method(x, windows, sizes)[: len(self.site.layer.top)]
+        tops = self.method(x, windows, sizes)[: len(self.site.layer.top)]
+        return [tops[0], *(_number(places, x) for places in tops[1:])]
 
     def find_windows(self) -> tuple[Window, ...]:
         return pooling_windows(self.site.layer) if self.method is _find_maxima and len(self.site.layer.top) == 1 else ()
@@ -80,13 +81,15 @@ def _find_maxima(x: Tensor, windows: Sequence[Window], sizes: Sequence[int]) -> 
     kernel, stride, pad = _split_windows(windows)
     if all(map(_torch_has_same_windows, windows, x.shape[2:], sizes)):
         y, places = F.max_pool2d(x, kernel, stride, pad, ceil_mode=True, return_indices=True)
-        return [y, _number(places, x)]
+        return [y, places]
     lowest = torch.finfo(x.dtype).min
     padded = _pad(x, windows, sizes, lowest)
     y, places = F.max_pool2d(padded, kernel, stride, return_indices=True)
+    if padded is x:
+        return [y, places]
     rows = torch.div(places, padded.shape[3], rounding_mode="floor") - pad[0]
     inside = rows * x.shape[3] + places % padded.shape[3] - pad[1]
-    return [y, _number(torch.where(y > lowest, inside, -1), x)]  # an empty window has no place
+    return [y, torch.where(y > lowest, inside, -1)]  # an empty window has no place
 
 
 def _number(places: Tensor, x: Tensor) -> Tensor:

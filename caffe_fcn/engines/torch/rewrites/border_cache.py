@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.program import Instruction, Program, Rewrite, assign_frees, find_readers
-from caffe_fcn.engines.torch.registry import Operation, TorchLayer
+from caffe_fcn.engines.torch.registry import Operation
 from caffe_fcn.engines.torch.rewrites.borders import Borders, SmallImage
-from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut
+from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut, measure_area
 from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
 
@@ -86,16 +86,17 @@ class BorderCache(Operation):
         self._borders: OrderedDict[object, Borders] = OrderedDict()
         self._state: object = None  # of the weights that made the borders
         self._recorded: list[Borders] = []  # which recordings on a GPU read
-        layers = [each.operation for each in group if isinstance(each.operation, TorchLayer)]
-        self._params = [param for layer in layers for param in layer.params]
 
     @property
     def is_recordable(self) -> bool:
         return all(instruction.operation.is_recordable for instruction in self._group)
 
+    def list_params(self) -> list[Tensor]:
+        return [param for instruction in self._group for param in instruction.operation.list_params()]
+
     @property
     def remembered_state(self) -> object:
-        return tuple((param.data_ptr(), param._version) for param in self._params)
+        return tuple((param.data_ptr(), param._version) for param in self.list_params())
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The tops of an image."""
@@ -109,6 +110,8 @@ class BorderCache(Operation):
         if shape not in self._plans:
             plan = WindowPlan(self._group, self._image, self._tops, self._shape_of)
             self._plans[shape] = plan, SmallImage(self._group, self._image, plan)
+            for instruction in self._group:
+                instruction.operation.prepare(measure_area(plan.computed[instruction.tops[0]]))
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(shape)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.program import Instruction, Program
+from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
 from caffe_fcn.engines.torch.rewrites.windows import Rect, Span, WindowPlan, cut
 from caffe_fcn.net.graph import Blob
 
@@ -223,7 +224,7 @@ def _multiply_strides(program: Program, image: Blob) -> dict[Blob, tuple[int, ..
 
 
 def _pads_by_zeros(instruction: Instruction) -> bool:
-    return isinstance(instruction.operation, Convolution)
+    return isinstance(instruction.operation, (Convolution, FusedConvolution))
 
 
 def _keep(blob: Tensor, profiles: Collection[Profile]) -> Tensor:

@@ -10,11 +10,13 @@ from typing import TypeAlias
 from torch import Tensor
 
 from caffe_fcn.engines.torch.program import Program
+from caffe_fcn.engines.torch.registry import Operation
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
 
 _LARGEST_WINDOW = 0.9  # of a blob: above, a border saves less than it costs
+_PRODUCTS_PER_COPY = 64  # multiply-accumulates that take as long as copying a value of a large blob
 
 ShapeOf: TypeAlias = Callable[[Blob], Shape]
 Span: TypeAlias = tuple[int, int]
@@ -41,17 +43,24 @@ class WindowPlan:
         blobs = (image, *(instruction.tops[0] for instruction in group))
         self.sizes = {blob: shape_of(blob)[2:] for blob in blobs}
         reached = {image: self._whole(image)}
-        self.computed, self.needed = dict(reached), dict(reached)
-        self.regions: dict[Blob, Region] = {}
+        self.computed = dict(reached)
         self.is_worthwhile = False
         for instruction in group:
             (bottom,), (top,) = instruction.bottoms, instruction.tops
             windows = instruction.operation.find_windows()
             reached[top] = tuple(map(_find_reached, windows, reached[bottom], self._whole(top)))
+            if any(begin >= end for begin, end in reached[top]):  # windows that step over the image
+                reached[top] = self._whole(top)
             is_small = measure_area(reached[top]) <= _LARGEST_WINDOW * measure_area(self._whole(top))
             self.is_worthwhile |= is_small
             self.computed[top] = reached[top] if is_small else self._whole(top)
-            self.needed[top] = self._whole(top) if top in tops else self.computed[top]
+        self.needed = {blob: self._whole(blob) if blob in tops else rect for blob, rect in self.computed.items()}
+        self.regions: dict[Blob, Region] = {}
+        for instruction in reversed(group):
+            (bottom,), (top,) = instruction.bottoms, instruction.tops
+            if _is_cheaper_to_compute(instruction.operation, self.computed[top], self.needed[top]):
+                self.computed[top] = self.needed[top]
+            windows = instruction.operation.find_windows()
             reads = list(map(_find_read, windows, self.computed[top], self._whole(bottom)))
             self.regions[top] = Region(tuple(span for span, _ in reads), tuple(pads for _, pads in reads))
             self.needed[bottom] = tuple(map(_enclose, self.needed[bottom], self.regions[top].rect))
@@ -69,8 +78,16 @@ def measure_area(rect: Rect) -> int:
 def cut(x: Tensor, rect: Rect, whole: Rect) -> Tensor:
     """A rectangle of a blob, from a tensor that holds the rectangle ``whole`` of it."""
     for axis, ((begin, end), (start, _)) in enumerate(zip(rect, whole, strict=True), 2):
-        x = x.narrow(axis, begin - start, end - begin)
+        if x.shape[axis] != end - begin:  # a cut that removes nothing would still copy the gradient
+            x = x.narrow(axis, begin - start, end - begin)
     return x
+
+
+def _is_cheaper_to_compute(operation: Operation, computed: Rect, needed: Rect) -> bool:
+    """Whether computing all that is needed costs less than putting what is computed into a border, which copies it."""
+    products = operation.count_products()
+    more = measure_area(needed) - measure_area(computed)
+    return products is not None and more * products < _PRODUCTS_PER_COPY * measure_area(needed)
 
 
 def _find_reached(window: Window, span: Span, whole: Span) -> Span:

@@ -5,7 +5,7 @@ Source: SGDSolver::ApplyUpdate in src/caffe/solvers/sgd_solver.cpp.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from caffe_fcn.errors import WeightsError
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.proto import SolverParameter
 from caffe_fcn.weights import Tensor as Handle
+
+_PIECE = 1 << 19  # values
 
 
 class Optimizer:
@@ -43,14 +45,15 @@ class Optimizer:
         gradients = [_find_gradient(each.tensor) for each, _ in updated]
         clip_gradients(gradients, self._solver.clip_gradients)
         for (each, history), gradient in zip(updated, gradients, strict=True):
-            if passes > 1:
-                gradient.mul_(1 / passes)
             decay = self._solver.weight_decay * each.decay_mult
-            add_weight_decay(gradient, each.tensor, decay, self._solver.regularization_type)
             if not history:
                 history += self._make_zeros(each)
             figures = Hyperparameters(self._solver, rate * each.lr_mult, iteration)
-            each.tensor.sub_(self._rule.update(gradient, history, figures))
+            for tensor, change, *past in _cut(each.tensor, gradient, *history):
+                if passes > 1:
+                    change.mul_(1 / passes)
+                add_weight_decay(change, tensor, decay, self._solver.regularization_type)
+                tensor.sub_(self._rule.update(change, past, figures))
             each.tensor.grad = None
         return rate
 
@@ -80,6 +83,13 @@ class Optimizer:
 
     def _make_zeros(self, each: Learnable) -> list[Tensor]:
         return [torch.zeros_like(each.tensor) for _ in range(self._rule.histories)]
+
+
+def _cut(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Pieces of tensors of one shape, which a processor's cache holds while they are read and written several times."""
+    if tensors[0].device.type != "cpu" or not all(tensor.is_contiguous() for tensor in tensors):
+        return iter([tensors])
+    return zip(*(tensor.view(-1).split(_PIECE) for tensor in tensors), strict=True)
 
 
 def _find_gradient(tensor: Tensor) -> Tensor:

@@ -100,10 +100,6 @@ class OnnxFile:
             raise FileError(where, f"lies beyond the end of {data}", "the file is cut short")
         return _make_constant(tensor, FileSegment(file, begin, size))
 
-    def close(self) -> None:
-        """Close the file and those beside it; handles can no longer be read."""
-        self._opened.close()
-
 
 @contextmanager
 def open_onnx(path: Path) -> Iterator[OnnxFile]:

@@ -156,10 +156,14 @@ class NodePlace:
         if len(self.shape()) != count:
             self.fail(f"has {len(self.shape())} axes", f"Caffe's layer has {count}")
 
+    @property
+    def name(self) -> str:
+        """The node's name, or that of its output."""
+        return self.node.name or self.node.output[0]
+
     def note_edges(self) -> None:
         """Tell the user that a layer holds factors for one size of images."""
-        name = self.node.name or self.node.output[0]
-        self.notes.append(f"{name}: the edges are right at this size of images alone")
+        self.notes.append(f"{self.name}: the edges are right at this size of images alone")
 
     def says(self, feature: str) -> bool:
         """Whether the dialect has a layer type or field."""

@@ -17,7 +17,7 @@ from caffe_fcn.interop.onnx.importing import resizing
 from caffe_fcn.interop.onnx.importing.parameters import change_rows
 from caffe_fcn.interop.onnx.importing.place import Blob, NodePlace, converts
 from caffe_fcn.interop.onnx.importing.shaping import take
-from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.geometry import Window, dims
 from caffe_fcn.weights.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -316,6 +316,9 @@ def convert_resize(place: NodePlace) -> list[str]:
         x = _slide_alone(
             place, "Convolution", x, spread([each.weights for each in found]), [each.taken for each in found]
         )
+    made = [each.window.size_after_deconvolution(side) for each, side in zip(found, before[2:], strict=True)]
+    if any(each.window != Window(1) and each.taken != Window(1) for each in found):
+        place.notes.append(f"{place.name}: makes {dims(made)} pixels, and takes {dims(after[2:])} of them")
     factors = multiply([each.factors for each in found])
     if (factors == 1).all():
         return [x]

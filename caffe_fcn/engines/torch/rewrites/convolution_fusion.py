@@ -1,0 +1,248 @@
+"""A rewrite that computes a Convolution and what follows it as one operation.
+
+    Convolution, BatchNorm, Scale, Eltwise, ReLU        one pass over the top in place of five
+
+What multiplies and shifts channels (statistics that are kept, factors) goes into the kernels and the bias. A sum with
+another blob is computed by oneDNN while it writes the top. Kernels are brought into oneDNN's order once,
+and those of large 3 x 3 convolutions are transformed (`winograd`). All this is kept until the weights change.
+
+oneDNN's operator that does this is private to torch. Where it is missing, a plain convolution takes its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe_fcn.engines.torch import winograd
+from caffe_fcn.engines.torch.layers.arithmetic import Eltwise
+from caffe_fcn.engines.torch.layers.convolution import Convolution
+from caffe_fcn.engines.torch.layers.neurons import ReLU
+from caffe_fcn.engines.torch.program import Instruction, Program, find_readers
+from caffe_fcn.engines.torch.registry import Operation, TorchLayer
+from caffe_fcn.net.geometry import Window
+from caffe_fcn.net.graph import Blob
+
+_MOST_COPIED = 1 << 24  # values of kernels, such as fc6's, of which no copy in another order is kept
+_LEAST_PIXELS = 1 << 10  # of a top that is computed by `winograd`: fewer are too few rows for its products
+
+
+def fuse_convolutions(program: Program, kept: Collection[Blob]) -> Program:
+    """Replace each Convolution, and what alone reads its top, by one instruction (a `Rewrite`)."""
+    readers = find_readers(program)
+    replacements: dict[Instruction, Instruction | None] = {}
+    for instruction in program:
+        if _is_convolution(instruction):
+            followers = _find_followers(instruction, readers, kept, replacements)
+            added = [bottom for each in followers for bottom in each.bottoms if _is_sum(each)]
+            chain = [instruction, *followers]
+            inside = {each.tops[0] for each in chain}
+            fused = FusedConvolution([each.operation for each in chain])
+            bottoms = [*instruction.bottoms, *(bottom for bottom in added if bottom not in inside)]
+            replacements.update(dict.fromkeys(chain))
+            replacements[chain[-1]] = Instruction(fused, bottoms, chain[-1].tops)
+    result = (replacements.get(instruction, instruction) for instruction in program)
+    return [instruction for instruction in result if instruction is not None]
+
+
+def _is_convolution(instruction: Instruction) -> bool:
+    operation = instruction.operation
+    return (
+        isinstance(operation, Convolution)
+        and instruction.is_plain
+        and len(instruction.bottoms) == len(instruction.tops) == 1
+        and bool(operation.find_windows())
+    )
+
+
+def _find_followers(
+    instruction: Instruction, readers: dict[Blob, Program], kept: Collection[Blob], taken: Collection[Instruction]
+) -> Program:
+    """The instructions that can be computed with a convolution: factors, then a sum, then a ReLU."""
+    found: Program = []
+    operation = instruction.operation
+    is_large = isinstance(operation, Convolution) and operation.params[0].numel() > _MOST_COPIED
+    stages: list[Callable[[Instruction], bool]] = [_is_sum, _is_relu] if not is_large else [_is_relu]
+    top = instruction.tops[0]
+    while top not in kept and len(readers.get(top, ())) == 1:
+        (reader,) = readers[top]
+        if reader in taken or not reader.is_plain or len(reader.tops) != 1:
+            break
+        has_factors = isinstance(reader.operation, TorchLayer) and reader.operation.find_channel_factors() is not None
+        if not (has_factors and len(stages) == 2):
+            index = next((index for index, matches in enumerate(stages) if matches(reader)), None)
+            if index is None:
+                break
+            stages = stages[index + 1 :]
+        found.append(reader)
+        top = reader.tops[0]
+    return found
+
+
+def _is_sum(instruction: Instruction) -> bool:
+    operation, bottoms = instruction.operation, instruction.bottoms
+    return isinstance(operation, Eltwise) and operation.is_plain_sum and len(bottoms) == len({*bottoms}) == 2
+
+
+def _is_relu(instruction: Instruction) -> bool:
+    return isinstance(instruction.operation, ReLU) and not instruction.operation.param.negative_slope
+
+
+class FusedConvolution(Operation):
+    """A Convolution and what follows it: layers with `find_channel_factors`, then an Eltwise, then a ReLU.
+
+    A second bottom is what the Eltwise adds. The ReLU stays an operation of its own: oneDNN's makes 0 of what is not a
+    number.
+    """
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        layers = [each for each in operations if isinstance(each, TorchLayer)]
+        self._convolution = next(each for each in layers if isinstance(each, Convolution))
+        self._factors = [each for each in layers[1:] if not isinstance(each, (Eltwise, ReLU))]
+        self._adds = any(isinstance(each, Eltwise) for each in layers)
+        self._relu = any(isinstance(each, ReLU) for each in layers)
+        self._state: object = None
+        self._bias: Tensor | None = None
+        self._transformed: Tensor | None = None
+        self._plain: Tensor | None = None
+        self._packed: Tensor | None = None
+        self._latest: object = None  # size and padding for which they are packed, or will be
+
+    def list_params(self) -> list[Tensor]:
+        return [param for each in (self._convolution, *self._factors) for param in each.list_params()]
+
+    def find_windows(self) -> tuple[Window, ...]:
+        return () if self._adds else self._convolution.find_windows()
+
+    def count_products(self) -> int:
+        return self._convolution.count_products()
+
+    def prepare(self, pixels: int) -> None:
+        if self._is_transformed(pixels):
+            self._refresh()
+            self._transform_kernels()
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        """The top, from what the convolution reads and perhaps what is added."""
+        return [self._compute([(pad, pad) for pad in self._convolution.per_axis("pad")], *bottoms)]
+
+    def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        return self._compute(pads, part)
+
+    def _compute(self, pads: Sequence[tuple[int, int]], x: Tensor, added: Tensor | None = None) -> Tensor:
+        if self._convolution.params[0].numel() > _MOST_COPIED:
+            y = self._convolution.forward_part(x, pads)
+        elif self._is_transformed(len(x) * self._count_pixels(x, pads)):
+            self._refresh()
+            y = winograd.convolve(x, self._transform_kernels(), self._bias, pads, self._relu and added is None)
+            y = y if added is None else y.add_(added)
+        else:
+            self._refresh()
+            y = self._convolve(x, pads, added)
+        return y.relu_() if self._relu else y
+
+    def _convolve(self, x: Tensor, pads: Sequence[tuple[int, int]], added: Tensor | None) -> Tensor:
+        symmetric = [min(pad) for pad in pads]
+        (top, bottom), (left, right) = (
+            (before - pad, after - pad) for (before, after), pad in zip(pads, symmetric, strict=True)
+        )
+        if any((top, bottom, left, right)):
+            x = F.pad(x, (left, right, top, bottom))
+        stride, dilation, group = (*self._steps, self._convolution.group)
+        packed = self._find_packed(tuple(x.shape), tuple(symmetric))
+        if packed is None:
+            y = F.conv2d(x, self._find_kernels(), self._bias, stride, symmetric, dilation, group)
+            return y if added is None else y.add_(added)
+        operator = _find_operator()
+        if added is None:
+            return operator(x, packed, self._bias, symmetric, stride, dilation, group, "none", [], "")
+        return operator.binary(
+            x, added, packed, self._bias, symmetric, stride, dilation, group, "add", None, None, [], None
+        )
+
+    def _count_pixels(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> int:
+        """How many pixels the top has, of a convolution with 3 x 3 taps that takes every place."""
+        return math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
+
+    @property
+    def _steps(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return self._convolution.per_axis("stride"), self._convolution.per_axis("dilation")
+
+    def _is_transformed(self, pixels: int) -> bool:
+        kernels = self._convolution.params[0]
+        is_plain = self._steps == ((1, 1), (1, 1)) and self._convolution.group == 1
+        return (
+            is_plain
+            and tuple(kernels.shape[2:]) == (3, 3)
+            and winograd.is_wide(kernels)
+            and pixels >= _LEAST_PIXELS
+            and winograd.is_quick()
+        )
+
+    def _refresh(self) -> None:
+        """Forget kernels and bias if the weights have changed, and compute the bias anew."""
+        state = tuple((param.data_ptr(), param._version) for param in self.list_params())
+        if state != self._state:
+            self._transformed = self._packed = self._plain = None
+            self._bias = self._fold()[1]
+            self._state = state
+
+    def _find_kernels(self) -> Tensor:
+        """The kernels with all factors in them; kept where there are any."""
+        if self._plain is None:
+            self._plain = self._fold()[0]
+        return self._plain
+
+    def _transform_kernels(self) -> Tensor:
+        if self._transformed is None:
+            self._transformed = winograd.transform_kernels(self._find_kernels())
+        return self._transformed
+
+    def _find_packed(self, shape: Sequence[int], pads: Sequence[int]) -> Tensor | None:
+        """The kernels in the order that oneDNN takes for images of this size, once two of that size have come."""
+        if self._latest != (shape, pads):
+            self._latest, self._packed = (shape, pads), None
+        elif self._packed is None and _find_operator() is not None:
+            stride, dilation = self._steps
+            self._packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(
+                self._find_kernels().to_mkldnn(), pads, stride, dilation, self._convolution.group, shape
+            )
+        return self._packed
+
+    @torch.no_grad()
+    def _fold(self) -> tuple[Tensor, Tensor | None]:
+        """Kernels and bias with all factors and shifts in them."""
+        kernels, bias = self._convolution.params[0].detach(), self._convolution.bias
+        for each in self._factors:
+            found = each.find_channel_factors()
+            if found is not None:
+                factors, shifts = found
+                kernels = kernels * factors[:, None, None, None]
+                bias = shifts if bias is None else bias * factors + shifts
+        return kernels, bias
+
+
+@cache
+def _find_operator() -> Any:
+    """oneDNN's convolution by packed kernels, if this torch has it and it gives what a plain one does."""
+    operator = (
+        getattr(torch.ops.mkldnn, "_convolution_pointwise", None) if torch.backends.mkldnn.is_available() else None
+    )
+    if operator is None:
+        return None
+    x, kernels = torch.arange(32.0).view(1, 2, 4, 4), torch.arange(8.0).view(2, 2, 2, 1)
+    step, pads = (1, 1), (0, 1)
+    plain = F.conv2d(x, kernels, padding=pads)
+    try:
+        packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(kernels.to_mkldnn(), pads, step, step, 1)
+        alone = operator(x, packed, None, pads, step, step, 1, "none", [], "")
+        added = operator.binary(x, plain, packed, None, pads, step, step, 1, "add", None, None, [], None)
+    except (RuntimeError, TypeError, NotImplementedError, AttributeError):  # another torch may have another signature
+        return None
+    return operator if torch.equal(alone, plain) and torch.equal(added, 2 * plain) else None

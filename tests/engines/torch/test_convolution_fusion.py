@@ -1,0 +1,190 @@
+"""Convolutions with what follows them, and those with fewer products, give what the layers themselves give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filled_nets import fill
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_judge import measure_difference, parse_net, torch
+
+from caffe_fcn.engines.torch import Net, choices, winograd
+from caffe_fcn.engines.torch.rewrites import convolution_fusion
+from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
+from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
+from caffe_fcn.errors import EngineError
+
+ALLOWED = 1e-5  # of the largest value
+SETTING = "CAFFE_FCN_CONVOLUTIONS"
+
+
+@pytest.mark.numerics
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_fewer_products_give_the_exact_convolution(data: st.DataObject) -> None:
+    """The convolution in float64 is the judge."""
+    draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    count, inputs, outputs = draw(1, 2), draw(1, 40), draw(1, 9)
+    pads = [(draw(0, 3), draw(0, 3)) for _ in "hw"]
+    size = [max(draw(1, 70), 3 - sum(pad)) for pad in pads]
+    random = torch.Generator().manual_seed(draw(0, 9))
+    x, kernels, bias = (
+        torch.randn(shape, generator=random) for shape in ((count, inputs, *size), (outputs, inputs, 3, 3), (outputs,))
+    )
+    padded = torch.nn.functional.pad(x.double(), (*pads[1], *pads[0]))
+    exact = torch.conv2d(padded, kernels.double(), bias.double())
+    found = winograd.convolve(x, winograd.transform_kernels(kernels), bias, pads)
+    assert measure_difference(found.numpy(), exact.numpy()) <= ALLOWED / 5
+    cut = winograd.convolve(x, winograd.transform_kernels(kernels), bias, pads, relu=True)
+    assert torch.equal(cut, found.relu())
+
+
+@pytest.fixture(params=["winograd", "packed", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Every convolution that can be is computed with fewer products; or by oneDNN's operator; or without it."""
+    monkeypatch.setenv(SETTING, "winograd" if request.param == "winograd" else "direct")
+    monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
+    monkeypatch.setattr(convolution_fusion, "_LEAST_PIXELS", 1)
+    if request.param == "plain":
+        monkeypatch.setattr(convolution_fusion, "_find_operator", lambda: None)
+    elif request.param == "packed":
+        assert convolution_fusion._find_operator() is not None
+    return request.param
+
+
+def convolution(name: str, bottom: str, more: str = "kernel_size: 3 pad: 1") -> str:
+    inside = f"convolution_param {{ num_output: 6 {more} }}"
+    return f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}" {inside} }}\n'
+
+
+def follower(kind: str, name: str, *bottoms: str, more: str = "") -> str:
+    named = " ".join(f'bottom: "{bottom}"' for bottom in bottoms)
+    return f'layer {{ name: "{name}" type: "{kind}" {named} top: "{name}" {more} }}\n'
+
+
+@st.composite
+def nets(draw: st.DrawFn) -> str:
+    """Convolutions with followers in any order, some of which read what another branch made."""
+    text = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 6 dim: 20 dim: 23 } } }\n'
+    tops = ["data"]
+    for number in range(draw(st.integers(2, 7))):
+        name, bottom = f"l{number}", draw(st.sampled_from(tops[-2:]))
+        kind = draw(st.sampled_from(["Convolution", "Convolution", "BatchNorm", "Scale", "ReLU", "Leaky", "Eltwise"]))
+        if kind == "Convolution":
+            windows = ["kernel_size: 3 pad: 1", "kernel_size: 1", "kernel_size: 3 pad: 2 dilation: 2 group: 2"]
+            bias = draw(st.sampled_from(["", "bias_term: false"]))
+            text += convolution(name, bottom, f"{draw(st.sampled_from(windows))} {bias}")
+        elif kind == "Eltwise":
+            operation = draw(st.sampled_from(["", "operation: PROD", "coeff: 1 coeff: -1"]))
+            text += follower(kind, name, tops[-1], tops[0], more=f"eltwise_param {{ {operation} }}")
+        elif kind == "Leaky":
+            text += follower("ReLU", name, bottom, more="relu_param { negative_slope: 0.1 }")
+        elif kind == "Scale":
+            text += follower(kind, name, bottom, more="scale_param { bias_term: true }")
+        else:
+            text += follower(kind, name, bottom)
+        tops.append(name)
+    return text
+
+
+def make_both(text: str) -> tuple[Net, Net]:
+    quick, literal = (Net(parse_net(text), literal=each, differentiable=False) for each in (False, True))
+    for net in (quick, literal):
+        fill(net)
+    return quick, literal
+
+
+def assert_same(quick: Net, literal: Net, *wanted: str, size: tuple[int, int] = (20, 23)) -> None:
+    x = np.random.RandomState(0).normal(0, 1, (1, 6, *size)).astype(np.float32)
+    expected = literal.forward(*wanted, data=x)
+    for name, blob in quick.forward(*wanted, data=x).items():
+        assert measure_difference(blob.numpy(), expected[name].numpy()) <= ALLOWED, name
+
+
+@pytest.mark.numerics
+def test_any_net_of_convolutions_and_followers_makes_the_same(way: str) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(text=nets())
+    def check(text: str) -> None:
+        quick, literal = make_both(text)
+        for size in ((20, 23), (20, 23), (20, 23), (31, 17)):  # the second one of a size packs the kernels
+            assert_same(quick, literal, size=size)
+        assert_same(quick, literal, "l0")
+        for net in (quick, literal):
+            for params in net.params.values():
+                params[-1].mul_(0.5)
+        assert_same(quick, literal)
+
+    check()
+
+
+BOTTLENECK = "".join(
+    [
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 6 dim: 20 dim: 23 } } }\n',
+        convolution("short", "data"),
+        convolution("main", "data"),
+        follower("BatchNorm", "norm", "main"),
+        follower("Scale", "scale", "norm", more="scale_param { bias_term: true }"),
+        follower("Eltwise", "sum", "short", "scale"),
+        follower("ReLU", "relu", "sum"),
+    ]
+)
+
+
+def test_a_block_of_a_resnet_is_two_operations(way: str) -> None:
+    quick, literal = make_both(BOTTLENECK)
+    assert_same(quick, literal)
+    (program,) = quick._programs.values()
+    cached, last = (instruction.operation for instruction in program)  # the convolution of the image has borders
+    assert isinstance(cached, BorderCache)
+    assert [type(each.operation) for each in cached._group] == [FusedConvolution]
+    assert isinstance(last, FusedConvolution)
+
+
+def test_what_is_not_a_number_stays_so_behind_a_relu(way: str) -> None:
+    """As in Caffe; otherwise the scores of a training that diverged would look sound."""
+    quick, _ = make_both(BOTTLENECK)
+    quick.params["main"][0].fill_(np.nan)
+    for _ in range(3):
+        assert quick.forward(data=np.ones((1, 6, 20, 23), np.float32))["relu"].isnan().all()
+
+
+@pytest.fixture
+def no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of the user without anything in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(SETTING, raising=False)
+    choices._find_quickest.cache_clear()
+    yield tmp_path / "caffe-fcn" / "convolutions.json"
+    choices._find_quickest.cache_clear()
+
+
+def test_the_quicker_way_is_measured_once_a_machine(no_memory: Path) -> None:
+    found = winograd.is_quick()
+    ((machine, way),) = json.loads(no_memory.read_text()).items()
+    assert torch.__version__ in machine
+    assert (way == "winograd") == found
+    other = {"winograd": "direct", "direct": "winograd"}[way]
+    no_memory.write_text(json.dumps({machine: other}))
+    assert winograd.is_quick() == found  # this process has asked already
+    choices._find_quickest.cache_clear()
+    assert winograd.is_quick() == (other == "winograd")
+    choices._find_quickest.cache_clear()
+    no_memory.write_text('{"a": ')  # of another program, or cut off: measured again
+    winograd.is_quick()
+    assert machine in json.loads(no_memory.read_text())
+
+
+def test_the_setting_overrules_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in winograd.WAYS:
+        monkeypatch.setenv(SETTING, named)
+        assert winograd.is_quick() == (named == "winograd")
+    monkeypatch.setenv(SETTING, "winogard")
+    with pytest.raises(EngineError, match=r"CAFFE_FCN_CONVOLUTIONS=winogard.*winograd"):
+        winograd.is_quick()
