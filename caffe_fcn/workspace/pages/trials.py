@@ -49,7 +49,10 @@ def show_form(request: Request) -> Response:
 
 def open_form(request: Request) -> Response:
     """Send the browser to the form for a model; ``weights`` and the like in the address go along."""
-    query = urlencode({"model": request.path_params["model"], **request.query_params})
+    model = request.path_params["model"]
+    if model not in [each.name for each in models.list_models(find_workspace(request).settings)]:
+        raise NotFoundError(model, "is no model of this workspace", "see the list of models")
+    query = urlencode({"model": model, **request.query_params})
     return RedirectResponse(f"/test/new?{query}", 303)
 
 

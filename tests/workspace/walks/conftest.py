@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from browser import PROGRAMS
+from playwright.sync_api import sync_playwright
 from workspace.server import serving
 from workspace.walk import Walk
-
-from playwright.sync_api import sync_playwright
 
 
 @pytest.fixture(scope="session")

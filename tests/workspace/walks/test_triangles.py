@@ -41,7 +41,9 @@ def test_triangles(walk: Callable[[], Walk]) -> None:
     at.press("Run")
     at.arrive("/test/view/0001**")
     shown = at.page.locator("figure img")
-    assert [shown.nth(each).evaluate("each => [each.naturalWidth, each.naturalHeight]") for each in range(2)] == [[320, 320]] * 2
+    assert [shown.nth(each).evaluate("each => [each.naturalWidth, each.naturalHeight]") for each in range(2)] == [
+        [320, 320]
+    ] * 2
     at.check()
     with at.page.expect_download() as saved:
         at.click("Download as PNG")

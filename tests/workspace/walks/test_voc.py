@@ -18,9 +18,7 @@ from caffe_fcn.proto import NetParameter
 COPIES = 5
 
 
-def test_pascal_voc(
-    walk: Callable[[], Walk], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAFFE_FCN_MODELS", str(tmp_path / "models"))
     for kind, suffix in (("images", ".jpg"), ("labels", ".png")):
         (tmp_path / kind).mkdir()
