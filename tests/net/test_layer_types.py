@@ -34,6 +34,7 @@ ALLOWED = {
     "netspec/spec.py": ({"Parameter"}, "the end of a message's name, not a type"),
     "netspec/to_bvlc.py": (None, "writes nets: which layers of BVLC's a fork's layer becomes"),
     "offsets.py": ({"Crop"}, "writes nets: the layer that lays one blob on another"),
+    "workspace/forms/trials.py": ({"Split"}, "a word on a page, of data sets, not a type"),
 }
 
 

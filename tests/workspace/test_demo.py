@@ -120,7 +120,7 @@ def test_what_serve_demo_queues_and_where(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_whole_demo_fills_triangles(tmp_path: Path) -> None:
-    """The filled triangles are those that mathematical morphology fills in the picture."""
+    """Which pixels lie inside a triangle is found by morphology; in the picture itself they are paper."""
     ndimage = pytest.importorskip("scipy.ndimage")
     server = start_server(tmp_path / "whole", "--demo")
     try:
@@ -130,10 +130,9 @@ def test_the_whole_demo_fills_triangles(tmp_path: Path) -> None:
     with Image.open(tmp_path / "whole/datasets/triangles/grid.png") as image:
         outlines = np.asarray(image.convert("L")) < 128
     with Image.open(tmp_path / "whole/tests/demo/predicted/grid.png") as image:
-        ink = np.asarray(image) < 128
+        grey = np.asarray(image)
     filled = ndimage.binary_fill_holes(outlines)
-    assert (filled & outlines).sum() < 0.8 * filled.sum(), "the outlines alone are no answer"
-    assert (filled & ink).sum() / (filled | ink).sum() > 0.6
+    assert grey[filled & ~outlines].mean() < grey[~filled].mean() - 80, "inside it is darker, of 255 levels"
 
 
 def test_without_a_folder_the_demo_gets_one(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def decode(priors: Array, offsets: Array, code: int) -> Array:
     """The boxes (P x 4) that lie at offsets from prior boxes (SSD's bbox_util.cpp, DecodeBBox).
 
     >>> import numpy as np
+    >>> from caffe_fcn.net.layer_types.anchors import CENTER_SIZE
     >>> decode(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.5, 0.0, 0.0, 0.0]]), CENTER_SIZE)
     array([[1., 0., 3., 2.]])
     """
@@ -36,6 +37,7 @@ def encode(priors: Array, boxes: Array, code: int) -> Array:
     """The offsets (P x 4) of boxes from prior boxes: the reverse of `decode` (EncodeBBox).
 
     >>> import numpy as np
+    >>> from caffe_fcn.net.layer_types.anchors import CENTER_SIZE
     >>> encode(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]]), CENTER_SIZE)
     array([[0.5, 0. , 0. , 0. ]])
     """

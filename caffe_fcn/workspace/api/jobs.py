@@ -61,7 +61,7 @@ def run_job_again(asked: Asked) -> Job:
 
 SCHEMAS = {
     "Jobs": object_of(jobs=array_of(JOB), count={**INTEGER, "description": "How many there are in all."}),
-    "Log": object_of(number=INTEGER, lines={**array_of(TEXT), "description": "The last ones, for people to read."}),
+    "JobLog": object_of(number=INTEGER, lines={**array_of(TEXT), "description": "The last ones, for people to read."}),
 }
 
 _QUERY = {
@@ -76,7 +76,7 @@ _WAIT = {"wait": {"type": "integer", "minimum": 0, "maximum": 60, "description":
 OPERATIONS = (
     Operation("GET", "/api/jobs", "The jobs, the newest first.", list_jobs, response=ref("Jobs"), query=_QUERY),
     Operation("GET", "/api/jobs/{number:int}", "One job, when it is over if you wait for it.", get_job, query=_WAIT),
-    Operation("GET", "/api/jobs/{number:int}/log", "The end of its log.", get_log, response=ref("Log")),
+    Operation("GET", "/api/jobs/{number:int}/log", "The end of its log.", get_log, response=ref("JobLog")),
     Operation(
         "POST", "/api/jobs/{number:int}/stop", "Stop it, a training with a snapshot; again to kill it.", stop_job
     ),

@@ -20,7 +20,7 @@ from caffe_fcn.workspace.explorer.facts import Facts, Kept
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from caffe_fcn.datasets.inspect.preview import PreviewRecord
+    from caffe_fcn.datasets.build.preview import PreviewRecord
     from caffe_fcn.datasets.records.opening import Pairs
 
 MOST_KEPT = 48 << 20

@@ -27,7 +27,7 @@ from caffe_fcn.workspace.settings import Settings
 if TYPE_CHECKING:
     from caffe_fcn.datasets.build.builder import Plan
     from caffe_fcn.datasets.build.options import ImportOptions
-    from caffe_fcn.datasets.inspect.preview import Preview
+    from caffe_fcn.datasets.build.preview import Preview
 
 GROUP = "datasets"
 """The folder of the workspace in which new data sets are made."""
@@ -213,7 +213,7 @@ class MadePreview:
 
 def make_preview(settings: Settings, given: Mapping[str, Any], count: int) -> MadePreview:
     """Look at a sample of what the form asks for; raises `FormError` where nothing can be shown."""
-    from caffe_fcn.datasets.inspect import preview
+    from caffe_fcn.datasets.build import preview
 
     kind, values = _read(settings, given, is_named=False)
     try:

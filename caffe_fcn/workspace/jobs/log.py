@@ -19,7 +19,9 @@ _MOST_AT_ONCE = 1 << 24  # bytes that are read of a log that nobody looked at fo
 _MOST_LINES = 400
 _MOST_TASKS = 20
 _LONGEST = 1000
-_STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*.|[\x00-\x08\x0b-\x1f\x7f]")
+_STEERING = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*.|[\x00-\x08\x0b-\x1f\x7f]"
+)
 
 
 def clean(line: str) -> str:
