@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -128,8 +129,11 @@ class Operation:
     path: str
     summary: str
     handle: Callable[[Asked], Any]
-    request: Schema | None = None
-    """The schema of the body, which is JSON; None where there is none, or ``media`` says what it is."""
+    request: Schema | Callable[[], Schema] | None = None
+    """The schema of the body, which is JSON, or what makes it when the document is asked for.
+
+    None where there is no body, or ``media`` says what it is.
+    """
     response: Schema = field(default_factory=lambda: JOB)
     query: Mapping[str, Schema] = field(default_factory=dict)
     media: str = ""
@@ -140,7 +144,7 @@ def make_routes(modules: Iterable[ModuleType]) -> list[BaseRoute]:
     """Return the routes of all operations, and those of the document."""
     modules = tuple(modules)
     operations = [each for module in modules for each in module.OPERATIONS]
-    document = make_document(modules)
+    document = cache(lambda: make_document(modules))  # when it is asked for: forms import much
 
     def show_index(request: Request) -> Response:
         if "text/html" in request.headers.get("accept", ""):
@@ -150,7 +154,7 @@ def make_routes(modules: Iterable[ModuleType]) -> list[BaseRoute]:
 
     own = [
         Route("/api", show_index, methods=["GET"]),
-        Route("/openapi.json", lambda request: JSONResponse(document), methods=["GET"]),
+        Route("/openapi.json", lambda request: JSONResponse(document()), methods=["GET"]),
     ]
     # A path with a name of any length takes what others are meant for, and therefore stands last.
     operations.sort(key=lambda each: ":path" in each.path)
@@ -302,5 +306,6 @@ def _describe(operation: Operation, module: ModuleType) -> dict[str, Any]:
     }
     if operation.request is not None or operation.media:
         media = operation.media or "application/json"
-        found["requestBody"] = {"required": True, "content": {media: {"schema": operation.request or {}}}}
+        schema = operation.request() if callable(operation.request) else operation.request
+        found["requestBody"] = {"required": True, "content": {media: {"schema": schema or {}}}}
     return found

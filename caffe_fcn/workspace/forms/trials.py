@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caffe_fcn.datasets.records import opening
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind, fill, offer
@@ -123,6 +122,8 @@ def make_task(settings: Settings, trial: Trial) -> Task:
 
 def _find_split(settings: Settings, values: Mapping[str, Any]) -> tuple[str, int]:
     """Return the split that is asked for, and how many records it has."""
+    from caffe_fcn.datasets.records import opening
+
     folder = settings.root / values["dataset"]
     try:
         known = list(opening.splits(folder))
