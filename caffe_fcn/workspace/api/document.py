@@ -136,6 +136,8 @@ class Operation:
     """
     response: Schema = field(default_factory=lambda: JOB)
     query: Mapping[str, Schema] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """The parameters of the query that have to be given."""
     media: str = ""
     """The type of a body that is not JSON; ``handle`` is then called in the event loop, and may be a coroutine."""
 
@@ -249,7 +251,10 @@ def _make_endpoint(operation: Operation) -> Callable[[Request], Awaitable[Respon
 
 
 def _parse_query(operation: Operation, request: Request) -> dict[str, Any]:
-    """Return the parameters of a query by their schemas; raises `CaffeFcnError` for others, and for wrong values."""
+    """Return the parameters of a query by their schemas.
+
+    Raises `CaffeFcnError` for others, for wrong values, and where one is missing that has to be given.
+    """
     found: dict[str, Any] = {}
     for name, text in request.query_params.items():
         if name not in operation.query:
@@ -265,6 +270,9 @@ def _parse_query(operation: Operation, request: Request) -> dict[str, Any]:
             raise CaffeFcnError(name, f"must be one of {', '.join(schema['enum'])}, not {text[:40]!r}")
         else:
             found[name] = text
+    for name in operation.needs:
+        if name not in found:
+            raise CaffeFcnError(request.url.path, f"needs the parameter {name!r}")
     return found
 
 
@@ -288,7 +296,10 @@ def _describe(operation: Operation, module: ModuleType) -> dict[str, Any]:
         }
         for name, kind in _TYPED.findall(operation.path)
     ]
-    of_query = [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()]
+    of_query = [
+        {"name": name, "in": "query", "required": name in operation.needs, "schema": schema}
+        for name, schema in operation.query.items()
+    ]
     error = {"description": "What is wrong.", "content": {"application/json": {"schema": ref("Error")}}}
     makes_job = operation.response is JOB and operation.method != "GET"
     found: dict[str, Any] = {
