@@ -19,7 +19,8 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/support")]
+# In the place of this file's own folder, where it would be taken for the package of the tests.
+sys.path[:1] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/support")]
 
 import decay  # noqa: E402
 from workspace.server import Server, start_server  # noqa: E402

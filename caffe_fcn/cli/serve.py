@@ -39,16 +39,21 @@ def serve(folder: str, port: int, host: str, token: str | None, allow: tuple[str
         if (error.name or "").split(".")[0] in ("starlette", "uvicorn", "jinja2", "multipart", "python_multipart"):
             raise MissingExtraError("the workspace", "web") from error
         raise
+    for each in allow:
+        if not Path(each).is_dir():
+            raise CaffeFcnError(f"--allow {each}", "is not a folder", "name one that is there")
     settings = Settings(root, tuple(map(Path, allow)), host, port, token)
     if token is None and not settings.is_local:
         settings = Settings(root, settings.allowed, host, port, secrets.token_urlsafe(24))
-    if not settings.is_local:
-        print_note("without TLS, the token and all data can be read on the way: use this in networks that you trust")
 
     def announce(port: int) -> None:
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{port}/" + (f"login?token={settings.token}" if settings.token else "")
         echo(address)
+        if not settings.is_local:
+            print_note(
+                "without TLS, the token and all data can be read on the way: use this in networks that you trust"
+            )
         if open_browser:
             click.launch(address)
 

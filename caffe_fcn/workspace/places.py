@@ -16,6 +16,8 @@ from caffe_fcn.workspace.settings import Settings
 
 _NAME = re.compile(r"[\w][\w .+=@-]{0,99}")
 _DEPTH = 4
+_LONGEST, _LONGEST_NAME = 2000, 255
+_SHOWN = 100
 
 
 def resolve(settings: Settings, text: str) -> Path:
@@ -68,8 +70,13 @@ def spell(name: str) -> str:
 
 
 def _resolve(root: Path, text: str) -> Path:
-    if not text or "\0" in text:
-        raise FileError(repr(text), "is not a path")
+    if (
+        not text
+        or "\0" in text
+        or len(text) > _LONGEST
+        or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/"))
+    ):
+        raise FileError(repr(text[:_SHOWN]), "is not a path")
     try:
         return (root / text).resolve()
     except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.interop.digits_job import DEPLOY_FILE
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind, fill, offer
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
@@ -37,6 +39,7 @@ _SEEN = "How the net sees an image"
 
 FIELDS = (
     Field("model", "Model", Kind.CHOICE, required=True),
+    Field("weights", "Weights", Kind.PATH, hint="A snapshot, for example; else those that the model has chosen"),
     Field("source", "What it is run on", Kind.CHOICE, UPLOAD, choices=_SOURCES),
     Field("dataset", "Data set", Kind.CHOICE, when=_OF_SETS),
     Field("split", "Split", hint="val where nothing is given, or the only one", most_signs=64, when=_OF_SETS),
@@ -79,45 +82,49 @@ def plan_trial(settings: Settings, values: Mapping[str, Any], name: str, uploade
         for option in (flag, "{}x{}".format(*values[field]))
     ]
     options += ["--flip"] * values["flip"] + ["--engine", values["engine"]] * (values["engine"] != "auto")
+    begun = Trial(name, model, (), None, tuple(options), values["look"], "", _resolve_path(settings, values, "weights"))
     if source == UPLOAD:
         if not uploaded:
             raise FormError({"images": "Choose at least one image."})
-        return Trial(name, model, (f"{GROUP}/{name}/{IMAGES_FOLDER}",), None, tuple(options), values["look"])
+        return replace(begun, places=(f"{GROUP}/{name}/{IMAGES_FOLDER}",))
     if source == PATH:
         found = _resolve_path(settings, values, "path")
         if found is None:
             raise FormError({"path": "Give an image, or a folder with images."})
-        return Trial(name, model, (found,), _resolve_path(settings, values, "truth"), tuple(options), values["look"])
+        return replace(begun, places=(found,), truth=_resolve_path(settings, values, "truth"))
     if not values["dataset"]:
         raise FormError({"dataset": "Choose a data set; if there is none yet, make one first."})
     split, count = _find_split(settings, values)
     if source == SET:
-        return Trial(name, model, (), values["dataset"], tuple(_without_sizes(options)), False, split)
+        return replace(begun, truth=values["dataset"], options=(*_without_sizes(options),), look=False, split=split)
     if values["record"] >= count:
         raise FormError({"record": f"The split {split} has {count:,} records: give a number from 0 to {count - 1}."})
     place = f"{values['dataset']}#{split}:{values['record']}"
-    return Trial(name, model, (place,), values["dataset"], tuple(options), values["look"])
+    return replace(begun, places=(place,), truth=values["dataset"])
 
 
 def make_task(settings: Settings, trial: Trial) -> Task:
     """Return the commands of a trial."""
-    folder, model = f"{GROUP}/{trial.name}", places.spell(trial.model)
+    folder, page = f"{GROUP}/{trial.name}", f"/test/view/{trial.name}"
+    model: tuple[str, ...] = (places.spell(trial.model),)
+    if trial.weights:
+        model = (places.spell(f"{trial.model}/{DEPLOY_FILE}"), places.spell(trial.weights))
     if trial.is_score:
-        command = ("evaluate", model, "--data", places.spell(trial.truth or ""), "--split", trial.split, "--json")
+        command = ("evaluate", *model, "--data", places.spell(trial.truth or ""), "--split", trial.split, "--json")
         title = f"Score {trial.model} on {trial.truth}"
         commands = ((*command, *trial.options),)
-        return Task(title, JobKind.EVALUATE, commands, folder, outputs=(f"{folder}/{SCORES_FILE}",))
+        return Task(title, JobKind.EVALUATE, commands, folder, outputs=(f"{folder}/{SCORES_FILE}",), page=page)
     shown = [places.spell(each) for each in trial.places]
     options = [*trial.options, *(["--truth", places.spell(trial.truth)] if trial.truth else [])]
     if not models.gives_grey(settings.root / trial.model):
         options.append("--probabilities")
-    steps: list[tuple[str, ...]] = [("infer", model, *shown, "-o", f"{folder}/{PREDICTED_FOLDER}", "--json", *options)]
+    steps: list[tuple[str, ...]] = [("infer", *model, *shown, "-o", f"{folder}/{PREDICTED_FOLDER}", "--json", *options)]
     outputs = [f"{folder}/{RESULT_FILE}"]
     if trial.look:
         engine = trial.options[trial.options.index("--engine") :] if "--engine" in trial.options else ()
-        steps.append(("look", model, _find_first(settings, trial), "-o", f"{folder}/{LOOK_FILE}", *engine))
+        steps.append(("look", *model, _find_first(settings, trial), "-o", f"{folder}/{LOOK_FILE}", *engine))
         outputs.append("")
-    return Task(f"Run {trial.model}", JobKind.INFER, tuple(steps), folder, outputs=tuple(outputs))
+    return Task(f"Run {trial.model}", JobKind.INFER, tuple(steps), folder, outputs=tuple(outputs), page=page)
 
 
 def _find_split(settings: Settings, values: Mapping[str, Any]) -> tuple[str, int]:

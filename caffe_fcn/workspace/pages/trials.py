@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -47,6 +47,15 @@ def show_form(request: Request) -> Response:
     table = forms.make_table(settings, request.query_params.get("model", ""))
     given = gather(table, request.query_params.multi_items())
     return render(request, "trial_form.html", form=Form(table, given), file_error="")
+
+
+def open_form(request: Request) -> Response:
+    """Send the browser to the form for a model; ``weights`` and the like in the address go along."""
+    model = request.path_params["model"]
+    if model not in [each.name for each in models.list_models(find_workspace(request).settings)]:
+        raise NotFoundError(model, "is no model of this workspace", "see the list of models")
+    query = urlencode({"model": model, **request.query_params})
+    return RedirectResponse(f"/test/new?{query}", 303)
 
 
 async def make_trial(request: Request) -> Response:
@@ -151,15 +160,6 @@ def run_again(request: Request) -> Response:
     return _follow(request, workspace.jobs.submit(forms.make_task(workspace.settings, found)), found.name)
 
 
-def throw_away(request: Request) -> Response:
-    """Move a trial to the trash."""
-    from caffe_fcn.workspace import trash
-
-    settings, found = find_workspace(request).settings, find_trial(request)
-    trash.move(settings, f"{trial.GROUP}/{found.name}")
-    return RedirectResponse("/test", 303)
-
-
 def find_trial(request: Request) -> Trial:
     """Return the trial that the address names; raises `NotFoundError`."""
     return trial.find(find_workspace(request).settings, request.path_params["name"])
@@ -199,5 +199,5 @@ ROUTES = [
     Route("/test/file/{name}", send_file, methods=["GET"]),
     Route("/test/look/{name}", send_look, methods=["GET"]),
     Route("/test/again/{name}", run_again, methods=["POST"]),
-    Route("/test/trash/{name}", throw_away, methods=["POST"]),
+    Route("/test/{model:path}", open_form, methods=["GET"]),
 ]

@@ -42,6 +42,7 @@ _TRIAL = object_of(
         "options": list_of(text),
         "look": strict_json.flag,
         "split": text,
+        "weights": optional(text),
     }
 )
 _SHARE = optional(strict_json.number)
@@ -83,6 +84,8 @@ class Trial:
     options: tuple[str, ...] = ()
     look: bool = False
     split: str = ""
+    weights: str | None = None
+    """The weights file in place of those that the model has chosen."""
 
     @property
     def is_score(self) -> bool:

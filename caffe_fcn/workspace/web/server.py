@@ -30,7 +30,9 @@ def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) 
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        raise CaffeFcnError(f"{settings.host}:{settings.port}", reason.lower(), "choose another `port`") from error
+        raise CaffeFcnError(
+            f"{settings.host}:{settings.port}", reason.lower(), "choose another `port` or `host`"
+        ) from error
     address = listener.getsockname()
     with listener, lock_workspace(settings, f"http://{_spell_host(settings.host)}:{address[1]}/"):
         app = make_app(settings)
