@@ -34,7 +34,8 @@ from caffe_fcn.interop.bundle_card import Card
 from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet
 from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, gather_files, hash_file, require_place
 from caffe_fcn.interop.bundle_target import describe_misfit, fit_to_target
-from caffe_fcn.interop.digits_job import DEPLOY_FILE, LABELS_FILE, MEAN_FILE
+from caffe_fcn.interop.digits_job import LABELS_FILE, MEAN_FILE
+from caffe_fcn.interop.file_names import DEPLOY_FILE
 from caffe_fcn.interop.net_description import describe_net_file
 from caffe_fcn.interop.targets.misfits import Misfit
 from caffe_fcn.interop.targets.table import find_target

@@ -27,13 +27,10 @@ from caffe_fcn.description import dataset_json, model_json
 from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop import digits
-from caffe_fcn.interop.digits_job import DEPLOY_FILE
+from caffe_fcn.interop.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER
 from caffe_fcn.interop.job_files import MOST_BYTES, JobFiles, open_job
 from caffe_fcn.training.snapshots import CHOSEN_FILE
 from caffe_fcn.weights import open_weights
-
-SNAPSHOT_FOLDER = "snapshot"
-"""The folder of a run that has its snapshots."""
 
 _WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5", ".npz", ".safetensors")
 _SNAPSHOT = re.compile(r".+_iter_(?P<iteration>[0-9]{1,18})\.caffemodel(\.h5)?")

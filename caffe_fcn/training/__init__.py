@@ -9,9 +9,6 @@ A training that is watched (`Run`) scores its snapshots, keeps the best ones, an
 
 from __future__ import annotations
 
-from caffe_fcn.training.history import History
-from caffe_fcn.training.reading import read_log
-from caffe_fcn.training.resuming import Resumption, find_resumption
-from caffe_fcn.training.running import Run, Watch
+import lazy_loader
 
-__all__ = ["History", "Resumption", "Run", "Watch", "find_resumption", "read_log"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -53,10 +53,10 @@ def show_dataset(asked: Asked) -> dict[str, Any]:
 
 def list_records(asked: Asked) -> dict[str, Any]:
     """Answer with records of a split, by class and size; while their index is made, with how far it is."""
-    facts = pages.find_dataset(asked.workspace.settings, asked.query.get("name", ""))
+    facts = pages.find_dataset(asked.workspace.settings, asked.query["name"])
     split = asked.query.get("split") or next(iter(facts.splits), "")
     if split not in facts.splits:
-        raise NotFoundError(asked.query.get("name", ""), f"has no split {split!r}", f"it has {', '.join(facts.splits)}")
+        raise NotFoundError(asked.query["name"], f"has no split {split!r}", f"it has {', '.join(facts.splits)}")
     query = asked.query
     found = pages.find_indexer(asked.request).find(facts, split)
     if not isinstance(found, Index):
@@ -202,7 +202,7 @@ OPERATIONS = (
     Operation("POST", "/api/datasets/upload", "Upload an archive, or images and labels.", upload,
               response=ref("Upload"), media="multipart/form-data"),
     Operation("GET", "/api/datasets/records", "Records of a split, by class.", list_records, response=ref("Records"),
-              query=_RECORDS),
+              query=_RECORDS, needs=("name",)),
     Operation("GET", "/api/datasets/{name:path}", "One data set, with its statistics.", show_dataset,
               response=ref("Dataset")),
     Operation("GET", "/api/folders", "The names in a folder of the server.", browse, response=ref("Folder"),

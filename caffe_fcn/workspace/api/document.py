@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -128,10 +129,15 @@ class Operation:
     path: str
     summary: str
     handle: Callable[[Asked], Any]
-    request: Schema | None = None
-    """The schema of the body, which is JSON; None where there is none, or ``media`` says what it is."""
+    request: Schema | Callable[[], Schema] | None = None
+    """The schema of the body, which is JSON, or what makes it when the document is asked for.
+
+    None where there is no body, or ``media`` says what it is.
+    """
     response: Schema = field(default_factory=lambda: JOB)
     query: Mapping[str, Schema] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """The parameters of the query that have to be given."""
     media: str = ""
     """The type of a body that is not JSON; ``handle`` is then called in the event loop, and may be a coroutine."""
 
@@ -140,7 +146,7 @@ def make_routes(modules: Iterable[ModuleType]) -> list[BaseRoute]:
     """Return the routes of all operations, and those of the document."""
     modules = tuple(modules)
     operations = [each for module in modules for each in module.OPERATIONS]
-    document = make_document(modules)
+    document = cache(lambda: make_document(modules))  # when it is asked for: forms import much
 
     def show_index(request: Request) -> Response:
         if "text/html" in request.headers.get("accept", ""):
@@ -150,7 +156,7 @@ def make_routes(modules: Iterable[ModuleType]) -> list[BaseRoute]:
 
     own = [
         Route("/api", show_index, methods=["GET"]),
-        Route("/openapi.json", lambda request: JSONResponse(document), methods=["GET"]),
+        Route("/openapi.json", lambda request: JSONResponse(document()), methods=["GET"]),
     ]
     # A path with a name of any length takes what others are meant for, and therefore stands last.
     operations.sort(key=lambda each: ":path" in each.path)
@@ -245,7 +251,10 @@ def _make_endpoint(operation: Operation) -> Callable[[Request], Awaitable[Respon
 
 
 def _parse_query(operation: Operation, request: Request) -> dict[str, Any]:
-    """Return the parameters of a query by their schemas; raises `CaffeFcnError` for others, and for wrong values."""
+    """Return the parameters of a query by their schemas.
+
+    Raises `CaffeFcnError` for others, for wrong values, and where one is missing that has to be given.
+    """
     found: dict[str, Any] = {}
     for name, text in request.query_params.items():
         if name not in operation.query:
@@ -261,6 +270,9 @@ def _parse_query(operation: Operation, request: Request) -> dict[str, Any]:
             raise CaffeFcnError(name, f"must be one of {', '.join(schema['enum'])}, not {text[:40]!r}")
         else:
             found[name] = text
+    for name in operation.needs:
+        if name not in found:
+            raise CaffeFcnError(request.url.path, f"needs the parameter {name!r}")
     return found
 
 
@@ -284,7 +296,10 @@ def _describe(operation: Operation, module: ModuleType) -> dict[str, Any]:
         }
         for name, kind in _TYPED.findall(operation.path)
     ]
-    of_query = [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()]
+    of_query = [
+        {"name": name, "in": "query", "required": name in operation.needs, "schema": schema}
+        for name, schema in operation.query.items()
+    ]
     error = {"description": "What is wrong.", "content": {"application/json": {"schema": ref("Error")}}}
     makes_job = operation.response is JOB and operation.method != "GET"
     found: dict[str, Any] = {
@@ -302,5 +317,6 @@ def _describe(operation: Operation, module: ModuleType) -> dict[str, Any]:
     }
     if operation.request is not None or operation.media:
         media = operation.media or "application/json"
-        found["requestBody"] = {"required": True, "content": {media: {"schema": operation.request or {}}}}
+        schema = operation.request() if callable(operation.request) else operation.request
+        found["requestBody"] = {"required": True, "content": {media: {"schema": schema or {}}}}
     return found

@@ -291,22 +291,28 @@ def _describe_fields(table: Any) -> dict[str, Any]:
     return schema
 
 
-_TRAINING = _describe_fields(forms.list_fields(_EMPTY))
-_FIT = _describe_fields(fits.list_fields(_EMPTY))
+def _describe_run_form() -> dict[str, Any]:
+    return _describe_fields(forms.list_fields(_EMPTY))
+
+
+def _describe_fit() -> dict[str, Any]:
+    return _describe_fields(fits.list_fields(_EMPTY))
+
+
 _ONE = "/api/runs/{name:path}"
 
 OPERATIONS = (
     Operation("GET", "/api/runs", "The trainings, the newest first.", list_runs, response=ref("Runs"), query=_QUERY),
-    Operation("POST", "/api/runs", "Train a net.", begin, request=_TRAINING),
+    Operation("POST", "/api/runs", "Train a net.", begin, request=_describe_run_form),
     Operation(
         "POST",
         "/api/runs/preview",
         "What a training would be like: its solver, and what the check finds.",
         preview,
-        request=_TRAINING,
+        request=_describe_run_form,
         response=ref("Preview"),
     ),
-    Operation("POST", "/api/runs/fit", "From photos or a data set to a bundle, all in one.", fit, request=_FIT),
+    Operation("POST", "/api/runs/fit", "From photos or data to a bundle, all in one.", fit, request=_describe_fit),
     Operation(
         "GET",
         f"{_ONE}/figures",

@@ -21,8 +21,7 @@ from caffe_fcn.workspace.api.document import (
 from caffe_fcn.workspace.forms import trials as forms
 from caffe_fcn.workspace.forms.fields import describe, gather
 from caffe_fcn.workspace.jobs.job import Job
-from caffe_fcn.workspace.trials import models, scores, trial
-from caffe_fcn.workspace.trials.pictures import Pictures
+from caffe_fcn.workspace.trials import models, trial
 from caffe_fcn.workspace.trials.submitting import MOST_IMAGES, submit_trial
 from caffe_fcn.workspace.trials.trial import Trial
 from caffe_fcn.workspace.web.receiving import receive_form
@@ -55,6 +54,8 @@ async def begin_with_images(asked: Asked) -> Job:
 
 def show_trial(asked: Asked) -> dict[str, Any]:
     """Answer with what came of a trial."""
+    from caffe_fcn.workspace.trials import scores
+
     settings, found = asked.workspace.settings, trial.find(asked.workspace.settings, asked.path["name"])
     scored = scores.read(settings, found) if found.is_score else None
     return {
@@ -66,6 +67,8 @@ def show_trial(asked: Asked) -> dict[str, Any]:
 
 def show_pixel(asked: Asked) -> dict[str, Any]:
     """Answer with the probabilities of a pixel's classes."""
+    from caffe_fcn.workspace.trials.pictures import Pictures
+
     settings, query = asked.workspace.settings, asked.query
     found = trial.find(settings, asked.path["name"])
     pictures = Pictures(settings, found, trial.find_answer(settings, found, query.get("image", 0)))

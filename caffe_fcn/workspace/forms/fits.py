@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.netspec.catalogue import catalogue
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.arguments import keep_argument, name_new, spell_options, spell_path
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
@@ -37,6 +36,8 @@ _PHOTOS = ("photos", "labels")
 
 def list_fields(settings: Settings, has_gpu: bool = True) -> tuple[Field, ...]:
     """List the fields of the form."""
+    from caffe_fcn.netspec.catalogue import catalogue
+
     datasets = [each.name for each in contents.find(settings).datasets]
     nets = [each.name for each in catalogue().values() if not each.dataset.classified and len(each.dataset.images) == 1]
     devices = (Choice("cores", "the processor"), *((Choice("gpu", "a GPU"),) if has_gpu else ()))

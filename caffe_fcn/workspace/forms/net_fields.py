@@ -7,8 +7,6 @@ from typing import Any
 
 from caffe_fcn.augmentation import parse_transforms
 from caffe_fcn.errors import NetError
-from caffe_fcn.netspec.class_weights import BALANCES
-from caffe_fcn.netspec.optimizers import OPTIMIZERS
 from caffe_fcn.workspace.forms.arguments import require_pattern
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
 
@@ -63,6 +61,9 @@ def list_data_fields(datasets: list[str]) -> tuple[Field, ...]:
 
 def list_solver_fields() -> tuple[Field, ...]:
     """List the fields on the training that the solver describes."""
+    from caffe_fcn.netspec.class_weights import BALANCES
+    from caffe_fcn.netspec.optimizers import OPTIMIZERS
+
     rates = ("fixed", "step", "multistep", "poly")
     return (
         Field("epochs", "Epochs", Kind.NUMBER, least=0, hint="How often the training sees every image.", **_FOLDED),

@@ -15,12 +15,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.digits_job import DEPLOY_FILE, SOLVER_FILE
-from caffe_fcn.netspec.catalogue import catalogue
+from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms import train_options
 from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument, name_new, spell_options
@@ -39,7 +39,6 @@ COPY = "copy:"
 NO_WEIGHTS = "none"
 START_FILE = "start.caffemodel"
 _FIT, _TRANSPLANT, _BY_NAME = "fit", "transplant", "names"
-_LEARNING = tuple(each.name for each in list_solver_fields())
 _COPIED = {"base_lr": "base_lr", "momentum": "momentum", "iter_size": "iter_size", "lr_policy": "lr_policy"}
 """Fields of the form that are fields of a copied solver, too."""
 
@@ -48,6 +47,8 @@ _MOST_MEND = 20
 
 def list_fields(settings: Settings, has_gpu: bool = True, clone: str = "") -> tuple[Field, ...]:
     """List the fields of the form; ``clone`` is a net folder or a run that is copied where nothing else is chosen."""
+    from caffe_fcn.netspec.catalogue import catalogue
+
     found = contents.find(settings)
     folders = [each.name for each in (*found.runs, *found.nets) if (each.path / SOLVER_FILE).is_file()]
     names = [Choice(COPY + each, f"copy of {each}") for each in folders] + [Choice(each) for each in catalogue()]
@@ -184,13 +185,14 @@ def read_commands(task: Task) -> dict[str, Any]:
     """Return the values of the fields with which a task of `make_training` was made, as far as its words say them."""
     values: dict[str, Any] = {}
     by_option = {option: name for name, option in OPTIONS.items()}
+    known = {*(each.name for each in list_data_fields([])), *_list_learning(), "loss"}
     for command in task.commands:
         if command[:2] == ("net", "build"):
             values["net"] = command[2]
             values |= {
                 by_option[word]: text
                 for word, text in itertools.pairwise(command)
-                if word in by_option and by_option[word] in _KNOWN
+                if word in by_option and by_option[word] in known
             }
         elif command[:1] == ("surgery",) and "--weights" in command:
             values["weights"] = command[command.index("--weights") + 1]
@@ -207,7 +209,10 @@ def read_commands(task: Task) -> dict[str, Any]:
     return values
 
 
-_KNOWN = {*(each.name for each in list_data_fields([])), *_LEARNING, "loss"}
+@cache
+def _list_learning() -> tuple[str, ...]:
+    """The names of the fields on the solver."""
+    return tuple(each.name for each in list_solver_fields())
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -216,7 +221,13 @@ def _check(values: Mapping[str, Any]) -> None:
     if not values["score_every"]:
         errors = {name: "This needs scores: say how often." for name in train_options.SCORING if values[name]}
     if values["net"].startswith(COPY):
-        others = [name for name in _LEARNING if name not in _COPIED] + ["loss", "batch", "augment", "classes", "mean"]
+        others = [name for name in _list_learning() if name not in _COPIED] + [
+            "loss",
+            "batch",
+            "augment",
+            "classes",
+            "mean",
+        ]
         errors |= {name: "A copied net keeps its own." for name in (*others, "pad", "size") if values.get(name)}
         if values["source"]:
             errors["source"] = "A copied net reads the data of its original: leave this out."
@@ -268,6 +279,8 @@ def _plan_start(settings: Settings, values: Mapping[str, Any], folder: str) -> t
         named = [] if given == [NO_WEIGHTS] else given
         return None, ",".join(named)
     if given == [NO_WEIGHTS]:
+        from caffe_fcn.netspec.catalogue import catalogue
+
         needs = not is_copy and bool(catalogue()[net].backbone.weights)
         return (("surgery", "fill", *target), keep_argument(start)) if needs else (None, "")
     if len(given) > 1:
@@ -282,6 +295,7 @@ def _plan_start(settings: Settings, values: Mapping[str, Any], folder: str) -> t
 
 def _find_recipe(net: str) -> tuple[str, str]:
     """The surgery that a net of the catalogue begins with, and the model that this takes; empty where there is none."""
+    from caffe_fcn.netspec.catalogue import catalogue
     from caffe_fcn.surgery.recipes import RECIPES
 
     for name, recipe in RECIPES.items():
@@ -344,6 +358,7 @@ def _try_build(settings: Settings, values: Mapping[str, Any], folder: Path) -> t
     from caffe_fcn import netspec
     from caffe_fcn.datasets.records import opening
     from caffe_fcn.netspec import dataset_facts, solver_fitting
+    from caffe_fcn.netspec.catalogue import catalogue
 
     options = _list_options(values)
     notes = []
@@ -363,7 +378,9 @@ def _try_build(settings: Settings, values: Mapping[str, Any], folder: Path) -> t
 
 def _list_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `netspec.build` that the fields give."""
-    options = {name: values[name] for name in (*_LEARNING, "loss", "size", "batch", "augment") if values.get(name)}
+    options = {
+        name: values[name] for name in (*_list_learning(), "loss", "size", "batch", "augment") if values.get(name)
+    }
     if values.get("classes"):
         options["classes"] = tuple(map(int, values["classes"].split(",")))
     if values.get("mean"):

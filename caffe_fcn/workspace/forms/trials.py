@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from caffe_fcn.datasets.records import opening
 from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.interop.digits_job import DEPLOY_FILE
 from caffe_fcn.workspace import contents, places
@@ -130,6 +129,8 @@ def make_task(settings: Settings, trial: Trial) -> Task:
 
 def _find_split(settings: Settings, values: Mapping[str, Any]) -> tuple[str, int]:
     """Return the split that is asked for, and how many records it has."""
+    from caffe_fcn.datasets.records import opening
+
     folder = settings.root / values["dataset"]
     try:
         known = list(opening.splits(folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -11,18 +11,20 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.reports.run import MEASURES
 from caffe_fcn.workspace.forms import trials as forms
 from caffe_fcn.workspace.forms.fields import Form, FormError, gather
 from caffe_fcn.workspace.jobs.job import Job
 from caffe_fcn.workspace.missing import NotFoundError
-from caffe_fcn.workspace.trials import models, scores, trial
-from caffe_fcn.workspace.trials.pictures import KINDS, Pictures
+from caffe_fcn.workspace.settings import Settings
+from caffe_fcn.workspace.trials import models, trial
 from caffe_fcn.workspace.trials.submitting import MOST_IMAGES, submit_trial
-from caffe_fcn.workspace.trials.trial import Answer, Trial
+from caffe_fcn.workspace.trials.trial import KINDS, Answer, Trial
 from caffe_fcn.workspace.web.receiving import Received, receive_form
 from caffe_fcn.workspace.web.rendering import render
 from caffe_fcn.workspace.web.state import find_workspace
+
+if TYPE_CHECKING:
+    from caffe_fcn.workspace.trials.pictures import Pictures
 
 REPORT_POLICY = "sandbox allow-scripts allow-popups"
 """The policy of pages that commands write: they run their own scripts, and belong to no site."""
@@ -95,12 +97,15 @@ def show_trial(request: Request) -> Response:
         "has_look": (trial.find_folder(settings, found) / trial.LOOK_FILE).is_file(),
     }
     if found.is_score:
+        from caffe_fcn.reports.run import MEASURES
+        from caffe_fcn.workspace.trials import scores
+
         scored = scores.read(settings, found)
         images = scores.choose_images(scored) if scored else {}
         return render(request, "trial_scores.html", scores=scored, images=images, measures=MEASURES, **context)
     answers = trial.read_answers(settings, found)
     chosen = _choose(request, answers)
-    pictures = Pictures(settings, found, chosen) if chosen else None
+    pictures = _draw(settings, found, chosen) if chosen else None
     channels = pictures.count_classes() if pictures else 0
     names = pictures.read_names(channels) if pictures and channels else []
     colours = pictures.read_colours() if pictures and chosen and chosen.classes else {}
@@ -162,7 +167,13 @@ def find_trial(request: Request) -> Trial:
 
 def _find_pictures(request: Request) -> Pictures:
     settings, found = find_workspace(request).settings, find_trial(request)
-    return Pictures(settings, found, trial.find_answer(settings, found, _read_number(request, "image")))
+    return _draw(settings, found, trial.find_answer(settings, found, _read_number(request, "image")))
+
+
+def _draw(settings: Settings, found: Trial, answer: Answer) -> Pictures:
+    from caffe_fcn.workspace.trials.pictures import Pictures  # imports numpy
+
+    return Pictures(settings, found, answer)
 
 
 def _choose(request: Request, answers: list[Answer]) -> Answer | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from caffe_fcn import proto
 from caffe_fcn.engines.events import MEASURES
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.proto import SolverParameter
 from caffe_fcn.training.ranking import name_measure
 from caffe_fcn.workspace.runs.run import Run
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import SolverParameter
 
 _UNSET = "-"
 _LONGEST = 200
@@ -67,9 +69,11 @@ def list_scores(runs: Sequence[Run]) -> list[Row]:
 
 
 def _parse(text: str) -> SolverParameter | None:
+    from caffe_fcn.proto import SolverParameter, parse
+
     solver = SolverParameter()
     try:
-        proto.parse(text, solver, allow_unknown=True)
+        parse(text, solver, allow_unknown=True)
     except CaffeFcnError:
         return None
     return solver

@@ -13,24 +13,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from caffe_fcn import proto
 from caffe_fcn.engines.events import Score, Step
 from caffe_fcn.engines.output_lock import is_locked
-from caffe_fcn.engines.recording import count_images
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.digits_job import SOLVER_FILE
-from caffe_fcn.proto import SolverParameter
+from caffe_fcn.interop.file_names import SOLVER_FILE
 from caffe_fcn.training.following import FollowedLog
 from caffe_fcn.training.ranking import rank
-from caffe_fcn.training.record import RunRecord, read_record
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.train_options import read_train, split_command
 from caffe_fcn.workspace.jobs.job import Job, Kind, State
 from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.runs.logs import LOGS, list_logs
 from caffe_fcn.workspace.web.state import Workspace
+
+if TYPE_CHECKING:
+    from caffe_fcn.proto import SolverParameter
+    from caffe_fcn.training.record import RunRecord
 
 USUAL_PREFIX = "snapshot/train"
 REPORT_FILE, SCORES_FILE = "report.html", "scores.json"
@@ -144,6 +144,8 @@ class Run:
 
 def read_run(workspace: Workspace, name: str, log: str = "") -> Run:
     """Read a run; ``log`` chooses one of its logs. Raises `NotFoundError` where there is no such folder or log."""
+    from caffe_fcn.training.record import read_record
+
     try:
         folder = places.resolve(workspace.settings, name)
     except CaffeFcnError as error:
@@ -219,11 +221,15 @@ def _find_time(path: Path) -> int:
 
 @lru_cache(maxsize=256)
 def _read_solver(path: Path, time: int) -> SolverParameter:
+    from caffe_fcn import proto  # as all that imports protobuf, not before it is needed
+
     return proto.read_solver(path, allow_unknown=True)
 
 
 @lru_cache(maxsize=256)
 def _count_images(solver: Path, time: int, shares: int) -> int | None:
+    from caffe_fcn.engines.recording import count_images
+
     try:
         return count_images(_read_solver(solver, time), solver.parent, shares)
     except CaffeFcnError:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from caffe_fcn.engines.events import Score
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.training.snapshots import CHOSEN_FILE
-from caffe_fcn.weights import open_weights
 from caffe_fcn.workspace.runs.run import Run
 
 _WEIGHTS = re.compile(r".*_iter_(?P<iteration>\d{1,18})\.caffemodel(?P<suffix>(\.h5)?)")
@@ -69,6 +67,8 @@ def find_snapshot(run: Run, iteration: int) -> RunSnapshot | None:
 
 
 def _find_weights(prefix: Path) -> Iterator[tuple[Path, int | None]]:
+    from caffe_fcn.training.snapshots import CHOSEN_FILE
+
     try:
         paths = sorted(prefix.parent.iterdir())
     except OSError:
@@ -83,6 +83,8 @@ def _find_weights(prefix: Path) -> Iterator[tuple[Path, int | None]]:
 @lru_cache(maxsize=1024)
 def _find_fault(path: Path, size: int, time: int) -> str:
     """Return what is wrong with weights, by their headers; a training that is killed may leave half a file."""
+    from caffe_fcn.weights import open_weights
+
     try:
         with open_weights(path) as weights:
             return "" if any(layer.tensors for layer in weights.layers) else "has no weights"

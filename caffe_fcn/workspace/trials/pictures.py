@@ -35,8 +35,6 @@ from caffe_fcn.workspace.trials.trial import Answer, Trial
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-KINDS = ("photo", "label", "truth", "probability", "stretched", "grey")
-
 
 class Pictures:
     """Draws the pictures of an image of a trial; raises `FileError` and `DatasetError` where there is none."""

@@ -31,6 +31,9 @@ GROUP = "tests"
 FILE, IMAGES_FOLDER, PREDICTED_FOLDER = "trial.json", "images", "predicted"
 RESULT_FILE, SCORES_FILE, LOOK_FILE = "result.json", "scores.json", "look.html"
 
+KINDS = ("photo", "label", "truth", "probability", "stretched", "grey")
+"""The kinds of pictures that `pictures` draws of a trial."""
+
 _TRIAL = object_of(
     {
         "model": text,
