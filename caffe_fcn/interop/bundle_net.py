@@ -285,6 +285,7 @@ def _clear_training(layer: LayerParameter) -> None:
         for name in names:
             layer.param.add(name=name)
     row = layer_type(layer.type)
+    row.spell_out(layer)
     for filler in row.fillers(layer) if layer.bottom else ():
         if filler.field:
             getattr(layer, row.param_name).ClearField(filler.field)

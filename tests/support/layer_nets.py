@@ -72,6 +72,7 @@ LAYER_NETS = [
     IMAGE + layer("Normalize", "data", "y norms", 'normalize_param { normalize_type: "L2" }'),
     IMAGE + layer("BN", "data", "y mean variance", "bn_param { bn_mode: LEARN }"),
     IMAGE + layer("BatchNorm", "data", "y", "batch_norm_param { use_global_stats: false scale_bias: true }"),
+    IMAGE + layer("BatchNorm", "data", "y", "batch_norm_param { scale_filler { value: 2 } }"),
     IMAGE + layer("Dropout", "data", "y", "dropout_param { scale_train: false dropout_ratio: 0.3 }"),
     IMAGE + layer("Pooling", "data", "y places", "pooling_param { kernel_size: 2 stride: 3 }"),
     IMAGE + layer("Pooling", "data", "y places", "pooling_param { kernel_size: 3 pad: 2 stride: 3 }"),

@@ -162,6 +162,12 @@ def _batch_norm_fillers(layer: LayerParameter) -> Sequence[Filler]:
     )
 
 
+def _spell_out_batch_norm(layer: LayerParameter) -> None:
+    """Say outright that there are a scale and a shift, where fillers imply it."""
+    if keeps_means(layer):
+        layer.batch_norm_param.scale_bias = True
+
+
 def _scale_fillers(layer: LayerParameter) -> Sequence[Filler]:
     """A scale that is a second bottom is not a parameter; the shift still is."""
     return (_SHIFT,) if len(layer.bottom) > 1 else (_SCALE, _SHIFT)
@@ -353,6 +359,7 @@ TYPES: dict[str, LayerType] = {
         "batch_norm_param",
         params=_batch_norm_params,
         fillers=_batch_norm_fillers,
+        spell_out=_spell_out_batch_norm,
         frozen_by={"use_global_stats": True},
         affine=Affine(_batch_norm_factors, (3, 5), _keeps_statistics),
         unset_means=("use_global_stats",),

@@ -177,6 +177,10 @@ def no_summary(layer: LayerParameter) -> str:
     return ""
 
 
+def implies_nothing(layer: LayerParameter) -> None:
+    """The fillers of the layer say which values its parameters start with, and nothing else."""
+
+
 def as_it_is(table: dict[str, Any], message: Any) -> None:
     """Every field of the message makes a difference to Caffe."""
 
@@ -222,6 +226,7 @@ class LayerType:
 
     # Weights
     fillers: Callable[[LayerParameter], Sequence[Filler]] = no_fillers  # of its parameters, in Caffe's order
+    spell_out: Callable[[LayerParameter], None] = implies_nothing  # sets what fillers imply, before they are removed
     outputs: Callable[[LayerParameter, Shape], Outputs | None] | None = None  # None: weights that cannot be its own
     affine: Affine | None = None
 
