@@ -24,7 +24,7 @@ from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.server import serve
 
 def submit(workspace):
-    demo.submit(workspace.settings, workspace.jobs, pairs=40)
+    demo.submit(workspace.settings, workspace.jobs, pairs=10)
 
 serve(Settings(Path(sys.argv[1]), port=0), lambda port: print(port, flush=True), submit)
 """
@@ -32,7 +32,7 @@ serve(Settings(Path(sys.argv[1]), port=0), lambda port: print(port, flush=True),
 
 @contextmanager
 def serving_small(root: Path) -> Iterator[httpx.Client]:
-    """The demo with forty pairs of images, served by a process of its own."""
+    """The demo with ten pairs of images, served by a process of its own."""
     process = subprocess.Popen([sys.executable, "-c", START, str(root)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
