@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Ran
+from command import ROOT, Ran
 
 Cli = Callable[..., Ran]
 
@@ -25,6 +26,25 @@ def test_it_finds_caffe_and_every_part(cli: Cli, caffe_bin: Path) -> None:
     for name in ("protobuf", "numpy", "lmdb", "pillow", "click", "rich"):
         assert report["required"][name] == metadata.version(name)
     assert {"torch", "hdf5"} <= report["extras"].keys()
+
+
+def test_it_says_whether_the_extra_of_the_workspace_is_there(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the requirements as the project declares them now, whatever was installed last."""
+    found = re.search(r"^web = \[(.+)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert found
+    wanted = re.findall(r'"([^"]+)"', found[1])
+    folder = tmp_path / "caffe_fcn-0.1.0.dist-info"
+    folder.mkdir()
+    lines = [f'Requires-Dist: {each}; extra == "web"' for each in [*wanted, "no-such-package-of-ours"]]
+    (folder / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", "Name: caffe-fcn", "Version: 0.1.0", *lines]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = json.loads(cli("doctor", "--json").out)
+    extra = report["extras"]["web"]
+    names = [each.partition(">")[0] for each in wanted]
+    assert extra == {**{name: metadata.version(name) for name in names}, "no-such-package-of-ours": None}
+    assert "for the extra 'web': pip install 'caffe-fcn[web]'" in report["suggestions"]
 
 
 def test_it_names_the_models_that_are_kept(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import playwright.sync_api as playwright
 from workspace.server import Server
 
-PATIENCE = 60_000
+PATIENCE = 240_000
 """Milliseconds until a job of a walk must be over, on a machine that has much else to do."""
 
 

@@ -143,9 +143,7 @@ class Hub:
         except CaffeFcnError as error:  # what it shows is gone, or cannot be read
             _LOG.warning("%s: %s", name, error)
             topic.end = End()
-        except Exception:
-            _LOG.exception("%s cannot be rendered", name)
-        finally:
+        finally:  # asyncio logs what else may have been raised
             self._forget(name, topic)
             topic.is_over = True
             async with topic.news:

@@ -12,10 +12,15 @@ from caffe_fcn.workspace.locking import lock_workspace
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.app import make_app
 from caffe_fcn.workspace.web.live import Hub
+from caffe_fcn.workspace.web.state import Workspace
 
 
-def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) -> None:
-    """Serve a workspace; ``ready`` is called with the port when it can be connected to.
+def serve(
+    settings: Settings,
+    ready: Callable[[int], None] = lambda port: None,
+    prepare: Callable[[Workspace], object] = lambda workspace: None,
+) -> None:
+    """Serve a workspace; ``ready`` is called with the port when it can be connected to, ``prepare`` before that.
 
     Jobs that run go on when the server ends. Raises `CaffeFcnError` where the address cannot be had, or the
     workspace is served already.
@@ -39,6 +44,7 @@ def serve(settings: Settings, ready: Callable[[int], None] = lambda port: None) 
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
         )
+        prepare(app.state.workspace)
         ready(address[1])
         _Server(config, app.state.live).run(sockets=[listener])
 

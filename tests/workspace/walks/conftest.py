@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import PROGRAMS
 from playwright.sync_api import sync_playwright
-from workspace.server import serving
+from workspace.server import Server, serving
 from workspace.walk import Walk
 
 
@@ -33,14 +34,19 @@ def walk(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Walk]]:
     root = tmp_path / "workspace"
     root.mkdir()
     context = chromium.new_context(viewport={"width": 1200, "height": 800}, bypass_csp=False)
-    servers = []
+    with ExitStack() as stack:
+        stack.callback(context.close)
 
-    def begin(*options: object) -> Walk:
-        server = serving(root, *options)
-        servers.append(server)
-        return Walk(server.__enter__(), context.new_page(), root)
+        def begin(*options: object) -> Walk:
+            server = stack.enter_context(serving(root, *options))
+            stack.callback(end_jobs, server)
+            return Walk(server, context.new_page(), root)
 
-    yield begin
-    context.close()
-    for server in servers:
-        server.__exit__(None, None, None)
+        yield begin
+
+
+def end_jobs(server: Server) -> None:
+    """Kill what still runs, which would outlive the test."""
+    for job in server.client.get("/api/jobs", params={"state": "running"}).json()["jobs"]:
+        for _ in range(2):
+            server.client.post(f"/api/jobs/{job['number']}/stop", json={})

@@ -31,7 +31,7 @@ def test_triangles(walk: Callable[[], Walk]) -> None:
     at.check()
     at.press("Train")
     at.arrive("/runs/view/runs/first**")
-    at.page.get_by_text("done", exact=True).first.wait_for()
+    at.page.locator(".state.done").first.wait_for()
     assert (at.folder / "runs/first/snapshot").is_dir()
     at.check()
 
@@ -51,4 +51,4 @@ def test_triangles(walk: Callable[[], Walk]) -> None:
     assert np.array_equal(kept, np.asarray(Image.open(at.folder / "tests/0001/predicted/grid.png")))
     at.click("Jobs")
     at.check()
-    assert at.page.get_by_text("done", exact=True).count() == 3
+    assert at.page.locator(".state.done").count() == 3

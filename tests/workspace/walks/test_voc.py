@@ -54,7 +54,7 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     at.fill(engine="torch", epochs=2.5, base_lr=0)
     at.press("Train")
     at.arrive("/runs/view/runs/voc**")
-    at.page.get_by_text("done", exact=True).first.wait_for()
+    at.page.locator(".state.done").first.wait_for()
     assert "10 of 10" in at.page.inner_text("main")
     at.check()
     (snapshot,) = (at.folder / "runs/voc/snapshot").glob("train_iter_10.caffemodel")
