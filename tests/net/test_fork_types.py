@@ -16,6 +16,7 @@ import pytest
 from caffe_fcn import offsets, proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.net.graph import Graph
+from caffe_fcn.net.layer_types import layer_type
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.net.walk import align
 from caffe_fcn.proto.copying import with_layers
@@ -267,3 +268,12 @@ def test_layers_of_one_name_get_their_own_weights(cli: Callable, tmp_path: Path)
 def test_a_graph_still_refuses_a_blob_made_twice() -> None:
     with pytest.raises(NetError, match="makes already"):
         Graph(read(INPUTS + layer("Power", "a") + layer("Power", "b")))
+
+
+def test_no_place_is_known_behind_a_permutation_of_five_axes() -> None:
+    """As YOLOv5's, whose anchors are an axis; a permutation of images that leaves their places is passed through."""
+    for order, is_image in (((0, 1, 3, 4, 2), False), ((1, 0), True), ((0, 2, 3, 1), False)):
+        said = " ".join(f"order: {axis}" for axis in order)
+        layer = proto.LayerParameter(type="Permute")
+        proto.parse(f"permute_param {{ {said} }}", layer)
+        assert (layer_type("Permute").coords(layer) is not None) is is_image

@@ -174,7 +174,10 @@ def _permute_tops(site: Site) -> list[Shape]:
 
 
 def _permute_coords(layer: LayerParameter) -> CoordMap | None:
-    return POINTWISE if permutation(layer, 4)[2:] == [2, 3] else None
+    """Places stay where the last two of four axes do; a blob of more axes shows no image."""
+    order = list(layer.permute_param.order)
+    order += [axis for axis in range(4) if axis not in order]
+    return POINTWISE if order[2:] == [2, 3] else None
 
 
 def _transpose_tops(site: Site) -> list[Shape]:

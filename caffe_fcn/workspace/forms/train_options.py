@@ -125,8 +125,11 @@ def read_train(words: Sequence[str]) -> dict[str, Any]:
         if asked.kind is Kind.FLAG:
             found[asked.name] = True
             continue
+        value = text if equals else (rest.pop(0) if rest else "")
+        if not value.strip():  # an option without its value says nothing
+            continue
         try:
-            found[asked.name] = parse_value(asked, text if equals else (rest.pop(0) if rest else ""))
+            found[asked.name] = parse_value(asked, value)
         except FieldError:
             continue
     return found

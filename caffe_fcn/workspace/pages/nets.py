@@ -116,6 +116,8 @@ def send_file(request: Request) -> Response:
     """Send a prototxt as a download."""
     folder = open_named(request)
     file = choose_file(request, folder)
+    if not file:
+        raise NotFoundError(folder.name, "has no prototxt")
     path = places.resolve(find_workspace(request).settings, f"{folder.name}/{file}")
     return FileResponse(path, media_type="text/plain", filename=f"{folder.entry.path.name}-{file}")
 

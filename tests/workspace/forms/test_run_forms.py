@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from command import Ran
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caffe_fcn.workspace.forms import fits, runs
@@ -91,6 +91,7 @@ def test_all_in_one_is_one_command(tmp_path: Path) -> None:
             fits.make_fit(settings, parse(fits.list_fields(settings), {**fields, **wrong}))
 
 
+@example(["--keep"])
 @given(
     st.lists(
         st.sampled_from(

@@ -215,6 +215,7 @@ def test_a_prototxt_that_is_a_link_is_not_shown(server: Server, root: Path, tmp_
     (folder / "deploy.prototxt").symlink_to(tmp_path / "secret")
     for address in ("view", "file", "picture"):
         assert "secret" not in server.client.get(f"/nets/{address}/nets/link").text.replace(str(tmp_path), "")
+    assert server.client.get("/nets/file/nets/link").status_code == 404
 
 
 def test_a_bundle_is_made_packed_downloaded_and_imported(server: Server, root: Path) -> None:
