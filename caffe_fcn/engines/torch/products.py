@@ -13,21 +13,18 @@ The results of the libraries differ in the last digits. A training therefore kee
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from caffe_fcn import files, strict_json
 from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
-from caffe_fcn.errors import EngineError, FileError, nearest
+from caffe_fcn.engines.torch.measured import recall
+from caffe_fcn.errors import EngineError, nearest
 
 BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
 SETTING = "CAFFE_FCN_PRODUCTS"
@@ -38,7 +35,6 @@ _GAIN = 0.75  # of the time by blas: what oneDNN must stay below; other sizes ha
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
 _MEASUREMENTS = 5  # of which the quickest counts
-_LARGEST_FILE = 1 << 20
 
 _Way: TypeAlias = Callable[[], object]
 
@@ -157,45 +153,15 @@ def _find_operator() -> Callable[..., Tensor] | None:
 @cache
 def _find_quickest(threads: int) -> Libraries:
     """The libraries of this machine, from the cache or else measured now, with so many threads."""
-    machine = f"{_name_processor()}, torch {torch.__version__}, {threads} threads"
-    path = _find_cache()
-    known = _read_cache(path)
-    if machine in known:
-        return known[machine]
-    found = _measure()
+    return parse_libraries(recall("products", lambda: describe_libraries(_measure()), _are_libraries))
+
+
+def _are_libraries(text: str) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.atomic_write(path) as file:
-            texts = {name: describe_libraries(each) for name, each in {**known, machine: found}.items()}
-            file.write(json.dumps(texts, indent=1, sort_keys=True).encode())
-    except (FileError, OSError):  # nothing is kept where the user has no cache
-        pass
-    return found
-
-
-def _find_cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return folder / "caffe-fcn" / "products.json"
-
-
-def _read_cache(path: Path) -> dict[str, Libraries]:
-    """What is known of machines; nothing if the file is not there, or is not one that this module writes."""
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            return {}
-        content = strict_json.parse(path.read_bytes())
-        return {str(name): parse_libraries(text) for name, text in content.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
-
-
-def _name_processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{named[0] if named else platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        parse_libraries(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _measure() -> Libraries:
