@@ -19,12 +19,13 @@ from layer_nets import FCN, IMAGE, LAYER_NETS
 from pooling_nets import list_poolings
 from prototxts import input_layer, layer
 from random_nets import has_empty_windows, nets
+from saved_weights import save
 from torch_code_judge import Exported, run_alone
 
 from caffe_fcn import netspec, proto
 from caffe_fcn.errors import NetError
 from caffe_fcn.interop.torch_code.comparison import compare_module, load_module, run_module
-from caffe_fcn.interop.torch_code.exporting import read_blocks
+from caffe_fcn.interop.torch_code.exporting import read_blocks, write_torch
 from caffe_fcn.interop.torch_code.layout import write_statement
 from caffe_fcn.interop.torch_code.names import TAKEN, Names, write_string
 
@@ -243,8 +244,11 @@ def test_names_of_modules_are_taken() -> None:
     ],
 )
 def test_what_cannot_be_written_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    deploy = tmp_path / "deploy.prototxt"
+    deploy.write_text(text)
+    weights = save(tmp_path / "net.caffemodel", proto.read_net(deploy), {})
     with pytest.raises(NetError) as raised:
-        Exported(text, tmp_path)
+        write_torch(deploy, weights, tmp_path / "made")
     assert words in str(raised.value)
     assert not (tmp_path / "made").exists()
 
