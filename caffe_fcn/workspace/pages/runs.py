@@ -185,17 +185,20 @@ def show_run(request: Request) -> Response:
     workspace = find_workspace(request)
     figures = describe_figures(run.log) if run.log else None
     data = run_actions.find_data(workspace.settings, run)
+    panels = _draw({run.name: run})
+    further = {"log": run.log_name} if request.query_params.get("log") else {}
+    further |= {} if panels else {_WITHOUT_CURVES: "1"}
     return render(
         request,
         "runs/view.html",
         run=run,
-        panels=_draw({run.name: run}),
+        panels=panels,
         figures=figures,
         settings=list(list_settings(run)),
         data=data,
         is_known=data in [each.name for each in contents.find(workspace.settings).datasets] if data else False,
         commands=[(job, job.task.spell()) for job in run.jobs],
-        live=urlencode({"log": run.log_name}) if request.query_params.get("log") else "",
+        live=urlencode(further),
         **_describe(run),
     )
 
@@ -204,12 +207,13 @@ def send_run(request: Request) -> Response:
     """Send what changes of a run while one looks at it, rendered once for all who look."""
     workspace, name = find_workspace(request), request.path_params["name"]
     log = request.query_params.get("log", "")
+    has_curves = _WITHOUT_CURVES not in request.query_params
     read_run(workspace, name, log)
     cursors: list[str] = []
 
     def render_part() -> str | live.End:
         run = read_run(workspace, name, log)
-        if not run.is_live:
+        if not run.is_live or (not has_curves and _draw({name: run})):
             return live.End(address_of("view", name))
         figures = None
         if run.log:
@@ -218,9 +222,10 @@ def send_run(request: Request) -> Response:
             figures = describe_figures(run.log, cursors[0])
         return render_fragment(request, "runs/part.html", run=run, news=figures, **_describe(run))
 
-    return live.stream(request, f"run {name} {log}", render_part, _SECONDS)
+    return live.stream(request, f"run {name} {log} {has_curves}", render_part, _SECONDS)
 
 
+_WITHOUT_CURVES = "without-curves"  # said of a page that has none yet, and is loaded again when there are some
 _BEHIND = 5  # renderings whose figures are sent again, for those who came meanwhile
 
 

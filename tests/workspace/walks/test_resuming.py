@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from command import Ran
-from workspace.walk import Walk
+from workspace.walk import PATIENCE, Walk
 
 
 def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Callable[..., Ran]) -> None:
     at = walk()
     root = at.folder
+    snapshots = root / "runs/long/snapshot"
     assert cli("data", "triangles", "--count", 60, "-o", root / "datasets/triangles").status == 0
-    for name, epochs in (("short", 1), ("long", 6)):
+    for name, epochs in (("short", 1), ("long", 9000)):
         at.go("/runs/new")
-        at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs)
+        at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs, keep=2)
         at.press("Train")
         at.arrive(f"/runs/view/runs/{name}**" if name == "short" else "/jobs/**")
     at.page.locator("#job-result").click()
     at.arrive("/runs/view/runs/long**")
-    at.page.locator(".state.running").first.wait_for()
-    at.page.locator("svg, canvas").first.wait_for(state="attached")
+    wait_beyond(snapshots, 0)
     at.press("Stop with a snapshot")
     at.page.locator(".state.stopped").first.wait_for()
-    assert [*(root / "runs/long/snapshot").glob("train_iter_*.solverstate")]
+    stopped = find_newest(snapshots)
     at.check()
     at.press("Resume")
+    wait_beyond(snapshots, stopped)
     at.go("/runs/view/runs/long")
-    at.page.locator(".state.done").first.wait_for()
-    assert (root / "runs/long/snapshot/train_iter_81.caffemodel").is_file()
-    at.check()
+    at.page.locator(".state.running").first.wait_for()
+    at.press("Stop with a snapshot")
+    at.page.locator(".state.stopped").first.wait_for()
+    begun = [line for line in (snapshots / "train.jsonl").read_text().splitlines() if f'"iteration": {stopped}' in line]
+    assert begun  # the figures go on where they stopped
     at.click("Trainings")
     for box in at.page.locator("input[type=checkbox]").all():
         box.check()
@@ -37,3 +43,17 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Ca
     at.arrive("/runs/compare**")
     assert "runs/short" in at.page.inner_text("main") and "max_iter" in at.page.inner_text("main")
     at.check()
+
+
+def find_newest(folder: Path) -> int:
+    """The iteration of the newest snapshot; 0 where there is none."""
+    found = (re.search(r"_iter_(\d+)\.solverstate$", each.name) for each in folder.glob("*.solverstate"))
+    return max((int(each[1]) for each in found if each), default=0)
+
+
+def wait_beyond(folder: Path, iteration: int) -> None:
+    """Wait for a snapshot after this iteration."""
+    end = time.monotonic() + PATIENCE / 1000
+    while find_newest(folder) <= iteration:
+        assert time.monotonic() < end
+        time.sleep(0.2)
