@@ -23,6 +23,7 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Ca
         at.arrive(f"/runs/view/runs/{name}**" if name == "short" else "/jobs/**")
     at.page.locator("#job-result").click()
     at.arrive("/runs/view/runs/long**")
+    at.page.locator("canvas, figure svg").first.wait_for(state="attached")
     wait_beyond(snapshots, 0)
     at.press("Stop with a snapshot")
     at.page.locator(".state.stopped").first.wait_for()
