@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Ca
     assert cli("data", "triangles", "--count", 60, "-o", root / "datasets/triangles").status == 0
     for name, epochs in (("short", 1), ("long", 9000)):
         at.go("/runs/new")
-        at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs, keep=2)
+        at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs)
         at.press("Train")
         at.arrive(f"/runs/view/runs/{name}**" if name == "short" else "/jobs/**")
     at.page.locator("#job-result").click()
@@ -34,9 +34,10 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Ca
     at.go("/runs/view/runs/long")
     at.page.locator(".state.running").first.wait_for()
     at.press("Stop with a snapshot")
-    at.page.locator(".state.stopped").first.wait_for()
-    begun = [line for line in (snapshots / "train.jsonl").read_text().splitlines() if f'"iteration": {stopped}' in line]
-    assert begun  # the figures go on where they stopped
+    wait_for(lambda: len([*snapshots.glob("*.solverstate")]) == 2)
+    told = [json.loads(line) for line in (snapshots / "train.jsonl").read_text().splitlines()]
+    iterations = [each["iteration"] for each in told if "lr" in each]
+    assert iterations == sorted(set(iterations))  # without a gap to before, and none twice
     at.click("Trainings")
     for box in at.page.locator("input[type=checkbox]").all():
         box.check()
@@ -47,14 +48,20 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Ca
 
 
 def find_newest(folder: Path) -> int:
-    """The iteration of the newest snapshot; 0 where there is none."""
-    found = (re.search(r"_iter_(\d+)\.solverstate$", each.name) for each in folder.glob("*.solverstate"))
-    return max((int(each[1]) for each in found if each), default=0)
+    """The last iteration that the training told of; 0 where it told of none."""
+    figures = folder / "train.jsonl"
+    lines = figures.read_text().rpartition("\n")[0].splitlines() if figures.is_file() else []
+    return max((json.loads(line).get("iteration", 0) for line in lines), default=0)
 
 
 def wait_beyond(folder: Path, iteration: int) -> None:
-    """Wait for a snapshot after this iteration."""
+    """Wait until the training tells of an iteration after this one."""
+    wait_for(lambda: find_newest(folder) > iteration)
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
     end = time.monotonic() + PATIENCE / 1000
-    while find_newest(folder) <= iteration:
+    while not is_so():
         assert time.monotonic() < end
         time.sleep(0.2)

@@ -51,14 +51,16 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
 
     at.go("/runs/new")
     at.fill(name="voc", net="voc-fcn8s-squeezenet", source="datasets/voc", weights="mine", surgery="names")
-    at.fill(engine="torch", epochs=2.5, base_lr=0)
+    at.fill(engine="torch", epochs=2.5, base_lr="1e-12")
     at.press("Train")
     at.arrive("/runs/view/runs/voc**")
     at.page.locator(".state.done").first.wait_for()
     assert "10 of 10" in at.page.inner_text("main")
     at.check()
     (snapshot,) = (at.folder / "runs/voc/snapshot").glob("train_iter_10.caffemodel")
-    assert np.array_equal(saved_weights.load(snapshot)["conv1"][0], first)  # as uploaded: nothing was learned
+    np.testing.assert_allclose(
+        saved_weights.load(snapshot)["conv1"][0], first, atol=1e-6
+    )  # as uploaded: it learns little
 
     at.click("Test it")
     at.page.locator("input[name=images]").set_input_files(tmp_path / "images/0.jpg")
