@@ -15,9 +15,9 @@ from workspace.server import Server, serving
 from workspace.walk import Walk
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> Iterator[Any]:
-    """Chromium, started once."""
+    """Chromium, for one test: its driver keeps an event loop running, in which others cannot start theirs."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is on the PATH")
