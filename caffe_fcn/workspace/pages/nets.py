@@ -86,13 +86,9 @@ def send_picture(request: Request) -> Response:
 
 
 def answer_picture(answer: asking.Answer) -> Response:
-    """Return the picture of an answer, or the sentence why there is none."""
-    picture = answer.get("picture", {})
-    fault = answer.get("fault") or picture.get("fault")
-    if fault or "svg" not in picture:
-        where, what, mend = (fault[key] for key in ("where", "what", "mend")) if fault else ("the net", "", "")
-        raise CaffeFcnError(where, what or answer.get("late", "cannot be drawn"), mend)
-    return Response(picture["svg"], media_type="image/svg+xml", headers={"content-security-policy": _ALONE})
+    """Return the picture of an answer, or raise the sentence why there is none."""
+    text = _find_drawing(answer, "picture", "svg")
+    return Response(text, media_type="image/svg+xml", headers={"content-security-policy": _ALONE})
 
 
 def explore_net(request: Request) -> Response:
@@ -104,12 +100,19 @@ def explore_net(request: Request) -> Response:
 
 def answer_page(answer: asking.Answer) -> Response:
     """Return the page of an answer, or raise the sentence why there is none."""
-    page = answer.get("page", {})
-    fault = answer.get("fault") or page.get("fault")
-    if fault or "html" not in page:
+    text = _find_drawing(answer, "page", "html")
+    return Response(text, media_type="text/html", headers={"content-security-policy": _EXPLORED})
+
+
+def _find_drawing(answer: asking.Answer, part: str, form: str) -> str:
+    """Return what a part of an answer has in this form; raises `CaffeFcnError` with the reason where it has none."""
+    drawn = answer.get(part, {})
+    fault = answer.get("fault") or drawn.get("fault")
+    if fault or form not in drawn:
         where, what, mend = (fault[key] for key in ("where", "what", "mend")) if fault else ("the net", "", "")
         raise CaffeFcnError(where, what or answer.get("late", "cannot be drawn"), mend)
-    return Response(page["html"], media_type="text/html", headers={"content-security-policy": _EXPLORED})
+    text: str = drawn[form]
+    return text
 
 
 def send_file(request: Request) -> Response:
