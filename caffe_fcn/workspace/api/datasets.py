@@ -141,7 +141,7 @@ def _describe(name: str, facts: Facts, changed: float) -> dict[str, Any]:
         "bytes": facts.bytes,
         "splits": {split.name: split.count for split in facts.splits.values()},
         "classes": facts.about.classes if facts.about else None,
-        "ignore_label": facts.ignored,
+        "ignore_label": facts.ignore_label,
         "labels": facts.about.labels if facts.about else "classes",
         "mean": facts.about.mean if facts.about else None,
         "error": str(facts.error) if facts.error else "",

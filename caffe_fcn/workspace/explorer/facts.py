@@ -105,13 +105,13 @@ class Facts:
         return self.about is not None and self.about.labels == "grey"
 
     @property
-    def ignored(self) -> int | None:
+    def ignore_label(self) -> int | None:
         """The value of pixels that do not count."""
         return self.about.ignore_label if self.about else 255
 
     def name_value(self, value: int) -> str:
         """Return what a page calls a value of a label."""
-        if value == self.ignored:
+        if value == self.ignore_label:
             return "ignored"
         return self.classes[value] if value < len(self.classes) else f"value {value}"
 

@@ -145,7 +145,7 @@ _VOC = (
 )
 
 
-def _published(*own: Field) -> tuple[Field, ...]:
+def _list_published_fields(*own: Field) -> tuple[Field, ...]:
     return (_NAME, *own, *_SPLITS, *_STORED, _SHUFFLE, _SEED)
 
 
@@ -590,7 +590,7 @@ KINDS = {
             "nyud",
             "NYUDv2",
             "Rooms in 40 classes, with depth.",
-            _published(
+            _list_published_fields(
                 _path("path", "NYUDv2"),
                 Field("hha", "Also depth as HHA", Kind.FLAG, default=False, group="Files"),
                 Field("depth", "Also the logarithm of depth", Kind.FLAG, default=False, group="Files"),
@@ -601,14 +601,16 @@ KINDS = {
             "sift-flow",
             "SIFT Flow",
             "Outdoor scenes, with geometric labels.",
-            _published(_path("path", "SIFT Flow")),
+            _list_published_fields(_path("path", "SIFT Flow")),
             _plan_sift_flow,
         ),
         DataKind(
             "pascal-context",
             "PASCAL-Context",
             "VOC 2010 in 59 classes and the background.",
-            _published(_path("voc", "Folder that holds VOC2010"), _path("context", "Folder of PASCAL-Context")),
+            _list_published_fields(
+                _path("voc", "Folder that holds VOC2010"), _path("context", "Folder of PASCAL-Context")
+            ),
             _plan_pascal_context,
         ),
     )

@@ -391,17 +391,17 @@ def _list_classes(facts: Facts, split: str) -> list[dict[str, Any]]:
     pixels = {int(value): int(count) for value, count in (statistics.get("pixels") or {}).items()}
     if facts.is_grey:
         return []
-    counted = sum(count for value, count in pixels.items() if value != facts.ignored) or 1
+    counted = sum(count for value, count in pixels.items() if value != facts.ignore_label) or 1
     colours = _list_colours(facts)
-    values = sorted({*pixels, *range(len(facts.classes))}, key=lambda value: (value == facts.ignored, value))
-    most = max((count for value, count in pixels.items() if value != facts.ignored), default=1) or 1
+    values = sorted({*pixels, *range(len(facts.classes))}, key=lambda value: (value == facts.ignore_label, value))
+    most = max((count for value, count in pixels.items() if value != facts.ignore_label), default=1) or 1
     return [
         {
             "value": value,
             "name": facts.name_value(value),
             "colour": colours[value],
             "pixels": pixels.get(value, 0),
-            "share": pixels.get(value, 0) / counted if value != facts.ignored else None,
+            "share": pixels.get(value, 0) / counted if value != facts.ignore_label else None,
             "bar": min(100.0, 100 * pixels.get(value, 0) / most),
         }
         for value in values

@@ -92,7 +92,7 @@ class View:
         return describe_length(self.job)
 
     @property
-    def left(self) -> str:
+    def time_left(self) -> str:
         """How long it will take; "" where that is not known."""
         progress = self.job.progress
         return "" if progress is None or progress.seconds_left is None else format_duration(progress.seconds_left)
