@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from command import Ran
 from workspace.walk import PATIENCE, Walk
 
 
-def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk], cli: Callable[..., Ran]) -> None:
+def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk]) -> None:
     at = walk()
     root = at.folder
     snapshots = root / "runs/long/snapshot"
-    assert cli("data", "triangles", "--count", 60, "-o", root / "datasets/triangles").status == 0
+    at.go("/datasets/new?kind=triangles")
+    at.fill(name="triangles", count=60)
+    at.press("Build")
+    at.arrive("/datasets/view/datasets/triangles**")
     for name, epochs in (("short", 1), ("long", 9000)):
         at.go("/runs/new")
         at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs)
