@@ -32,13 +32,13 @@ class Assignment(SpelledType):
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The new folder.")
 @click.option(
     "--set",
-    "assignments",
+    "settings",
     multiple=True,
     type=Assignment(),
     help="A field of the solver with another value, such as base_lr=1e-5; nothing after = takes it out. May be "
     "repeated; the values of a list are separated by commas.",
 )
-def copy(folder: Path, output: Path, assignments: tuple[tuple[str, str], ...]) -> None:
+def copy(folder: Path, output: Path, settings: tuple[tuple[str, str], ...]) -> None:
     """Copy the net in FOLDER, or of a run, to train it anew, with other settings of its solver.
 
     The nets, the solver, model.json, and the small files that the nets read are copied; the data are those of the
@@ -46,7 +46,7 @@ def copy(folder: Path, output: Path, assignments: tuple[tuple[str, str], ...]) -
     """
     from caffe_fcn.training.cloning import clone_net
 
-    for path in clone_net(folder, output, dict(assignments)):
+    for path in clone_net(folder, output, dict(settings)):
         echo(path)
     solver = output / "solver.prototxt"
     if find_missing_data(solver) is None:
