@@ -81,7 +81,8 @@ def change_settings(solver: SolverParameter, settings: Mapping[str, str]) -> Sol
     for name, text in settings.items():
         if name not in known or name in _NETS:
             what = f"no setting {name!r} of a solver can be changed"
-            raise NetError("`settings`", what, nearest(name, known.keys() - set(_NETS)) or "such as base_lr or max_iter")
+            mend = nearest(name, known.keys() - set(_NETS)) or "such as base_lr or max_iter"
+            raise NetError("`settings`", what, mend)
         changed.ClearField(name)  # type: ignore[arg-type]
         values = text.split(",") if known[name].is_repeated else [text]
         for value in filter(None, map(str.strip, values)):
