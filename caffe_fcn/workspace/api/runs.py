@@ -140,7 +140,7 @@ def delete(asked: Asked) -> dict[str, Any]:
     run = _find(asked)
     if run.is_live:
         raise CaffeFcnError(run.name, "is being trained", "stop it first")
-    moved = trash.move(asked.workspace.settings, run.name)
+    moved = trash.move_finished(asked.workspace, run.name)
     return {"key": moved.key, "name": moved.name}
 
 
