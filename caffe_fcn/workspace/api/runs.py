@@ -151,7 +151,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "name": run.name,
         "state": run.state,
         "job": run.job.number if run.job else None,
-        "iteration": last.iteration if last else None,
+        "iteration": run.iteration,
         "max_iter": run.max_iter,
         "loss": _to_json(last.loss) if last else None,
         "lr": last.lr if last else None,
