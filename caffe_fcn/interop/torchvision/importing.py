@@ -15,6 +15,7 @@ from caffe_fcn import files
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.torchvision.archs import ARCHS, Arch, choose_normalization
 from caffe_fcn.interop.torchvision.building import IMAGE, MisfitError, TorchNet
@@ -109,7 +110,7 @@ def _find_archs(tensors: Mapping[str, Tensor], tried: Arch) -> list[str]:
 
 
 def _write(folder: Path, text: str, net: TorchNet, model: Model, found: ImportedNet) -> None:
-    deploy = folder / "deploy.prototxt"
+    deploy = folder / DEPLOY_FILE
     with files.make_folder(folder), files.write_together():
         with files.atomic_write(deploy) as out:
             out.write(text.encode())

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError, NetError
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms import train_options
 from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument, name_new, spell_options

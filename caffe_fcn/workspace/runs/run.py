@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from caffe_fcn.engines.events import Score, Step
 from caffe_fcn.engines.output_lock import is_locked
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import SOLVER_FILE
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.training.following import FollowedLog
 from caffe_fcn.training.ranking import rank
 from caffe_fcn.workspace import places
