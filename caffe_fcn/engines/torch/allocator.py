@@ -5,7 +5,8 @@ pages for each such blob and gives them back afterwards, and the kernel clears t
 convolutions of VGG-16 this takes longer than the arithmetic.
 
 What is made in a pass and stays, such as kernels in another order, lies among the freed blobs. The next pass then finds
-no room for its largest ones there, and takes more memory. So free pages are given back once after such a pass.
+no room for its largest ones there, and takes more memory. So free pages are given back once after a pass in which
+much was kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _MOST_KEPT = 1 << 30  # bytes: more than any blob of the FCN family, less than the memory of a machine that runs it
 _ALL = -1
 
-_kept_more = False
+_MUCH = 8 << 20  # bytes that were kept
+
+_kept = 0  # bytes since free pages were given back
 
 
 def keep_freed_pages(all_of_them: bool = False) -> None:
@@ -31,19 +34,20 @@ def keep_freed_pages(all_of_them: bool = False) -> None:
         mallopt(_TRIM_THRESHOLD, _ALL if all_of_them else _MOST_KEPT)
 
 
-def note_kept() -> None:
-    """Say that something was allocated in this pass which stays."""
-    global _kept_more
-    _kept_more = True
+def note_kept(size: int) -> None:
+    """Say that so many bytes were allocated in this pass which stay."""
+    global _kept
+    _kept += size
 
 
 def release_free_pages() -> None:
-    """Give free pages back to the system, if something stays since the last call and the C library can (glibc)."""
-    global _kept_more
-    malloc_trim = _find_function("malloc_trim") if _kept_more else None
-    if malloc_trim:
-        malloc_trim(0)
-    _kept_more = False
+    """Give free pages back to the system, if much stays since the last time and the C library can (glibc)."""
+    global _kept
+    if _kept >= _MUCH:
+        _kept = 0
+        malloc_trim = _find_function("malloc_trim")
+        if malloc_trim:
+            malloc_trim(0)
 
 
 def _find_function(name: str) -> Callable[..., int] | None:

@@ -59,7 +59,7 @@ def pack_kernels(
     """
     if _find_operator() is None:
         return None
-    note_kept()
+    note_kept(kernels.nbytes)
     return _pack(kernels, shape, pads, stride, dilation, group)
 
 
@@ -67,7 +67,7 @@ def pack_matrix(weights: Tensor) -> Tensor | None:
     """Bring weights (N x K) into oneDNN's order, which is the same for any number of rows; None as `pack_kernels`."""
     if _find_product() is None:
         return None
-    note_kept()
+    note_kept(weights.nbytes)
     return _reorder_matrix(weights)
 
 
