@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.products import BLAS, PLAIN, Libraries, find_libraries, has_large_gradient, is_large
+from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, has_large_gradient, is_large
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
@@ -45,12 +45,13 @@ class State:
         libraries = self._choose_libraries() if is_large(rows, weights) else PLAIN
         return None if libraries == PLAIN else libraries
 
-    def multiplies_for_kernels(self, x: Tensor, kernels: Tensor, positions: int) -> bool:
-        """Whether the gradient of a convolution for its kernels is computed as products (`kernel_gradients`).
+    def find_kernel_library(self, x: Tensor, kernels: Tensor, positions: int) -> str | None:
+        """How the gradient of a convolution for its kernels is computed (`kernel_gradients`), or None if torch decides.
 
         ``positions`` is at how many places of an image the kernels are applied.
         """
-        return has_large_gradient(x, kernels, positions) and self._choose_libraries().of_kernels == BLAS
+        libraries = self._choose_libraries() if has_large_gradient(x, kernels, positions) else PLAIN
+        return None if libraries == PLAIN else libraries.of_kernels
 
     def _choose_libraries(self) -> Libraries:
         if self.libraries is None:

@@ -49,7 +49,8 @@ def test_products_and_gradients_are_exact_up_to_their_roundings(library: str, sh
 
 @pytest.fixture
 def every_product(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """All products count as large."""
+    """All products count as large, and all images as larger than a part of them."""
+    monkeypatch.setattr(kernel_gradients, "_PART", 1)
     monkeypatch.setattr(products, "_LEAST", 1)
     monkeypatch.setattr(products, "_LEAST_ROWS", 1)
     return monkeypatch
@@ -81,7 +82,7 @@ def test_layers_compute_as_in_real_caffe_by_either_library(
 def test_gradients_of_kernels_are_those_of_torch(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
     """In float64, against torch's own gradient; an image is taken some lines at a time, which need not divide it."""
     random = torch.Generator().manual_seed(0)
-    monkeypatch.setattr(kernel_gradients, "_count_lines", lambda size, height: min(lines, height))
+    monkeypatch.setattr(kernel_gradients, "_count_lines", lambda size, height, most=0: min(lines, height))
     for kernel, pad, dilation, group in [
         ((3, 3), (1, 1), (1, 1), 1),
         ((2, 5), (0, 3), (1, 1), 2),
@@ -96,8 +97,12 @@ def test_gradients_of_kernels_are_those_of_torch(monkeypatch: pytest.MonkeyPatch
         (expected,) = torch.autograd.grad(y, kernels, gradient)
         for form in (torch.contiguous_format, torch.channels_last):
             given = [each.contiguous(memory_format=form) for each in (x, gradient)]
-            found = kernel_gradients.compute_kernel_gradient(*given, kernels.shape, pad, dilation, group)
-            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+            options = (pad, dilation, group)
+            for found in (
+                kernel_gradients.compute_kernel_gradient(*given, kernels.shape, *options),
+                kernel_gradients.add_up_kernel_gradient(*given, kernels.detach(), *options),
+            ):
+                torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.fixture
