@@ -273,7 +273,7 @@ def _parse_text(asked: Field, value: Any) -> str:
 
 def _parse_integer(asked: Field, value: Any) -> int:
     number = value
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,100}", value):
         number = int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         number = int(value)

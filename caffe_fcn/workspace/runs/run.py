@@ -79,8 +79,10 @@ class Run:
     def iteration(self) -> int | None:
         """How many iterations are done; where it has ended, those after the last step that was displayed, too."""
         done = [self.last.iteration] if self.last else []
-        if self.log and not self.is_live:
-            done += [int(found[1]) for path in self.log.history.snapshots[-1:] if (found := _SNAPSHOT.search(path))]
+        if self.last and not self.is_live:
+            done += _list_iterations_after(
+                self.last.iteration, self.prefix, int(self.solver.display) if self.solver else 0
+            )
         if self.state == "done" and self.record and self.record.ended is not None:
             done.append(self.record.ended)
         return max(done, default=None)
@@ -152,6 +154,16 @@ class Run:
     def has(self, name: str) -> bool:
         """Whether a file of its folder is there."""
         return (self.folder / name).is_file()
+
+
+def _list_iterations_after(last: int, prefix: Path, display: int) -> list[int]:
+    """Return the iterations of snapshots that came after the last step, before another one was displayed."""
+    try:
+        names = [each.name for each in prefix.parent.iterdir() if each.name.startswith(prefix.name)]
+    except OSError:
+        return []
+    saved = [int(found[1]) for name in names if (found := _SNAPSHOT.search(name))]
+    return [each for each in saved if last < each <= last + display]
 
 
 def read_run(workspace: Workspace, name: str, log: str = "") -> Run:

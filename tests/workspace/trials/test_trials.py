@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,7 +125,7 @@ def scene(
         label = np.random.default_rng(number).integers(0, 3, (6, 5)).astype(np.uint8)
         Image.fromarray(label).save(folder / f"labels/{number}.png")
         pairs.append((pixels, label))
-    root = Path(server.process.args[4])  # type: ignore[index]
+    root = Path(server.process.args[4])
     command = ["data", "folder", "--images", folder / "images", "--labels", folder / "labels", "--classes", 3]
     command += ["--val-percent", 0, "--no-shuffle", "--images-as", "png", "-o", root / "datasets/scene"]
     subprocess.run([sys.executable, "-m", "caffe_fcn", *map(str, command)], check=True, capture_output=True)
@@ -207,3 +209,41 @@ def test_addresses_of_nothing(address: str, status: int, server: Server) -> None
     answer = server.client.get(address)
     assert answer.status_code == status
     assert "<script>" not in answer.text
+
+
+CLASSIFIER = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc"
+  inner_product_param { num_output: 6 bias_term: false } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+ANIMALS = ["cat", "dog", "<i>owl</i>", "hen", "cow", "ant"]
+
+
+def test_the_five_most_probable_classes_of_a_classifier(server: Server, tmp_path: Path) -> None:
+    """Of the names in labels.txt, with the probabilities that follow from the mean colour of the image."""
+    net = Path(str(server.process.args[4])) / "bundles/animals"
+    net.mkdir()
+    (net / "deploy.prototxt").write_text(CLASSIFIER)
+    (net / "labels.txt").write_text("".join(f"{name}\n" for name in ANIMALS))
+    kernel = np.random.default_rng(5).normal(0, 0.01, (6, 3)).astype(np.float32)
+    saved_weights.save(net / "fc.caffemodel", text_format.Parse(CLASSIFIER, NetParameter()), {"fc": [kernel]})
+    pixels = np.random.default_rng(6).integers(0, 256, (4, 4, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "pet.png")
+    sent = [("images", ("pet.png", (tmp_path / "pet.png").read_bytes()))]
+    fields = {"model": "bundles/animals", "source": "upload", "engine": "torch"}
+    assert server.post("/test/new", fields, files=sent).status_code == 303
+    name = server.client.get("/api/test").json()["tests"][0]["name"]
+    wait(server, server.client.get("/api/jobs", params={"makes": f"tests/{name}"}).json()["jobs"][0])
+
+    powers = np.exp(kernel.astype(float) @ pixels[..., ::-1].astype(float).mean((0, 1)))
+    expected = powers / powers.sum()
+    best = np.argsort(-expected)[:5]
+    page = server.client.get(f"/test/view/{name}").text
+    shown = re.findall(r"<li><span>(.*?)</span> <b>([\d.]+) %</b><meter [^>]*value=\"([\d.]+)\"", page)
+    assert [html.unescape(each) for each, _, _ in shown] == [ANIMALS[each] for each in best]
+    np.testing.assert_allclose([float(percent) for _, percent, _ in shown], 100 * expected[best], atol=0.0051)
+    np.testing.assert_allclose([float(value) for _, _, value in shown], expected[best], atol=1e-5)
+    assert "<i>owl" not in page and 'kind=photo" alt="pet.png"' in page
+    assert np.array_equal(fetch(server, name, "photo", image=0), pixels)
