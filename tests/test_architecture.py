@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -88,6 +88,17 @@ def test_the_parts_of_datasets_import_only_those_below_them() -> None:
         if (own := floor(name)) is not None and (others := floor(other)) is not None and others > own
     ]
     assert not upwards
+
+
+def test_only_the_application_knows_the_pages_of_the_workspace() -> None:
+    """The API, the forms and the jobs stand beside the pages, on what both share."""
+    pages = "caffe_fcn.workspace.pages"
+    users = {name for name, path in modules() if not name.startswith(pages) and any(map(_within(pages), imports(path)))}
+    assert users == {"caffe_fcn.workspace.web.app"}
+
+
+def _within(package: str) -> Callable[[str], bool]:
+    return lambda module: f"{module}.".startswith(f"{package}.")
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: path.name)

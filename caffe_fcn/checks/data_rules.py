@@ -13,6 +13,7 @@ from caffe_fcn.datasets.records.database import Database
 from caffe_fcn.datasets.records.faults import CHECKS
 from caffe_fcn.datasets.reference_layers.published_sets import IMAGENET_MEAN
 from caffe_fcn.description import dataset_json
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.net.layer_types import origin_of
 
 if TYPE_CHECKING:
@@ -356,7 +357,7 @@ RULES = (
         find_other_orders,
         Example(
             {
-                "deploy.prototxt": image(),
+                DEPLOY_FILE: image(),
                 "model.json": '{"inputs": [{"blob": "data", "channels": 3, "order": "BGR",\n'
                 + f' "mean": [{HERE}]}}], "outputs": [{{"blob": "data", "kind": "grey"}}]}}\n',
             },
@@ -425,7 +426,7 @@ RULES = (
         find_other_names,
         Example(
             {
-                "deploy.prototxt": image() + conv("score", "data", "num_output: 3 kernel_size: 1"),
+                DEPLOY_FILE: image() + conv("score", "data", "num_output: 3 kernel_size: 1"),
                 "model.json": '{"inputs": [{"blob": "data", "channels": 3, "order": "BGR"}],\n'
                 + f' "outputs": [{{"blob": "score", "kind": "scores", "classes": [{HERE}]}}]}}\n',
                 "data": _DATA,
@@ -443,7 +444,7 @@ RULES = (
         find_other_channels,
         Example(
             {
-                "deploy.prototxt": image(f"1 {HERE} 64 64"),
+                DEPLOY_FILE: image(f"1 {HERE} 64 64"),
                 "model.json": f'{{"inputs": [{{"blob": "data", "channels": {HERE}, "order": "planes"}}],\n'
                 + ' "outputs": [{"blob": "data", "kind": "grey"}]}\n',
                 "data": _DATA,

@@ -8,6 +8,7 @@ from caffe_fcn.checks.example_nets import conv, image, label, loss, pointwise
 from caffe_fcn.checks.forms import on_forms
 from caffe_fcn.checks.net_file import Form, is_training_loss
 from caffe_fcn.checks.rule import HERE, Example, Level, Problem, Rule
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import Kind, Origin, layer_type, origin_of
 from caffe_fcn.net.layer_types.pointwise import learns_by_batch
@@ -108,7 +109,7 @@ RULES = (
         on_forms(find_training_layers, lambda form: form.deploys),
         Example(
             {
-                "deploy.prototxt": image()
+                DEPLOY_FILE: image()
                 + label()
                 + conv("score", "data", "num_output: 5 kernel_size: 1")
                 + pointwise('type: "Softmax"', "score", "probability")
@@ -130,7 +131,7 @@ RULES = (
         on_forms(find_batch_statistics, lambda form: form.deploys),
         Example(
             {
-                "deploy.prototxt": image()
+                DEPLOY_FILE: image()
                 + _NORMALIZED
                 + pointwise('type: "BatchNorm"', "features", "normal", f"batch_norm_param {{ {HERE} }}")
             },
@@ -168,7 +169,7 @@ RULES = (
         "are taken from scores mean nothing.",
         on_forms(find_missing_softmax, lambda form: form.deploys),
         Example(
-            {"deploy.prototxt": image() + conv("score", "data", "num_output: 5 kernel_size: 1"), "model.json": _MODEL},
+            {DEPLOY_FILE: image() + conv("score", "data", "num_output: 5 kernel_size: 1"), "model.json": _MODEL},
             "probabilities",
             "scores",
         ),
@@ -182,7 +183,7 @@ RULES = (
         on_forms(find_unknown_outputs, lambda form: form.deploys),
         Example(
             {
-                "deploy.prototxt": image() + conv(HERE, "data", "num_output: 5 kernel_size: 1"),
+                DEPLOY_FILE: image() + conv(HERE, "data", "num_output: 5 kernel_size: 1"),
                 "model.json": _MODEL.replace(HERE, "scores"),
             },
             "scores",

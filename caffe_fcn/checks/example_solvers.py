@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caffe_fcn.checks.example_nets import conv, loss
+from caffe_fcn.file_names import SOLVER_FILE
 
 _INPUT = 'layer {{ name: "{0}" type: "DummyData" top: "{0}" dummy_data_param {{ shape {{ dim: 1 dim: {1} {2} }} }} }}\n'
 _SIDES = "dim: 400 dim: 400"
@@ -26,4 +27,4 @@ def files(solver: str, more: str = "", batch: int = 1) -> dict[str, str]:
         "random_seed": "random_seed: 1",
     }
     fields = [field for name, field in usual.items() if name not in solver]
-    return {"train.prototxt": net(more, batch), "solver.prototxt": "\n".join([*fields, solver, ""])}
+    return {"train.prototxt": net(more, batch), SOLVER_FILE: "\n".join([*fields, solver, ""])}

@@ -10,6 +10,7 @@ from caffe_fcn.checks.net_file import Form, is_training_loss
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import Subject
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.net.graph import Blob, Node
 from caffe_fcn.net.layer_types import LAYER_TYPES, Kind, Origin, layer_type
 
@@ -285,7 +286,7 @@ RULES = (
         on_forms(find_other_class_names, lambda form: form.deploys),
         Example(
             {
-                "deploy.prototxt": image() + conv("score", "data", "num_output: 3 kernel_size: 1"),
+                DEPLOY_FILE: image() + conv("score", "data", "num_output: 3 kernel_size: 1"),
                 "model.json": '{"inputs": [{"blob": "data", "channels": 3, "order": "BGR"}],\n'
                 + f' "outputs": [{{"blob": "score", "kind": "scores", "classes": [{HERE}]}}]}}\n',
             },

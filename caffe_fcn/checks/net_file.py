@@ -18,6 +18,7 @@ from caffe_fcn.checks.rule import Edit, Place, Problem
 from caffe_fcn.datasets.source_shapes import find_record_shapes
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError, NetError, OffsetError
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.crops import Crop, align_crops
 from caffe_fcn.net.graph import PHASES, Graph, Node, is_all_in_one, select_phase
@@ -99,7 +100,7 @@ class NetFile:
     @cached_property
     def deploy_sizes(self) -> tuple[Size, ...]:
         """H x W of the images of the deploy net beside this one, where there is such a net; some nets take one size."""
-        beside = Path(self.path).parent / "deploy.prototxt"
+        beside = Path(self.path).parent / DEPLOY_FILE
         if self.path == "-" or not beside.is_file():
             return ()
         try:

@@ -13,6 +13,7 @@ from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.scored_classes import scored_classes
 from caffe_fcn.checks.subject import SolverFile, Subject
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
 from caffe_fcn.proto import LayerParameter, SolverParameter, solver_facts
@@ -360,7 +361,7 @@ RULES = (
         Example(
             {
                 **files("base_lr"),
-                "solver.prototxt": files("base_lr")["solver.prototxt"].replace("base_lr\n", f"{HERE}\n"),
+                SOLVER_FILE: files("base_lr")[SOLVER_FILE].replace("base_lr\n", f"{HERE}\n"),
             },
             "",
             "base_lr: 0.001",

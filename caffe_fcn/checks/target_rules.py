@@ -13,6 +13,7 @@ from caffe_fcn.checks.example_nets import conv, crop, image, pointwise
 from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.interop.targets.table import Otherwise, Target
 
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ _CONSEQUENCES = {
     Otherwise.UNQUANTIZED: "{} does not quantize it",
 }
 
-_DEPLOYED = "deploy.prototxt"
 _SCORE = conv("score", "data", "num_output: 5 kernel_size: 3")
 
 RULES = (
@@ -91,7 +91,7 @@ RULES = (
         "convolution before it.",
         on_misfits(Otherwise.REFUSED, of_types=True),
         Example(
-            {_DEPLOYED: image() + _SCORE + pointwise(f'type: "{HERE}"', "score", "out")},
+            {DEPLOY_FILE: image() + _SCORE + pointwise(f'type: "{HERE}"', "score", "out")},
             "Swish",
             "Sigmoid",
             {"target": "mnn"},
@@ -105,7 +105,7 @@ RULES = (
         "Devices bound kernels, strides, paddings and the sides of blobs, and their converters stop beyond.",
         on_misfits(Otherwise.REFUSED),
         Example(
-            {_DEPLOYED: image() + conv("score", "data", f"num_output: 5 kernel_size: 3 pad: {HERE}")},
+            {DEPLOY_FILE: image() + conv("score", "data", f"num_output: 5 kernel_size: 3 pad: {HERE}")},
             "100",
             "1",
             {"target": "ascend"},
@@ -121,7 +121,7 @@ RULES = (
         on_misfits(Otherwise.WRONG),
         Example(
             {
-                _DEPLOYED: image()
+                DEPLOY_FILE: image()
                 + conv("score", "data", f"num_output: {HERE} kernel_size: 1 pad: 2")
                 + crop("axis: 2 offset: 2", ("score", "data"))
             },
@@ -139,7 +139,7 @@ RULES = (
         "all the rest.",
         on_misfits(Otherwise.PROCESSOR, Otherwise.UNQUANTIZED),
         Example(
-            {_DEPLOYED: image() + conv("score", "data", f"num_output: 5 kernel_size: {HERE}")},
+            {DEPLOY_FILE: image() + conv("score", "data", f"num_output: 5 kernel_size: {HERE}")},
             "11",
             "7",
             {"target": "horizon"},
@@ -155,7 +155,7 @@ RULES = (
         find_old_formats,
         Example(
             {
-                _DEPLOYED: 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
+                DEPLOY_FILE: 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
                 f'{HERE} bottom: "data" top: "out" }}\n'
             },
             'layers { name: "out" type: SIGMOID',

@@ -13,6 +13,7 @@ from caffe_fcn.checks.net_file import Form
 from caffe_fcn.checks.rule import HERE, Example, Level, Place, Problem, Rule
 from caffe_fcn.checks.subject import Subject
 from caffe_fcn.errors import nearest
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.graph import Node
 from caffe_fcn.net.layer_types import Kind, layer_type
@@ -279,7 +280,7 @@ RULES = (
         find_untrained_layers,
         Example(
             {
-                "deploy.prototxt": image() + SCORE + conv("better", "score", "num_output: 5 kernel_size: 1"),
+                DEPLOY_FILE: image() + SCORE + conv("better", "score", "num_output: 5 kernel_size: 1"),
                 "weights": f"{_WEIGHTS}{HERE} 5x5x1x1 random\n{HERE} 5 0\n",
             },
             "beter",
@@ -322,7 +323,7 @@ RULES = (
         "all weights of a layer are the same",
         "Such a layer gives the same score to every class. A head that was never trained has zeros.",
         find_constant_weights,
-        Example({"deploy.prototxt": _NET, "weights": f"score 5x3x3x3 {HERE}\nscore 5 0\n"}, "0", "random"),
+        Example({DEPLOY_FILE: _NET, "weights": f"score 5x3x3x3 {HERE}\nscore 5 0\n"}, "0", "random"),
     ),
     Rule(
         "FCN211",
@@ -333,7 +334,7 @@ RULES = (
         "Where that is 0, as in weights that another program wrote, Caffe takes both as 0, and multiplies by hundreds.",
         find_empty_statistics,
         Example(
-            {"deploy.prototxt": _NORMAL, "weights": f"{_WEIGHTS}normal 5 random\nnormal 5 1\nnormal 1 {HERE}\n"},
+            {DEPLOY_FILE: _NORMAL, "weights": f"{_WEIGHTS}normal 5 random\nnormal 5 1\nnormal 1 {HERE}\n"},
             "0",
             "1",
         ),

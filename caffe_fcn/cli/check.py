@@ -19,6 +19,7 @@ from caffe_fcn.cli.naming import replace_parameters
 from caffe_fcn.cli.params import json_option, phase_option, shape_option
 from caffe_fcn.cli.printing import Verbosity, echo, echo_styled, print_note, printable
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.file_names import DEPLOY_FILE
 
 if TYPE_CHECKING:
     from caffe_fcn.checks import Finding
@@ -135,7 +136,7 @@ def _open_place(net: str | None, weights: str | None) -> Iterator[tuple[Path | s
         try:
             found = stack.enter_context(open_model(net))
         except CaffeFcnError:
-            deploy = Path(net) / "deploy.prototxt"
+            deploy = Path(net) / DEPLOY_FILE
             if not deploy.is_file():
                 raise
             yield deploy, weights

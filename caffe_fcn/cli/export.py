@@ -16,6 +16,7 @@ from caffe_fcn.cli.next_steps import print_next
 from caffe_fcn.cli.params import MEAN_OF_IMAGES, Size
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.progress import name_task
 
 
@@ -96,7 +97,7 @@ def bundle(
             model = opened.enter_context(open_model(run))
             net, weights, notes = model.net, str(model.weights), model.notes
         else:
-            net = Path(run) / "deploy.prototxt" if Path(run).is_dir() else Path(run)
+            net = Path(run) / DEPLOY_FILE if Path(run).is_dir() else Path(run)
             notes = ()
         made = write_bundle(
             net,

@@ -26,6 +26,7 @@ from caffe_fcn.cli.solver_options import (
 )
 from caffe_fcn.cli.sources import fit_source, open_source
 from caffe_fcn.cli.tables import print_table
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.netspec.catalogue import CHOICES, find_design
 from caffe_fcn.netspec.data import DATA_LAYERS
 from caffe_fcn.netspec.design import BUILD_PHASES, NetDesign
@@ -171,7 +172,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
     print_solver_notes(name, options)
     for path in written:
         echo(path)
-    missing = find_missing_data(folder / "solver.prototxt")
+    missing = find_missing_data(folder / SOLVER_FILE)
     if missing and not source:
         note = replace_parameters(str(missing), click.get_current_context().command.params)
         print_note(f"{folder / 'solver.prototxt'} cannot train yet: {note}")
@@ -182,7 +183,7 @@ def build(name: str, phase: str | None, output: str, source: str | None, **optio
 def note_leftovers(folder: Path) -> Iterator[None]:
     """After the block, which writes a net into ``folder``, say what became of the net that was there before."""
     nets = sorted(folder.glob("*.prototxt"))
-    deploy = folder / "deploy.prototxt"
+    deploy = folder / DEPLOY_FILE
     before = deploy.read_bytes() if deploy.is_file() else None
     yield
     for path in nets:

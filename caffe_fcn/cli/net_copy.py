@@ -10,6 +10,7 @@ from caffe_fcn.cli.commands import Command
 from caffe_fcn.cli.next_steps import find_missing_data, print_next
 from caffe_fcn.cli.params import SpelledType
 from caffe_fcn.cli.printing import echo
+from caffe_fcn.file_names import SOLVER_FILE
 
 
 class Assignment(SpelledType):
@@ -48,6 +49,6 @@ def copy(folder: Path, output: Path, settings: tuple[tuple[str, str], ...]) -> N
 
     for path in clone_net(folder, output, dict(settings)):
         echo(path)
-    solver = output / "solver.prototxt"
+    solver = output / SOLVER_FILE
     if find_missing_data(solver) is None:
         print_next(("train", solver))

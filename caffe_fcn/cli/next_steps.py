@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn.cli.printing import Verbosity, echo, shorten
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError, NetError
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 
 if TYPE_CHECKING:
     from caffe_fcn.description.dataset_json import Description
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from caffe_fcn.engines.training import Training
     from caffe_fcn.netspec.design import NetDesign
 
-_DEPLOY, _SOLVER = "deploy.prototxt", "solver.prototxt"
 Words = Sequence[object]
 
 
@@ -81,7 +81,7 @@ def follow_net(name: str | NetDesign, folder: Path, about: Description | None, h
     from caffe_fcn.netspec.catalogue import find_design
     from caffe_fcn.netspec.dataset_facts import resolve_design
 
-    net, solver = find_design(name), folder / _SOLVER
+    net, solver = find_design(name), folder / SOLVER_FILE
     train = [("train", solver)] if find_missing_data(solver) is None else []
     fitted, _ = resolve_design(net, {"dataset": about})
     if not net.backbone.weights:
@@ -92,17 +92,17 @@ def follow_net(name: str | NetDesign, folder: Path, about: Description | None, h
         surgery = _choose_surgery(net, usual)
         if surgery:
             then = [(*words, "--weights", start) for words in train]
-            print_next((*surgery, "--to-net", folder / _DEPLOY, "-o", start), *then)
+            print_next((*surgery, "--to-net", folder / DEPLOY_FILE, "-o", start), *then)
 
 
 def follow_classifier(deploy: Path, folder: Path) -> None:
     """After the FCN of a classifier: the weights that it starts from, which may lie beside the classifier's net."""
     beside = list(deploy.parent.glob("*.caffemodel"))
     weights = beside[0] if len(beside) == 1 else "WEIGHTS"
-    start, solver = folder / "start.caffemodel", folder / _SOLVER
+    start, solver = folder / "start.caffemodel", folder / SOLVER_FILE
     surgery = ("surgery", "transplant", "--weights", weights, "--from-net", deploy)
     train = [("train", solver, "--weights", start)] if find_missing_data(solver) is None else []
-    print_next((*surgery, "--to-net", folder / _DEPLOY, "-o", start), *train)
+    print_next((*surgery, "--to-net", folder / DEPLOY_FILE, "-o", start), *train)
 
 
 def _choose_surgery(net: NetDesign, has_usual_classes: bool) -> Words:
@@ -120,8 +120,8 @@ def _choose_surgery(net: NetDesign, has_usual_classes: bool) -> Words:
 
 def follow_weights(to_net: str, weights: str) -> None:
     """After weights for the deploy net of a folder: the training of its solver."""
-    solver = Path(to_net).with_name(_SOLVER)
-    if Path(to_net).name == _DEPLOY and find_missing_data(solver) is None:
+    solver = Path(to_net).with_name(SOLVER_FILE)
+    if Path(to_net).name == DEPLOY_FILE and find_missing_data(solver) is None:
         print_next(("train", solver, "--weights", Path(weights)))
 
 
@@ -160,7 +160,7 @@ def follow_training(solver: str, training: Training, weights: Path, engine: Word
     labelled = [split for split, (_, labels) in splits.items() if labels is not None]
     if "val" in labelled and model.outputs[0].kind != "grey":
         deliver = ("export", "bundle", folder, "--weights", weights, "-o", _name_beside(folder, "bundle"))
-        print_next(*lines, ("evaluate", folder / _DEPLOY, weights, "--data", data, *engine), deliver)
+        print_next(*lines, ("evaluate", folder / DEPLOY_FILE, weights, "--data", data, *engine), deliver)
     elif labelled:  # without label images it is a classifier
         _print_infer(folder, weights, data, engine)
 
@@ -174,7 +174,7 @@ def _find_unfolded(solver: str, nets: Path, folder: Path) -> Path | None:
     trained = Path(shorten(nets / (param.train_net or param.net)))
     if not trained.is_file():  # it stands in the solver
         return None
-    both = (read_net(net, allow_unknown=True) for net in (trained, folder / _DEPLOY))
+    both = (read_net(net, allow_unknown=True) for net in (trained, folder / DEPLOY_FILE))
     return trained if needs_statistics(*both) else None
 
 
@@ -196,7 +196,7 @@ def follow_model(name: str) -> None:
         build = ("net", "build", net, "-o", net)
         inputs = describe_model(net).inputs
         seen = len(inputs) == 1 and inputs[0].order == "BGR"
-        infer = ("infer", f"{net}/{_DEPLOY}", name, "IMAGE", "-o", f"{net}/predicted")
+        infer = ("infer", f"{net}/{DEPLOY_FILE}", name, "IMAGE", "-o", f"{net}/predicted")
         print_next(build, *([infer] if seen else []))
         return
     by_net = {recipe.net: key for key, recipe in RECIPES.items() if recipe.published == name}
@@ -204,16 +204,16 @@ def follow_model(name: str) -> None:
         print_next(
             ("net", "build", chosen, "-o", chosen),
             ("surgery", "recipe", by_net[chosen], "--weights", name)
-            + ("--to-net", f"{chosen}/{_DEPLOY}", "-o", f"{chosen}/start.caffemodel"),
+            + ("--to-net", f"{chosen}/{DEPLOY_FILE}", "-o", f"{chosen}/start.caffemodel"),
         )
         return
 
 
 def _print_infer(folder: Path, weights: Path, images: object, engine: Words = ()) -> None:
-    print_next(("infer", folder / _DEPLOY, weights, images, "-o", folder / "predicted", *engine))
+    print_next(("infer", folder / DEPLOY_FILE, weights, images, "-o", folder / "predicted", *engine))
 
 
 def _read_model(folder: Path) -> Model | None:
     """The description of a folder's deploy net, where that takes one image and no more."""
-    model = model_json.read(folder) if (folder / _DEPLOY).is_file() else None
+    model = model_json.read(folder) if (folder / DEPLOY_FILE).is_file() else None
     return model if model is not None and len(model.inputs) == 1 else None

@@ -15,6 +15,7 @@ from caffe_fcn.cli.params import caffe_option, engine_option, gpu_option, precis
 from caffe_fcn.cli.printing import print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.errors import DatasetError, EngineError, FileError
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.progress import name_task
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _list_commands(run: Run, named: str, data: str | None) -> dict[str, str]:
     from caffe_fcn.reports.run import DATA, RECORD, SCORES, TRAINING, WEIGHTS
 
     place = str(data or run.data or "DATA")
-    train = _spell("train", Path(named, "solver.prototxt"))
+    train = _spell("train", Path(named, SOLVER_FILE))
     scores = shlex.quote(str(Path(named, "scores.json")))
     evaluate = f"{_spell('evaluate', named, '--data', place, '--json')} > {scores}"
     again = _spell("report", named, "--data", place, "-o", "report.html")

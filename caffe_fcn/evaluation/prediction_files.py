@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+_QUICK = 1  # compression of photos: it takes a quarter of the time of zlib's own level, for 1 % more bytes
+
+
 class Legend(NamedTuple):
     """A colour for each class, the names of the classes if they are known, and whether overlays show them."""
 
@@ -102,10 +105,10 @@ def write_top(probabilities: NDArray[np.float32], target: Path, legend: Legend, 
 def _write_array(pixels: NDArray[Any], path: Path, kind: str, outcome: Outcome) -> None:
     from PIL import Image
 
-    _save(Image.fromarray(pixels), path)
+    _save(Image.fromarray(pixels), path, compress_level=_QUICK)
     outcome.files[kind] = str(path)
 
 
-def _save(image: Image, path: Path) -> None:
+def _save(image: Image, path: Path, **options: Any) -> None:
     with files.atomic_write(path) as file:
-        image.save(file, "PNG")
+        image.save(file, "PNG", **options)

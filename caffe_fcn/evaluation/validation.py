@@ -17,13 +17,13 @@ from caffe_fcn.engines.events import Score
 from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.errors import CaffeFcnError, EngineError
 from caffe_fcn.evaluation.evaluate import evaluate
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.layer_types import Origin, origin_of
 from caffe_fcn.progress import TaskProgress
 from caffe_fcn.proto import SolverParameter, read_net, read_solver
 from caffe_fcn.surgery.statistics import needs_statistics
 
-DEPLOY_FILE = "deploy.prototxt"
 _SPLIT = "val"
 
 

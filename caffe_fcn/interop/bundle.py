@@ -29,13 +29,13 @@ from caffe_fcn.description.model_json import Model
 from caffe_fcn.engines.deploy_form import make_deploy_form
 from caffe_fcn.errors import WeightsError, nearest
 from caffe_fcn.evaluation.score_files import read_scores
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_card import Card
 from caffe_fcn.interop.bundle_net import HALVES, DeliveredNet
 from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, gather_files, hash_file, require_place
 from caffe_fcn.interop.bundle_target import describe_misfit, fit_to_target
 from caffe_fcn.interop.digits_job import LABELS_FILE, MEAN_FILE
-from caffe_fcn.interop.file_names import DEPLOY_FILE
 from caffe_fcn.interop.net_description import describe_net_file
 from caffe_fcn.interop.targets.misfits import Misfit
 from caffe_fcn.interop.targets.table import find_target

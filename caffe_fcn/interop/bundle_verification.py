@@ -34,10 +34,10 @@ from caffe_fcn.engines import Engine
 from caffe_fcn.errors import EngineError, FileError, NetError
 from caffe_fcn.evaluation.pictures import read_image
 from caffe_fcn.evaluation.preprocessing import GivenMean, Preprocessing, find_preprocessing, read_model
+from caffe_fcn.file_names import SNAPSHOT_FOLDER
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.bundle_output import CHECKSUMS, INFO_FILE, read_info
 from caffe_fcn.interop.digits_job import MOST_TEXT
-from caffe_fcn.interop.file_names import SNAPSHOT_FOLDER
 from caffe_fcn.interop.job_files import MOST_BYTES, JobFiles, open_job
 from caffe_fcn.interop.model_folders import ModelFolder, open_model
 from caffe_fcn.net.geometry import dims

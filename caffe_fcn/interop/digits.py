@@ -17,10 +17,10 @@ from caffe_fcn import files
 from caffe_fcn.datasets.records.stores import escape_name
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import FileError, WeightsError
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE, TRAIN_VAL_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop.digits_job import LABELS_FILE, MEAN_FILE, MOST_MEAN, MOST_TEXT, ModelJob
 from caffe_fcn.interop.digits_model import Transform, describe_net, read_transform
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE, TRAIN_VAL_FILE
 from caffe_fcn.interop.job_files import JobFiles, open_job
 from caffe_fcn.interop.job_paths import set_path
 from caffe_fcn.net.file_paths import MEAN_FIELD, find_paths

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from caffe_fcn import files, strict_json
 from caffe_fcn.errors import FileError, PrototxtError
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE, TRAIN_VAL_FILE
 from caffe_fcn.files import PathLike
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE, TRAIN_VAL_FILE
 from caffe_fcn.interop.job_files import JobFiles
 from caffe_fcn.interop.job_paths import locate_path
 from caffe_fcn.net.file_paths import find_paths

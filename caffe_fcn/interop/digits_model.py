@@ -12,6 +12,7 @@ from caffe_fcn.description import model_json
 from caffe_fcn.description.dataset_fields import MOST_CHANNELS
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.interop.job_paths import find_image_layer
 from caffe_fcn.net.graph import Graph, select_phase
 from caffe_fcn.net.layer_types import Origin, layer_type, origin_of
@@ -95,7 +96,7 @@ def _find_input(deploy: NetParameter) -> tuple[str, int]:
             for shape in layer.input_param.shape:
                 if len(shape.dim) == 4 and 0 < shape.dim[1] <= MOST_CHANNELS:
                     return str(layer.top[0]), int(shape.dim[1])
-    raise NetError("deploy.prototxt", "has no input that takes an image", "name a job of DIGITS; its nets have one")
+    raise NetError(DEPLOY_FILE, "has no input that takes an image", "name a job of DIGITS; its nets have one")
 
 
 def _find_ignore_label(net: NetParameter | None) -> int | None:

@@ -27,6 +27,7 @@ from typing import IO, cast
 
 from caffe_fcn import files
 from caffe_fcn.errors import FileError
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
 
 MOST_BYTES = 8 << 30
@@ -34,7 +35,7 @@ MOST_BYTES = 8 << 30
 
 _MOST_MEMBERS = 10_000
 _BLOCK = 1 << 20
-_ROOTS = ("info.json", "deploy.prototxt")  # one of them lies in the folder of the job
+_ROOTS = ("info.json", DEPLOY_FILE)  # one of them lies in the folder of the job
 _DISTRUST = "don't trust this file"
 _DAMAGED = "fetch it again"
 _FAULTS = (

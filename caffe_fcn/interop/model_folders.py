@@ -25,9 +25,9 @@ from tempfile import TemporaryDirectory
 from caffe_fcn import files
 from caffe_fcn.description import dataset_json, model_json
 from caffe_fcn.errors import CaffeFcnError, FileError
+from caffe_fcn.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER
 from caffe_fcn.files import PathLike
 from caffe_fcn.interop import digits
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER
 from caffe_fcn.interop.job_files import MOST_BYTES, JobFiles, open_job
 from caffe_fcn.training.snapshots import CHOSEN_FILE
 from caffe_fcn.weights import open_weights

@@ -122,7 +122,7 @@ class Blob:
 
     name: str
     maker: Node
-    readers: list[Node] = field(default_factory=list)
+    readers: list[Node] = field(default_factory=list, repr=False)  # else each blob would be shown with all of the net
 
 
 @dataclass(eq=False)
@@ -133,11 +133,11 @@ class Node:
     """
 
     index: int
-    layer: LayerParameter
+    layer: LayerParameter = field(repr=False)
     name: str
     type: str
-    bottoms: list[Blob] = field(default_factory=list)
-    tops: list[Blob] = field(default_factory=list)
+    bottoms: list[Blob] = field(default_factory=list, repr=False)
+    tops: list[Blob] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
         return f"layer '{self.name}' ({self.type})"

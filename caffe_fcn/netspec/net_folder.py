@@ -11,6 +11,7 @@ from caffe_fcn import augmentation, proto
 from caffe_fcn import files as disk
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.net.graph import is_all_in_one
 from caffe_fcn.netspec.class_weights import MATRIX_FILE, make_matrix
 from caffe_fcn.netspec.design import NetDesign
@@ -18,7 +19,6 @@ from caffe_fcn.netspec.model import describe_model
 from caffe_fcn.netspec.prototxts import explain_solver, files, weigh_classes
 from caffe_fcn.proto import SolverParameter
 
-_SOLVER_FILE = "solver.prototxt"
 _ALL_IN_ONE_FILE = "all.prototxt"
 _PHASE_FILES = ("train.prototxt", "trainval.prototxt", "val.prototxt", "test.prototxt", _ALL_IN_ONE_FILE)
 
@@ -35,11 +35,11 @@ def write(name: str | NetDesign, folder: str | os.PathLike[str], **options: Any)
     phases, the matrix, the Python layer. Snapshots stay. Raises `FileError`, and what `build` raises.
     """
     messages = files(name, **options)
-    comments = {_SOLVER_FILE: explain_solver(name, **options)}
+    comments = {SOLVER_FILE: explain_solver(name, **options)}
     model = describe_model(name, **options)
     weights = weigh_classes(name, **options)
     into = Path(folder)
-    prefix = into / cast(SolverParameter, messages[_SOLVER_FILE]).snapshot_prefix
+    prefix = into / cast(SolverParameter, messages[SOLVER_FILE]).snapshot_prefix
     augments = options.get("augment") is not None
     beside = {MATRIX_FILE: bool(weights), augmentation.FILE.name: augments}
     kept = {*messages, *(file for file, is_written in beside.items() if is_written)}
@@ -67,7 +67,7 @@ def _find_earlier_files(folder: Path, beside: Sequence[str]) -> list[Path]:
     if not (folder / model_json.FILE).is_file():
         return []
     try:
-        solver = proto.read_solver(folder / _SOLVER_FILE, allow_unknown=True)
+        solver = proto.read_solver(folder / SOLVER_FILE, allow_unknown=True)
     except CaffeFcnError:  # there is none, or it is not ours
         return []
     named = {solver.net, solver.train_net, *solver.test_net}

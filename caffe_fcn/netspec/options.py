@@ -34,11 +34,12 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
     ``pad`` is a number here: `prototxts.resolve_padding` replaces "auto" before.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    known = [*_CHECKS, *dict.fromkeys(["loss", *([net.variants.option] if net.variants else [])])]
+    known = [*_OF_A_NET, *_OF_ANY_NET, *dict.fromkeys(["loss", *([net.variants.option] if net.variants else [])])]
     for name in given:
         if name not in known:
             raise NetError(net.name, f"has no option '{name}'", nearest(name, known) or f"it has {', '.join(known)}")
-    checked = {name: check(net, given[name]) for name, check in _CHECKS.items() if name in given}
+    checked = {name: check(net, given[name]) for name, check in _OF_A_NET.items() if name in given}
+    checked |= {name: check(given[name]) for name, check in _OF_ANY_NET.items() if name in given}
     loss, balance = _choose_loss(net, given, checked)
     classes = checked.get("classes", net.classes)
     data = checked.get("data", "lmdb" if phase == "all" else net.data)
@@ -58,6 +59,17 @@ def make_plan(net: NetDesign, phase: str, options: Mapping[str, Any]) -> BuildPl
         options=TrainingOptions(**{name: checked[name] for name in TRAINING_OPTIONS if name in checked}),
         augment=checked.get("augment"),
     )
+
+
+def check_option(name: str, value: Any) -> None:
+    """Raise `NetError` for a value that no net takes; an option whose values depend on the net is passed over.
+
+    >>> check_option("base_lr", 0)
+    Traceback (most recent call last):
+    caffe_fcn.errors.NetError: `base_lr`: cannot be 0 (a learning rate is a number above 0, such as 1e-4)
+    """
+    if name in _OF_ANY_NET:
+        _OF_ANY_NET[name](value)
 
 
 def check_phase(name: str) -> str:
@@ -109,7 +121,7 @@ def _choose_variant(net: NetDesign, given: Mapping[str, Any]) -> Variant:
     return by_name[name]
 
 
-# The checks: each takes the design and a value, and returns the value as the plan has it
+# The checks: each takes a value, some of them the design before it, and returns the value as the plan has it
 
 
 def _check_classes(net: NetDesign, value: Any) -> tuple[int, ...]:
@@ -119,7 +131,7 @@ def _check_classes(net: NetDesign, value: Any) -> tuple[int, ...]:
     return (*numbers, *net.classes[len(numbers) :])
 
 
-def _check_data(net: NetDesign, value: Any) -> str:
+def _check_data(value: Any) -> str:
     if value not in DATA_LAYERS:
         mend = nearest(str(value), DATA_LAYERS) or f"one of {', '.join(DATA_LAYERS)}"
         raise NetError("data", f"no data layers {value!r}", mend)
@@ -158,8 +170,8 @@ def _check_grid(net: NetDesign, size: tuple[int, int]) -> tuple[int, int]:
     return size
 
 
-def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
-    def check(net: NetDesign, value: Any) -> int:
+def _check_integer(name: str, least: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
         if len(_as_tuple(value)) != 1:
             raise NetError(name, f"cannot be {value!r}", "it takes one number")
         return _check_integers(name, value, least)[0]
@@ -170,11 +182,11 @@ def _check_integer(name: str, least: int) -> Callable[[NetDesign, Any], int]:
 def _check_pad(net: NetDesign, value: Any) -> int:
     if net.variants is not None and net.variants.option == SPELLING:
         raise NetError(net.name, "has no padding to choose: its layers fit each other by their own", "leave `pad` out")
-    return _check_integer("pad", 0)(net, value)
+    return _check_integer("pad", 0)(value)
 
 
-def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
-    def check(net: NetDesign, value: Any) -> Fraction:
+def _check_epochs(name: str) -> Callable[[Any], Fraction]:
+    def check(value: Any) -> Fraction:
         number = _check_number(name, value)
         if not 0 < number <= _MOST_EPOCHS:
             raise NetError(name, f"cannot be {value!r}", f"it takes a number above 0, at most {_MOST_EPOCHS}")
@@ -183,22 +195,22 @@ def _check_epochs(name: str) -> Callable[[NetDesign, Any], Fraction]:
     return check
 
 
-def _check_rate(net: NetDesign, value: Any) -> float:
+def _check_rate(value: Any) -> float:
     number = _check_number("`base_lr`", value)
     if not 0 < _to_single(number) < math.inf:
         raise NetError("`base_lr`", f"cannot be {value!r}", "a learning rate is a number above 0, such as 1e-4")
     return number
 
 
-def _check_momentum(net: NetDesign, value: Any) -> float:
+def _check_momentum(value: Any) -> float:
     number = _check_number("`momentum`", value)
     if not 0 <= _to_single(number) < 1:
         raise NetError("`momentum`", f"cannot be {value!r}", "it is at least 0 and below 1, such as 0.9")
     return number
 
 
-def _check_choice(name: str, known: Collection[str]) -> Callable[[NetDesign, Any], str]:
-    def check(net: NetDesign, value: Any) -> str:
+def _check_choice(name: str, known: Collection[str]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
         if value not in known:
             raise NetError(name, f"cannot be {value!r}", nearest(str(value), known) or f"one of {', '.join(known)}")
         return str(value)
@@ -234,15 +246,17 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 _INT_MAX = 2**31 - 1  # Caffe counts in int
 _MOST_EPOCHS = 1_000_000
 
-_CHECKS: dict[str, Callable[[NetDesign, Any], Any]] = {
+_OF_A_NET: dict[str, Callable[[NetDesign, Any], Any]] = {
     "classes": _check_classes,
-    "data": _check_data,
-    "source": lambda net, value: str(value),
     "augment": _check_augment,
     "mean": _check_mean,
     "size": _check_size,
-    "batch": _check_integer("batch", 1),
     "pad": _check_pad,
+}
+_OF_ANY_NET: dict[str, Callable[[Any], Any]] = {
+    "data": _check_data,
+    "source": str,
+    "batch": _check_integer("batch", 1),
     "epochs": _check_epochs("`epochs`"),
     "base_lr": _check_rate,
     "lr_policy": _check_choice("`lr_policy`", LR_POLICIES),

@@ -34,6 +34,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caffe_fcn.errors import NetError
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.net import padding
 from caffe_fcn.net.crops import has_crops
 from caffe_fcn.net.layer_types import Kind, layer_type
@@ -93,7 +94,7 @@ def files(name: str | NetDesign, **options: Any) -> dict[str, NetParameter | Sol
         names["all"] = "all"
     resolved = resolve_padding(net, others)
     nets = {f"{file}.prototxt": build(net, phase, **resolved) for phase, file in names.items()}
-    return {**nets, "solver.prototxt": solver(net, **resolved)}
+    return {**nets, SOLVER_FILE: solver(net, **resolved)}
 
 
 def weigh_classes(name: str | NetDesign, **options: Any) -> tuple[float, ...]:

@@ -23,8 +23,8 @@ from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.evaluation import ImageScore
 from caffe_fcn.evaluation.score_files import FILE as SCORES_FILE
 from caffe_fcn.evaluation.validation import find_data_set
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.files import PathLike
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.interop.model_folders import find_weights
 from caffe_fcn.proto import NetParameter, SolverParameter
 from caffe_fcn.strict_json import list_of, number, object_of, optional, text, whole_number

@@ -19,6 +19,7 @@ from caffe_fcn import augmentation, files
 from caffe_fcn.description import model_json
 from caffe_fcn.engines.solver_nets import find_working_directory
 from caffe_fcn.errors import CaffeFcnError, FileError, NetError, PrototxtError, nearest
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.files import PathLike
 from caffe_fcn.net.file_paths import find_paths
 from caffe_fcn.proto import NetParameter, SolverParameter, parse, read_net, read_solver, to_text
@@ -30,7 +31,6 @@ from caffe_fcn.proto.solver_facts import (
     find_type_mistakes,
 )
 
-SOLVER_FILE, DEPLOY_FILE = "solver.prototxt", "deploy.prototxt"
 _PREFIX = "snapshot/train"
 _NETS = ("net", "train_net", "test_net", "snapshot_prefix")
 """The fields that say where files are, which the copy settles itself."""

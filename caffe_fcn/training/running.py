@@ -112,7 +112,7 @@ class Run:
             if self.watch.keep or self.watch.keep_best:
                 self._prune(None)
             if self._record:
-                self._record.end(max([step.iteration for step in self.history.steps], default=0)).write(training.prefix)
+                self._record.end(self._find_end()).write(training.prefix)
 
     @property
     def _writes_events(self) -> bool:
@@ -151,6 +151,11 @@ class Run:
             yield score
             self._warn_of_one_class(score)
         self._choose_best(weights)
+
+    def _find_end(self) -> int:
+        """Return the last iteration: a solver that displays every tenth ends with a snapshot after the last of them."""
+        saved = [int(found["iteration"]) for path in self.history.snapshots if (found := _STATE.fullmatch(path))]
+        return max([*saved, *(step.iteration for step in self.history.steps)], default=0)
 
     def _choose_best(self, weights: Path) -> None:
         """Make the best snapshot the chosen one, unless it is already; ``weights`` are those of any snapshot."""

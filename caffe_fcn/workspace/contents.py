@@ -22,7 +22,7 @@ from pathlib import Path
 
 from caffe_fcn.description import dataset_json
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER, SOLVER_FILE
+from caffe_fcn.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER, SOLVER_FILE
 from caffe_fcn.workspace.settings import Settings
 
 DEPTH = 4

@@ -14,11 +14,16 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caffe_fcn import files, strict_json
-from caffe_fcn.errors import FileError
+from caffe_fcn.errors import CaffeFcnError, FileError
 from caffe_fcn.workspace import places
+from caffe_fcn.workspace.jobs.job import State
 from caffe_fcn.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from caffe_fcn.workspace.web.state import Workspace
 
 _FOLDER = "trash"
 _RECORD = "trash.json"
@@ -53,6 +58,15 @@ def move(settings: Settings, name: str) -> Trashed:
             shutil.rmtree(place, ignore_errors=True)
             raise
     return trashed
+
+
+def move_finished(workspace: Workspace, name: str) -> Trashed:
+    """Move something to the trash; raises `CaffeFcnError` while a job makes it, or something in it."""
+    relative = places.name_relative(workspace.settings, places.resolve(workspace.settings, name))
+    for each in workspace.jobs.list(states=[state for state in State if not state.is_over]):
+        if f"{each.task.makes}/".startswith(f"{relative}/"):
+            raise CaffeFcnError(relative, f"is being made by job {each.number}", "wait for it, or stop it")
+    return move(workspace.settings, relative)
 
 
 def list_all(settings: Settings) -> list[Trashed]:

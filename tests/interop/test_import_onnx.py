@@ -18,7 +18,9 @@ from prototxts import input_layer, layer
 
 from caffe_fcn import proto
 from caffe_fcn.errors import CaffeFcnError, FileError, MissingExtraError, NetError
+from caffe_fcn.interop.onnx.comparison import run_model
 from caffe_fcn.interop.onnx.importing.importer import import_onnx
+from caffe_fcn.interop.onnx.importing.verification import compare_import
 
 
 @pytest.mark.parametrize(
@@ -248,6 +250,18 @@ def test_averages_of_our_own_exports_are_poolings_again(tmp_path: Path, caffe: C
     net = proto.NetParameter()
     proto.parse(made.files[0].read_text(), net)
     assert [each.type for each in net.layer] == ["Input", "Pooling"]
+
+
+def test_small_probabilities_are_equal_but_for_onnx_runtimes_rounding(tmp_path: Path) -> None:
+    """As those of a text detector where there is no text; ONNX Runtime's sigmoids are judged by their formula."""
+    body, scores = "a = Add(x, c) y = Sigmoid(a)", np.linspace(-20, 10, 168).reshape(1, 4, 7, 6)
+    path = write(tmp_path / "net.onnx", body, c=-16.0)
+    found = run_model(path, {"x": scores.astype(np.float32)})["y"]
+    assert np.abs(found - 1 / (1 + np.exp(16 - scores))).max() < 2e-7
+    made = import_onnx(path, tmp_path / "net")
+    assert all(each.ok for each in compare_import(made, engine="torch")[0])
+    write(path, body, c=-15.0)
+    assert not any(each.ok for each in compare_import(made, engine="torch")[0])
 
 
 @pytest.mark.parametrize("engine", ["caffe", "torch"])

@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from catalogue_nets import IN_BVLCS, shrink_deploy_net
+from catalogue_nets import shrink_deploy_net
 from hypothesis import HealthCheck, assume, given, settings
 from layer_nets import FCN, LAYER_NETS
-from onnx_judge import Exported
+from onnx_judge import KNOWN_OPSETS, Exported
 from pooling_nets import list_poolings
 from prototxts import input_layer, layer
 from random_nets import has_empty_windows, nets
 from saved_weights import save
 
-from caffe_fcn import proto
+from caffe_fcn import netspec, proto
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import EngineError, MissingExtraError, NetError, WeightsError
 from caffe_fcn.interop.onnx import model_file
 from caffe_fcn.interop.onnx.comparison import compare_model, run_model
-from caffe_fcn.interop.onnx.exporting import OPSETS, write_onnx
+from caffe_fcn.interop.onnx.exporting import write_onnx
 from caffe_fcn.net.shapes import infer
 from caffe_fcn.weights import write_mean
 
@@ -35,7 +35,7 @@ SMALL = settings(
 )
 
 
-@pytest.mark.parametrize("opset", [OPSETS[0], 17, OPSETS[-1]])
+@pytest.mark.parametrize("opset", [KNOWN_OPSETS[0], 17, KNOWN_OPSETS[-1]])
 def test_random_nets(tmp_path_factory: pytest.TempPathFactory, opset: int) -> None:
     @SMALL
     @given(text=nets())
@@ -84,7 +84,10 @@ def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("m2nist-fcn", "unet") else pytest.param(name, marks=pytest.mark.long) for name in IN_BVLCS],
+    [
+        name if name in ("m2nist-fcn", "unet") else pytest.param(name, marks=pytest.mark.long)
+        for name in netspec.catalogue()
+    ],
 )
 def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
     Exported(proto.to_text(shrink_deploy_net(name)), tmp_path).assert_equal()

@@ -61,6 +61,12 @@ def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
     exported.assert_style()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", netspec.catalogue())
+def test_the_nets_of_the_catalogue_are_exported_by_torch(tmp_path: Path, name: str) -> None:
+    Exported(proto.to_text(shrink_deploy_net(name)), tmp_path).assert_exported()
+
+
 @pytest.mark.parametrize(
     "size", [size if size in (1, 6) else pytest.param(size, marks=pytest.mark.long) for size in range(1, 41)]
 )

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from drawn_weights import assert_close, draw_inputs, draw_weights
 
 from caffe_fcn.interop.onnx.comparison import run_model
-from caffe_fcn.interop.onnx.exporting import OnnxModel, write_onnx
+from caffe_fcn.interop.onnx.exporting import OPSETS, OnnxModel, write_onnx
 
 Arrays = Mapping[str, np.ndarray]
+
+# By the first release of ONNX Runtime that knows it: onnxruntime.ai/docs/reference/compatibility.html, but that 1.15
+# has no Cast of operator set 19
+_NEWEST_OPSETS = {(1, 15): 18, (1, 16): 19, (1, 17): 20, (1, 18): 21}
+_RELEASE = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+_NEWEST = max(opset for release, opset in _NEWEST_OPSETS.items() if release <= _RELEASE)
+
+KNOWN_OPSETS = [opset for opset in OPSETS if opset <= _NEWEST]
+"""The operator sets that can be written and that the installed ONNX Runtime knows."""
 
 
 class Exported:

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from drawn_weights import assert_close, draw_inputs, draw_weights
 
-from caffe_fcn.interop.torch_code.comparison import run_module
+from caffe_fcn.interop.torch_code.comparison import load_module, run_module
 from caffe_fcn.interop.torch_code.exporting import TorchModel, write_torch
 
 
@@ -28,6 +29,14 @@ class Exported:
         """Both give the same to 1e-5 of the largest value."""
         given = draw_inputs(self.net)
         assert_close(run_module(self.made, given), self.net.forward(**given))
+
+    def assert_exported(self) -> None:
+        """`torch.export` traces the module, and its program gives the same to 1e-5."""
+        given = draw_inputs(self.net)
+        images = tuple(torch.from_numpy(given[name]) for name in self.made.inputs)
+        found = torch.export.export(load_module(self.made.files[0]), images).module()(*images)
+        found = found if isinstance(found, dict) else {next(iter(self.made.outputs)): found}
+        assert_close({name: values.detach().numpy() for name, values in found.items()}, self.net.forward(**given))
 
     def assert_style(self) -> None:
         """The file is as `ruff format` writes it, and `ruff check` finds nothing."""

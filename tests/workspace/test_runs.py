@@ -21,7 +21,7 @@ from written_runs import HOSTILE, write_run
 from caffe_fcn.cli import main
 from caffe_fcn.engines.events import MEASURES
 
-TRAINING = {"net": "m2nist-fcn", "source": "data/tiny", "epochs": "10", "score_every": "12", "keep_best": "2"}
+TRAINING = {"net": "m2nist-fcn", "source": "data/tiny", "epochs": "10.5", "score_every": "12", "keep_best": "2"}
 SETTINGS = {"max_iter": 100_000_000, "display": 200, "test_interval": 1000}
 
 
@@ -113,7 +113,10 @@ def test_all_figures_of_a_training_are_those_of_its_log(server: Server, space: P
 
     run = server.client.get(f"/api/runs/{name}").json()
     steps = [each for each in records if "loss" in each]
-    assert (run["state"], run["iteration"], run["loss"]) == ("done", steps[-1]["iteration"], steps[-1]["loss"])
+    end = int(re.search(r"^max_iter: (\d+)", (space / name / "solver.prototxt").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+    assert json.loads((space / name / "snapshot/train.json").read_text())["ended"] == end
+    assert steps[-1]["iteration"] < end, "the last line that Caffe displays is not the end"
+    assert (run["state"], run["iteration"], run["loss"]) == ("done", end, steps[-1]["loss"])
     scores = [each for each in records if "scores" in each]
     best = min(scores, key=lambda each: (-each["scores"]["mean_iu"], each["iteration"]))
     assert run["best"] == {"iteration": best["iteration"], **best["scores"]}
@@ -125,6 +128,8 @@ def test_all_figures_of_a_training_are_those_of_its_log(server: Server, space: P
             assert {measure: each["score"][measure] for measure in MEASURES} == by_iteration[each["iteration"]]
 
     page = server.client.get(f"/runs/view/{name}").text
+    assert f"Iteration {end} of {end}" in page
+    assert f'<b id="run-iteration">{end}</b>' in page
     assert f'<b id="run-loss">{steps[-1]["loss"]:.6g}</b>' in page
     assert f'<b id="run-best">{100 * best["scores"]["mean_iu"]:.2f} %</b>' in page
     shown = re.search(r'data-figures="([^"]*)"', page)

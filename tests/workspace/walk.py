@@ -27,17 +27,22 @@ class Walk:
         self.page.goto(self.server.url + address)
 
     def click(self, name: str, role: str = "link") -> None:
-        """Click on a link, or on a button, by what it says."""
+        """Click on a link, or on a button, by what it says.
+
+        The page that it leads to may not be there yet: wait for its address (`arrive`), or where that is the same for
+        what it alone has, before anything is read or filled.
+        """
         self.page.get_by_role(role, name=name, exact=True).first.click()
 
     def press(self, name: str) -> None:
-        """Press a button."""
+        """Press a button; see `click`."""
         self.click(name, "button")
 
     def fill(self, **fields: object) -> None:
         """Fill fields, and choose what is to be chosen."""
         for name, value in fields.items():
             field = self.page.locator(f"[name={name}]:not([type=hidden])").first
+            field.wait_for(state="attached")
             folded = field.locator("xpath=ancestor::details[not(@open)]")
             if folded.count():
                 folded.first.locator("summary").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from caffe_fcn import files
@@ -61,9 +62,15 @@ def fill_gaps(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
 
 def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uint8]:
     """Paint a label H x W; returns H x W x 3 (R, G, B). A value without a colour has that of VOC."""
-    import numpy as np
-
-    table = np.array(make_voc_palette(), np.uint8)
+    table = _make_voc_table()
     if colours:
+        table = table.copy()
         table[: len(colours)] = colours
     return table[label]
+
+
+@cache
+def _make_voc_table() -> NDArray[np.uint8]:
+    import numpy as np
+
+    return np.array(make_voc_palette(), np.uint8)

@@ -3,15 +3,21 @@
 The blob of a large image is larger than the blocks that the C library keeps. By default it asks the kernel for new
 pages for each such blob and gives them back afterwards, and the kernel clears them every time. For the first
 convolutions of VGG-16 this takes longer than the arithmetic.
+
+What is made in a pass and stays, such as kernels in another order, lies among the freed blobs. The next pass then finds
+no room for its largest ones there, and takes more memory. So free pages are given back once after such a pass.
 """
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Callable
+from ctypes import CDLL
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _MOST_KEPT = 1 << 30  # bytes: more than any blob of the FCN family, less than the memory of a machine that runs it
 _ALL = -1
+
+_kept_more = False
 
 
 def keep_freed_pages(all_of_them: bool = False) -> None:
@@ -19,7 +25,27 @@ def keep_freed_pages(all_of_them: bool = False) -> None:
 
     It keeps up to 1 GB of free pages; a training, whose next step needs as many as the last one, keeps all.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _find_function("mallopt")
     if mallopt:
         mallopt(_MMAP_THRESHOLD, _MOST_KEPT)
         mallopt(_TRIM_THRESHOLD, _ALL if all_of_them else _MOST_KEPT)
+
+
+def note_kept() -> None:
+    """Say that something was allocated in this pass which stays."""
+    global _kept_more
+    _kept_more = True
+
+
+def release_free_pages() -> None:
+    """Give free pages back to the system, if something stays since the last call and the C library can (glibc)."""
+    global _kept_more
+    malloc_trim = _find_function("malloc_trim") if _kept_more else None
+    if malloc_trim:
+        malloc_trim(0)
+    _kept_more = False
+
+
+def _find_function(name: str) -> Callable[..., int] | None:
+    found: Callable[..., int] | None = getattr(CDLL(None), name, None)
+    return found

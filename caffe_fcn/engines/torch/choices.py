@@ -31,4 +31,4 @@ def find_choice(subject: str, ways: tuple[str, ...], measure: Callable[[], str])
 
 @cache
 def _find_quickest(subject: str, ways: tuple[str, ...], measure: Callable[[], str], threads: int) -> str:
-    return recall(subject, measure, lambda text: text in ways)
+    return recall(subject, measure, lambda text: text in ways, " or ".join(ways))

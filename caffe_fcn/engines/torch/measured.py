@@ -22,12 +22,14 @@ from caffe_fcn.errors import FileError
 _LARGEST_FILE = 1 << 20
 
 
-def recall(subject: str, measure: Callable[[], str], is_known: Callable[[str], bool]) -> str:
+def recall(subject: str, measure: Callable[[], str], is_known: Callable[[str], bool], compared: str = "") -> str:
     """Return what is kept for this machine, or else what ``measure`` returns, which is then kept.
 
-    A text that ``is_known`` does not take, such as one of another version, is measured again.
+    A text that ``is_known`` does not take, such as one of another version, is measured again; and so is one that was
+    found when other things were ``compared``.
     """
     machine = f"{_name_processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    machine += f": {compared}" * bool(compared)
     path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "caffe-fcn" / f"{subject}.json"
     known = _read(path, is_known)
     if machine in known:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from caffe_fcn import proto
 from caffe_fcn.datasets.source_shapes import read_record_shapes
-from caffe_fcn.engines.torch.allocator import keep_freed_pages
+from caffe_fcn.engines.torch.allocator import keep_freed_pages, release_free_pages
 from caffe_fcn.engines.torch.foreign_fields import refuse_foreign_fields
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.parameters import Learnable, ParameterStore
@@ -238,6 +238,7 @@ class Net:
 
     def _end_pass(self, wanted: Sequence[str], blobs: Mapping[Blob, Tensor]) -> dict[str, Tensor]:
         self.blobs = {blob.name: tensor for blob, tensor in blobs.items()}
+        release_free_pages()
         return {name: self.blobs[name] for name in dict.fromkeys((*self.outputs, *wanted))}
 
     def _choose_rewrites(self) -> list[Rewrite]:

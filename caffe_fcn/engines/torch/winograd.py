@@ -15,20 +15,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.choices import find_choice
+from caffe_fcn.engines.torch.packed_kernels import multiply_packed, pack_matrix
 
-DIRECT, WINOGRAD = WAYS = ("direct", "winograd")
+DIRECT, BLAS, ONEDNN = WAYS = ("direct", "winograd", "winograd-onednn")
+"""A plain convolution; and products by torch's own library, or by oneDNN."""
 
 _LEAST_KERNELS = 128 * 256  # and _LEAST_CHANNELS: with fewer, the transforms take longer than they save
 _LEAST_CHANNELS = 128
 _TILE = 4
+_MATRICES = _TILE * _TILE
+_BIASED = _TILE + 1  # of the products, the one that goes into all four pixels
 _MOST_TILES = 512  # that are transformed at a time, which keeps them in the processor's cache
-_MEASURED = (256, 32)  # channels, and height and width, of the convolution that is measured
+_MEASURED = (256, 64)  # channels, and height and width, of the convolution that is measured
 _MEASUREMENTS = 5  # of which the quickest counts
 _GAIN = 0.9  # of the time of a plain convolution: what this one must stay below
 
@@ -38,7 +43,12 @@ def is_quick() -> bool:
 
     Raises `EngineError` where the variable CAFFE_FCN_CONVOLUTIONS names no way.
     """
-    return find_choice("convolutions", WAYS, _measure) == WINOGRAD
+    return find_way() != DIRECT
+
+
+def find_way() -> str:
+    """The way of `WAYS` that is the quickest one on this machine, or that the variable names; raises as `is_quick`."""
+    return find_choice("convolutions", WAYS, _measure)
 
 
 def is_wide(kernels: Tensor) -> bool:
@@ -46,13 +56,34 @@ def is_wide(kernels: Tensor) -> bool:
     return kernels.shape[1] >= _LEAST_CHANNELS and kernels.shape[0] * kernels.shape[1] >= _LEAST_KERNELS
 
 
-def transform_kernels(kernels: Tensor) -> Tensor:
-    """Kernels (K x C x 3 x 3) as 16 matrices C x K."""
-    made = kernels.new_empty((_TILE, _TILE, kernels.shape[1], kernels.shape[0]))
+@dataclass(frozen=True)
+class Kernels:
+    """Transformed kernels: 16 matrices K x C, which oneDNN has in its own order where it multiplies."""
+
+    outputs: int
+    matrices: Tensor | Sequence[Tensor]
+    bias: Tensor | None
+
+    def multiply(self, tiles: Tensor) -> Sequence[Tensor]:
+        """The products of transformed tiles (16 x n x C): 16 times n x K."""
+        if not isinstance(self.matrices, Tensor):
+            biases = [self.bias if number == _BIASED else None for number in range(_MATRICES)]
+            return [*map(multiply_packed, tiles, self.matrices, biases)]
+        products = torch.bmm(tiles, self.matrices.mT)
+        if self.bias is not None:
+            products[_BIASED] += self.bias
+        return products.unbind()
+
+
+def transform_kernels(kernels: Tensor, bias: Tensor | None = None, way: str = BLAS) -> Kernels:
+    """Transform kernels (K x C x 3 x 3) for one of the `WAYS`; where torch lacks oneDNN's operators, for `BLAS`."""
+    made = kernels.new_empty((_TILE, _TILE, *kernels.shape[:2]))
     for row, out in zip(_transform_taps(kernels.unbind(2)), made, strict=True):
         for column, matrix in zip(_transform_taps(row.unbind(2)), out, strict=True):
-            matrix.copy_(column.T)
-    return made.flatten(0, 1)
+            matrix.copy_(column)
+    matrices = made.flatten(0, 1)
+    packed = [each for each in map(pack_matrix, matrices) if each is not None] if way == ONEDNN else []
+    return Kernels(len(kernels), packed or matrices, bias)
 
 
 def _transform_taps(taps: Sequence[Tensor]) -> list[Tensor]:
@@ -62,12 +93,10 @@ def _transform_taps(taps: Sequence[Tensor]) -> list[Tensor]:
     return [first, (outer + second) / 2, (outer - second) / 2, third]
 
 
-def convolve(
-    x: Tensor, transformed: Tensor, bias: Tensor | None, pads: Sequence[tuple[int, int]], relu: bool = False
-) -> Tensor:
+def convolve(x: Tensor, kernels: Kernels, pads: Sequence[tuple[int, int]], relu: bool = False) -> Tensor:
     """The convolution, of stride 1, of ``x`` (N x C x H x W) padded by ``pads`` (before, after) on each axis.
 
-    ``transformed`` are the kernels, from `transform_kernels`. With ``relu`` negative values become 0.
+    With ``relu`` negative values become 0.
     """
     sizes = [size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True)]
     (top, bottom), (left, right) = (
@@ -77,7 +106,7 @@ def convolve(
         x = F.pad(x, (left, right, top, bottom))
     images = x.permute(0, 2, 3, 1).contiguous()
     even = [size + size % 2 for size in sizes]
-    y = x.new_empty((len(x), *even, transformed.shape[2]))
+    y = x.new_empty((len(x), *even, kernels.outputs))
     rows, columns = (size // 2 for size in even)
     bands = -(-rows * columns // _MOST_TILES)
     height = -(-rows // bands)
@@ -85,27 +114,25 @@ def convolve(
         for start in range(0, rows, height):
             end = min(start + height, rows)
             part = result[2 * start : 2 * end]
-            _convolve_band(image[2 * start : 2 * end + 2], transformed, bias, part)
+            _convolve_band(image[2 * start : 2 * end + 2], kernels, part)
             if relu:
                 part.relu_()
     return y[:, : sizes[0], : sizes[1]].permute(0, 3, 1, 2)
 
 
-def _convolve_band(image: Tensor, transformed: Tensor, bias: Tensor | None, result: Tensor) -> None:
+def _convolve_band(image: Tensor, kernels: Kernels, result: Tensor) -> None:
     """Some rows of one image, height x width x channels, into ``result``."""
     rows, columns = (size // 2 for size in result.shape[:2])
     vertical = image.new_empty((_TILE, rows, image.shape[1], image.shape[2]))
     _transform(lambda i: image[i : i + 2 * rows - 1 : 2], vertical)
     tiles = image.new_empty((_TILE, _TILE, rows, columns, image.shape[2]))
     _transform(lambda i: vertical[:, :, i : i + 2 * columns - 1 : 2], tiles.transpose(0, 1))
-    products = torch.bmm(tiles.view(_TILE * _TILE, rows * columns, -1), transformed)
-    products = products.view(_TILE, _TILE, rows, columns, -1)
-    if bias is not None:
-        products[1, 1] += bias  # which goes into all four pixels
-    sums = image.new_empty((2, *products.shape[1:]))
-    _transform_back(products, sums)
+    products = kernels.multiply(tiles.view(_MATRICES, rows * columns, -1))
+    sums = image.new_empty((2, _TILE, rows, columns, kernels.outputs))
+    for column in range(_TILE):
+        _transform_back([each.view(rows, columns, -1) for each in products[column::_TILE]], sums[:, column])
     for row, each in enumerate(sums):
-        _transform_back(each, result[row::2].unflatten(1, (columns, 2)).movedim(2, 0))
+        _transform_back(each.unbind(), result[row::2].unflatten(1, (columns, 2)).movedim(2, 0))
 
 
 def _transform(part: Callable[[int], Tensor], out: Tensor) -> None:
@@ -117,8 +144,8 @@ def _transform(part: Callable[[int], Tensor], out: Tensor) -> None:
     torch.sub(second, fourth, out=out[3])
 
 
-def _transform_back(products: Tensor, out: Tensor) -> None:
-    """Two pixels of the top from four products, along the first axis."""
+def _transform_back(products: Sequence[Tensor], out: Tensor) -> None:
+    """Two pixels of the top from four products, along one axis."""
     torch.add(products[0], products[1], out=out[0])
     out[0].add_(products[2])
     torch.sub(products[1], products[2], out=out[1])
@@ -126,23 +153,20 @@ def _transform_back(products: Tensor, out: Tensor) -> None:
 
 
 def _measure() -> str:
-    """The quicker way to convolve an image."""
+    """The quickest way to convolve an image."""
     channels, size = _MEASURED
     random = torch.Generator().manual_seed(0)
     x = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
     kernels = torch.randn((channels, channels, 3, 3), generator=random)
-    transformed = transform_kernels(kernels)
+    transformed = {way: transform_kernels(kernels, way=way) for way in (BLAS, ONEDNN)}
     pads = [(1, 1)] * 2
-    ways = {
-        DIRECT: lambda: F.conv2d(x, kernels, padding=1),
-        WINOGRAD: lambda: convolve(x, transformed, None, pads),
-    }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     with torch.no_grad():
         for _ in range(_MEASUREMENTS + 1):
-            for way, taken in seconds.items():  # in turn, so that other load slows both
+            for way, taken in seconds.items():  # in turn, so that other load slows all of them
                 started = time.perf_counter()
-                ways[way]()
+                F.conv2d(x, kernels, padding=1) if way == DIRECT else convolve(x, transformed[way], pads)
                 taken.append(time.perf_counter() - started)
-    direct, winograd = (min(taken[1:]) for taken in seconds.values())  # the first time libraries prepare
-    return WINOGRAD if winograd < _GAIN * direct else DIRECT
+    quickest = {way: min(taken[1:]) for way, taken in seconds.items()}  # the first time libraries prepare
+    found = min((BLAS, ONEDNN), key=quickest.__getitem__)
+    return found if quickest[found] < _GAIN * quickest[DIRECT] else DIRECT

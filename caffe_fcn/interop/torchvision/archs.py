@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from caffe_fcn.errors import NetError
 from caffe_fcn.interop.torchvision import classifiers, residual
 from caffe_fcn.interop.torchvision.building import Blob, TorchNet
 
@@ -58,3 +59,12 @@ ARCHS: dict[str, Arch] = {
         for depth in (50, 101)
     },
 }
+
+
+def choose_normalization(name: str, given: Sequence[float] | None, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the ``mean`` or the ``std`` of torch's Normalize, by default the usual one; raises `NetError`."""
+    if given is None:
+        return usual
+    if len(given) != len(usual) or not all(0 <= each <= 1 for each in given) or (name == "std" and 0 in given):
+        raise NetError(name, f"cannot be {list(given)}", f"torch's Normalize has {len(usual)} numbers of 0 to 1")
+    return tuple(given)

@@ -15,8 +15,9 @@ from caffe_fcn import files
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike
-from caffe_fcn.interop.torchvision.archs import ARCHS, Arch
+from caffe_fcn.interop.torchvision.archs import ARCHS, Arch, choose_normalization
 from caffe_fcn.interop.torchvision.building import IMAGE, MisfitError, TorchNet
 from caffe_fcn.interop.torchvision.state_dict import read_state_dict
 from caffe_fcn.net.shapes import infer
@@ -64,7 +65,7 @@ def import_torch(
     if arch not in ARCHS:
         raise NetError(f"`arch` {arch}", "is not known", nearest(arch, ARCHS) or f"known are {', '.join(ARCHS)}")
     row = ARCHS[arch]
-    mean, std = _check_numbers("mean", mean, row.mean), _check_numbers("std", std, row.std)
+    mean, std = choose_normalization("mean", mean, row.mean), choose_normalization("std", std, row.std)
     tensors = {rename_old(name): tensor for name, tensor in read_state_dict(path).items()}
     net = TorchNet(tensors, str(path), tuple(1 / (255 * each) for each in std), bgr, plain)
     try:
@@ -108,16 +109,8 @@ def _find_archs(tensors: Mapping[str, Tensor], tried: Arch) -> list[str]:
     return found
 
 
-def _check_numbers(name: str, given: Sequence[float] | None, usual: tuple[float, ...]) -> tuple[float, ...]:
-    if given is None:
-        return usual
-    if len(given) != len(usual) or not all(0 <= each <= 1 for each in given) or (name == "std" and 0 in given):
-        raise NetError(name, f"cannot be {list(given)}", f"torch's Normalize has {len(usual)} numbers of 0 to 1")
-    return tuple(given)
-
-
 def _write(folder: Path, text: str, net: TorchNet, model: Model, found: ImportedNet) -> None:
-    deploy = folder / "deploy.prototxt"
+    deploy = folder / DEPLOY_FILE
     with files.make_folder(folder), files.write_together():
         with files.atomic_write(deploy) as out:
             out.write(text.encode())

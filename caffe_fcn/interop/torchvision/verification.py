@@ -25,14 +25,29 @@ _NUMBERS = 255.0  # of a pixel's largest value
 
 
 def require_torchvision() -> Any:
-    """Return the module; raises `EngineError` where it is not installed, or made for another torch."""
+    """Return the module; raises `EngineError` where it is not installed, or cannot be imported beside this torch.
+
+    Where its binary is of another torch, as that of the usual wheel is beside a torch for processors, its import names
+    operators that do not exist: they are declared here, and no net of `ARCHS` runs them.
+    """
     try:
-        import torchvision
-    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        try:
+            import torchvision
+        except RuntimeError:
+            _declare_box_operators()
+            import torchvision
+    except (ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         mend = "install the torchvision of your torch, or leave `verify` out"
         raise EngineError("torchvision", f"judges the net, and cannot be imported: {reason}", mend) from error
     return torchvision
+
+
+def _declare_box_operators() -> None:
+    import torch
+
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
 def compare_import(

@@ -10,10 +10,10 @@ from typing import ClassVar
 from caffe_fcn.description import model_json
 from caffe_fcn.evaluation.score_files import FILE as SCORES_FILE
 from caffe_fcn.evaluation.score_files import read_scores
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.interop.bundle import Facts, write_bundle
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer, Step
-from caffe_fcn.journey.steps.net import DEPLOY_FILE
 
 BUNDLE = "bundle"
 

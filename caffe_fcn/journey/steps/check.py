@@ -16,10 +16,10 @@ from caffe_fcn import checks, proto
 from caffe_fcn.checks import Level
 from caffe_fcn.checks.memory import state_bytes
 from caffe_fcn.errors import FileError
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer
 from caffe_fcn.journey.steps.data import find_splits, fingerprint_dataset
-from caffe_fcn.journey.steps.net import DEPLOY_FILE
 from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.proto import read_solver
 from caffe_fcn.surgery.donors import infer_shapes

@@ -12,10 +12,10 @@ from caffe_fcn import evaluation, files
 from caffe_fcn.datasets.records import opening
 from caffe_fcn.description import model_json
 from caffe_fcn.evaluation.score_files import FILE as SCORES_FILE
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Device, Observer, Step
 from caffe_fcn.journey.steps.data import fingerprint_dataset
-from caffe_fcn.journey.steps.net import DEPLOY_FILE
 from caffe_fcn.progress import name_task
 
 

@@ -16,9 +16,6 @@ from caffe_fcn.journey.step import Observer, Step
 from caffe_fcn.journey.steps.data import fingerprint_dataset
 from caffe_fcn.netspec.dataset_facts import list_notes
 
-SOLVER_FILE = "solver.prototxt"
-DEPLOY_FILE = "deploy.prototxt"
-
 
 @dataclass(frozen=True)
 class BuildNet(Step):

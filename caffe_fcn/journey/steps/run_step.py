@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.journey.step import Step
-from caffe_fcn.journey.steps.net import SOLVER_FILE
 from caffe_fcn.journey.steps.weights import START_FILE
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from caffe_fcn.engines.choice import require_torch
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Device, Observer
 from caffe_fcn.journey.steps.data import fingerprint_dataset
-from caffe_fcn.journey.steps.net import DEPLOY_FILE
 from caffe_fcn.journey.steps.run_step import RunStep
 from caffe_fcn.journey.steps.train import TrainNet
 from caffe_fcn.progress import name_task

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from caffe_fcn import netspec, surgery
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.journey.fingerprints import FileHashes
 from caffe_fcn.journey.step import Observer, Step
-from caffe_fcn.journey.steps.net import DEPLOY_FILE
 from caffe_fcn.net.shapes import Shapes
 from caffe_fcn.surgery.donors import infer_shapes
 from caffe_fcn.weights import open_weights

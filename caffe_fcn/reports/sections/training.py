@@ -71,6 +71,6 @@ def _list_record(run: Run) -> Iterator[tuple[str, object]]:
     if record.processes:
         yield "processes", record.processes
     yield "begun", record.begun or "unknown"
-    yield "ended", "not yet" if record.ended is None else f"yes; the last iteration shown is {record.ended:,}"
+    yield "ended", "not yet" if record.ended is None else f"yes, after iteration {record.ended:,}"
     start = ", ".join(f"{name} ({size:,} bytes)" for name, size in record.weights)
     yield "started from", start or "random values"

@@ -21,14 +21,13 @@ from caffe_fcn.workspace.api.document import (
 )
 from caffe_fcn.workspace.explorer import browsing
 from caffe_fcn.workspace.explorer import index as record_index
-from caffe_fcn.workspace.explorer.facts import Facts, list_names, read_facts
+from caffe_fcn.workspace.explorer.facts import Facts, find_dataset, list_names, read_facts
 from caffe_fcn.workspace.explorer.index import Index
 from caffe_fcn.workspace.forms import datasets as form_of
 from caffe_fcn.workspace.forms.fields import describe
 from caffe_fcn.workspace.jobs.job import Job
 from caffe_fcn.workspace.missing import NotFoundError
-from caffe_fcn.workspace.pages import datasets as pages
-from caffe_fcn.workspace.pages.trash import move_to_trash
+from caffe_fcn.workspace.web.receiving import receive_upload
 
 _MOST = 1000
 
@@ -42,7 +41,7 @@ def list_datasets(asked: Asked) -> dict[str, Any]:
 def show_dataset(asked: Asked) -> dict[str, Any]:
     """Answer with one data set and its statistics."""
     settings = asked.workspace.settings
-    facts = pages.find_dataset(settings, asked.path["name"])
+    facts = find_dataset(settings, asked.path["name"])
     if facts.error:
         raise facts.error
     about = facts.about
@@ -53,12 +52,12 @@ def show_dataset(asked: Asked) -> dict[str, Any]:
 
 def list_records(asked: Asked) -> dict[str, Any]:
     """Answer with records of a split, by class and size; while their index is made, with how far it is."""
-    facts = pages.find_dataset(asked.workspace.settings, asked.query["name"])
+    facts = find_dataset(asked.workspace.settings, asked.query["name"])
     split = asked.query.get("split") or next(iter(facts.splits), "")
     if split not in facts.splits:
         raise NotFoundError(asked.query["name"], f"has no split {split!r}", f"it has {', '.join(facts.splits)}")
     query = asked.query
-    found = pages.find_indexer(asked.request).find(facts, split)
+    found = asked.workspace.indexer.find(facts, split)
     if not isinstance(found, Index):
         return {
             "ready": False,
@@ -108,7 +107,7 @@ def preview_dataset(asked: Asked) -> dict[str, Any]:
 
 async def upload(asked: Asked) -> dict[str, Any]:
     """Take an upload, and answer with its folder."""
-    return (await pages.receive_upload(asked.request)).describe()
+    return (await receive_upload(asked.request)).describe()
 
 
 def browse(asked: Asked) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def list_trash(asked: Asked) -> dict[str, Any]:
 
 def move(asked: Asked) -> dict[str, Any]:
     """Move something of the workspace to the trash."""
-    return vars(move_to_trash(asked.workspace, str(asked.body.get("name", "")))).copy()
+    return vars(trash.move_finished(asked.workspace, str(asked.body.get("name", "")))).copy()
 
 
 def restore(asked: Asked) -> dict[str, Any]:

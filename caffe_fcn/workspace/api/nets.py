@@ -22,9 +22,9 @@ from caffe_fcn.workspace.forms.fields import Field, Kind, describe, parse
 from caffe_fcn.workspace.jobs.job import Job
 from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.nets import asking, glances
+from caffe_fcn.workspace.nets.addresses import choose_file, make_question, open_named
 from caffe_fcn.workspace.nets.folder import NetFolder, list_folders
 from caffe_fcn.workspace.nets.question import Question
-from caffe_fcn.workspace.pages.nets import choose_file, make_question, open_named
 from caffe_fcn.workspace.web.rendering import render_fragment
 
 _MOST_TEXT = 1 << 20
@@ -142,7 +142,7 @@ def pack_bundle(asked: Asked) -> Job:
 
 def trash_net(asked: Asked) -> dict[str, Any]:
     """Move a net to the trash."""
-    moved = trash.move(asked.workspace.settings, open_named(asked.request).name)
+    moved = trash.move_finished(asked.workspace, open_named(asked.request).name)
     return {"key": moved.key, "name": moved.name}
 
 

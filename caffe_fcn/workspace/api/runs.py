@@ -140,7 +140,7 @@ def delete(asked: Asked) -> dict[str, Any]:
     run = _find(asked)
     if run.is_live:
         raise CaffeFcnError(run.name, "is being trained", "stop it first")
-    moved = trash.move(asked.workspace.settings, run.name)
+    moved = trash.move_finished(asked.workspace, run.name)
     return {"key": moved.key, "name": moved.name}
 
 
@@ -151,7 +151,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "name": run.name,
         "state": run.state,
         "job": run.job.number if run.job else None,
-        "iteration": last.iteration if last else None,
+        "iteration": run.iteration,
         "max_iter": run.max_iter,
         "loss": _to_json(last.loss) if last else None,
         "lr": last.lr if last else None,

@@ -22,6 +22,9 @@ from typing import Generic, TypeVar
 from caffe_fcn.description import dataset_json
 from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.workspace import places
+from caffe_fcn.workspace.missing import NotFoundError
+from caffe_fcn.workspace.settings import Settings
 
 _KEPT = 256
 _LISTS_KEPT = 8
@@ -131,6 +134,14 @@ def read_facts(folder: Path) -> Facts:
             known = Facts(folder, "", error=error)
         _facts.put((folder, stamp), known)
     return known
+
+
+def find_dataset(settings: Settings, name: str) -> Facts:
+    """Return the facts of the data set of a name; raises `NotFoundError` where there is none."""
+    path = places.resolve(settings, name)
+    if not path.is_dir():
+        raise NotFoundError(name, "is not a data set of this workspace", "look at the list of data sets")
+    return read_facts(path)
 
 
 def list_names(facts: Facts, split: str) -> list[str]:

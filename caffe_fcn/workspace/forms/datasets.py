@@ -115,7 +115,12 @@ _TRIANGLES = (
 )
 
 _MNIST = Field(
-    "mnist", "Folder of MNIST", Kind.PATH, required=True, hint="It has MNIST's four IDX files, or their .gz."
+    "mnist",
+    "Folder of MNIST",
+    Kind.PATH,
+    required=True,
+    hint="It has MNIST's four IDX files, or their .gz.",
+    is_folder=True,
 )
 
 _M2NIST = (
@@ -135,7 +140,12 @@ _VOC = (
         "path", "VOC", Kind.PATH, required=True, group="Files", hint="VOCdevkit, a year's folder, or the published tar."
     ),
     Field(
-        "sbdd", "SBDD", Kind.PATH, group="Files", hint="The folder of SBDD, whose labels are added to the training set."
+        "sbdd",
+        "SBDD",
+        Kind.PATH,
+        group="Files",
+        hint="The folder of SBDD, whose labels are added to the training set.",
+        is_folder=True,
     ),
     Field("year", "Year", Kind.INTEGER, least=2007, most=2012, group="Files", hint="Where there are several."),
     *_SPLITS,
@@ -149,8 +159,8 @@ def _list_published_fields(*own: Field) -> tuple[Field, ...]:
     return (_NAME, *own, *_SPLITS, *_STORED, _SHUFFLE, _SEED)
 
 
-def _path(name: str, label: str, hint: str = "") -> Field:
-    return Field(name, label, Kind.PATH, required=True, group="Files", hint=hint)
+def _folder(name: str, label: str, hint: str = "") -> Field:
+    return Field(name, label, Kind.PATH, required=True, group="Files", hint=hint, is_folder=True)
 
 
 @dataclass(frozen=True)
@@ -373,7 +383,7 @@ def _read(settings: Settings, given: Mapping[str, Any], is_named: bool) -> tuple
             if each.name == "name":
                 values["name"] = places.name_new(settings, GROUP, value)
             elif each.kind is Kind.PATH:
-                values[each.name] = _find_source(settings, value)
+                values[each.name] = _find_source(settings, value, each.is_folder)
             elif each.name in ("train_split", "val_split") and not re.fullmatch(r"\w[\w.-]*", value):
                 errors[each.name] = "Give the name of a split."
         except CaffeFcnError as error:
@@ -385,10 +395,12 @@ def _read(settings: Settings, given: Mapping[str, Any], is_named: bool) -> tuple
     return kind, values
 
 
-def _find_source(settings: Settings, text: str) -> Path:
+def _find_source(settings: Settings, text: str, is_folder: bool) -> Path:
     path = places.resolve_source(settings, text)
     if not path.exists():
         raise FileError(text, "is not there", "choose a folder of the server, or upload one")
+    if is_folder and not path.is_dir():
+        raise FileError(text, "is a file", "choose a folder")
     return path
 
 
@@ -583,7 +595,7 @@ KINDS = {
             "synthia",
             "SYNTHIA",
             "SYNTHIA-RAND-CVPR16: rendered streets.",
-            (_NAME, _path("path", "SYNTHIA", "The folder with RGB and GT."), _SHARE, *_STORED, _SEED),
+            (_NAME, _folder("path", "SYNTHIA", "The folder with RGB and GT."), _SHARE, *_STORED, _SEED),
             _plan_synthia,
         ),
         DataKind(
@@ -591,7 +603,7 @@ KINDS = {
             "NYUDv2",
             "Rooms in 40 classes, with depth.",
             _list_published_fields(
-                _path("path", "NYUDv2"),
+                _folder("path", "NYUDv2"),
                 Field("hha", "Also depth as HHA", Kind.FLAG, default=False, group="Files"),
                 Field("depth", "Also the logarithm of depth", Kind.FLAG, default=False, group="Files"),
             ),
@@ -601,7 +613,7 @@ KINDS = {
             "sift-flow",
             "SIFT Flow",
             "Outdoor scenes, with geometric labels.",
-            _list_published_fields(_path("path", "SIFT Flow")),
+            _list_published_fields(_folder("path", "SIFT Flow")),
             _plan_sift_flow,
         ),
         DataKind(
@@ -609,7 +621,7 @@ KINDS = {
             "PASCAL-Context",
             "VOC 2010 in 59 classes and the background.",
             _list_published_fields(
-                _path("voc", "Folder that holds VOC2010"), _path("context", "Folder of PASCAL-Context")
+                _folder("voc", "Folder that holds VOC2010"), _folder("context", "Folder of PASCAL-Context")
             ),
             _plan_pascal_context,
         ),

@@ -18,7 +18,7 @@ from caffe_fcn.workspace.forms.arguments import (
     spell_options,
 )
 from caffe_fcn.workspace.forms.fields import Choice, Field, Kind
-from caffe_fcn.workspace.forms.net_fields import NUMBERS
+from caffe_fcn.workspace.forms.net_fields import OF_IMAGES
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
 from caffe_fcn.workspace.jobs.job import Task
 from caffe_fcn.workspace.nets.folder import NetFolder
@@ -58,7 +58,7 @@ class Format:
 
     def make(self, settings: Settings, folder: NetFolder, values: Mapping[str, Any], kind: str) -> Task:
         """Make the task that writes it; raises `FormError`."""
-        require_pattern(values, "mean", NUMBERS, "Give numbers such as 104.007,116.669,122.679.")
+        require_pattern(values, "mean", OF_IMAGES, "Give one number, or three such as 104.007,116.669,122.679.")
         made = name_new(settings, self.group, f"{values['name']}{self.suffix}")
         make_parent(settings, made)
         place = keep_argument(folder.name)

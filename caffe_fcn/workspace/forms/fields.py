@@ -66,6 +66,7 @@ class Field:
 
     ``group`` is the heading under which a page shows it; groups that are ``folded`` open by a click. ``when`` is
     ``(name, values)`` of another field: a page shows this one only where that one has such a value.
+    ``is_folder``: a path has to be that of a folder.
     ``default`` None: nothing is given, and `parse` returns None, unless the field is ``required``.
     """
 
@@ -83,6 +84,7 @@ class Field:
     folded: bool = False
     when: tuple[str, tuple[str, ...]] | None = None
     unit: str = ""
+    is_folder: bool = False
 
 
 class FormError(CaffeFcnError):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.journey import defaults
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.arguments import keep_argument, name_new, spell_options, spell_path
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
-from caffe_fcn.workspace.forms.net_fields import check_texts
+from caffe_fcn.workspace.forms.net_fields import check_design
 from caffe_fcn.workspace.forms.runs import NO_WEIGHTS, RUNS, find_weights
 from caffe_fcn.workspace.forms.train_options import FIELDS as TRAIN_FIELDS
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
@@ -32,6 +33,7 @@ _OPTIONS = {
 _ENGINE = next(each for each in TRAIN_FIELDS if each.name == "engine")
 _PRECISION = next(each for each in TRAIN_FIELDS if each.name == "precision")
 _PHOTOS = ("photos", "labels")
+_OF_NET = ("epochs", "batch", "base_lr", "augment")
 
 
 def list_fields(settings: Settings, has_gpu: bool = True) -> tuple[Field, ...]:
@@ -56,7 +58,7 @@ def list_fields(settings: Settings, has_gpu: bool = True) -> tuple[Field, ...]:
         Field("net", "Net", Kind.CHOICE, default="", choices=(Choice("", "the usual one"), *map(Choice, nets))),
         Field("weights", "Weights", hint="A file or a model's name; none: random values. Nothing: as the net wants."),
         Field("classes", "Classes", Kind.INTEGER, least=1, most=10_000, hint="How many, where no data set says it."),
-        Field("epochs", "Epochs", Kind.NUMBER, least=0, hint="How often each photo is seen."),
+        Field("epochs", "Epochs", Kind.NUMBER, hint="How often each photo is seen."),
         Field("device", "Runs on", Kind.CHOICE, default="cores", choices=devices),
         Field("cores", "Cores", Kind.INTEGER, default=settings.cores, least=1, most=most, **_MORE),
         Field("engine", "Engine", Kind.CHOICE, default="auto", choices=_ENGINE.choices, **_MORE),
@@ -64,14 +66,14 @@ def list_fields(settings: Settings, has_gpu: bool = True) -> tuple[Field, ...]:
         Field("resize", "Size of all photos", Kind.SIZE, **_MORE),
         Field("val_percent", "Share for validation", Kind.NUMBER, least=0, most=99, unit="%", **_MORE),
         Field("batch", "Photos at a time", Kind.INTEGER, least=1, most=4096, **_MORE),
-        Field("base_lr", "Learning rate", Kind.NUMBER, least=0, **_MORE),
+        Field("base_lr", "Learning rate", Kind.NUMBER, **_MORE),
         Field("augment", "Augmentation", hint="Such as flip,scale=0.75:1.25,crop=320x320.", **_MORE),
     )
 
 
 def make_fit(settings: Settings, values: Mapping[str, Any]) -> Task:
     """Make the task; raises `FormError`."""
-    check_texts({**values, "classes": None})
+    check_design({name: values[name] for name in _OF_NET}, values["net"] or defaults.NET)
     folder = name_new(settings, RUNS, values["name"])
     given = dict(values)
     if values["weights"] and values["weights"] != NO_WEIGHTS:

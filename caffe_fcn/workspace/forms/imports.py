@@ -5,16 +5,16 @@ What is imported is a file or a folder on the server, in the workspace or in an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caffe_fcn.errors import FileError
-from caffe_fcn.interop.torchvision.archs import ARCHS
+from caffe_fcn.errors import FileError, NetError
+from caffe_fcn.interop.torchvision.archs import ARCHS, choose_normalization
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.arguments import keep_argument, name_new, require_pattern, spell_options, spell_path
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
-from caffe_fcn.workspace.forms.net_fields import NAME, NUMBERS
+from caffe_fcn.workspace.forms.net_fields import NAME, OF_CHANNELS
 from caffe_fcn.workspace.forms.net_sources import NETS
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
 from caffe_fcn.workspace.jobs.job import Task
@@ -31,6 +31,8 @@ class Import:
     fields: tuple[Field, ...]
     command: tuple[str, ...]
     options: Mapping[str, str]
+    check: Callable[[Mapping[str, Any]], None] = lambda values: None
+    """Raises `FormError` for values of the further fields that do not fit."""
 
     def list_fields(self, settings: Settings) -> tuple[Field, ...]:
         """List the fields of the form."""
@@ -38,8 +40,7 @@ class Import:
 
     def make(self, settings: Settings, values: Mapping[str, Any]) -> Task:
         """Make the task that imports the file; raises `FormError`."""
-        for name in ("mean", "std"):
-            require_pattern(values, name, NUMBERS, "Give numbers such as 0.485,0.456,0.406.")
+        self.check(values)
         if not values["file"]:
             raise FormError({"file": "Upload it, or say where it lies on the server."})
         paths = {name: _find(settings, name, values[name]) for name in ("file", "data") if values.get(name)}
@@ -58,6 +59,17 @@ def _find(settings: Settings, name: str, text: str) -> str:
     if not path.exists():
         raise FormError({name: "There is no such file or folder."})
     return spell_path(settings, path)
+
+
+def _check_normalization(values: Mapping[str, Any]) -> None:
+    arch = ARCHS[values["arch"]]
+    for name, usual in (("mean", arch.mean), ("std", arch.std)):
+        require_pattern(values, name, OF_CHANNELS, "Give three numbers such as 0.485,0.456,0.406.")
+        numbers = [float(each) for each in values[name].split(",")] if values[name] else None
+        try:
+            choose_normalization(name, numbers, usual)
+        except NetError as error:
+            raise FormError({name: f"This {error.what}: {error.mend}."}) from error
 
 
 _FILE = Field("file", "File", Kind.PATH)
@@ -132,6 +144,7 @@ WAYS: dict[str, Import] = {
             "mean": "--mean",
             "std": "--std",
         },
+        _check_normalization,
     ),
     "bundle": Import(
         "Bundle",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from caffe_fcn.interop.file_names import DEPLOY_FILE
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.workspace.forms.arguments import keep_argument, make_parent, name_new
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
 from caffe_fcn.workspace.forms.net_fields import NAME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_fcn.interop.file_names import SOLVER_FILE
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.nets.folder import list_folders
 from caffe_fcn.workspace.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn import files
-from caffe_fcn.interop.file_names import DEPLOY_FILE, TRAIN_VAL_FILE
+from caffe_fcn.file_names import DEPLOY_FILE, TRAIN_VAL_FILE
 from caffe_fcn.workspace.forms.arguments import keep_argument, make_parent, name_new
 from caffe_fcn.workspace.forms.fields import Field, FormError, Kind
 from caffe_fcn.workspace.forms.net_fields import NAME

@@ -24,7 +24,9 @@ from caffe_fcn.workspace.forms.net_fields import (
     NAME,
     OPTIONS,
     SHAPE,
-    check_texts,
+    check_design,
+    check_values,
+    describe_data,
     list_data_fields,
     list_solver_fields,
 )
@@ -67,8 +69,8 @@ def list_catalogue_fields(settings: Settings, name: str = "") -> tuple[Field, ..
 
 
 def build_net(settings: Settings, values: Mapping[str, Any]) -> Task:
-    """Make the task that builds a net of the catalogue."""
-    check_texts(values)
+    """Make the task that builds a net of the catalogue; raises `FormError`."""
+    check_design(values, values["net"], describe_data(settings, values))
     folder = name_new(settings, NETS, values["name"])
     options = spell_options(OPTIONS, _name_source(values))
     command = ("net", "build", values["net"], "-o", keep_argument(folder), *options)
@@ -95,12 +97,24 @@ def list_classifier_fields(settings: Settings) -> tuple[Field, ...]:
         group=SHAPE,
     )
     loss = Field("loss", "Loss", Kind.CHOICE, default="", choices=_offer(LOSSES), group=SHAPE)
-    return (deploy, NAME, *list_data_fields(datasets), stride, loss, *list_solver_fields())
+    data = [_COUNT if each.name == "classes" else each for each in list_data_fields(datasets)]
+    return (deploy, NAME, *data, stride, loss, *list_solver_fields())
+
+
+_COUNT = Field(
+    "classes",
+    "Classes",
+    Kind.INTEGER,
+    least=1,
+    most=99_999,
+    hint="How many the net learns, where it is not what the data set says.",
+    group=SHAPE,
+)
 
 
 def make_fcn(settings: Settings, values: Mapping[str, Any]) -> Task:
     """Make the task that turns a classifier into an FCN."""
-    check_texts(values)
+    check_values(values)
     if not values["source"] and not values["classes"]:
         raise FormError({"classes": "Give the number of classes, or a data set that says it."})
     deploy = find_prototxt(settings, values["deploy"])

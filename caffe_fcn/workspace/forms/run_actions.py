@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument
 from caffe_fcn.workspace.forms.train_options import spell_train

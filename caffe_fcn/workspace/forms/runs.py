@@ -19,13 +19,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SOLVER_FILE
+from caffe_fcn.errors import CaffeFcnError, NetError
+from caffe_fcn.file_names import DEPLOY_FILE, SOLVER_FILE
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms import train_options
 from caffe_fcn.workspace.forms.arguments import find_free_name, keep_argument, name_new, spell_options
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
-from caffe_fcn.workspace.forms.net_fields import OPTIONS, check_texts, list_data_fields, list_solver_fields
+from caffe_fcn.workspace.forms.net_fields import (
+    OPTIONS,
+    check_design,
+    check_values,
+    describe_data,
+    list_data_fields,
+    list_solver_fields,
+    read_options,
+)
 from caffe_fcn.workspace.jobs.job import Kind as JobKind
 from caffe_fcn.workspace.jobs.job import Task
 from caffe_fcn.workspace.settings import Settings
@@ -148,8 +156,8 @@ class Preview:
 
 
 def make_training(settings: Settings, values: Mapping[str, Any]) -> Task:
-    """Make the task that trains; raises `FormError`, and what reading a data set raises."""
-    _check(values)
+    """Make the task that trains; raises `FormError`."""
+    _check(settings, values)
     folder = name_new(settings, RUNS, values["name"])
     start = _plan_start(settings, values, folder)
     solver = keep_argument(f"{folder}/{SOLVER_FILE}")
@@ -215,8 +223,8 @@ def _list_learning() -> tuple[str, ...]:
     return tuple(each.name for each in list_solver_fields())
 
 
-def _check(values: Mapping[str, Any]) -> None:
-    check_texts(values)
+def _check(settings: Settings, values: Mapping[str, Any]) -> None:
+    check_values(values)
     errors = {}
     if not values["score_every"]:
         errors = {name: "This needs scores: say how often." for name in train_options.SCORING if values[name]}
@@ -228,14 +236,35 @@ def _check(values: Mapping[str, Any]) -> None:
             "classes",
             "mean",
         ]
-        errors |= {name: "A copied net keeps its own." for name in (*others, "pad", "size") if values.get(name)}
+        errors |= {
+            name: "A copied net keeps its own."
+            for name in (*others, "pad", "size")
+            if values.get(name) not in (None, "")
+        }
         if values["source"]:
             errors["source"] = "A copied net reads the data of its original: leave this out."
-        _read_settings(values)
+        if not errors:
+            _check_settings(settings, values)
     elif values["set"]:
         errors["set"] = "This is for a copied net; one of the catalogue has the fields above."
     if errors:
         raise FormError(errors)
+    if not values["net"].startswith(COPY):
+        check_design(values, values["net"], describe_data(settings, values))
+
+
+def _check_settings(settings: Settings, values: Mapping[str, Any]) -> None:
+    """Raise `FormError` for settings that the solver of the original cannot have."""
+    from caffe_fcn.proto import read_solver
+    from caffe_fcn.training.cloning import change_settings
+
+    given = _read_settings(values)
+    solver = read_solver(places.resolve(settings, _find_original(settings, values)) / SOLVER_FILE, allow_unknown=True)
+    try:
+        change_settings(solver, given)
+    except NetError as error:
+        field = error.where if error.where in _COPIED and values.get(error.where) not in (None, "") else "set"
+        raise FormError({field: f"{error.where.strip('`')} {error.what}."}) from error
 
 
 def _spell_net(settings: Settings, values: Mapping[str, Any], folder: str) -> tuple[str, ...]:
@@ -252,7 +281,7 @@ def _spell_net(settings: Settings, values: Mapping[str, Any], folder: str) -> tu
 
 def _read_settings(values: Mapping[str, Any]) -> dict[str, str]:
     """The fields of a copied solver that are given, with the text of each."""
-    found = {name: f"{values[name]}" for name in _COPIED if values.get(name)}
+    found = {name: f"{values[name]}" for name in _COPIED if values.get(name) not in (None, "")}
     for line in (values["set"] or "").splitlines():
         name, sign, text = line.partition("=" if "=" in line else ":")
         if not line.strip():
@@ -339,14 +368,7 @@ def _try_copy(settings: Settings, values: Mapping[str, Any], folder: Path) -> tu
 
     original = places.resolve(settings, _find_original(settings, values))
     given = _read_settings(values)
-    try:
-        clone_net(original, folder, given)
-    except CaffeFcnError as error:
-        name = error.where if error.where in given else ""
-        where = name if name in _COPIED and values.get(name) else "set" if name else ""
-        if where:
-            raise FormError({where: f"{error.where} {error.what}."}) from error
-        raise
+    clone_net(original, folder, given)
     solver = read_solver(folder / SOLVER_FILE, allow_unknown=True)
     label = values["net"].removeprefix(COPY)
     names = [each.name for each, _ in solver.ListFields()]
@@ -356,17 +378,12 @@ def _try_copy(settings: Settings, values: Mapping[str, Any], folder: Path) -> tu
 
 def _try_build(settings: Settings, values: Mapping[str, Any], folder: Path) -> tuple[list[Row], list[str]]:
     from caffe_fcn import netspec
-    from caffe_fcn.datasets.records import opening
     from caffe_fcn.netspec import dataset_facts, solver_fitting
     from caffe_fcn.netspec.catalogue import catalogue
 
-    options = _list_options(values)
-    notes = []
-    if values["source"]:
-        path = places.resolve(settings, values["source"])
-        options |= {"source": str(path), "dataset": opening.describe(path), "data": "lmdb"}
-        if options["dataset"] is not None:
-            notes += dataset_facts.list_notes(values["net"], options["dataset"])
+    data = describe_data(settings, values)
+    options = {**read_options(values), **data}
+    notes = dataset_facts.list_notes(values["net"], data["dataset"]) if data.get("dataset") else []
     netspec.write(values["net"], folder, **options)
     origins = netspec.explain_solver(values["net"], **options)
     recipe, usual = _find_recipe(values["net"])
@@ -374,20 +391,6 @@ def _try_build(settings: Settings, values: Mapping[str, Any], folder: Path) -> t
         notes.append(f"starts from random values: nobody published what the surgery {recipe} takes")
     notes += solver_fitting.list_notes(catalogue()[values["net"]], options)
     return _list_rows(netspec.solver(values["net"], **options), origins), notes
-
-
-def _list_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of `netspec.build` that the fields give."""
-    options = {
-        name: values[name] for name in (*_list_learning(), "loss", "size", "batch", "augment") if values.get(name)
-    }
-    if values.get("classes"):
-        options["classes"] = tuple(map(int, values["classes"].split(",")))
-    if values.get("mean"):
-        options["mean"] = tuple(map(float, values["mean"].split(",")))
-    if values.get("pad"):
-        options["pad"] = values["pad"] if values["pad"] == "auto" else int(values["pad"])
-    return options
 
 
 def _list_rows(solver: Any, origins: Mapping[str, str]) -> list[Row]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import DEPLOY_FILE
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind, fill, offer
 from caffe_fcn.workspace.jobs.job import Kind as JobKind

@@ -5,4 +5,5 @@
 - `worker`: a process that answers, bounded in time and memory; `asking` keeps a few of them
 - `refusals`: what no net may have that is served
 - `folder`: the prototxts and the weights of a net folder
+- `addresses`: what the address of a request asks
 """

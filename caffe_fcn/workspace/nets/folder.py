@@ -8,7 +8,7 @@ from pathlib import Path
 from caffe_fcn import files
 from caffe_fcn.description import model_json
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER, SOLVER_FILE
+from caffe_fcn.file_names import DEPLOY_FILE, SNAPSHOT_FOLDER, SOLVER_FILE
 from caffe_fcn.workspace import contents
 from caffe_fcn.workspace.settings import Settings
 

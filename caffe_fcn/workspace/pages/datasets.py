@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from caffe_fcn import files
-from caffe_fcn.workspace import contents, places, uploading
+from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.explorer import browsing, findings, pictures
 from caffe_fcn.workspace.explorer import index as record_index
-from caffe_fcn.workspace.explorer.facts import Facts, list_names, read_facts
-from caffe_fcn.workspace.explorer.index import Index, Indexer
+from caffe_fcn.workspace.explorer.facts import Facts, find_dataset, list_names, read_facts
+from caffe_fcn.workspace.explorer.index import Index
 from caffe_fcn.workspace.explorer.pictures import What
 from caffe_fcn.workspace.forms import datasets as form_of
 from caffe_fcn.workspace.forms.fields import Form, FormError, gather
@@ -28,14 +28,10 @@ from caffe_fcn.workspace.jobs import job
 from caffe_fcn.workspace.jobs.job import Job
 from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.pages.jobs import find_result
-from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web import live
-from caffe_fcn.workspace.web.receiving import receive_form
+from caffe_fcn.workspace.web.receiving import receive_upload
 from caffe_fcn.workspace.web.rendering import render, render_fragment
 from caffe_fcn.workspace.web.state import Workspace, find_workspace
-
-MOST_FILES = 20_000
-"""The files of one upload."""
 
 _PER_PAGE = 60
 _SAMPLE, _SHOWN = 24, 12
@@ -164,15 +160,6 @@ async def take_upload(request: Request) -> Response:
     return RedirectResponse(address, 303)
 
 
-async def receive_upload(request: Request) -> uploading.Upload:
-    """Receive an upload into the workspace; raises `CaffeFcnError`, and leaves nothing then."""
-    settings = find_workspace(request).settings
-    with uploading.receiving_folder(settings) as folder:
-        received = await receive_form(request, settings, folder, MOST_FILES, apart=uploading.FIELDS)
-        name = dict(received.fields).get("name", "")
-        return await run_in_threadpool(uploading.place, settings, folder, received.files, name)
-
-
 def show_dataset(request: Request) -> Response:
     """Show a data set: its facts, its statistics, and some of its records."""
     name, facts = _find(request)
@@ -206,7 +193,7 @@ def send_index(request: Request) -> Response:
     """Say how far the index of a split is, and load the page again when it is there."""
     name, facts = _find(request)
     query = _read_query(request, facts)
-    indexer = find_indexer(request)
+    indexer = find_workspace(request).indexer
     address = f"/datasets/view/{quote(name)}?{query.spell()}"
 
     def make() -> str | live.End:
@@ -227,7 +214,7 @@ def show_record(request: Request) -> Response:
     if not text.isdecimal() or len(text) > 12 or int(text) >= count:
         raise NotFoundError(f"{name}, {query.split}", f"has no record {text[:20]!r}", f"it has {count}")
     index = int(text)
-    found = find_indexer(request).find(facts, query.split)
+    found = find_workspace(request).indexer.find(facts, query.split)
     shares = []
     if isinstance(found, Index) and len(found.values):
         total = max(1, int(found.sizes[index].astype("int64").prod()))
@@ -296,23 +283,6 @@ def _run(action: str, request: Request) -> Response:
     return RedirectResponse(f"/jobs/{queued.number}", 303)
 
 
-def find_indexer(request: Request) -> Indexer:
-    """Return what makes indices for the server that got a request."""
-    state = request.app.state
-    if not hasattr(state, "indexer"):
-        state.indexer = Indexer(find_workspace(request).settings)
-    indexer: Indexer = state.indexer
-    return indexer
-
-
-def find_dataset(settings: Settings, name: str) -> Facts:
-    """Return the facts of the data set of a name; raises `NotFoundError` where there is none."""
-    path = places.resolve(settings, name)
-    if not path.is_dir():
-        raise NotFoundError(name, "is not a data set of this workspace", "look at the list of data sets")
-    return read_facts(path)
-
-
 def _find(request: Request) -> tuple[str, Facts]:
     settings = find_workspace(request).settings
     facts = find_dataset(settings, request.path_params["name"])
@@ -356,7 +326,7 @@ def _read_query(request: Request, facts: Facts) -> Query:
 def _find_records(request: Request, facts: Facts, query: Query) -> dict[str, Any]:
     """Return the records of a page, and how far the index is where one is needed."""
     split = facts.splits[query.split]
-    found = find_indexer(request).find(facts, query.split)
+    found = find_workspace(request).indexer.find(facts, query.split)
     names = list_names(facts, query.split)
     index = found if isinstance(found, Index) else None
     is_filtered = query.value is not None or query.size is not None

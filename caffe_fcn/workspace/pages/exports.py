@@ -12,8 +12,8 @@ from starlette.routing import Route
 from caffe_fcn.workspace import places
 from caffe_fcn.workspace.forms.fields import Form, FormError, parse
 from caffe_fcn.workspace.missing import NotFoundError
+from caffe_fcn.workspace.nets.addresses import open_named
 from caffe_fcn.workspace.nets.folder import NetFolder
-from caffe_fcn.workspace.pages.nets import open_named
 from caffe_fcn.workspace.web.rendering import render
 from caffe_fcn.workspace.web.state import find_workspace
 from caffe_fcn.workspace.web.submitting import answer_task, read_given

@@ -14,8 +14,9 @@ from caffe_fcn.workspace.forms.fields import Field, Form, FormError, gather, par
 from caffe_fcn.workspace.forms.net_sources import UPLOADS
 from caffe_fcn.workspace.missing import NotFoundError
 from caffe_fcn.workspace.nets import asking
+from caffe_fcn.workspace.nets.addresses import read_phase, read_size
 from caffe_fcn.workspace.nets.question import Question
-from caffe_fcn.workspace.pages.nets import answer_page, answer_picture, read_phase, read_size
+from caffe_fcn.workspace.pages.nets import answer_page, answer_picture
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.receiving import receive_form
 from caffe_fcn.workspace.web.rendering import render

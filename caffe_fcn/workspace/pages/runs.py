@@ -313,7 +313,7 @@ def _delete(request: Request, run: Run, given: Mapping[str, str]) -> Response:
 def _trash(request: Request, run: Run, given: Mapping[str, str]) -> Response:
     if run.is_live:
         raise CaffeFcnError(run.name, "is being trained", "stop it first")
-    trash.move(find_workspace(request).settings, run.name)
+    trash.move_finished(find_workspace(request), run.name)
     return RedirectResponse("/runs", 303)
 
 

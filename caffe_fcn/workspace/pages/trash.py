@@ -6,10 +6,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.workspace import places, trash
+from caffe_fcn.workspace import trash
 from caffe_fcn.workspace.web.rendering import render
-from caffe_fcn.workspace.web.state import Workspace, find_workspace
+from caffe_fcn.workspace.web.state import find_workspace
 
 
 def show_trash(request: Request) -> Response:
@@ -19,7 +18,7 @@ def show_trash(request: Request) -> Response:
 
 def move(request: Request) -> Response:
     """Move what the address names to the trash, and go to the page that it names, else to the trash."""
-    move_to_trash(find_workspace(request), request.query_params.get("name", ""))
+    trash.move_finished(find_workspace(request), request.query_params.get("name", ""))
     after = request.query_params.get("after", "/trash")
     return RedirectResponse(after if after in ("/datasets", "/nets", "/runs", "/models") else "/trash", 303)
 
@@ -40,17 +39,6 @@ def empty(request: Request) -> Response:
     """Remove everything for ever."""
     trash.empty(find_workspace(request).settings)
     return RedirectResponse("/trash", 303)
-
-
-def move_to_trash(workspace: Workspace, name: str) -> trash.Trashed:
-    """Move something to the trash; raises `CaffeFcnError` while a job makes it, or something in it."""
-    path = places.resolve(workspace.settings, name)
-    relative = places.name_relative(workspace.settings, path)
-    for each in workspace.jobs.list():
-        made = each.task.makes
-        if not each.state.is_over and (made == relative or made.startswith(f"{relative}/")):
-            raise CaffeFcnError(relative, f"is being made by job {each.number}", "wait for it, or stop it")
-    return trash.move(workspace.settings, relative)
 
 
 ROUTES = [

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from caffe_fcn.interop.file_names import SNAPSHOT_FOLDER
+from caffe_fcn.file_names import SNAPSHOT_FOLDER
 from caffe_fcn.training.following import FollowedLog
 
 FIGURES, MESSAGES = ".jsonl", ".log"

@@ -8,6 +8,7 @@ Nothing here fails because of a damaged file: `Run.faults` has a sentence for ea
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from caffe_fcn.engines.events import Score, Step
 from caffe_fcn.engines.output_lock import is_locked
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.interop.file_names import SOLVER_FILE
+from caffe_fcn.file_names import SOLVER_FILE
 from caffe_fcn.training.following import FollowedLog
 from caffe_fcn.training.ranking import rank
 from caffe_fcn.workspace import places
@@ -38,6 +39,7 @@ _TRAINS = (Kind.TRAIN, Kind.FIT)
 _PACE = 5  # steps whose speed is averaged
 _ENDED = {State.FAILED: "failed", State.LOST: "lost"}
 _MOST_JOBS = 8
+_SNAPSHOT = re.compile(r"_iter_(\d{1,18})\.(?:caffemodel|solverstate)")
 
 _Part = TypeVar("_Part")
 
@@ -72,6 +74,16 @@ class Run:
     def last(self) -> Step | None:
         """The last step."""
         return self.log.history.steps[-1] if self.log and self.log.history.steps else None
+
+    @property
+    def iteration(self) -> int | None:
+        """How many iterations are done; where it has ended, those after the last step that was displayed, too."""
+        done = [self.last.iteration] if self.last else []
+        if self.log and not self.is_live:
+            done += [int(found[1]) for path in self.log.history.snapshots[-1:] if (found := _SNAPSHOT.search(path))]
+        if self.state == "done" and self.record and self.record.ended is not None:
+            done.append(self.record.ended)
+        return max(done, default=None)
 
     @property
     def scores(self) -> list[Score]:
@@ -135,7 +147,7 @@ class Run:
     @property
     def progress(self) -> float | None:
         """The share of its iterations that are done."""
-        return min(1.0, self.last.iteration / self.max_iter) if self.last and self.max_iter else None
+        return None if self.iteration is None or not self.max_iter else min(1.0, self.iteration / self.max_iter)
 
     def has(self, name: str) -> bool:
         """Whether a file of its folder is there."""

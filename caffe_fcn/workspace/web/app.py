@@ -18,6 +18,7 @@ from caffe_fcn.errors import CaffeFcnError
 from caffe_fcn.pages import skeleton
 from caffe_fcn.workspace.api import document
 from caffe_fcn.workspace.api.parts import PARTS
+from caffe_fcn.workspace.explorer.index import Indexer
 from caffe_fcn.workspace.jobs.queue import Jobs
 from caffe_fcn.workspace.pages.rooms import ROOMS
 from caffe_fcn.workspace.settings import Settings
@@ -49,7 +50,7 @@ def make_app(settings: Settings) -> Starlette:
         exception_handlers={CaffeFcnError: answer_error, HTTPException: answer_error},
         lifespan=live,
     )
-    app.state.workspace = Workspace(settings, queue, secret)
+    app.state.workspace = Workspace(settings, queue, Indexer(settings), secret)
     app.state.live = Hub()
     return app
 

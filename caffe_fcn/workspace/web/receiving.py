@@ -25,13 +25,16 @@ from starlette.requests import ClientDisconnect, Request
 
 from caffe_fcn import files
 from caffe_fcn.errors import CaffeFcnError
+from caffe_fcn.workspace import uploading
 from caffe_fcn.workspace.settings import Settings
 from caffe_fcn.workspace.web.answers import TooLargeError
 from caffe_fcn.workspace.web.rendering import format_bytes
+from caffe_fcn.workspace.web.state import find_workspace
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+_MOST_FILES = 20_000  # of an upload of images and labels
 _MOST_FIELDS = 200
 _MOST_FIELD = 2 << 20  # bytes of all fields that are no files
 _MOST_HEADER = 8192  # bytes of the headers of a part
@@ -79,6 +82,15 @@ async def receive_form(
         await run_in_threadpool(writer.undo)
         raise
     return writer.received
+
+
+async def receive_upload(request: Request) -> uploading.Upload:
+    """Receive images, labels or an archive into the workspace; raises `CaffeFcnError`, and leaves nothing then."""
+    settings = find_workspace(request).settings
+    with uploading.receiving_folder(settings) as folder:
+        received = await receive_form(request, settings, folder, _MOST_FILES, apart=uploading.FIELDS)
+        name = dict(received.fields).get("name", "")
+        return await run_in_threadpool(uploading.place, settings, folder, received.files, name)
 
 
 def clean_name(name: str) -> str:

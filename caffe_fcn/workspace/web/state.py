@@ -1,4 +1,4 @@
-"""What all requests share: the settings, the queue of jobs, the secret of the forms."""
+"""What all requests share: the settings, the queue of jobs, the indices of data sets, the secret of the forms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from caffe_fcn.workspace.settings import Settings
 
 if TYPE_CHECKING:
+    from caffe_fcn.workspace.explorer.index import Indexer
     from caffe_fcn.workspace.jobs.queue import Jobs
 
 
@@ -19,6 +20,7 @@ class Workspace:
 
     settings: Settings
     jobs: Jobs
+    indexer: Indexer
     secret: bytes
     """What the tokens of forms are made with; kept in the workspace, so that forms outlive the server."""
 

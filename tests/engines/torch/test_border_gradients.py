@@ -54,8 +54,8 @@ def test_gradients_are_those_of_whole_blobs(count: int, height: int, width: int,
         net.compute_gradients(**inputs)
     (program,) = ours._programs.values()
     (borders,) = (each.operation for each in program if isinstance(each.operation, LearningBorders))
-    ((plan, _),) = borders._plans.values()
-    assert plan.is_worthwhile and len(plan.bordered) >= 3
+    (plan,) = borders._plans.values()
+    assert plan.windows.is_worthwhile and len(plan.windows.bordered) >= 3
     torch.testing.assert_close(ours.loss(), literal.loss(), rtol=1e-12, atol=0)
     for one, other in zip(ours.learnable, literal.learnable, strict=True):
         assert one.tensor.grad is not None

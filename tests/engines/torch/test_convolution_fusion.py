@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_judge import measure_difference, parse_net, torch
 
-from caffe_fcn.engines.torch import Net, choices, winograd
+from caffe_fcn.engines.torch import Net, choices, packed_kernels, winograd
 from caffe_fcn.engines.torch.rewrites import convolution_fusion
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
@@ -38,23 +38,26 @@ def test_fewer_products_give_the_exact_convolution(data: st.DataObject) -> None:
     )
     padded = torch.nn.functional.pad(x.double(), (*pads[1], *pads[0]))
     exact = torch.conv2d(padded, kernels.double(), bias.double())
-    found = winograd.convolve(x, winograd.transform_kernels(kernels), bias, pads)
-    assert measure_difference(found.numpy(), exact.numpy()) <= ALLOWED / 5
-    cut = winograd.convolve(x, winograd.transform_kernels(kernels), bias, pads, relu=True)
-    assert torch.equal(cut, found.relu())
+    for way in (winograd.BLAS, winograd.ONEDNN):
+        transformed = winograd.transform_kernels(kernels, bias, way)
+        found = winograd.convolve(x, transformed, pads)
+        assert measure_difference(found.numpy(), exact.numpy()) <= ALLOWED / 5
+        assert torch.equal(winograd.convolve(x, transformed, pads, relu=True), found.relu())
 
 
-@pytest.fixture(params=["winograd", "packed", "plain"])
+@pytest.fixture(params=["winograd", "winograd-onednn", "packed", "plain"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every convolution that can be is computed with fewer products; or by oneDNN's operator; or without it."""
-    monkeypatch.setenv(SETTING, "winograd" if request.param == "winograd" else "direct")
+    monkeypatch.setenv(SETTING, request.param if request.param in winograd.WAYS else "direct")
     monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
     monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
     monkeypatch.setattr(convolution_fusion, "_LEAST_PIXELS", 1)
     if request.param == "plain":
-        monkeypatch.setattr(convolution_fusion, "_find_operator", lambda: None)
-    elif request.param == "packed":
-        assert convolution_fusion._find_operator() is not None
+        monkeypatch.setattr(packed_kernels, "_find_operator", lambda: None)
+        monkeypatch.setattr(packed_kernels, "_find_product", lambda: None)
+    else:
+        assert packed_kernels._find_operator() is not None
+        assert packed_kernels._find_product() is not None
     return request.param
 
 
@@ -169,12 +172,12 @@ def test_the_quicker_way_is_measured_once_a_machine(no_memory: Path) -> None:
     found = winograd.is_quick()
     ((machine, way),) = json.loads(no_memory.read_text()).items()
     assert torch.__version__ in machine
-    assert (way == "winograd") == found
-    other = {"winograd": "direct", "direct": "winograd"}[way]
+    assert (way != "direct") == found
+    other = "direct" if found else "winograd"
     no_memory.write_text(json.dumps({machine: other}))
     assert winograd.is_quick() == found  # this process has asked already
     choices._find_quickest.cache_clear()
-    assert winograd.is_quick() == (other == "winograd")
+    assert winograd.is_quick() != found
     choices._find_quickest.cache_clear()
     no_memory.write_text('{"a": ')  # of another program, or cut off: measured again
     winograd.is_quick()
@@ -184,7 +187,8 @@ def test_the_quicker_way_is_measured_once_a_machine(no_memory: Path) -> None:
 def test_the_setting_overrules_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     for named in winograd.WAYS:
         monkeypatch.setenv(SETTING, named)
-        assert winograd.is_quick() == (named == "winograd")
-    monkeypatch.setenv(SETTING, "winogard")
+        assert winograd.find_way() == named
+        assert winograd.is_quick() == (named != "direct")
+    monkeypatch.setenv(SETTING, "winogard")  # close to two of them
     with pytest.raises(EngineError, match=r"CAFFE_FCN_CONVOLUTIONS=winogard.*winograd"):
         winograd.is_quick()

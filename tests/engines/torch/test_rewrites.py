@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,13 @@ from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn import proto
 from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.program import Program
+from caffe_fcn.engines.torch.rewrites import bands as band_runs
 from caffe_fcn.engines.torch.rewrites import border_cache
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
+from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import CroppedUpscore
+from caffe_fcn.engines.torch.rewrites.windows import WindowPlan
 from caffe_fcn.netspec import build
 
 pytestmark = pytest.mark.numerics
@@ -133,11 +138,51 @@ SIZES = st.lists(st.tuples(st.integers(14, 90), st.integers(14, 90)), min_size=2
 
 
 @settings(max_examples=150)
-@given(text=stacks(), sizes=SIZES)
-def test_any_stack_of_windows_makes_the_same(text: str, sizes: list[tuple[int, int]]) -> None:
+@given(text=stacks(), sizes=SIZES, bands=st.integers(1, 6))
+def test_any_stack_of_windows_makes_the_same(text: str, sizes: list[tuple[int, int]], bands: int) -> None:
+    """Also where blobs between windows are made in so many bands."""
     quick, literal = make_both(parse_net(text))
-    for image in images([*sizes, sizes[0]], channels=2):
-        assert_same(quick.forward(data=image), literal.forward(data=image))
+    with pytest.MonkeyPatch.context() as patch:
+        if bands > 1:
+            patch.setattr(band_runs, "_choose_rows", lambda chain, plan, _: -(-count_rows(chain, plan) // bands))
+        for image in images([*sizes, sizes[0]], channels=2):
+            assert_same(quick.forward(data=image), literal.forward(data=image))
+
+
+def count_rows(chain: Program, plan: WindowPlan) -> int:
+    begin, end = plan.computed[chain[-1].tops[0]][0]
+    return end - begin
+
+
+def test_a_blob_between_bands_is_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two convolutions and a pooling, as VGG begins: 4 x 138 x 138 values of 4 bytes, in bands of at most 80 KB."""
+    text = """
+        layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 40 dim: 40 } } }
+        layer { name: "a" type: "Convolution" bottom: "data" top: "a"
+          convolution_param { num_output: 4 kernel_size: 3 pad: 50 } }
+        layer { name: "b" type: "Convolution" bottom: "a" top: "b"
+          convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+        layer { name: "relu" type: "ReLU" bottom: "b" top: "b" }
+        layer { name: "pool" type: "Pooling" bottom: "b" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }
+    """
+    monkeypatch.setattr(band_runs, "_LEAST_BYTES", 1 << 15)
+    monkeypatch.setattr(band_runs, "_BAND_BYTES", 1 << 14)
+    quick, literal = make_both(parse_net(text))
+    made: list[int] = []
+    compute = FusedConvolution.forward_part
+
+    def note(self: FusedConvolution, *arguments: Any) -> torch.Tensor:
+        y = compute(self, *arguments)
+        made.append(y.nbytes)
+        return y
+
+    monkeypatch.setattr(FusedConvolution, "forward_part", note)
+    for image in images([(138, 138), (139, 141)]):
+        expected = literal.forward(data=image)
+        made.clear()
+        assert_same(quick.forward(data=image), expected)
+        whole = 4 * 4 * image.shape[2] * image.shape[3]
+        assert len(made) > 2 and max(made) < whole / 2
 
 
 def find_border_cache(net: Net) -> BorderCache:

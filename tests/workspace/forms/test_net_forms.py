@@ -10,6 +10,7 @@ import click
 import pytest
 
 from caffe_fcn.cli import cli
+from caffe_fcn.description.dataset_json import Description
 from caffe_fcn.errors import FileError
 from caffe_fcn.workspace.forms import exports, imports, models, net_changes, net_texts, nets, weights
 from caffe_fcn.workspace.forms.arguments import spell_options
@@ -34,7 +35,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     (tmp_path / "runs/roads/snapshot").mkdir()
     (tmp_path / "runs/roads/snapshot/train_iter_5.caffemodel").write_bytes(b"")
     (tmp_path / "data/roads").mkdir(parents=True)
-    (tmp_path / "data/roads/dataset.json").write_text("{}")
+    split = {"count": 400, "databases": {"images": "train_images", "labels": "train_labels"}}
+    Description("roads", {"train": split, "val": split}).write(tmp_path / "data/roads")
     for name in ("m.onnx", "-m.onnx", "job.tar.gz"):
         (tmp_path / name).write_bytes(b"")
     return Settings(tmp_path)
@@ -60,14 +62,14 @@ def make(settings: Settings, way: str, values: Mapping[str, Any]) -> dict[str, A
 
 def test_a_net_of_the_catalogue(settings: Settings) -> None:
     given = {
-        "net": "voc-fcn8s", "name": "roads", "source": "data/roads", "classes": "33,3", "size": "200x300", "batch": "4",
+        "net": "voc-fcn8s", "name": "roads", "source": "data/roads", "classes": "33", "size": "200x300", "batch": "4",
         "mean": "-1.5,2,3", "pad": "auto", "augment": "flip,scale=0.75:1.25", "data": "lmdb", "epochs": "2.5",
         "base_lr": "1e-3", "lr_policy": "poly", "momentum": "0.9", "iter_size": "2", "val_every": "0.5",
         "optimizer": "Adam", "balance": "median", "loss": "infogain",
     }  # fmt: skip
     read = make(settings, "catalogue", given)
     assert (read["name"], read["output"], read["source"]) == ("voc-fcn8s", "nets/roads", "data/roads")
-    assert (read["classes"], read["size"], read["mean"]) == ((33, 3), (200, 300), (-1.5, 2.0, 3.0))
+    assert (read["classes"], read["size"], read["mean"]) == ((33,), (200, 300), (-1.5, 2.0, 3.0))
     assert (read["epochs"], read["base_lr"], read["optimizer"], read["loss"]) == (2.5, 1e-3, "Adam", "infogain")
 
 
@@ -77,7 +79,9 @@ def test_a_net_has_the_fields_of_its_own_forms(settings: Settings, net: str) -> 
     table = nets.list_catalogue_fields(settings, net)
     for name in ("loss", "spelling", "variant"):
         for choice in next((each.choices for each in table if each.name == name), ()):
-            [command] = nets.build_net(settings, parse(table, {"net": net, "name": "new", name: choice.value})).commands
+            [command] = nets.build_net(
+                settings, parse(table, {"net": net, "name": "new", "source": "data/roads", name: choice.value})
+            ).commands
             assert parse_command(command)[name] == (choice.value or None)
 
 

@@ -53,7 +53,7 @@ def test_weights_come_in_as_it_is_said(tmp_path: Path) -> None:
 
 def test_a_copy_gets_the_settings_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nets/-odd").mkdir(parents=True)
-    (tmp_path / "nets/-odd/solver.prototxt").write_text("base_lr: 1\n")
+    (tmp_path / "nets/-odd/solver.prototxt").write_text('net: "all.prototxt" base_lr: 1 lr_policy: "multistep"')
     copy, train = spell(
         tmp_path,
         net="copy:nets/-odd",

@@ -18,29 +18,31 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk]) -> None
     at.fill(name="triangles", count=60)
     at.press("Build")
     at.arrive("/datasets/view/datasets/triangles**")
-    for name, epochs in (("short", 1), ("long", 9000)):
+    for name, epochs, follows in (("long", 9000, "/{jobs,runs/view/runs}/**"), ("short", 1, "/jobs/**")):
         at.go("/runs/new")
         at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs)
         at.press("Train")
-        at.arrive(f"/runs/view/runs/{name}**" if name == "short" else "/jobs/**")
+        at.arrive(follows)  # the second one waits for the cores of the first
+    at.go("/jobs/2")
     at.page.locator("#job-result").click()
     at.arrive("/runs/view/runs/long**")
     at.page.locator("canvas, figure svg").first.wait_for(state="attached")
     wait_beyond(snapshots, 0)
     at.press("Stop with a snapshot")
-    at.page.locator(".state.stopped").first.wait_for()
+    at.page.locator("#run-state .stopped").wait_for()
     stopped = find_newest(snapshots)
     at.check()
     at.press("Resume")
+    at.page.locator("#run-state .running").wait_for()
     wait_beyond(snapshots, stopped)
-    at.go("/runs/view/runs/long")
-    at.page.locator(".state.running").first.wait_for()
     at.press("Stop with a snapshot")
-    wait_for(lambda: len([*snapshots.glob("*.solverstate")]) == 2)
+    at.page.locator("#run-state .stopped").wait_for()
+    assert len([*snapshots.glob("*.solverstate")]) == 2
     told = [json.loads(line) for line in (snapshots / "train.jsonl").read_text().splitlines()]
     iterations = [each["iteration"] for each in told if "lr" in each]
     assert iterations == sorted(set(iterations))  # without a gap to before, and none twice
     at.click("Trainings")
+    at.arrive("/runs")
     for box in at.page.locator("input[type=checkbox]").all():
         box.check()
     at.press("Compare the chosen ones")
@@ -58,12 +60,7 @@ def find_newest(folder: Path) -> int:
 
 def wait_beyond(folder: Path, iteration: int) -> None:
     """Wait until the training tells of an iteration after this one."""
-    wait_for(lambda: find_newest(folder) > iteration)
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so."""
     end = time.monotonic() + PATIENCE / 1000
-    while not is_so():
+    while find_newest(folder) <= iteration:
         assert time.monotonic() < end
         time.sleep(0.2)

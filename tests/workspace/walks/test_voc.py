@@ -33,10 +33,10 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     at.page.locator("input[name=labels]").set_input_files(sorted((tmp_path / "labels").iterdir()))
     at.fill(name="voc")
     at.press("Upload")
-    at.page.get_by_role("heading", name="Images and labels").wait_for()
+    at.arrive("/datasets/new?kind=folder**")
     at.fill(name="voc", classes=21, resize="64x96", images_as="png")
     at.press("Preview")
-    at.page.get_by_role("heading", name="Preview").wait_for()
+    at.page.get_by_role("heading", name="Preview", exact=True).wait_for()
     at.check()
     at.press("Build")
     at.arrive("/datasets/view/datasets/voc**")
@@ -46,7 +46,7 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     at.page.locator("input[name=upload]").set_input_files(tmp_path / "mine.caffemodel")
     at.fill(name="mine")
     at.press("Keep them")
-    at.page.get_by_role("rowheader", name="mine").wait_for()
+    at.page.get_by_role("rowheader", name="mine", exact=True).wait_for()
     at.check()
 
     at.go("/runs/new")
@@ -54,7 +54,7 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     at.fill(engine="torch", epochs=2.5, base_lr="1e-12")
     at.press("Train")
     at.arrive("/runs/view/runs/voc**")
-    at.page.locator(".state.done").first.wait_for()
+    at.page.locator("#run-state .done").wait_for()
     assert "10 of 10" in at.page.inner_text("main")
     at.check()
     (snapshot,) = (at.folder / "runs/voc/snapshot").glob("train_iter_10.caffemodel")
@@ -63,6 +63,7 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     )  # as uploaded: it learns little
 
     at.click("Test it")
+    at.arrive("/test/new**")
     at.page.locator("input[name=images]").set_input_files(tmp_path / "images/0.jpg")
     at.fill(engine="torch")
     at.press("Run")

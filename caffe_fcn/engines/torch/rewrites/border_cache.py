@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch.program import Instruction, Program, Rewrite, assign_frees, find_readers
 from caffe_fcn.engines.torch.registry import Operation
+from caffe_fcn.engines.torch.rewrites.bands import Chain, find_chains
 from caffe_fcn.engines.torch.rewrites.borders import Borders, SmallImage
 from caffe_fcn.engines.torch.rewrites.windows import Rect, ShapeOf, WindowPlan, cut, measure_area
 from caffe_fcn.net.graph import Blob
@@ -74,6 +76,14 @@ def _list_tops(group: Program, readers: Mapping[Blob, Program], kept: Collection
     ]
 
 
+class _Plan(NamedTuple):
+    """How an image of one size is computed."""
+
+    windows: WindowPlan
+    small: SmallImage
+    chains: Mapping[Instruction, Chain]
+
+
 class BorderCache(Operation):
     """A group of instructions as one operation, which computes the ``tops`` that others read from an ``image``."""
 
@@ -82,7 +92,7 @@ class BorderCache(Operation):
     ) -> None:
         self._memory_format = memory_format
         self._group, self._image, self._tops, self._shape_of = group, image, tops, shape_of
-        self._plans: OrderedDict[Shape, tuple[WindowPlan, SmallImage]] = OrderedDict()
+        self._plans: OrderedDict[Shape, _Plan] = OrderedDict()
         self._borders: OrderedDict[object, Borders] = OrderedDict()
         self._state: object = None  # of the weights that made the borders
         self._recorded: list[Borders] = []  # which recordings on a GPU read
@@ -101,21 +111,26 @@ class BorderCache(Operation):
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The tops of an image."""
         (image,) = bottoms
-        plan, small = self._find_plan(tuple(image.shape[1:]))
-        if not plan.is_worthwhile:
+        plan = self._find_plan(tuple(image.shape[1:]), image.is_cuda)
+        if not plan.windows.is_worthwhile and not plan.chains:
             return self._run_whole(image)
-        return self._run_windows(image, plan, small, self._find_borders(image, small))
+        return self._run_windows(image, plan, self._find_borders(image, plan.small))
 
-    def _find_plan(self, shape: Shape) -> tuple[WindowPlan, SmallImage]:
+    def _find_plan(self, shape: Shape, is_on_gpu: bool) -> _Plan:
         if shape not in self._plans:
-            plan = WindowPlan(self._group, self._image, self._tops, self._shape_of)
-            self._plans[shape] = plan, SmallImage(self._group, self._image, plan)
+            windows = WindowPlan(self._group, self._image, self._tops, self._shape_of)
+            small = SmallImage(self._group, self._image, windows)
+            chains = {} if is_on_gpu else self._find_chains(windows)
+            self._plans[shape] = _Plan(windows, small, chains)
             for instruction in self._group:
-                instruction.operation.prepare(measure_area(plan.computed[instruction.tops[0]]))
+                instruction.operation.prepare(measure_area(windows.computed[instruction.tops[0]]))
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(shape)
         return self._plans[shape]
+
+    def _find_chains(self, windows: WindowPlan) -> dict[Instruction, Chain]:
+        return find_chains(self._group, windows, self._tops, find_readers(self._group), self._shape_of)
 
     def _find_borders(self, image: Tensor, small: SmallImage) -> Borders:
         state = self.remembered_state
@@ -140,17 +155,35 @@ class BorderCache(Operation):
             instruction.run(blobs)
         return [blobs[top] for top in self._tops]
 
-    def _run_windows(self, image: Tensor, plan: WindowPlan, small: SmallImage, borders: Borders) -> list[Tensor]:
+    def _run_windows(self, image: Tensor, plan: _Plan, borders: Borders) -> list[Tensor]:
         """Run the instructions on what depends on the image."""
         blobs = {self._image: image}
-        for instruction in self._group:
+        program = iter(self._group)
+        for instruction in program:
             (bottom,), (top,) = instruction.bottoms, instruction.tops
-            region = plan.regions[top]
-            part = cut(blobs[bottom], region.rect, plan.needed[bottom])
-            blobs[top] = self._run_part(instruction, part, region.pads, small, borders)
+            region, held = plan.windows.regions[top], plan.windows.needed[bottom]
+            if chain := plan.chains.get(instruction):
+                instruction = chain.instructions[-1]
+                for _ in chain.instructions[1:]:
+                    next(program)
+                blobs[instruction.tops[0]] = self._run_chain(chain, blobs[bottom], plan, borders)
+            else:
+                part = cut(blobs[bottom], region.rect, held)
+                blobs[top] = self._run_part(instruction, part, region.pads, plan.small, borders)
             for blob in instruction.frees:
-                del blobs[blob]
+                blobs.pop(blob, None)  # those inside of a chain were never there
         return [blobs[top] for top in self._tops]
+
+    def _run_chain(self, chain: Chain, x: Tensor, plan: _Plan, borders: Borders) -> Tensor:
+        """The last top of a chain, with its border."""
+        bottom, top = chain.instructions[0].bottoms[0], chain.instructions[-1].tops[0]
+        if top in borders:
+            result, room = plan.small.make_border(len(x), top, borders, self._memory_format)
+        else:
+            shape = (len(x), self._shape_of(top)[1], *(end - begin for begin, end in plan.windows.computed[top]))
+            result = room = torch.empty(shape, dtype=x.dtype, memory_format=self._memory_format)
+        chain.run(x, plan.windows.needed[bottom], room)
+        return result
 
     def _run_part(
         self, instruction: Instruction, part: Tensor, pads: Rect, small: SmallImage, borders: Borders

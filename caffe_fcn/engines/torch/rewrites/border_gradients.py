@@ -15,14 +15,18 @@ from torch import Tensor
 
 from caffe_fcn.engines.torch.layers.neurons import ReLU
 from caffe_fcn.engines.torch.program import Instruction
+from caffe_fcn.engines.torch.rewrites.bands import Chain
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.borders import Borders, SmallImage
-from caffe_fcn.engines.torch.rewrites.windows import Rect
+from caffe_fcn.engines.torch.rewrites.windows import Rect, WindowPlan
 from caffe_fcn.net.graph import Blob
 
 
 class LearningBorders(BorderCache):
     """A group of instructions as one operation, whose borders get gradients."""
+
+    def _find_chains(self, windows: WindowPlan) -> dict[Instruction, Chain]:
+        return {}  # the backward pass reads all blobs
 
     def _find_borders(self, image: Tensor, small: SmallImage) -> Borders:
         return small.compute_borders(image)

@@ -108,19 +108,23 @@ class SmallImage:
 
         If it ``rectifies``, negative values of the window become 0.
         """
-        needed, computed, kept = self._plan.needed[blob], self._plan.computed[blob], borders[blob]
-        sizes = [end - begin for begin, end in needed]
-        result = torch.empty(
-            (*window.shape[:2], *sizes), dtype=window.dtype, device=window.device, memory_format=memory_format
-        )
-        place = cut(result, computed, needed)
+        result, room = self.make_border(len(window), blob, borders, memory_format)
         if rectifies:
-            torch.clamp(window, min=0, out=place)
+            torch.clamp(window, min=0, out=room)
         else:
-            place.copy_(window)
+            room.copy_(window)
+        return result
+
+    def make_border(
+        self, count: int, blob: Blob, borders: Borders, memory_format: torch.memory_format
+    ) -> tuple[Tensor, Tensor]:
+        """What is needed of a blob, for ``count`` images, with its border in it; and the room for the window in it."""
+        needed, kept = self._plan.needed[blob], borders[blob]
+        shape = (count, kept.shape[1], *(end - begin for begin, end in needed))
+        result = torch.empty(shape, dtype=kept.dtype, device=kept.device, memory_format=memory_format)
         for rect, source in self._pieces[blob]:
             cut(result, rect, needed).copy_(kept[:, :, slice(*source[0]), slice(*source[1])])
-        return result
+        return result, cut(result, self._plan.computed[blob], needed)
 
     def cut_window(self, x: Tensor, blob: Blob) -> Tensor:
         """The window of what `put_around` made for a blob, or of its gradient."""

@@ -6,15 +6,13 @@ What multiplies and shifts channels (statistics that are kept, factors) goes int
 another blob is computed by oneDNN while it writes the top. Kernels are brought into oneDNN's order once,
 and those of large 3 x 3 convolutions are transformed (`winograd`). All this is kept until the weights change.
 
-oneDNN's operator that does this is private to torch. Where it is missing, a plain convolution takes its place.
+Where torch lacks oneDNN's operators (`packed_kernels`), a plain convolution takes their place.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +22,18 @@ from caffe_fcn.engines.torch import winograd
 from caffe_fcn.engines.torch.layers.arithmetic import Eltwise
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.layers.neurons import ReLU
+from caffe_fcn.engines.torch.packed_kernels import (
+    PackedKernels,
+    multiply_packed,
+    pack_kernels,
+    pack_matrix,
+)
 from caffe_fcn.engines.torch.program import Instruction, Program, find_readers
 from caffe_fcn.engines.torch.registry import Operation, TorchLayer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Blob
 
-_MOST_COPIED = 1 << 24  # values of kernels, such as fc6's, of which no copy in another order is kept
+_MOST_COPIED = (1 << 24) - 1  # values of kernels, such as fc6's, of which no copy in another order is kept
 _LEAST_PIXELS = 1 << 10  # of a top that is computed by `winograd`: fewer are too few rows for its products
 
 
@@ -107,11 +111,18 @@ class FusedConvolution(Operation):
         self._factors = [each for each in layers[1:] if not isinstance(each, (Eltwise, ReLU))]
         self._adds = any(isinstance(each, Eltwise) for each in layers)
         self._relu = any(isinstance(each, ReLU) for each in layers)
+        kernels, group = self._convolution.params[0], self._convolution.group
+        self._pads = [(pad, pad) for pad in self._convolution.per_axis("pad")]
+        self._steps = self._convolution.per_axis("stride"), self._convolution.per_axis("dilation"), group
+        is_plain = self._steps == ((1, 1), (1, 1), 1)
+        self._is_wide = is_plain and tuple(kernels.shape[2:]) == (3, 3) and winograd.is_wide(kernels)
+        self._is_product = self._steps[::2] == ((1, 1), 1) and tuple(kernels.shape[2:]) == (1, 1)
         self._state: object = None
         self._bias: Tensor | None = None
-        self._transformed: Tensor | None = None
+        self._transformed: winograd.Kernels | None = None
         self._plain: Tensor | None = None
-        self._packed: Tensor | None = None
+        self._matrix: Tensor | None = None
+        self._packed: PackedKernels | None = None
         self._latest: object = None  # size and padding for which they are packed, or will be
 
     def list_params(self) -> list[Tensor]:
@@ -130,7 +141,7 @@ class FusedConvolution(Operation):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The top, from what the convolution reads and perhaps what is added."""
-        return [self._compute([(pad, pad) for pad in self._convolution.per_axis("pad")], *bottoms)]
+        return [self._compute(self._pads, *bottoms)]
 
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         return self._compute(pads, part)
@@ -138,58 +149,51 @@ class FusedConvolution(Operation):
     def _compute(self, pads: Sequence[tuple[int, int]], x: Tensor, added: Tensor | None = None) -> Tensor:
         if self._convolution.params[0].numel() > _MOST_COPIED:
             y = self._convolution.forward_part(x, pads)
-        elif self._is_transformed(len(x) * self._count_pixels(x, pads)):
-            self._refresh()
-            y = winograd.convolve(x, self._transform_kernels(), self._bias, pads, self._relu and added is None)
-            y = y if added is None else y.add_(added)
+            return y.relu_() if self._relu else y
+        self._refresh()
+        if self._is_wide and self._is_transformed(len(x) * self._count_pixels(x, pads)):
+            y = winograd.convolve(x, self._transform_kernels(), pads, self._relu and added is None)
+        elif self._is_product and not any(map(any, pads)) and (matrix := self._find_matrix()) is not None:
+            y = self._multiply(x, matrix)
         else:
-            self._refresh()
-            y = self._convolve(x, pads, added)
+            y, added = self._convolve(x, pads, added), None
+        if added is not None:
+            y.add_(added)
         return y.relu_() if self._relu else y
+
+    def _multiply(self, x: Tensor, matrix: Tensor) -> Tensor:
+        """A convolution of single pixels, as a product of matrices."""
+        pixels = x.permute(0, 2, 3, 1)
+        y = multiply_packed(pixels.reshape(-1, x.shape[1]), matrix, self._bias)
+        return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
 
     def _convolve(self, x: Tensor, pads: Sequence[tuple[int, int]], added: Tensor | None) -> Tensor:
         symmetric = [min(pad) for pad in pads]
-        (top, bottom), (left, right) = (
-            (before - pad, after - pad) for (before, after), pad in zip(pads, symmetric, strict=True)
-        )
-        if any((top, bottom, left, right)):
-            x = F.pad(x, (left, right, top, bottom))
-        stride, dilation, group = (*self._steps, self._convolution.group)
+        if pads != self._pads:
+            (top, bottom), (left, right) = (
+                (before - pad, after - pad) for (before, after), pad in zip(pads, symmetric, strict=True)
+            )
+            if any((top, bottom, left, right)):
+                x = F.pad(x, (left, right, top, bottom))
         packed = self._find_packed(tuple(x.shape), tuple(symmetric))
-        if packed is None:
-            y = F.conv2d(x, self._find_kernels(), self._bias, stride, symmetric, dilation, group)
-            return y if added is None else y.add_(added)
-        operator = _find_operator()
-        if added is None:
-            return operator(x, packed, self._bias, symmetric, stride, dilation, group, "none", [], "")
-        return operator.binary(
-            x, added, packed, self._bias, symmetric, stride, dilation, group, "add", None, None, [], None
-        )
+        if packed is not None:
+            return packed.convolve(x, self._bias, added)
+        stride, dilation, group = self._steps
+        y = F.conv2d(x, self._find_kernels(), self._bias, stride, symmetric, dilation, group)
+        return y if added is None else y.add_(added)
 
     def _count_pixels(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> int:
         """How many pixels the top has, of a convolution with 3 x 3 taps that takes every place."""
         return math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
 
-    @property
-    def _steps(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return self._convolution.per_axis("stride"), self._convolution.per_axis("dilation")
-
     def _is_transformed(self, pixels: int) -> bool:
-        kernels = self._convolution.params[0]
-        is_plain = self._steps == ((1, 1), (1, 1)) and self._convolution.group == 1
-        return (
-            is_plain
-            and tuple(kernels.shape[2:]) == (3, 3)
-            and winograd.is_wide(kernels)
-            and pixels >= _LEAST_PIXELS
-            and winograd.is_quick()
-        )
+        return self._is_wide and pixels >= _LEAST_PIXELS and winograd.is_quick()
 
     def _refresh(self) -> None:
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""
         state = tuple((param.data_ptr(), param._version) for param in self.list_params())
         if state != self._state:
-            self._transformed = self._packed = self._plain = None
+            self._transformed = self._matrix = self._packed = self._plain = None
             self._bias = self._fold()[1]
             self._state = state
 
@@ -199,20 +203,23 @@ class FusedConvolution(Operation):
             self._plain = self._fold()[0]
         return self._plain
 
-    def _transform_kernels(self) -> Tensor:
+    def _transform_kernels(self) -> winograd.Kernels:
         if self._transformed is None:
-            self._transformed = winograd.transform_kernels(self._find_kernels())
+            self._transformed = winograd.transform_kernels(self._find_kernels(), self._bias, winograd.find_way())
         return self._transformed
 
-    def _find_packed(self, shape: Sequence[int], pads: Sequence[int]) -> Tensor | None:
+    def _find_matrix(self) -> Tensor | None:
+        """The kernels as a matrix in oneDNN's order, which is one for images of all sizes."""
+        if self._matrix is None:
+            self._matrix = pack_matrix(self._find_kernels().flatten(1))
+        return self._matrix
+
+    def _find_packed(self, shape: Sequence[int], pads: Sequence[int]) -> PackedKernels | None:
         """The kernels in the order that oneDNN takes for images of this size, once two of that size have come."""
         if self._latest != (shape, pads):
             self._latest, self._packed = (shape, pads), None
-        elif self._packed is None and _find_operator() is not None:
-            stride, dilation = self._steps
-            self._packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(
-                self._find_kernels().to_mkldnn(), pads, stride, dilation, self._convolution.group, shape
-            )
+        elif self._packed is None:
+            self._packed = pack_kernels(self._find_kernels(), shape, pads, *self._steps)
         return self._packed
 
     @torch.no_grad()
@@ -226,23 +233,3 @@ class FusedConvolution(Operation):
                 kernels = kernels * factors[:, None, None, None]
                 bias = shifts if bias is None else bias * factors + shifts
         return kernels, bias
-
-
-@cache
-def _find_operator() -> Any:
-    """oneDNN's convolution by packed kernels, if this torch has it and it gives what a plain one does."""
-    operator = (
-        getattr(torch.ops.mkldnn, "_convolution_pointwise", None) if torch.backends.mkldnn.is_available() else None
-    )
-    if operator is None:
-        return None
-    x, kernels = torch.arange(32.0).view(1, 2, 4, 4), torch.arange(8.0).view(2, 2, 2, 1)
-    step, pads = (1, 1), (0, 1)
-    plain = F.conv2d(x, kernels, padding=pads)
-    try:
-        packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(kernels.to_mkldnn(), pads, step, step, 1)
-        alone = operator(x, packed, None, pads, step, step, 1, "none", [], "")
-        added = operator.binary(x, plain, packed, None, pads, step, step, 1, "add", None, None, [], None)
-    except (RuntimeError, TypeError, NotImplementedError, AttributeError):  # another torch may have another signature
-        return None
-    return operator if torch.equal(alone, plain) and torch.equal(added, 2 * plain) else None

@@ -61,7 +61,7 @@ class WindowPlan:
             if _is_cheaper_to_compute(instruction.operation, self.computed[top], self.needed[top]):
                 self.computed[top] = self.needed[top]
             windows = instruction.operation.find_windows()
-            reads = list(map(_find_read, windows, self.computed[top], self._whole(bottom)))
+            reads = list(map(find_read, windows, self.computed[top], self._whole(bottom)))
             self.regions[top] = Region(tuple(span for span, _ in reads), tuple(pads for _, pads in reads))
             self.needed[bottom] = tuple(map(_enclose, self.needed[bottom], self.regions[top].rect))
         self.bordered = [blob for blob in self.sizes if self.computed[blob] != self.needed[blob]]
@@ -83,6 +83,14 @@ def cut(x: Tensor, rect: Rect, whole: Rect) -> Tensor:
     return x
 
 
+def find_read(window: Window, span: Span, whole: Span) -> tuple[Span, Span]:
+    """The span of the bottom that a span of the top reads, and how far the windows leave the bottom at either end."""
+    begin = span[0] * window.stride - window.pad
+    end = (span[1] - 1) * window.stride - window.pad + window.extent
+    inside = max(begin, 0), min(end, whole[1])
+    return inside, (inside[0] - begin, end - inside[1])
+
+
 def _is_cheaper_to_compute(operation: Operation, computed: Rect, needed: Rect) -> bool:
     """Whether computing all that is needed costs less than putting what is computed into a border, which copies it."""
     products = operation.count_products()
@@ -95,14 +103,6 @@ def _find_reached(window: Window, span: Span, whole: Span) -> Span:
     first = -(-(span[0] + window.pad - window.extent + 1) // window.stride)
     last = (span[1] - 1 + window.pad) // window.stride
     return max(first, 0), min(last + 1, whole[1])
-
-
-def _find_read(window: Window, span: Span, whole: Span) -> tuple[Span, Span]:
-    """The span of the bottom that a span of the top reads, and how far the windows leave the bottom at either end."""
-    begin = span[0] * window.stride - window.pad
-    end = (span[1] - 1) * window.stride - window.pad + window.extent
-    inside = max(begin, 0), min(end, whole[1])
-    return inside, (inside[0] - begin, end - inside[1])
 
 
 def _enclose(a: Span, b: Span) -> Span:

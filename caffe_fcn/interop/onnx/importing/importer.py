@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from caffe_fcn.description import model_json
 from caffe_fcn.description.model_json import Input, Model, Output
 from caffe_fcn.errors import NetError, nearest
+from caffe_fcn.file_names import DEPLOY_FILE
 from caffe_fcn.files import PathLike, make_folder, write_text, write_together
 from caffe_fcn.interop.onnx.importing import dense, pointwise, pooling, recurrent, shaping, windowed
 from caffe_fcn.interop.onnx.importing.caffe_net import CaffeNet
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportedNet", "import_onnx"]
 
-NET_FILE, WEIGHTS_FILE = "deploy.prototxt", "weights.caffemodel"
+WEIGHTS_FILE = "weights.caffemodel"
 
 _FAMILIES = (
     dense,
@@ -81,7 +82,7 @@ def import_onnx(
         known = [each for each in DIALECTS if each]
         raise NetError(f"`dialect` {dialect}", "is unknown", nearest(dialect, known) or f"one of {', '.join(known)}")
     target = Path(folder)
-    files = [target / NET_FILE, target / WEIGHTS_FILE, target / model_json.FILE]
+    files = [target / DEPLOY_FILE, target / WEIGHTS_FILE, target / model_json.FILE]
     with open_source(model, size) as source:
         importer = _Importer(source, compose, dialect)
         importer.convert()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_fcn import engines
-from caffe_fcn.interop.onnx.comparison import ComparedBlob, compare_values, run_model
+from caffe_fcn.interop.onnx.comparison import ComparedBlob, compare_values, find_roundings, run_model
 from caffe_fcn.interop.onnx.importing.importer import ImportedNet
+from caffe_fcn.proto import read_net
 
 
 def compare_import(made: ImportedNet, *, engine: str = "auto", seed: int = 0) -> tuple[list[ComparedBlob], str]:
@@ -21,4 +22,7 @@ def compare_import(made: ImportedNet, *, engine: str = "auto", seed: int = 0) ->
     with engines.load(net, weights, engine, blobs=list(made.outputs.values())) as loaded:
         found = loaded.forward(**images)
         note = loaded.note
-    return [compare_values(name, found[blob], wanted[name]) for name, blob in made.outputs.items()], note
+    roundings = find_roundings(read_net(net))
+    return [
+        compare_values(name, found[blob], wanted[name], roundings.get(blob, 0.0)) for name, blob in made.outputs.items()
+    ], note

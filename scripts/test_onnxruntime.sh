@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the tests of ONNX models, the long ones too, by the oldest ONNX Runtime that has a wheel for this Python; other
+# scripts run them by the newest one, in the environment of the tests. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/environment.sh
+
+virtual_environment '[test,torch]' "$tested_torch"
+export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+set_up_caffe
+
+oldest=$venv/onnxruntime-oldest
+install() { pip install -q --disable-pip-version-check --no-deps --target "$oldest" "$@" 2>/dev/null; }
+# Those of before 1.19 need numpy 1
+[ -d "$oldest/onnxruntime" ] || install 'onnxruntime==1.15.1' 'numpy==1.26.*' ||
+    install 'onnxruntime==1.17.*' 'numpy==1.26.*' || install 'onnxruntime==1.20.*' ||
+    fail "onnxruntime: no old release has a wheel for this Python"
+export PYTHONPATH=$oldest
+say "ONNX Runtime $(python -c 'import onnxruntime; print(onnxruntime.__version__)')"
+
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # as in test.sh
+python -m pytest -p no:cacheprovider -n 2 -rs tests/interop/test_*onnx*.py tests/interop/test_exported_layers.py "$@"
