@@ -6,15 +6,17 @@ It times FCN-8s forward at 500x500, GoogLeNet and ResNet-50 forward at 224x224, 
 backward) of FCN-AlexNet and FCN-8s, with random weights. Each contender is a process with two threads. In each
 round all contenders run one pass in turn, so that other load on the machine slows all of them; the medians are
 reported. The results are compared, too: the scores, and the gradient of a late convolution (in earlier layers it
-depends on which inputs of a ReLU are just above 0). Needs real Caffe (scripts/install_caffe.sh) and torch. The
-libraries of the others are installed into an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB
-of memory, because all contenders of a race are loaded at once, and 2 GB of disk. ROUNDS is 7 by default. Prints the
-machine's name and Markdown tables.
+depends on which inputs of a ReLU are just above 0). After the table of FCN-8s it says how many multiply-accumulates a
+second ours computes, and how many a large convolution of oneDNN does in the same rounds. Needs real Caffe
+(scripts/install_caffe.sh) and torch. The libraries of the others are installed into an environment of their own,
+~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2 GB of
+disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -141,13 +143,32 @@ def once():
     for tensors in w.values():
         for tensor in tensors:
             tensor.grad = None
-    F.cross_entropy(forward(data, w), label, ignore_index=255).backward()
+    F.cross_entropy(forward(data, w), label, ignore_index=255, reduction="{reduction}").backward()
     return w["{layer}"][0].grad.numpy()
 """
+CONVOLUTION = """
+import torch
+x, kernels = torch.randn({shape}), torch.randn({kernels})
+x, kernels = (each.contiguous(memory_format=torch.channels_last) for each in (x, kernels))
+@torch.no_grad()
+def once():
+    for _ in range({passes}):
+        y = torch.conv2d(x, kernels, padding="same")
+    return y.numpy()
+"""
+CONVOLUTIONS_AT_A_TIME = 8  # so that threads and caches are warm
+LARGE_CONVOLUTIONS = [  # size of the image, inputs, outputs, size of the kernels
+    (64, 512, 512, 3),
+    (128, 256, 256, 3),
+    (64, 1024, 1024, 1),
+]
+SPREAD = 2.0  # the deviation of a classifier's scores, for which no probability is near 1
+
 DEFAULTS = {
     "training": False,
     "literal": False,
     "function": "fcn8s",
+    "reduction": "mean",
     "layer": "conv5_1",
     "score": "score",
     "here": str(Path(__file__).parent),
@@ -161,6 +182,7 @@ class Contender:
         self.name = name
         self.seconds: list[float] = []
         self.megabytes = 0.0
+        self.products = 0  # of a pass, where it is known
         text = BEGIN + program.format(**{**DEFAULTS, **choices}) + LOOP
         quiet = {**os.environ, "GLOG_minloglevel": "2", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
         pipe = subprocess.PIPE
@@ -184,17 +206,20 @@ class Contender:
         self._process.communicate()
 
 
-def write_weights(net: NetParameter, path: Path) -> None:
-    """Write random weights, under which values stay as large as the image's, and upscores that interpolate."""
+def write_weights(net: NetParameter, path: Path, scale: float = 1.0) -> None:
+    """Write random weights, under which values stay as large as the image's, and upscores that interpolate.
+
+    ``scale`` is the deviation of the weights of InnerProduct layers, in that of the others.
+    """
     shapes = infer(net)
     written = []
     for node in shapes.graph.nodes:
-        tensors = [make_parameter(node, index, shape) for index, shape in enumerate(shapes.params[node.name])]
+        tensors = [make_parameter(node, index, shape, scale) for index, shape in enumerate(shapes.params[node.name])]
         written.append(Layer(node.name, tuple(tensors), node.type, node.layer.SerializeToString()))
     save_weights(path, written)
 
 
-def make_parameter(node: Node, index: int, shape: tuple[int, ...]) -> Tensor:
+def make_parameter(node: Node, index: int, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
     """A random parameter of a layer; statistics, factors and shifts of channels differ from channel to channel."""
     if node.type == "Deconvolution":
         return interpolation.make_weights(shape)
@@ -203,6 +228,8 @@ def make_parameter(node: Node, index: int, shape: tuple[int, ...]) -> Tensor:
     elif node.type in ("BatchNorm", "Scale"):
         is_shift = (node.type == "BatchNorm") == (index == 0)
         filler = FillerParameter(type="uniform", min=-0.1 if is_shift else 0.5, max=0.1 if is_shift else 1.0)
+    elif node.type == "InnerProduct" and index == 0:
+        filler = FillerParameter(type="gaussian", std=scale * math.sqrt(2 / shape[1]))
     else:
         filler = FillerParameter(type="msra" if len(shape) > 1 else "constant")
     return fillers.fill(filler, shape, node.name, index)
@@ -238,16 +265,22 @@ def replace_sources(net: NetParameter, shapes: dict[str, list[int]]) -> NetParam
     return result
 
 
-def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> None:
-    """Run all contenders in turn, ``rounds`` times; print a table that compares each with the first."""
-    for contender in contenders:
-        contender.run_once(folder / f"{contender.name}.npy")
-        contender.run_once()
-    for contender in contenders:
-        contender.seconds.clear()
+def race(
+    title: str, contenders: list[Contender], rounds: int, folder: Path, yardsticks: Sequence[Contender] = ()
+) -> None:
+    """Run all contenders in turn, ``rounds`` times; print a table that compares each with the first.
+
+    The ``yardsticks`` run in turn with them, and are not in the table.
+    """
+    runners = [*contenders, *yardsticks]
+    for runner in runners:
+        runner.run_once(folder / f"{runner.name}.npy")
+        runner.run_once()
+    for runner in runners:
+        runner.seconds.clear()
     for _ in range(rounds):
-        for contender in contenders:
-            contender.run_once()
+        for runner in runners:
+            runner.run_once()
     first = contenders[0]
     print(
         f"\n{title}\n\n| | seconds | against {first.name} | peak MB | largest relative difference from {first.name} |"
@@ -259,7 +292,8 @@ def race(title: str, contenders: list[Contender], rounds: int, folder: Path) -> 
         times = statistics.median(a / b for a, b in zip(first.seconds, contender.seconds, strict=True))
         apart = np.abs(np.load(folder / f"{contender.name}.npy") - expected).max() / np.abs(expected).max()
         print(f"| {contender.name} | {seconds:.3f} | {times:.2f} | {contender.megabytes:.0f} | {apart:.1e} |")
-        contender.end()
+    for runner in runners:
+        runner.end()
 
 
 def race_forward(rounds: int, folder: Path) -> None:
@@ -274,7 +308,54 @@ def race_forward(rounds: int, folder: Path) -> None:
         Contender("ours, literal", PYTHON, OURS, files, literal=True),
         Contender("ours", PYTHON, OURS, files),
     ]
-    race(f"FCN-8s forward, {SIZE}x{SIZE}", [*contenders, *start_rivals(files)], rounds, folder)
+    yardsticks = [start_convolution(*each, files) for each in LARGE_CONVOLUTIONS]
+    race(f"FCN-8s forward, {SIZE}x{SIZE}", [*contenders, *start_rivals(files)], rounds, folder, yardsticks)
+    name, best = max(
+        ((each.name, each.products / statistics.median(each.seconds)) for each in yardsticks), key=lambda each: each[1]
+    )
+    print(f"\noneDNN's {name} computes {best / 1e9:.0f} G multiply-accumulates a second.")
+    seconds = statistics.median(contenders[-1].seconds)
+    for ways in ("auto", "direct"):
+        products = count_products(files[0], files[1], np.load(folder / "data.npy"), ways)
+        what = {"auto": "Ours computes", "direct": "Counted as plain convolutions, these are"}[ways]
+        rate = products / seconds
+        print(f"{what} {products / 1e9:.1f} G, {rate / 1e9:.0f} G a second: {rate / best:.0%} of that.")
+
+
+def start_convolution(size: int, inputs: int, outputs: int, kernel: int, files: list[Path]) -> Contender:
+    """A large convolution by oneDNN, which says how many products a second this machine can compute."""
+    shape, kernels = (1, inputs, size, size), (outputs, inputs, kernel, kernel)
+    name = f"convolution {kernel}x{kernel}, {inputs} to {outputs} channels of {size}x{size}"
+    passes = CONVOLUTIONS_AT_A_TIME
+    result = Contender(name, PYTHON, CONVOLUTION, files, shape=shape, kernels=kernels, passes=passes)
+    result.products = passes * size**2 * math.prod(kernels)
+    return result
+
+
+def count_products(net: Path, weights: Path, data: np.ndarray, ways: str) -> int:
+    """How many multiply-accumulates ours computes for an image, with this setting of `choices` for convolutions."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from caffe_fcn.engines.torch import Net
+
+    def count_convolution(x: Any, kernels: Any, *_: Any, out_shape: Any) -> int:
+        return 2 * int(math.prod(out_shape) * math.prod(kernels[1:]))
+
+    def count_product(rows: Any, *_: Any, out_shape: Any) -> int:
+        return 2 * int(math.prod(out_shape) * rows[-1])
+
+    own = {
+        torch.ops.mkldnn._convolution_pointwise: count_convolution,
+        torch.ops.mkldnn._linear_pointwise: count_product,
+    }
+    os.environ["CAFFE_FCN_CONVOLUTIONS"] = ways
+    torch.set_num_threads(2)  # as the contenders, for which a choice holds
+    runner = Net(net, "deploy", weights)
+    for _ in range(3):  # kernels are packed for sizes that come again
+        with FlopCounterMode(display=False, custom_mapping=own) as counter:
+            runner.forward(data=data)
+    return int(counter.get_total_flops()) // 2
 
 
 def start_rivals(files: list[Path], **choices: str) -> list[Contender]:
@@ -297,8 +378,10 @@ def race_classifier(title: str, make_net: Callable[[], NetParameter], rounds: in
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     net = replace_sources(make_net(), {"data": [1, 3, CROP, CROP]})
     proto.write(net, files[0])
+    data = np.load(folder / "data.npy")[:, :, :CROP, :CROP]
+    np.save(folder / "data.npy", data)
     write_weights(net, files[1])
-    np.save(folder / "data.npy", np.load(folder / "data.npy")[:, :, :CROP, :CROP])
+    write_weights(net, files[1], SPREAD / measure_spread(files[0], files[1], net.layer[-1].bottom[0], data))
     contenders = [
         Contender("Caffe", find().python, CAFFE, files, score="prob"),
         Contender("ours, literal", PYTHON, OURS, files, literal=True, score="prob"),
@@ -306,6 +389,13 @@ def race_classifier(title: str, make_net: Callable[[], NetParameter], rounds: in
     ]
     contenders += start_rivals(files, score="prob")
     race(f"{title} forward, {CROP}x{CROP}", contenders, rounds, folder)
+
+
+def measure_spread(net: Path, weights: Path, scores: str, data: np.ndarray) -> float:
+    """The deviation of a classifier's scores; where they are hundreds apart, one probability is 1 and the others 0."""
+    from caffe_fcn.engines.torch import Net
+
+    return float(Net(net, "deploy", weights).forward(scores, data=data)[scores].std())
 
 
 def make_googlenet() -> NetParameter:
@@ -347,7 +437,7 @@ RACES: dict[str, Callable[[int, Path], None]] = {
     "googlenet": partial(race_classifier, "GoogLeNet", make_googlenet),
     "resnet50": partial(race_classifier, "ResNet-50", make_resnet50),
     "step": partial(race_step, "FCN-AlexNet", "voc-fcn-alexnet", function="alexnet", layer="conv5"),
-    "step8s": partial(race_step, "FCN-8s", "voc-fcn8s"),
+    "step8s": partial(race_step, "FCN-8s", "voc-fcn8s", reduction="sum"),  # its loss is not normalized
 }
 
 
