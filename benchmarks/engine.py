@@ -5,11 +5,12 @@
 It times FCN-8s forward at 500x500, GoogLeNet and ResNet-50 forward at 224x224, and training steps (forward and
 backward) of FCN-AlexNet and FCN-8s, with random weights. Each contender is a process with two threads. In each
 round all contenders run one pass in turn, so that other load on the machine slows all of them; the medians are
-reported. The results are compared, too: the scores, and the gradient of a late convolution (in earlier layers it
-depends on which inputs of a ReLU are just above 0). After the table of FCN-8s it says how many multiply-accumulates a
-second ours computes, and how many a large convolution of oneDNN does in the same rounds. Needs real Caffe
-(scripts/install_caffe.sh) and torch. The libraries of the others are installed into an environment of their own,
-~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2 GB of
+reported. Of a classifier they run ten passes, of which the median counts: the threads of the contender before it
+wait busily for some milliseconds, a good part of one pass. The results are compared, too: the scores, and the gradient
+of a late convolution (in earlier layers it depends on which inputs of a ReLU are just above 0). After the table of
+FCN-8s it says how many multiply-accumulates a second ours computes, and how many a large convolution of oneDNN does in
+the same rounds. Needs real Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed into
+an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2 GB of
 disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
 """
 
@@ -190,16 +191,19 @@ class Contender:
             [*command, "-c", text, *map(str, arguments)], stdin=pipe, stdout=pipe, text=True, env=quiet
         )
 
-    def run_once(self, save: Path | None = None) -> None:
-        """Run one pass and note its time; or save its result, without noting the time."""
+    def run(self, passes: int) -> None:
+        """Run some passes and note the median of their times."""
+        self.seconds.append(statistics.median(self.run_once() for _ in range(passes)))
+
+    def run_once(self, save: Path | None = None) -> float:
+        """Run one pass, and perhaps save its result; returns its time."""
         assert self._process.stdin and self._process.stdout
         print(save or "", file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline().split()
         if len(answer) != 2:
             sys.exit(f"{self.name} failed")
-        if not save:
-            self.seconds.append(float(answer[0]))
         self.megabytes = float(answer[1])
+        return float(answer[0])
 
     def end(self) -> None:
         """End the process."""
@@ -266,9 +270,14 @@ def replace_sources(net: NetParameter, shapes: dict[str, list[int]]) -> NetParam
 
 
 def race(
-    title: str, contenders: list[Contender], rounds: int, folder: Path, yardsticks: Sequence[Contender] = ()
+    title: str,
+    contenders: list[Contender],
+    rounds: int,
+    folder: Path,
+    yardsticks: Sequence[Contender] = (),
+    passes: int = 1,
 ) -> None:
-    """Run all contenders in turn, ``rounds`` times; print a table that compares each with the first.
+    """Run ``passes`` of all contenders in turn, ``rounds`` times; print a table that compares each with the first.
 
     The ``yardsticks`` run in turn with them, and are not in the table.
     """
@@ -276,11 +285,9 @@ def race(
     for runner in runners:
         runner.run_once(folder / f"{runner.name}.npy")
         runner.run_once()
-    for runner in runners:
-        runner.seconds.clear()
     for _ in range(rounds):
         for runner in runners:
-            runner.run_once()
+            runner.run(passes)
     first = contenders[0]
     print(
         f"\n{title}\n\n| | seconds | against {first.name} | peak MB | largest relative difference from {first.name} |"
@@ -388,7 +395,7 @@ def race_classifier(title: str, make_net: Callable[[], NetParameter], rounds: in
         Contender("ours", PYTHON, OURS, files, score="prob"),
     ]
     contenders += start_rivals(files, score="prob")
-    race(f"{title} forward, {CROP}x{CROP}", contenders, rounds, folder)
+    race(f"{title} forward, {CROP}x{CROP}", contenders, rounds, folder, passes=10)
 
 
 def measure_spread(net: Path, weights: Path, scores: str, data: np.ndarray) -> float:
