@@ -10,8 +10,8 @@ wait busily for some milliseconds, a good part of one pass. The results are comp
 of a late convolution (in earlier layers it depends on which inputs of a ReLU are just above 0). After the table of
 FCN-8s it says how many multiply-accumulates a second ours computes, and how many a large convolution of oneDNN does in
 the same rounds. Needs real Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed into
-an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are loaded at once, and 2 GB of
-disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
+an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are
+loaded at once, and 2 GB of disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
 """
 
 from __future__ import annotations
