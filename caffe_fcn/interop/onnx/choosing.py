@@ -134,7 +134,8 @@ def keep_best(scores: Value, images: Value, most: int, batch: Size) -> Value:
     order = scores.apply_many("TopK", count, outputs=2, axis=0, largest=1)[1]
     owners, by_image = images.take(order).apply_many("TopK", count, outputs=2, axis=0, largest=0)
     order = order.take(by_image)
-    own = count_up(place, batch).to_whole().unsqueeze(1).apply("Equal", owners).to_whole()  # images x scores
+    others = join([owners, integers(place, [-1])], axis=0)  # ONNX Runtime 1.15 has no sum of nothing
+    own = count_up(place, batch).to_whole().unsqueeze(1).apply("Equal", others).to_whole()  # images x scores
     totals = own.reduce("ReduceSum", 1)
     begins = totals.apply("CumSum", integers(place, [0]).apply("Squeeze", 0), exclusive=1)
     rank = count_up(place, count).to_whole() - begins.take(owners)
