@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from caffe_fcn.errors import CaffeFcnError
-from caffe_fcn.journey import defaults
 from caffe_fcn.workspace import contents, places
 from caffe_fcn.workspace.forms.arguments import keep_argument, name_new, spell_options, spell_path
 from caffe_fcn.workspace.forms.fields import Choice, Field, FormError, Kind
@@ -73,6 +72,8 @@ def list_fields(settings: Settings, has_gpu: bool = True) -> tuple[Field, ...]:
 
 def make_fit(settings: Settings, values: Mapping[str, Any]) -> Task:
     """Make the task; raises `FormError`."""
+    from caffe_fcn.journey import defaults
+
     check_design({name: values[name] for name in _OF_NET}, values["net"] or defaults.NET)
     folder = name_new(settings, RUNS, values["name"])
     given = dict(values)
