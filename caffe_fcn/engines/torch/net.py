@@ -159,7 +159,7 @@ class Net:
         """
         learned = [each.tensor for each in self.learnable if each.tensor.requires_grad]
         self.blobs, self._loss = {}, self._loss.detach()  # a recording must not meet the last pass's gradient functions
-        with self._compute(), self._deferring_checks():
+        with self._compute(), self._deferring_checks(), self._adding_gradients():
             blobs, program = self._begin_pass((), inputs)
             recording = self._find_recording(program, blobs, learned)
             blobs, loss = recording.run_forward(blobs) if recording else self._run(program, blobs)
@@ -219,6 +219,15 @@ class Net:
             yield
         finally:
             self._state.faults = None
+
+    @contextmanager
+    def _adding_gradients(self) -> Iterator[None]:
+        """The gradients of what runs while this is active go to those of the parameters."""
+        self._state.adds_gradients = True
+        try:
+            yield
+        finally:
+            self._state.adds_gradients = False
 
     def _begin_pass(self, wanted: Sequence[str], inputs: Mapping[str, Array]) -> tuple[dict[Blob, Tensor], Program]:
         """The blobs of the sources, and the program that computes the outputs and what is ``wanted`` from them."""

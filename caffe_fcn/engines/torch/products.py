@@ -35,6 +35,7 @@ _GAIN = 0.75  # of the time by blas: what oneDNN must stay below; other sizes ha
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
 _MEASUREMENTS = 5  # of which the quickest counts
+_ADDED = 16 << 20  # bytes of a gradient that are added at a time
 
 _Way: TypeAlias = Callable[[], object]
 
@@ -55,9 +56,13 @@ class Libraries(NamedTuple):
 PLAIN = Libraries()
 
 
-def multiply(rows: Tensor, weights: Tensor, libraries: Libraries) -> Tensor:
-    """rows (... x K) times the transpose of weights (N x K), as ... x N."""
-    product: Tensor = _Product.apply(rows.reshape(-1, rows.shape[-1]), weights, libraries)
+def multiply(rows: Tensor, weights: Tensor, libraries: Libraries, adds: bool = False) -> Tensor:
+    """rows (... x K) times the transpose of weights (N x K), as ... x N.
+
+    If it ``adds``, a gradient of the weights that is there already gets this one added piece by piece, so that the new
+    one is never there whole; it must be wanted there, as `Net.compute_gradients` wants it.
+    """
+    product: Tensor = _Product.apply(rows.reshape(-1, rows.shape[-1]), weights, libraries, adds)
     return product.unflatten(0, rows.shape[:-1])
 
 
@@ -112,20 +117,37 @@ def describe_libraries(libraries: Libraries) -> str:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weights: Tensor, libraries: Libraries) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weights: Tensor, libraries: Libraries, adds: bool) -> Tensor:
         ctx.save_for_backward(rows, weights)
-        ctx.libraries = libraries
+        ctx.libraries, ctx.owner = libraries, _find_owner(weights) if adds else None
         return _compute(rows, weights, libraries.forward)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, weights = ctx.saved_tensors
-        of_rows, of_weights = ctx.needs_input_grad[:2]
-        return (
-            _compute(gradient, weights.t(), ctx.libraries.of_rows) if of_rows else None,
-            _compute(gradient.t(), rows.t(), ctx.libraries.of_weights) if of_weights else None,
-            None,
-        )
+        wants_rows, wants_weights = ctx.needs_input_grad[:2]
+        of_rows = _compute(gradient, weights.t(), ctx.libraries.of_rows) if wants_rows else None
+        of_weights, library = None, ctx.libraries.of_weights
+        total = ctx.owner.grad if ctx.owner is not None and wants_weights else None
+        if total is not None and total.is_contiguous():
+            _add_product(total.view(weights.shape), gradient.t(), rows.t(), library)
+        elif wants_weights:
+            of_weights = _compute(gradient.t(), rows.t(), library)
+        return of_rows, of_weights, None, None
+
+
+def _find_owner(weights: Tensor) -> Tensor | None:
+    """The parameter of which ``weights`` are all values, in their order; None if they are not those of one."""
+    owner = weights if weights._base is None else weights._base
+    is_whole = owner.is_leaf and owner.numel() == weights.numel()
+    return owner if is_whole and owner.is_contiguous() and weights.is_contiguous() else None
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor, library: str) -> None:
+    """Add ``a @ b.T`` to a total, some rows at a time."""
+    step = max(1, _ADDED // (total.shape[1] * total.element_size()))
+    for some, part in zip(total.split(step), a.split(step), strict=True):
+        some.add_(_compute(part, b, library))
 
 
 def _compute(a: Tensor, b: Tensor, library: str) -> Tensor:

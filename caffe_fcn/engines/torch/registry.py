@@ -32,13 +32,15 @@ class State:
 
     ``faults`` is None where a layer raises an error for a value that it cannot take, such as a wrong label. To find one
     a GPU must be waited for; where it is not, layers add to ``faults`` whether there is one, and the loss becomes NaN.
-    ``libraries`` are those for large products, which are found when a layer first needs them.
+    ``libraries`` are those for large products, which are found when a layer first needs them. ``adds_gradients`` is
+    whether gradients go to those of the parameters, which is not so in a training loop of others (`Net.as_module`).
     """
 
     training: bool
     random: torch.Generator
     faults: list[Tensor] | None = None
     libraries: Libraries | None = None
+    adds_gradients: bool = False
 
     def find_libraries(self, rows: Tensor, weights: Tensor) -> Libraries | None:
         """By which libraries a layer computes this product, or None where torch decides."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import outlines
 import pytest
 from caffe_worker import CaffeWorker
 from prototxts import input_layer, layer
-from torch_judge import assert_as_caffe, make_random_inputs, torch
+from torch_judge import assert_as_caffe, make_random_inputs, parse_net, torch
 from trainings import MOMENTUM, losses, torch_train
 
 from caffe_fcn.engines import solver_state
-from caffe_fcn.engines.torch import kernel_gradients, products
+from caffe_fcn.engines.torch import Net, kernel_gradients, products
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
@@ -45,6 +46,44 @@ def test_products_and_gradients_are_exact_up_to_their_roundings(library: str, sh
         exact = a.double() @ b.double().T
         allowed = (a.shape[1] + 1) * 2.0**-24 * (a.double().abs() @ b.double().abs().T)
         assert found is not None and ((found.double() - exact).abs() <= allowed).all()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", ["Convolution", "InnerProduct"])
+def test_a_second_batch_adds_its_gradients_in_place(kind: str, library: str, every_product: pytest.MonkeyPatch) -> None:
+    """As iter_size has it: the gradient is the sum of those of the batches, and no second one of its size is made."""
+    param = (
+        f"{kind.replace('InnerP', 'inner_p').lower()}_param {{ num_output: 24 {'kernel_size: 3' * (kind[0] == 'C')} }}"
+    )
+    text = (
+        input_layer("x", 2, 6, 3, 3)
+        + layer(kind, "x", "y", param, "y")
+        + layer("Reduction", "y", "loss", "loss_weight: 1")
+    )
+    every_product.setattr(products, "_ADDED", 1 << 10)
+    made: list[int] = []
+    compute = products._compute
+
+    def note(*arguments: Any) -> torch.Tensor:
+        result = compute(*arguments)
+        made.append(result.numel())
+        return result
+
+    every_product.setattr(products, "_compute", note)
+    net = Net(parse_net(text), "train", libraries=Libraries(*[library] * 4))
+    (weights, *_) = net.learnable
+    random = np.random.default_rng(0)
+    images = [random.normal(size=(2, 6, 3, 3)).astype(np.float32) for _ in range(2)]
+    alone = []
+    for image in images:
+        weights.tensor.grad = None
+        net.compute_gradients(x=image)
+        assert weights.tensor.grad is not None
+        alone.append(weights.tensor.grad.clone())
+    made.clear()
+    net.compute_gradients(x=images[0])
+    assert max(made) < weights.tensor.numel() / 4
+    torch.testing.assert_close(weights.tensor.grad, alone[0] + alone[1], rtol=1e-6, atol=1e-6)
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ class Convolution(_Windowed):
         weights = self.params[0].flatten(1)
         libraries = self.state.find_libraries(columns.mT, weights)
         if libraries:
-            y = multiply(columns.mT, weights, libraries).mT
+            y = multiply(columns.mT, weights, libraries, self.state.adds_gradients).mT
         elif len(columns) > 1:
             y = weights @ columns
         else:  # MKL multiplies some rows of fc6 at a time in 6 to 20 % less time than all of them
@@ -276,7 +276,7 @@ class InnerProduct(TorchLayer):
         if self.param.transpose:
             weights = weights.T
         if libraries := self.state.find_libraries(flat, weights):
-            y = multiply(flat, weights, libraries)
+            y = multiply(flat, weights, libraries, self.state.adds_gradients)
             return [y + bias[0] if bias else y]
         return [F.linear(flat, weights, *bias)]
 
