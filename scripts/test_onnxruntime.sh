@@ -15,8 +15,8 @@ install() { pip install -q --disable-pip-version-check --no-deps --target "$olde
 [ -d "$oldest/onnxruntime" ] || install 'onnxruntime==1.15.1' 'numpy==1.26.*' ||
     install 'onnxruntime==1.17.*' 'numpy==1.26.*' || install 'onnxruntime==1.20.*' ||
     fail "onnxruntime: no old release has a wheel for this Python"
-export PYTHONPATH=$oldest
-say "ONNX Runtime $(python -c 'import onnxruntime; print(onnxruntime.__version__)')"
+say "ONNX Runtime $(PYTHONPATH=$oldest python -c 'import onnxruntime; print(onnxruntime.__version__)')"
 
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # as in test.sh
-python -m pytest -p no:cacheprovider -n 2 -rs tests/interop/test_*onnx*.py tests/interop/test_exported_layers.py "$@"
+# Not by PYTHONPATH: real Caffe, whose Python is another one, would find this numpy there
+python -m pytest -p no:cacheprovider -n 2 -rs -o pythonpath="$oldest tests tests/support" tests/interop/test_*onnx*.py tests/interop/test_exported_layers.py "$@"

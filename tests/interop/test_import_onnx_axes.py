@@ -9,6 +9,7 @@ import onnx
 import pytest
 from caffe_worker import CaffeWorker
 from onnx import numpy_helper
+from onnx_judge import KNOWN_OPSETS
 from onnx_models import assert_equal, write
 
 from caffe_fcn.errors import NetError
@@ -150,9 +151,11 @@ def test_interp_of_deeplabs_fork(tmp_path: Path) -> None:
     assert 'type: "Interp"' in made.files[0].read_text()
 
 
-@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
-def test_pads_that_repeat_the_image(tmp_path: Path, caffe: CaffeWorker, mode: str) -> None:
-    path = write(tmp_path / "net.onnx", f'y = Pad<mode = "{mode}">(x, p)', p=[0, 0, 2, 1, 0, 0, 0, 3], opset=19)
+@pytest.mark.parametrize(("mode", "opset"), [("reflect", 18), ("edge", 18), ("wrap", 19)])
+def test_pads_that_repeat_the_image(tmp_path: Path, caffe: CaffeWorker, mode: str, opset: int) -> None:
+    if opset not in KNOWN_OPSETS:
+        pytest.skip(f"this ONNX Runtime does not know operator set {opset}")
+    path = write(tmp_path / "net.onnx", f'y = Pad<mode = "{mode}">(x, p)', p=[0, 0, 2, 1, 0, 0, 0, 3], opset=opset)
     with pytest.raises(NetError, match="Caffe's layers pad with zeros \\(give `compose`"):
         import_onnx(path, tmp_path / "net")
     assert_equal(path, tmp_path / "net", caffe, compose=True)
