@@ -161,16 +161,15 @@ class BorderCache(Operation):
         program = iter(self._group)
         for instruction in program:
             (bottom,), (top,) = instruction.bottoms, instruction.tops
-            region, held = plan.windows.regions[top], plan.windows.needed[bottom]
+            done = [instruction]
             if chain := plan.chains.get(instruction):
-                instruction = chain.instructions[-1]
-                for _ in chain.instructions[1:]:
-                    next(program)
-                blobs[instruction.tops[0]] = self._run_chain(chain, blobs[bottom], plan, borders)
+                done += [next(program) for _ in chain.instructions[1:]]
+                blobs[done[-1].tops[0]] = self._run_chain(chain, blobs[bottom], plan, borders)
             else:
-                part = cut(blobs[bottom], region.rect, held)
+                region = plan.windows.regions[top]
+                part = cut(blobs[bottom], region.rect, plan.windows.needed[bottom])
                 blobs[top] = self._run_part(instruction, part, region.pads, plan.small, borders)
-            for blob in instruction.frees:
+            for blob in (blob for each in done for blob in each.frees):
                 blobs.pop(blob, None)  # those inside of a chain were never there
         return [blobs[top] for top in self._tops]
 
