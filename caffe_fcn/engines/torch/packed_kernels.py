@@ -22,6 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.allocator import note_kept
+from caffe_fcn.engines.torch.products import find_operator
+
+_REFUSALS = (RuntimeError, TypeError, AttributeError)
+"""What another torch raises, whose operators are missing or have other signatures."""
 
 _ROWS = 512  # for which the order of a matrix is asked; it does not depend on them
 
@@ -104,7 +108,7 @@ def _find_operator() -> Any:
         packed = _pack(kernels, x.shape, pads, step, step, 1).kernels
         alone = operator(x, packed, None, pads, step, step, 1, "none", [], "")
         added = operator.binary(x, plain, packed, None, pads, step, step, 1, "add", None, None, [], None)
-    except (RuntimeError, TypeError, NotImplementedError, AttributeError):  # another torch may have another signature
+    except _REFUSALS:
         return None
     return operator if torch.equal(alone, plain) and torch.equal(added, 2 * plain) else None
 
@@ -115,15 +119,13 @@ def _reorder_matrix(weights: Tensor) -> Tensor:
 
 @cache
 def _find_product() -> Any:
-    """oneDNN's product with packed weights, if this torch has it and it gives what a plain one does."""
-    if not torch.backends.mkldnn.is_available():
-        return None
-    operator = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-    if operator is None or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+    """oneDNN's product (`products`), if it takes packed weights, too, and gives what a plain one does."""
+    operator = find_operator()
+    if operator is None:
         return None
     rows, weights, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3), torch.arange(4.0)
     try:
         found = operator(rows, _reorder_matrix(weights), bias, "none", [], "")
-    except (RuntimeError, TypeError, NotImplementedError, AttributeError):  # another torch may have another signature
+    except _REFUSALS:
         return None
     return operator if torch.equal(found, F.linear(rows, weights, bias)) else None

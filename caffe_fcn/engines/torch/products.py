@@ -97,7 +97,7 @@ def find_libraries() -> Libraries:
     if setting not in ("auto", *LIBRARIES):
         mend = nearest(setting, LIBRARIES) or f"auto, {' or '.join(LIBRARIES)}"
         raise EngineError(f"{SETTING}={setting}", "no such library", mend)
-    if setting == ONEDNN and _find_operator() is None:
+    if setting == ONEDNN and find_operator() is None:
         return PLAIN
     return _find_quickest(torch.get_num_threads()) if setting == "auto" else Libraries(*[setting] * len(PLAIN))
 
@@ -152,14 +152,14 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor, library: str) -> None:
 
 def _compute(a: Tensor, b: Tensor, library: str) -> Tensor:
     """``a @ b.T`` by a library; transposed in memory where ``a`` is, which spares torch's library the quicker way."""
-    operator = _find_operator() if library == ONEDNN else None
+    operator = find_operator() if library == ONEDNN else None
     if operator is None:
         return (b @ a.t()).t() if a.stride(0) == 1 else a @ b.t()
     return operator(a, b, None, "none", [], "")  # without a bias or a function of the result
 
 
 @cache
-def _find_operator() -> Callable[..., Tensor] | None:
+def find_operator() -> Callable[..., Tensor] | None:
     """torch's product by oneDNN, if this torch has it and it multiplies."""
     operator = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
     if operator is None:
@@ -201,7 +201,7 @@ def _measure() -> Libraries:
         ways: list[dict[str, _Way]] = [
             {library: partial(_compute, a, b, library) for library in LIBRARIES} for a, b in operands
         ]
-        has_onednn = _find_operator() is not None
+        has_onednn = find_operator() is not None
         forward, of_rows, of_weights = (_find_quicker(each) if has_onednn else BLAS for each in ways)
         return Libraries(forward, of_rows, of_weights, _find_quicker(_list_kernel_gradients(image)))
 

@@ -23,7 +23,7 @@ from caffe_fcn.errors import EngineError, WeightsError
 
 BY_ONEDNN = Libraries(*[ONEDNN] * 4)
 
-pytestmark = pytest.mark.skipif(products._find_operator() is None, reason="this torch has no product by oneDNN")
+pytestmark = pytest.mark.skipif(products.find_operator() is None, reason="this torch has no product by oneDNN")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -210,7 +210,7 @@ def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytes
 
 
 def test_a_torch_without_the_operator_multiplies_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_find_operator", lambda: None)
+    monkeypatch.setattr(products, "find_operator", lambda: None)
     monkeypatch.setenv(SETTING, ONEDNN)
     assert products.find_libraries() == PLAIN
     rows, weights = torch.randn(20, 30), torch.randn(10, 30)
