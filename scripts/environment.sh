@@ -52,3 +52,10 @@ set_up_caffe() {
     [ "${CAFFE_FCN_REQUIRE_CAFFE:-}" != 1 ] || fail "CAFFE_FCN_REQUIRE_CAFFE=1: the tests must run against real Caffe"
     say "no Caffe is here, and none can be got: the tests that need it are skipped"
 }
+
+# The environment of the tests, on the PATH, and real Caffe
+prepare_tests() {
+    virtual_environment '[test,torch]' "$tested_torch"
+    export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+    set_up_caffe
+}

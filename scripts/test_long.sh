@@ -5,9 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-virtual_environment '[test,torch]' "$tested_torch"
-export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-set_up_caffe
+prepare_tests
 
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # as in test.sh
 python -m pytest -p no:cacheprovider -n 2 -m long -rs "$@"

@@ -27,9 +27,7 @@ if [ "${1:-}" = --short ]; then
     tests=(tests/engines/torch/test_update_rules.py tests/engines/torch/test_layers.py -m numerics)
 fi
 
-virtual_environment '[test,torch]' "$tested_torch"
-export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-set_up_caffe
+prepare_tests
 
 failed=
 while read -r name variables; do

@@ -5,9 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-virtual_environment '[test,torch]' "$tested_torch"
-export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-set_up_caffe
+prepare_tests
 
 oldest=$venv/onnxruntime-oldest
 install() { pip install -q --disable-pip-version-check --no-deps --target "$oldest" "$@" 2>/dev/null; }

@@ -5,9 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-virtual_environment '[test,torch]' "$tested_torch"
-export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
-set_up_caffe
+prepare_tests
 
 programs=$venv/programs
 [ -d "$programs/MNN" ] && [ -d "$programs/ncnn" ] ||
