@@ -32,6 +32,7 @@ from caffe_fcn.engines.torch.recordings import Recording, Recordings, sum_losses
 from caffe_fcn.engines.torch.registry import State, TorchLayer, find_class, has_class
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache, make_border_rewrite
 from caffe_fcn.engines.torch.rewrites.border_gradients import LearningBorders
+from caffe_fcn.engines.torch.rewrites.compiled_programs import CompiledProgram
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import fuse_convolutions
 from caffe_fcn.engines.torch.rewrites.upscore_fusion import fuse_upscores
 from caffe_fcn.engines.torch.transfers import Download, start_upload
@@ -117,6 +118,7 @@ class Net:
         self._loss_copy: Download | None = None
         self._rewrites = [] if literal else self._choose_rewrites()
         self._programs: dict[frozenset[Blob], Program] = {}
+        self._compiled = self._make_compiled_program() if fuse_convolutions in self._rewrites else None
         self._recordings = None if literal else Recordings(state, self.layers, self.device)
         reduces = precision == "bf16" and not (literal or self.differentiable)
         self._reduced = ReducedWeights() if reduces else None
@@ -146,6 +148,8 @@ class Net:
         self.blobs = {}  # whose memory the pass can use
         with self._compute():
             blobs, program = self._begin_pass(wanted, inputs)
+            if self._compiled and not wanted:
+                program = self._compiled.find(program, blobs)
             recording = None if self.differentiable else self._find_recording(program, blobs)
             blobs, self._loss = recording.run_forward(blobs) if recording else self._run(program, blobs)
         self._loss_copy = None
@@ -204,6 +208,8 @@ class Net:
                     f"has parameters {', '.join(map(dims, mine))} here and {', '.join(map(dims, theirs))} there",
                 )
             self.params[name] = self.layers[name].params = other.params[name]
+        if self._compiled:
+            self._compiled.close()
 
     @contextmanager
     def _compute(self) -> Iterator[None]:
@@ -263,6 +269,10 @@ class Net:
         is_plain = not is_on_gpu and self._precision.name == "float32" and self.dtype == torch.float32
         fuses = is_plain and not self.differentiable
         return [fuse_upscores, *([fuse_convolutions] if fuses else []), border_rewrite]
+
+    def _make_compiled_program(self) -> CompiledProgram:
+        declared = self._shapes.blobs
+        return CompiledProgram(self.layers, lambda blob: declared[blob.name])
 
     def _arrange_weights(self) -> None:
         """Bring kernels into the order in memory in which a GPU reads them; those of tensors that are shared stay."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,10 @@ from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, h
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
-from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Origin, Site, layer_type
+from caffe_fcn.net.layer_types import LAYER_TYPES, LayerType, Origin, Shape, Site, layer_type
+
+Function: TypeAlias = Callable[..., Tensor]
+"""A top as a function of its bottoms, made of torch's operations alone, with every size a constant."""
 
 
 @dataclass
@@ -111,6 +114,22 @@ class Operation:
 
     def forward_part(self, part: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         """The top of a part of the bottom, which is padded by ``pads`` (before, after) on each axis, not by `pad`."""
+        raise NotImplementedError
+
+    @property
+    def rectifies(self) -> bool:
+        """Whether it ends with a ReLU."""
+        return False
+
+    def has_function(self, shapes: Sequence[Shape]) -> bool:
+        """Whether `make_function` makes a function for bottoms of these shapes that is as quick as `forward`."""
+        return False
+
+    def make_function(self, exact: bool) -> Function:
+        """The only top as a function of the bottoms, with the weights as they are now.
+
+        Where it need not be ``exact``, a value x that a ReLU makes 0 may be 1e-30 x.
+        """
         raise NotImplementedError
 
 

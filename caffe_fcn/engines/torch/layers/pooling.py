@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
+from caffe_fcn.engines.torch.registry import Function, State, TorchLayer, layer
 from caffe_fcn.net.geometry import Window, pool_sizes
-from caffe_fcn.net.layer_types import Site, pooling_windows
+from caffe_fcn.net.layer_types import Shape, Site, pooling_windows
 from caffe_fcn.net.layer_types.windows import rounds_down
 from caffe_fcn.proto.schema import PoolingParameter
 
@@ -48,6 +48,21 @@ class Pooling(TorchLayer):
             part = F.pad(part, (left, right, top, bottom), value=torch.finfo(part.dtype).min)
         windows = [replace(window, pad=0) for window in self.find_windows()]
         return self.method(part, windows, pool_sizes(windows, part.shape[2:], floor=True))[0]
+
+    def has_function(self, shapes: Sequence[Shape]) -> bool:
+        windows, (_, _, *sizes) = self.find_windows(), shapes[0]
+        return bool(windows) and all(
+            map(_torch_has_same_windows, windows, sizes, pool_sizes(windows, sizes, self.floor))
+        )
+
+    def make_function(self, exact: bool) -> Function:
+        kernel, stride, pad = _split_windows(self.find_windows())
+
+        def pool(x: Tensor) -> Tensor:
+            # without the places it would become oneDNN's pooling, which loses what is not a number
+            return F.max_pool2d(x, kernel, stride, pad, ceil_mode=True, return_indices=True)[0]
+
+        return pool
 
 
 @layer("SPP")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.registry import TorchLayer, UnrecordedLayer, layer
+from caffe_fcn.engines.torch.registry import Function, TorchLayer, UnrecordedLayer, layer
 from caffe_fcn.net.layer_types import Shape, Site
 from caffe_fcn.net.layer_types.shaping import adds_crops, permutation, read_crop_flags
 
@@ -38,6 +39,13 @@ class Concat(TorchLayer):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return [torch.cat(bottoms, _find_axis(self.param, "concat_dim"))]
+
+    def has_function(self, shapes: Sequence[Shape]) -> bool:
+        return True
+
+    def make_function(self, exact: bool) -> Function:
+        axis = _find_axis(self.param, "concat_dim")
+        return lambda *bottoms: torch.cat(bottoms, axis)
 
 
 @layer("Slice")

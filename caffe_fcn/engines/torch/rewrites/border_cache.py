@@ -116,6 +116,11 @@ class BorderCache(Operation):
             return self._run_whole(image)
         return self._run_windows(image, plan, self._find_borders(image, plan.small))
 
+    def list_whole(self, shape: Shape) -> Program:
+        """The instructions, if images of this shape (N x C x H x W) are computed whole by them; else none."""
+        plan = self._find_plan(shape[1:], is_on_gpu=False)
+        return [] if plan.windows.is_worthwhile or plan.chains else self._group
+
     def _find_plan(self, shape: Shape, is_on_gpu: bool) -> _Plan:
         if shape not in self._plans:
             windows = WindowPlan(self._group, self._image, self._tops, self._shape_of)

@@ -29,12 +29,15 @@ from caffe_fcn.engines.torch.packed_kernels import (
     pack_matrix,
 )
 from caffe_fcn.engines.torch.program import Instruction, Program, find_readers
-from caffe_fcn.engines.torch.registry import Operation, TorchLayer
+from caffe_fcn.engines.torch.registry import Function, Operation, TorchLayer
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Blob
+from caffe_fcn.net.layer_types import Shape
 
 _MOST_COPIED = (1 << 24) - 1  # values of kernels, such as fc6's, of which no copy in another order is kept
 _LEAST_PIXELS = 1 << 10  # of a top that is computed by `winograd`: fewer are too few rows for its products
+
+_TINY = 1e-30  # instead of 0: no sum of other values feels it
 
 
 def fuse_convolutions(program: Program, kept: Collection[Blob]) -> Program:
@@ -98,6 +101,14 @@ def _is_relu(instruction: Instruction) -> bool:
     return isinstance(instruction.operation, ReLU) and not instruction.operation.param.negative_slope
 
 
+def rectify(y: Tensor, exact: bool) -> Tensor:
+    """A ReLU for a graph of oneDNN (`Operation.make_function`), which keeps what is not a number.
+
+    oneDNN fuses a leaky ReLU with what is before it. Its ReLU makes 0 of NaN; `clamp_min` it does not take at all.
+    """
+    return y.clamp_min(0) if exact else F.leaky_relu(y, _TINY)
+
+
 class FusedConvolution(Operation):
     """A Convolution and what follows it: layers with `find_channel_factors`, then an Eltwise, then a ReLU.
 
@@ -138,6 +149,30 @@ class FusedConvolution(Operation):
         if self._is_transformed(pixels):
             self._refresh()
             self._transform_kernels()
+
+    @property
+    def rectifies(self) -> bool:
+        return self._relu
+
+    def has_function(self, shapes: Sequence[Shape]) -> bool:
+        count, _, *sizes = shapes[0]
+        windows = self._convolution.find_windows()
+        tops = (window.size_after_convolution(size) for window, size in zip(windows, sizes, strict=True))
+        is_large = self._convolution.params[0].numel() > _MOST_COPIED
+        return not is_large and not self._is_transformed(count * math.prod(tops))
+
+    def make_function(self, exact: bool) -> Function:
+        self._refresh()
+        kernels, bias = self._find_kernels(), self._bias
+        pads = [pad for pad, _ in self._pads]
+        stride, dilation, group = self._steps
+
+        def compute(x: Tensor, added: Tensor | None = None) -> Tensor:
+            y = torch.conv2d(x, kernels, bias, stride, pads, dilation, group)
+            y = y if added is None else y + added
+            return rectify(y, exact) if self._relu else y
+
+        return compute
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         """The top, from what the convolution reads and perhaps what is added."""
