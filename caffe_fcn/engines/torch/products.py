@@ -4,9 +4,10 @@
 
 torch multiplies matrices by the library that it was built with, mostly MKL: "blas" here. It also ships oneDNN, whose
 matmul is more than twice as quick on some processors, and slower on others. Which one takes less time for a product
-and for each of its two gradients is measured once a machine, in a second, and kept in the user's cache; also
-whether the gradient of a convolution for its kernels is computed sooner by oneDNN, or as products of matrices by
-torch's library (`kernel_gradients`). The variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
+with its two gradients is measured once a machine, in a second, and kept in the user's cache; also which one multiplies
+a few rows sooner, for which reading the weights takes longer than multiplying, and whether the gradient of a
+convolution for its kernels is computed sooner by oneDNN, or as products of matrices by torch's library
+(`kernel_gradients`). The variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
 
 The results of the libraries differ in the last digits. A training therefore keeps the libraries that it began with.
 """
@@ -31,8 +32,10 @@ SETTING = "CAFFE_FCN_PRODUCTS"
 
 _LEAST = 1 << 26  # multiply-accumulates of a large product: below, either takes a few milliseconds
 _LEAST_ROWS = 16  # with fewer, reading the weights takes longer than multiplying
-_GAIN = 0.75  # of the time by blas: what oneDNN must stay below; other sizes have other times
+_LEAST_READ = 1 << 20  # weights that are multiplied by few rows: fewer are read in a moment
+_GAIN = 0.95  # of the time by blas: what oneDNN must stay below, so that noise decides nothing that matters
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
+_MEASURED_READ = (4096, 2048)  # inputs and outputs of the product of one row
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
 _MEASUREMENTS = 5  # of which the quickest counts
 _ADDED = 16 << 20  # bytes of a gradient that are added at a time
@@ -44,16 +47,18 @@ class Libraries(NamedTuple):
     """By which library a product is computed, and its gradients for the rows and for the weights.
 
     ``of_kernels`` is how the gradient of a convolution for its kernels is computed: by oneDNN's convolution, or as
-    products by torch's own library.
+    products by torch's own library. ``of_few`` computes products of few rows, where no gradient is wanted.
     """
 
     forward: str = BLAS
     of_rows: str = BLAS
     of_weights: str = BLAS
     of_kernels: str = ONEDNN
+    of_few: str = BLAS
 
 
 PLAIN = Libraries()
+_LEAST_NAMES = 4
 
 
 def multiply(rows: Tensor, weights: Tensor, libraries: Libraries, adds: bool = False) -> Tensor:
@@ -74,6 +79,19 @@ def is_large(rows: Tensor, weights: Tensor) -> bool:
         and rows.dtype == weights.dtype == torch.float32
         and count >= _LEAST_ROWS
         and count * weights.numel() >= _LEAST
+    )
+
+
+def has_few_rows(rows: Tensor, weights: Tensor) -> bool:
+    """Whether it matters which library reads the weights, in float32, on the processor, and without gradients."""
+    count = rows.numel() // max(rows.shape[-1], 1)
+    return (
+        rows.device.type == "cpu"
+        and rows.dtype == weights.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and 0 < count < _LEAST_ROWS
+        and weights.numel() >= _LEAST_READ
+        and weights.is_contiguous()
     )
 
 
@@ -103,9 +121,12 @@ def find_libraries() -> Libraries:
 
 
 def parse_libraries(text: str) -> Libraries:
-    """Libraries from their names, as `describe_libraries` gives them; raises ValueError for anything else."""
+    """Libraries from their names, as `describe_libraries` gives them; raises ValueError for anything else.
+
+    A training that was begun when there were fewer libraries to choose has fewer names.
+    """
     names = text.split(" ")
-    if len(names) != len(PLAIN) or not set(names) <= set(LIBRARIES):
+    if not _LEAST_NAMES <= len(names) <= len(PLAIN) or not set(names) <= set(LIBRARIES):
         raise ValueError(f"{text!r} are no libraries for products")
     return Libraries(*names)
 
@@ -179,31 +200,41 @@ def _find_quickest(threads: int) -> Libraries:
 
 
 def _are_libraries(text: str) -> bool:
-    try:
-        parse_libraries(text)
-    except ValueError:
-        return False
-    return True
+    names = text.split(" ")
+    return len(names) == len(PLAIN) and set(names) <= set(LIBRARIES)
 
 
 def _measure() -> Libraries:
     """Which library is quicker, for each of the products."""
     count, inputs, outputs = _MEASURED
     channels, size = _MEASURED_IMAGE
+    few_inputs, few_outputs = _MEASURED_READ
     random = torch.Generator().manual_seed(0)
-    rows, weights, gradient = (  # in memory as a convolution has them
-        torch.randn(shape, generator=random) for shape in ((inputs, count), (outputs, inputs), (outputs, count))
+    rows, weights, gradient, row, read = (  # in memory as a convolution has them
+        torch.randn(shape, generator=random)
+        for shape in ((inputs, count), (outputs, inputs), (outputs, count), (1, few_inputs), (few_outputs, few_inputs))
     )
     rows, gradient = rows.t(), gradient.t()
     image = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
-    operands = [(rows, weights), (gradient, weights.t()), (gradient.t(), rows.t())]
+
+    def compute_all(library: str) -> None:
+        made = _compute(rows, weights, library)
+        back = torch.empty_like(made).copy_(gradient)  # gradients have the order in memory of what they are for
+        _compute(back, weights.t(), library)
+        _compute(back.t(), rows.t(), library)
+
+    def compute_few(library: str) -> None:
+        _compute(row, read, library)
+
     with torch.no_grad():
-        ways: list[dict[str, _Way]] = [
-            {library: partial(_compute, a, b, library) for library in LIBRARIES} for a, b in operands
-        ]
-        has_onednn = find_operator() is not None
-        forward, of_rows, of_weights = (_find_quicker(each) if has_onednn else BLAS for each in ways)
-        return Libraries(forward, of_rows, of_weights, _find_quicker(_list_kernel_gradients(image)))
+        of_products, of_few = (
+            _find_quicker({library: partial(compute, library) for library in LIBRARIES})
+            if find_operator() is not None
+            else BLAS
+            for compute in (compute_all, compute_few)
+        )
+        of_kernels = _find_quicker(_list_kernel_gradients(image))
+    return Libraries(of_products, of_products, of_products, of_kernels, of_few)
 
 
 def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:

@@ -19,7 +19,14 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.products import PLAIN, Libraries, find_libraries, has_large_gradient, is_large
+from caffe_fcn.engines.torch.products import (
+    PLAIN,
+    Libraries,
+    find_libraries,
+    has_few_rows,
+    has_large_gradient,
+    is_large,
+)
 from caffe_fcn.errors import NetError, nearest
 from caffe_fcn.net.geometry import Window
 from caffe_fcn.net.graph import Node
@@ -47,7 +54,12 @@ class State:
 
     def find_libraries(self, rows: Tensor, weights: Tensor) -> Libraries | None:
         """By which libraries a layer computes this product, or None where torch decides."""
-        libraries = self._choose_libraries() if is_large(rows, weights) else PLAIN
+        if is_large(rows, weights):
+            libraries = self._choose_libraries()
+        elif has_few_rows(rows, weights):
+            libraries = Libraries(self._choose_libraries().of_few)
+        else:
+            libraries = PLAIN
         return None if libraries == PLAIN else libraries
 
     def find_kernel_library(self, x: Tensor, kernels: Tensor, positions: int) -> str | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn.engines.torch import Net, choices, packed_kernels, winograd
-from caffe_fcn.engines.torch.rewrites import convolution_fusion
+from caffe_fcn.engines.torch.rewrites import compiled_programs, convolution_fusion
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
 from caffe_fcn.errors import EngineError
@@ -45,13 +45,16 @@ def test_fewer_products_give_the_exact_convolution(data: st.DataObject) -> None:
         assert torch.equal(winograd.convolve(x, transformed, pads, relu=True), found.relu())
 
 
-@pytest.fixture(params=["winograd", "winograd-onednn", "packed", "plain"])
+@pytest.fixture(params=["winograd", "winograd-onednn", "packed", "plain", "compiled"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Every convolution that can be is computed with fewer products; or by oneDNN's operator; or without it."""
+    """Every convolution that can be is computed with fewer products; by oneDNN's operator; without; or in a graph."""
     monkeypatch.setenv(SETTING, request.param if request.param in winograd.WAYS else "direct")
     monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
     monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
     monkeypatch.setattr(convolution_fusion, "_LEAST_PIXELS", 1)
+    if request.param == "compiled":
+        assert compiled_programs._can_compile()
+        monkeypatch.setattr(compiled_programs, "_LEAST_CONVOLUTIONS", 1)
     if request.param == "plain":
         monkeypatch.setattr(packed_kernels, "_find_operator", lambda: None)
         monkeypatch.setattr(packed_kernels, "_find_product", lambda: None)

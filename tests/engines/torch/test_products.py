@@ -21,7 +21,7 @@ from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SET
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
 
-BY_ONEDNN = Libraries(*[ONEDNN] * 4)
+BY_ONEDNN = Libraries(*[ONEDNN] * 5)
 
 pytestmark = pytest.mark.skipif(products.find_operator() is None, reason="this torch has no product by oneDNN")
 
@@ -36,7 +36,7 @@ def test_products_and_gradients_are_exact_up_to_their_roundings(library: str, sh
         torch.randn(each, generator=random) for each in ((count, inputs), (outputs, inputs), (count, outputs))
     )
     given = [rows.clone().requires_grad_(), weights.clone().requires_grad_()]
-    made = products.multiply(*given, Libraries(*[library] * 4))
+    made = products.multiply(*given, Libraries(*[library] * 5))
     made.backward(gradient)
     for found, a, b in (
         (made, rows, weights),
@@ -70,7 +70,7 @@ def test_a_second_batch_adds_its_gradients_in_place(kind: str, library: str, eve
         return result
 
     every_product.setattr(products, "_compute", note)
-    net = Net(parse_net(text), "train", libraries=Libraries(*[library] * 4))
+    net = Net(parse_net(text), "train", libraries=Libraries(*[library] * 5))
     (weights, *_) = net.learnable
     random = np.random.default_rng(0)
     images = [random.normal(size=(2, 6, 3, 3)).astype(np.float32) for _ in range(2)]
@@ -117,6 +117,37 @@ def test_layers_compute_as_in_real_caffe_by_either_library(
     assert_as_caffe(caffe, whole, make_random_inputs(whole), "TRAIN")
 
 
+@pytest.mark.numerics
+@pytest.mark.parametrize("count", [1, 2, 15])
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "param", ["num_output: 9", "num_output: 9 bias_term: false", "num_output: 9 axis: 2 transpose: true"]
+)
+def test_few_rows_are_multiplied_as_in_real_caffe_by_either_library(
+    caffe: CaffeWorker, monkeypatch: pytest.MonkeyPatch, library: str, count: int, param: str
+) -> None:
+    monkeypatch.setattr(products, "_LEAST_READ", 1)
+    monkeypatch.setenv(SETTING, library)
+    used: list[str] = []
+    compute = products._compute
+
+    def note(rows: torch.Tensor, weights: torch.Tensor, by: str) -> torch.Tensor:
+        used.append(by)
+        return compute(rows, weights, by)
+
+    monkeypatch.setattr(products, "_compute", note)
+    rows = "axis: 2" in param
+    whole = input_layer("x", count, *((1, 12) if rows else (6, 5, 4)))
+    whole += layer("InnerProduct", "x", "y", f"inner_product_param {{ {param} }}", "y")
+    assert_as_caffe(caffe, whole, make_random_inputs(whole), backward=False)
+    is_chosen = library == ONEDNN and not rows  # transposed weights are read as they were
+    assert used == [ONEDNN] * is_chosen
+
+
+def test_a_training_that_began_with_fewer_libraries_goes_on_with_them() -> None:
+    assert products.parse_libraries("onednn blas blas onednn") == Libraries(ONEDNN, BLAS, BLAS, ONEDNN, BLAS)
+
+
 @pytest.mark.parametrize("lines", [1, 3, 100])
 def test_gradients_of_kernels_are_those_of_torch(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
     """In float64, against torch's own gradient; an image is taken some lines at a time, which need not divide it."""
@@ -151,6 +182,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv(SETTING, raising=False)
     monkeypatch.setattr(products, "_MEASURED", (32, 64, 48))
     monkeypatch.setattr(products, "_MEASURED_IMAGE", (8, 6))
+    monkeypatch.setattr(products, "_MEASURED_READ", (64, 48))
     products._find_quickest.cache_clear()
     yield tmp_path / "caffe-fcn" / "products.json"
     products._find_quickest.cache_clear()
@@ -167,7 +199,7 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
     (machine,) = json.loads(cache.read_bytes())
     assert torch.__version__ in machine
     others = [" ".join(ONEDNN if name == BLAS else BLAS for name in found)]
-    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas blas"}))
+    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas blas blas"}))
     assert " ".join(ask_again()) == others[0]
 
 
@@ -182,6 +214,7 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
         b'{"a": "blas"}',
         b'{"a": "blas mkl blas blas"}',
         b'{"a": "blas blas blas"}',
+        b'{"a": "blas blas blas blas"}',
         b"\xff",
         b'{"a": "b" * 9}',
     ],
@@ -202,7 +235,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
 def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for library in LIBRARIES:
         monkeypatch.setenv(SETTING, library)
-        assert ask_again() == Libraries(*[library] * 4)
+        assert ask_again() == Libraries(*[library] * 5)
     assert not cache.exists()
     monkeypatch.setenv(SETTING, "onedn")
     with pytest.raises(EngineError, match=rf"{SETTING}=onedn: no such library .*onednn"):
@@ -232,13 +265,13 @@ def test_a_training_keeps_the_libraries_that_it_began_with(
     every_product.setenv(SETTING, library)
     straight = losses(torch_train(outlines.solver(place, **options)))
     saved = solver_state.read(place / "snap_iter_4.solverstate").position
-    assert saved is not None and saved.libraries == " ".join([library] * 4)
+    assert saved is not None and saved.libraries == " ".join([library] * 5)
     every_product.setenv(SETTING, BLAS if library == ONEDNN else ONEDNN)
     with Solver(
         outlines.solver(place, **options, snapshot_prefix="again"), snapshot="snap_iter_4.solverstate"
     ) as again:
         resumed = losses(list(again.solve()))
-        assert again.libraries == Libraries(*[library] * 4)
+        assert again.libraries == Libraries(*[library] * 5)
     assert resumed.tolist() == straight[4:].tolist()
     once, twice = (outlines.weights(place / f"{name}_iter_8.caffemodel") for name in ("snap", "again"))
     assert all(np.array_equal(once[name], twice[name]) for name in once)
