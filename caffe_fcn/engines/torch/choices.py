@@ -17,15 +17,15 @@ from caffe_fcn.errors import EngineError, nearest
 AUTO = "auto"
 
 
-def find_choice(subject: str, ways: tuple[str, ...], measure: Callable[[], str]) -> str:
+def find_choice(subject: str, ways: tuple[str, ...], measure: Callable[[], str], setting: str = "") -> str:
     """The way that the variable CAFFE_FCN_SUBJECT names, or else the one that ``measure`` found to be the quickest.
 
-    Raises `EngineError` for a variable that names none.
+    Another variable is named by its ``setting``. Raises `EngineError` for a variable that names no way.
     """
-    setting = f"CAFFE_FCN_{subject.upper()}"
+    setting = f"CAFFE_FCN_{(setting or subject).upper()}"
     named = os.environ.get(setting) or AUTO
     if named not in (AUTO, *ways):
-        raise EngineError(f"{setting}={named}", f"no such way of {subject}", nearest(named, ways) or " or ".join(ways))
+        raise EngineError(f"{setting}={named}", "no such way", nearest(named, ways) or " or ".join(ways))
     return named if named != AUTO else _find_quickest(subject, ways, measure, torch.get_num_threads())
 
 

@@ -12,7 +12,7 @@ torch: they are looked for, and tried on small blobs, before they are used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.allocator import note_kept
-from caffe_fcn.engines.torch.products import find_operator
 
 _REFUSALS = (RuntimeError, TypeError, AttributeError)
 """What another torch raises, whose operators are missing or have other signatures."""
@@ -43,7 +42,7 @@ class PackedKernels:
     def convolve(self, x: Tensor, bias: Tensor | None, added: Tensor | None = None) -> Tensor:
         """The convolution of ``x`` (N x C x H x W), plus another blob of its shape if there is one."""
         windows = self.pads, self.stride, self.dilation, self.group
-        operator = _find_operator()
+        operator = _find_convolution()
         if added is None:
             return operator(x, self.kernels, bias, *windows, "none", [], "")
         return operator.binary(x, added, self.kernels, bias, *windows, "add", None, None, [], None)
@@ -61,7 +60,7 @@ def pack_kernels(
 
     Images of other shapes may be convolved, too. That takes longer where oneDNN wants another order for them.
     """
-    if _find_operator() is None:
+    if _find_convolution() is None:
         return None
     note_kept(kernels.nbytes)
     return _pack(kernels, shape, pads, stride, dilation, group)
@@ -69,15 +68,29 @@ def pack_kernels(
 
 def pack_matrix(weights: Tensor) -> Tensor | None:
     """Bring weights (N x K) into oneDNN's order, which is the same for any number of rows; None as `pack_kernels`."""
-    if _find_product() is None:
+    if _find_packed_product() is None:
         return None
     note_kept(weights.nbytes)
     return _reorder_matrix(weights)
 
 
 def multiply_packed(rows: Tensor, packed: Tensor, bias: Tensor | None = None) -> Tensor:
-    """rows (M x K) times the transpose of packed weights (N x K), plus the bias, as M x N."""
-    return _find_product()(rows, packed, bias, "none", [], "")
+    """rows (M x K) times the transpose of weights (N x K), packed or as they are, plus the bias, as M x N."""
+    return _find_packed_product()(rows, packed, bias, "none", [], "")
+
+
+@cache
+def find_product() -> Callable[..., Tensor] | None:
+    """torch's product by oneDNN, if this torch has it and it multiplies."""
+    operator = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+    if operator is None:
+        return None
+    a, b = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
+    try:
+        works = torch.equal(operator(a, b, None, "none", [], ""), a @ b.t())
+    except _REFUSALS:
+        return None
+    return operator if works else None
 
 
 def _pack(
@@ -94,7 +107,7 @@ def _pack(
 
 
 @cache
-def _find_operator() -> Any:
+def _find_convolution() -> Any:
     """oneDNN's convolution by packed kernels, if this torch has it and it gives what a plain one does."""
     if not torch.backends.mkldnn.is_available():
         return None
@@ -118,9 +131,9 @@ def _reorder_matrix(weights: Tensor) -> Tensor:
 
 
 @cache
-def _find_product() -> Any:
+def _find_packed_product() -> Any:
     """oneDNN's product (`products`), if it takes packed weights, too, and gives what a plain one does."""
-    operator = find_operator()
+    operator = find_product()
     if operator is None:
         return None
     rows, weights, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3), torch.arange(4.0)

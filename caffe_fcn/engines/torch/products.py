@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.torch import winograd
 from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.measured import recall
+from caffe_fcn.engines.torch.packed_kernels import find_product
 from caffe_fcn.errors import EngineError, nearest
 
 BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
@@ -47,7 +49,9 @@ class Libraries(NamedTuple):
     """By which library a product is computed, and its gradients for the rows and for the weights.
 
     ``of_kernels`` is how the gradient of a convolution for its kernels is computed: by oneDNN's convolution, or as
-    products by torch's own library. ``of_few`` computes products of few rows, where no gradient is wanted.
+    products by torch's own library. ``of_few`` computes products of few rows, where no gradient is wanted. ``of_wide``
+    is the way of a wide convolution and of its gradient for the bottom (`winograd`), ``of_wide_kernels`` that of its
+    gradient for the kernels.
     """
 
     forward: str = BLAS
@@ -55,9 +59,14 @@ class Libraries(NamedTuple):
     of_weights: str = BLAS
     of_kernels: str = ONEDNN
     of_few: str = BLAS
+    of_wide: str = winograd.DIRECT
+    of_wide_kernels: str = winograd.DIRECT
 
 
+_MEASURED_NAMES = 5  # `winograd` measures the other ones
 PLAIN = Libraries()
+CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[winograd.WAYS] * 2)
+"""The names that each field may have."""
 _LEAST_NAMES = 4
 
 
@@ -98,26 +107,35 @@ def has_few_rows(rows: Tensor, weights: Tensor) -> bool:
 def has_large_gradient(x: Tensor, kernels: Tensor, positions: int) -> bool:
     """Whether it matters how a convolution's gradient for its kernels is computed, at so many places of an image."""
     return (
-        x.device.type == "cpu"
-        and x.dtype == kernels.dtype == torch.float32
-        and min(kernels.shape[:2]) >= _LEAST_ROWS
-        and positions * kernels.numel() >= _LEAST
+        x.device.type == "cpu" and x.dtype == kernels.dtype == torch.float32 and positions * kernels.numel() >= _LEAST
     )
+
+
+def choose_kernel_library(kernels: Tensor, libraries: Libraries) -> str:
+    """By which of the libraries a convolution's gradient for its kernels is computed.
+
+    oneDNN multiplies few channels sooner. Its own gradient for their bias would take 60 ms for an image in place of 4,
+    which is why such a convolution is not left to torch.
+    """
+    return libraries.of_kernels if min(kernels.shape[:2]) >= _LEAST_ROWS else ONEDNN
 
 
 def find_libraries() -> Libraries:
     """The libraries that the setting names, or else the quickest ones of this machine.
 
-    Raises `EngineError` for a setting that names no library. Where torch has no oneDNN, or not the operator that
-    multiplies by it, which is private, products are plain.
+    Raises `EngineError` for a setting that names no library, or no way of a convolution. Where torch has no oneDNN, or
+    not the operator that multiplies by it, which is private, products are plain.
     """
     setting = os.environ.get(SETTING) or "auto"
     if setting not in ("auto", *LIBRARIES):
         mend = nearest(setting, LIBRARIES) or f"auto, {' or '.join(LIBRARIES)}"
         raise EngineError(f"{SETTING}={setting}", "no such library", mend)
-    if setting == ONEDNN and find_operator() is None:
-        return PLAIN
-    return _find_quickest(torch.get_num_threads()) if setting == "auto" else Libraries(*[setting] * len(PLAIN))
+    if setting == "auto":
+        found = _find_quickest(torch.get_num_threads())
+    else:
+        is_missing = setting == ONEDNN and find_product() is None
+        found = PLAIN if is_missing else Libraries(*[setting] * _MEASURED_NAMES)
+    return found._replace(of_wide=winograd.find_way(), of_wide_kernels=winograd.find_gradient_way())
 
 
 def parse_libraries(text: str) -> Libraries:
@@ -126,7 +144,7 @@ def parse_libraries(text: str) -> Libraries:
     A training that was begun when there were fewer libraries to choose has fewer names.
     """
     names = text.split(" ")
-    if not _LEAST_NAMES <= len(names) <= len(PLAIN) or not set(names) <= set(LIBRARIES):
+    if not (_LEAST_NAMES <= len(names) <= len(PLAIN) and _are_possible(names)):
         raise ValueError(f"{text!r} are no libraries for products")
     return Libraries(*names)
 
@@ -173,39 +191,29 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor, library: str) -> None:
 
 def _compute(a: Tensor, b: Tensor, library: str) -> Tensor:
     """``a @ b.T`` by a library; transposed in memory where ``a`` is, which spares torch's library the quicker way."""
-    operator = find_operator() if library == ONEDNN else None
+    operator = find_product() if library == ONEDNN else None
     if operator is None:
         return (b @ a.t()).t() if a.stride(0) == 1 else a @ b.t()
     return operator(a, b, None, "none", [], "")  # without a bias or a function of the result
 
 
 @cache
-def find_operator() -> Callable[..., Tensor] | None:
-    """torch's product by oneDNN, if this torch has it and it multiplies."""
-    operator = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
-    if operator is None:
-        return None
-    a, b = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
-    try:
-        works = torch.equal(operator(a, b, None, "none", [], ""), a @ b.t())
-    except (RuntimeError, TypeError, NotImplementedError):  # another torch may give it another signature
-        return None
-    return operator if works else None
-
-
-@cache
 def _find_quickest(threads: int) -> Libraries:
     """The libraries of this machine, from the cache or else measured now, with so many threads."""
-    return parse_libraries(recall("products", lambda: describe_libraries(_measure()), _are_libraries))
+    return parse_libraries(recall("products", lambda: " ".join(_measure()), _are_measured))
 
 
-def _are_libraries(text: str) -> bool:
+def _are_measured(text: str) -> bool:
     names = text.split(" ")
-    return len(names) == len(PLAIN) and set(names) <= set(LIBRARIES)
+    return len(names) == _MEASURED_NAMES and _are_possible(names)
 
 
-def _measure() -> Libraries:
-    """Which library is quicker, for each of the products."""
+def _are_possible(names: Sequence[str]) -> bool:
+    return all(name in choices for name, choices in zip(names, CHOICES, strict=False))
+
+
+def _measure() -> tuple[str, ...]:
+    """Which library is quicker, for each of the products: the first fields of `Libraries`."""
     count, inputs, outputs = _MEASURED
     channels, size = _MEASURED_IMAGE
     few_inputs, few_outputs = _MEASURED_READ
@@ -229,12 +237,12 @@ def _measure() -> Libraries:
     with torch.no_grad():
         of_products, of_few = (
             _find_quicker({library: partial(compute, library) for library in LIBRARIES})
-            if find_operator() is not None
+            if find_product() is not None
             else BLAS
             for compute in (compute_all, compute_few)
         )
         of_kernels = _find_quicker(_list_kernel_gradients(image))
-    return Libraries(of_products, of_products, of_products, of_kernels, of_few)
+    return of_products, of_products, of_products, of_kernels, of_few
 
 
 def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:

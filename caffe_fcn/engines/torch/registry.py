@@ -22,6 +22,7 @@ from torch import Tensor
 from caffe_fcn.engines.torch.products import (
     PLAIN,
     Libraries,
+    choose_kernel_library,
     find_libraries,
     has_few_rows,
     has_large_gradient,
@@ -68,7 +69,12 @@ class State:
         ``positions`` is at how many places of an image the kernels are applied.
         """
         libraries = self._choose_libraries() if has_large_gradient(x, kernels, positions) else PLAIN
-        return None if libraries == PLAIN else libraries.of_kernels
+        return None if libraries == PLAIN else choose_kernel_library(kernels, libraries)
+
+    def find_ways(self) -> tuple[str, str]:
+        """How a wide convolution that gets gradients is computed (`winograd`), and its gradient for the kernels."""
+        libraries = self._choose_libraries()
+        return libraries.of_wide, libraries.of_wide_kernels
 
     def _choose_libraries(self) -> Libraries:
         if self.libraries is None:

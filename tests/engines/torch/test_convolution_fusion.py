@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch_judge import measure_difference, parse_net, torch
 
 from caffe_fcn.engines.torch import Net, choices, packed_kernels, winograd
-from caffe_fcn.engines.torch.rewrites import compiled_programs, convolution_fusion
+from caffe_fcn.engines.torch.rewrites import compiled_programs
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
 from caffe_fcn.errors import EngineError
@@ -45,22 +45,45 @@ def test_fewer_products_give_the_exact_convolution(data: st.DataObject) -> None:
         assert torch.equal(winograd.convolve(x, transformed, pads, relu=True), found.relu())
 
 
+@pytest.mark.numerics
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_fewer_products_give_the_exact_gradients(data: st.DataObject) -> None:
+    """torch's gradients in float64 are the judge; pads that are larger than the kernels cut the gradient."""
+    draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    count, inputs, outputs, pads = draw(1, 2), draw(1, 40), draw(1, 9), [draw(0, 4), draw(0, 4)]
+    size = [max(draw(1, 70), 3 - 2 * pad) for pad in pads]
+    random = torch.Generator().manual_seed(draw(0, 9))
+    x, kernels = (torch.randn(shape, generator=random) for shape in ((count, inputs, *size), (outputs, inputs, 3, 3)))
+    exact = [each.double().requires_grad_() for each in (x, kernels)]
+    top = torch.conv2d(*exact, padding=pads)
+    gradient = torch.randn(top.shape, generator=random)
+    top.backward(gradient.double())
+    expected = [each.grad.numpy() for each in exact if each.grad is not None]
+    for way in (winograd.BLAS, winograd.ONEDNN):
+        turned = winograd.transform_learned_kernels(kernels, way=way, turned=True)
+        of_x = winograd.convolve(gradient, turned, [(2 - pad, 2 - pad) for pad in pads])
+        of_kernels = winograd.compute_kernel_gradient(x, gradient, [(pad, pad) for pad in pads], way)
+        for found, each in zip((of_x, of_kernels), expected, strict=True):
+            assert measure_difference(found.numpy(), each) <= ALLOWED / 5
+
+
 @pytest.fixture(params=["winograd", "winograd-onednn", "packed", "plain", "compiled"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every convolution that can be is computed with fewer products; by oneDNN's operator; without; or in a graph."""
     monkeypatch.setenv(SETTING, request.param if request.param in winograd.WAYS else "direct")
     monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
     monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
-    monkeypatch.setattr(convolution_fusion, "_LEAST_PIXELS", 1)
+    monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
     if request.param == "compiled":
         assert compiled_programs._can_compile()
         monkeypatch.setattr(compiled_programs, "_LEAST_CONVOLUTIONS", 1)
     if request.param == "plain":
-        monkeypatch.setattr(packed_kernels, "_find_operator", lambda: None)
-        monkeypatch.setattr(packed_kernels, "_find_product", lambda: None)
+        monkeypatch.setattr(packed_kernels, "_find_convolution", lambda: None)
+        monkeypatch.setattr(packed_kernels, "_find_packed_product", lambda: None)
     else:
-        assert packed_kernels._find_operator() is not None
-        assert packed_kernels._find_product() is not None
+        assert packed_kernels._find_convolution() is not None
+        assert packed_kernels._find_packed_product() is not None
     return request.param
 
 

@@ -16,14 +16,14 @@ from torch_judge import assert_as_caffe, make_random_inputs, parse_net, torch
 from trainings import MOMENTUM, losses, torch_train
 
 from caffe_fcn.engines import solver_state
-from caffe_fcn.engines.torch import Net, kernel_gradients, products
+from caffe_fcn.engines.torch import Net, kernel_gradients, products, winograd
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
 
 BY_ONEDNN = Libraries(*[ONEDNN] * 5)
 
-pytestmark = pytest.mark.skipif(products.find_operator() is None, reason="this torch has no product by oneDNN")
+pytestmark = pytest.mark.skipif(products.find_product() is None, reason="this torch has no product by oneDNN")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -117,6 +117,67 @@ def test_layers_compute_as_in_real_caffe_by_either_library(
     assert_as_caffe(caffe, whole, make_random_inputs(whole), "TRAIN")
 
 
+@pytest.fixture
+def every_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All convolutions of 3 x 3 kernels count as wide."""
+    monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
+    monkeypatch.setattr(winograd, "_LEAST_LEARNED", 1)
+    monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
+
+
+@pytest.mark.numerics
+@pytest.mark.usefixtures("every_convolution")
+@pytest.mark.parametrize("way", winograd.WAYS)
+@pytest.mark.parametrize("pad", [0, 1, 2, 4])
+def test_wide_convolutions_learn_as_in_real_caffe(
+    caffe: CaffeWorker, every_product: pytest.MonkeyPatch, way: str, pad: int
+) -> None:
+    every_product.setenv("CAFFE_FCN_CONVOLUTIONS", way)
+    used = spy_on(every_product, winograd, "convolve", "compute_kernel_gradient")
+    for bias in ("", "bias_term: false"):
+        inside = f"convolution_param {{ num_output: 5 kernel_size: 3 pad: {pad} {bias} }}"
+        whole = "force_backward: true\n" + input_layer("x", 2, 6, 7, 10) + layer("Convolution", "x", "y", inside, "y")
+        assert_as_caffe(caffe, whole, make_random_inputs(whole), "TRAIN")
+    assert set(used) == (set() if way == winograd.DIRECT else {"convolve", "compute_kernel_gradient"})
+
+
+def spy_on(monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> list[str]:
+    """The names of a module's functions as they are called."""
+    used: list[str] = []
+
+    def replace(name: str) -> None:
+        function = getattr(module, name)
+
+        def note(*arguments: Any, **options: Any) -> Any:
+            used.append(name)
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, note)
+
+    for name in names:
+        replace(name)
+    return used
+
+
+@pytest.mark.usefixtures("every_convolution")
+def test_kernels_that_do_not_learn_and_images_that_do(every_product: pytest.MonkeyPatch) -> None:
+    """Frozen kernels get no gradient, the first bottom none either, and with fewer products neither is computed."""
+    every_product.setenv("CAFFE_FCN_CONVOLUTIONS", "winograd")
+    used = spy_on(every_product, winograd, "convolve", "compute_kernel_gradient")
+    inside = "convolution_param { num_output: 4 kernel_size: 3 }"
+    frozen = f"param {{ lr_mult: 0 }} param {{ lr_mult: 0 }} {inside}"
+    text = (
+        input_layer("x", 1, 3, 8, 8)
+        + layer("Convolution", "x", "a", inside, "a")
+        + layer("Convolution", "a", "b", frozen, "b")
+        + layer("Reduction", "b", "loss", "loss_weight: 1")
+    )
+    net = Net(parse_net(text), "train")
+    net.compute_gradients(x=np.ones((1, 3, 8, 8), np.float32))
+    assert used == ["convolve", "convolve", "convolve", "compute_kernel_gradient"]
+
+
 @pytest.mark.numerics
 @pytest.mark.parametrize("count", [1, 2, 15])
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -128,20 +189,13 @@ def test_few_rows_are_multiplied_as_in_real_caffe_by_either_library(
 ) -> None:
     monkeypatch.setattr(products, "_LEAST_READ", 1)
     monkeypatch.setenv(SETTING, library)
-    used: list[str] = []
-    compute = products._compute
-
-    def note(rows: torch.Tensor, weights: torch.Tensor, by: str) -> torch.Tensor:
-        used.append(by)
-        return compute(rows, weights, by)
-
-    monkeypatch.setattr(products, "_compute", note)
+    used = spy_on(monkeypatch, products, "_compute")
     rows = "axis: 2" in param
     whole = input_layer("x", count, *((1, 12) if rows else (6, 5, 4)))
     whole += layer("InnerProduct", "x", "y", f"inner_product_param {{ {param} }}", "y")
     assert_as_caffe(caffe, whole, make_random_inputs(whole), backward=False)
     is_chosen = library == ONEDNN and not rows  # transposed weights are read as they were
-    assert used == [ONEDNN] * is_chosen
+    assert len(used) == is_chosen
 
 
 def test_a_training_that_began_with_fewer_libraries_goes_on_with_them() -> None:
@@ -183,6 +237,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(products, "_MEASURED", (32, 64, 48))
     monkeypatch.setattr(products, "_MEASURED_IMAGE", (8, 6))
     monkeypatch.setattr(products, "_MEASURED_READ", (64, 48))
+    monkeypatch.setenv("CAFFE_FCN_CONVOLUTIONS", "direct")
     products._find_quickest.cache_clear()
     yield tmp_path / "caffe-fcn" / "products.json"
     products._find_quickest.cache_clear()
@@ -198,9 +253,9 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
     found = products.find_libraries()
     (machine,) = json.loads(cache.read_bytes())
     assert torch.__version__ in machine
-    others = [" ".join(ONEDNN if name == BLAS else BLAS for name in found)]
-    cache.write_text(json.dumps({machine: others[0], "another machine": "blas blas blas blas blas"}))
-    assert " ".join(ask_again()) == others[0]
+    others = [ONEDNN if name == BLAS else BLAS for name in found[:5]]
+    cache.write_text(json.dumps({machine: " ".join(others), "another machine": "blas blas blas blas blas"}))
+    assert [*ask_again()[:5]] == others
 
 
 @pytest.mark.parametrize(
@@ -222,14 +277,14 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
 def test_a_damaged_cache_is_ignored_and_mended(cache: Path, content: bytes) -> None:
     cache.parent.mkdir()
     cache.write_bytes(content)
-    assert set(products.find_libraries()) <= set(LIBRARIES)
+    assert set(products.find_libraries()[:5]) <= set(LIBRARIES)
     (names,) = json.loads(cache.read_bytes()).values()
     assert set(names.split()) <= set(LIBRARIES)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
     cache.parent.write_text("not a folder")
-    assert set(products.find_libraries()) <= set(LIBRARIES)
+    assert set(products.find_libraries()[:5]) <= set(LIBRARIES)
 
 
 def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,35 +298,43 @@ def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytes
 
 
 def test_a_torch_without_the_operator_multiplies_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "find_operator", lambda: None)
+    monkeypatch.setattr(products, "find_product", lambda: None)
     monkeypatch.setenv(SETTING, ONEDNN)
-    assert products.find_libraries() == PLAIN
+    assert products.find_libraries()[:5] == PLAIN[:5]
     rows, weights = torch.randn(20, 30), torch.randn(10, 30)
     assert torch.equal(products.multiply(rows, weights, BY_ONEDNN), rows @ weights.T)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(("library", "way"), [*zip(LIBRARIES, ("winograd", "winograd-onednn"), strict=True)])
 def test_a_training_keeps_the_libraries_that_it_began_with(
-    place: Path, every_product: pytest.MonkeyPatch, library: str
+    place: Path, every_product: pytest.MonkeyPatch, every_convolution: None, library: str, way: str
 ) -> None:
     """Resumed under another setting, it does bit for bit what it would have done."""
-    whole = outlines.data() + layer(
-        "InnerProduct", "data", "wide", "inner_product_param { num_output: 600 weight_filler { std: 0.05 } }", "wide"
+    inside = "convolution_param { num_output: 6 kernel_size: 3 pad: 1 weight_filler { std: 0.05 } }"
+    whole = outlines.data() + layer("Convolution", "data", "convolved", inside, "convolved")
+    whole += layer(
+        "InnerProduct",
+        "convolved",
+        "wide",
+        "inner_product_param { num_output: 600 weight_filler { std: 0.05 } }",
+        "wide",
     )
     whole += layer("InnerProduct", "label", "wanted", "inner_product_param { num_output: 600 }", "wanted")
     whole += layer("EuclideanLoss", "wide wanted", "loss", name="loss")
     (place / "net.prototxt").write_text(whole)
     options = {**MOMENTUM, "base_lr": 1e-4, "max_iter": 8, "snapshot": 4, "iter_size": 1}
     every_product.setenv(SETTING, library)
+    every_product.setenv("CAFFE_FCN_CONVOLUTIONS", way)
     straight = losses(torch_train(outlines.solver(place, **options)))
     saved = solver_state.read(place / "snap_iter_4.solverstate").position
-    assert saved is not None and saved.libraries == " ".join([library] * 5)
+    assert saved is not None and saved.libraries == " ".join([*[library] * 5, way, way])
     every_product.setenv(SETTING, BLAS if library == ONEDNN else ONEDNN)
+    every_product.setenv("CAFFE_FCN_CONVOLUTIONS", "direct")
     with Solver(
         outlines.solver(place, **options, snapshot_prefix="again"), snapshot="snap_iter_4.solverstate"
     ) as again:
         resumed = losses(list(again.solve()))
-        assert again.libraries == Libraries(*[library] * 5)
+        assert again.libraries == Libraries(*[library] * 5, way, way)
     assert resumed.tolist() == straight[4:].tolist()
     once, twice = (outlines.weights(place / f"{name}_iter_8.caffemodel") for name in ("snap", "again"))
     assert all(np.array_equal(once[name], twice[name]) for name in once)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+from caffe_fcn.engines.torch import winograd
 from caffe_fcn.engines.torch.kernel_gradients import add_up_kernel_gradient, compute_kernel_gradient, exceeds_cache
 from caffe_fcn.engines.torch.products import ONEDNN, multiply
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
@@ -23,8 +24,27 @@ _MOST_TURNED_CHANNELS = 128
 _MOST_ROWS = 512
 _DECONVOLUTIONS: dict[int, Any] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
-_Options: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], int, str]
-"""The padding and the dilation of a convolution, its groups, and the library for the gradient of its kernels."""
+_PLAIN = winograd.DIRECT, winograd.DIRECT
+
+
+class _Options(NamedTuple):
+    """Of a convolution that gets gradients: its geometry, and how it and its gradient for the kernels are computed.
+
+    The ``way`` is also that of its gradient for the bottom. ``way_of_kernels`` is that of its gradient for the kernels,
+    which a ``library`` computes where the way is direct.
+    """
+
+    pad: tuple[int, ...]
+    dilation: tuple[int, ...]
+    group: int
+    library: str
+    way: str
+    way_of_kernels: str
+
+    @property
+    def pads(self) -> list[tuple[int, int]]:
+        """Padding before and after each axis."""
+        return [(each, each) for each in self.pad]
 
 
 class _Windowed(TorchLayer):
@@ -102,8 +122,9 @@ class Convolution(_Windowed):
             turned: Tensor = TurnedConvolution.apply(x, self.params[0], self.bias, tuple(pad))
             return turned
         library = self._find_kernel_library(x, pad) if len(pad) == 2 else None
-        if library:
-            options = (tuple(pad), dilation, group, library)
+        ways = self._find_ways(x, pad) if len(pad) == 2 else _PLAIN
+        if library or ways != _PLAIN:
+            options = _Options(tuple(pad), dilation, group, library or ONEDNN, *ways)
             made: Tensor = LearningConvolution.apply(x, self.params[0], self.bias, options)
             return made
         y: Tensor = self.function(x, self.params[0], self.bias, stride, pad, dilation, group)
@@ -133,6 +154,18 @@ class Convolution(_Windowed):
         library = self.state.find_kernel_library(x, kernels, positions)
         is_small = not exceeds_cache(x, len(x) * positions * len(kernels))
         return None if library == ONEDNN and is_small else library
+
+    def _find_ways(self, x: Tensor, pad: Sequence[int]) -> tuple[str, str]:
+        """How a convolution that gets gradients is computed, on the processor and in float32 (`winograd`)."""
+        kernels = self.params[0]
+        learns = torch.is_grad_enabled() and (x.requires_grad or kernels.requires_grad)
+        is_plain = {*self.per_axis("stride"), *self.per_axis("dilation"), self.group} == {1}
+        is_exact = x.device.type == "cpu" and x.dtype == kernels.dtype == torch.float32
+        if not (learns and is_plain and is_exact and self.per_axis("kernel") == (3, 3)):
+            return _PLAIN
+        pixels = len(x) * math.prod(self._count_positions(x.shape, pad))
+        is_worthwhile = winograd.has_wide_gradient(kernels) and winograd.has_many_pixels(pixels)
+        return self.state.find_ways() if is_worthwhile else _PLAIN
 
     @property
     def prefers_channels_last(self) -> bool:
@@ -208,35 +241,50 @@ class TurnedConvolution(torch.autograd.Function):
 
 
 class LearningConvolution(torch.autograd.Function):
-    """A convolution of stride 1 on the processor. Its gradient for the kernels is that of `kernel_gradients`."""
+    """A convolution of stride 1 on the processor, with the gradients of `winograd` or `kernel_gradients`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor, bias: Tensor | None, options: _Options) -> Tensor:
         ctx.save_for_backward(x, weights)
         ctx.options = options
-        pad, dilation, group, _ = options
-        return F.conv2d(x, weights, bias, 1, pad, dilation, group)
+        if options.way == winograd.DIRECT:
+            return F.conv2d(x, weights, bias, 1, options.pad, options.dilation, options.group)
+        kernels = winograd.transform_learned_kernels(weights, bias, options.way)
+        return winograd.convolve(x, kernels, options.pads)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weights = ctx.saved_tensors
-        pad, dilation, group, library = ctx.options
         if x.is_contiguous(memory_format=torch.channels_last):  # the gradient may be a part of another
             gradient = gradient.contiguous(memory_format=torch.channels_last)
-        of_x = of_weights = of_bias = None
-        if ctx.needs_input_grad[0]:
-            wanted = (True, False, False)
-            of_x = torch.ops.aten.convolution_backward(
-                gradient, x, weights, None, (1, 1), pad, dilation, False, (0, 0), group, wanted
-            )[0]
-        if ctx.needs_input_grad[1]:
-            if library == ONEDNN:
-                of_weights = add_up_kernel_gradient(x, gradient, weights, pad, dilation, group)
-            else:
-                of_weights = compute_kernel_gradient(x, gradient, weights.shape, pad, dilation, group)
-        if ctx.needs_input_grad[2]:
-            of_bias = gradient.sum((0, 2, 3))
-        return of_x, of_weights, of_bias, None
+        of_x, of_weights, of_bias, _ = ctx.needs_input_grad
+        return (
+            _compute_gradient(x, weights, gradient, ctx.options) if of_x else None,
+            _compute_gradient_of_kernels(x, weights, gradient, ctx.options) if of_weights else None,
+            gradient.sum((0, 2, 3)) if of_bias else None,
+            None,
+        )
+
+
+def _compute_gradient(x: Tensor, weights: Tensor, gradient: Tensor, options: _Options) -> Tensor:
+    """The gradient for the bottom."""
+    if options.way == winograd.DIRECT:
+        steps, wanted = ((1, 1), options.pad, options.dilation), (True, False, False)
+        made: Tensor = torch.ops.aten.convolution_backward(
+            gradient, x, weights, None, *steps, False, (0, 0), options.group, wanted
+        )[0]
+        return made
+    kernels = winograd.transform_learned_kernels(weights, None, options.way, turned=True)
+    return winograd.convolve(gradient, kernels, [(2 - each, 2 - each) for each in options.pad])
+
+
+def _compute_gradient_of_kernels(x: Tensor, weights: Tensor, gradient: Tensor, options: _Options) -> Tensor:
+    if options.way_of_kernels != winograd.DIRECT:
+        return winograd.compute_kernel_gradient(x, gradient, options.pads, options.way_of_kernels)
+    geometry = options.pad, options.dilation, options.group
+    if options.library == ONEDNN:
+        return add_up_kernel_gradient(x, gradient, weights, *geometry)
+    return compute_kernel_gradient(x, gradient, weights.shape, *geometry)
 
 
 @layer("ConvolutionDepthwise")

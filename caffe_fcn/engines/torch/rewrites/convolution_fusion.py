@@ -35,7 +35,6 @@ from caffe_fcn.net.graph import Blob
 from caffe_fcn.net.layer_types import Shape
 
 _MOST_COPIED = (1 << 24) - 1  # values of kernels, such as fc6's, of which no copy in another order is kept
-_LEAST_PIXELS = 1 << 10  # of a top that is computed by `winograd`: fewer are too few rows for its products
 
 _TINY = 1e-30  # instead of 0: no sum of other values feels it
 
@@ -222,7 +221,7 @@ class FusedConvolution(Operation):
         return math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
 
     def _is_transformed(self, pixels: int) -> bool:
-        return self._is_wide and pixels >= _LEAST_PIXELS and winograd.is_quick()
+        return self._is_wide and winograd.has_many_pixels(pixels) and winograd.is_quick()
 
     def _refresh(self) -> None:
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""

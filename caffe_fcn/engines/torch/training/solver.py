@@ -31,7 +31,7 @@ from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.engines.solver_state import DataPosition, SavedState
 from caffe_fcn.engines.torch.products import (
-    LIBRARIES,
+    CHOICES,
     PLAIN,
     Libraries,
     describe_libraries,
@@ -260,8 +260,9 @@ class Solver:
             except ValueError as error:
                 raise WeightsError(where, str(error), "name another snapshot") from error
         found = find_libraries()
-        numbers = self._sum_numbers([LIBRARIES.index(name) * self._group.is_first for name in found])
-        return Libraries(*(LIBRARIES[int(number)] for number in numbers))
+        places = [choices.index(name) for name, choices in zip(found, CHOICES, strict=True)]
+        numbers = self._sum_numbers([place * self._group.is_first for place in places])
+        return Libraries(*(choices[int(number)] for number, choices in zip(numbers, CHOICES, strict=True)))
 
 
 def _is_due(iteration: int, interval: int) -> bool:
