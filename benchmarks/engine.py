@@ -357,7 +357,6 @@ def count_products(net: Path, weights: Path, data: np.ndarray, ways: str) -> int
         torch.ops.mkldnn._linear_pointwise: count_product,
     }
     os.environ["CAFFE_FCN_CONVOLUTIONS"] = ways
-    torch.set_num_threads(2)  # as the contenders, for which a choice holds
     runner = Net(net, "deploy", weights)
     for _ in range(3):  # kernels are packed for sizes that come again
         with FlopCounterMode(display=False, custom_mapping=own) as counter:
@@ -448,10 +447,21 @@ RACES: dict[str, Callable[[int, Path], None]] = {
 }
 
 
+def measure_choices() -> None:
+    """Let ours measure what it measures once a machine, while nothing else runs: contenders are loaded together."""
+    import torch
+
+    from caffe_fcn.engines.torch.products import find_libraries
+
+    torch.set_num_threads(2)  # as the contenders, for which a choice holds
+    print(f"Products by {' '.join(find_libraries())}.")
+
+
 def main() -> None:
     """Write the inputs, and run the races."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     print(f"{name_machine()}; torch {importlib.metadata.version('torch')}")
+    measure_choices()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for race_name in sys.argv[2:] or RACES:
