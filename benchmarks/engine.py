@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -356,11 +357,11 @@ def count_products(net: Path, weights: Path, data: np.ndarray, ways: str) -> int
         torch.ops.mkldnn._convolution_pointwise: count_convolution,
         torch.ops.mkldnn._linear_pointwise: count_product,
     }
-    os.environ["CAFFE_FCN_CONVOLUTIONS"] = ways
-    runner = Net(net, "deploy", weights)
-    for _ in range(3):  # kernels are packed for sizes that come again
-        with FlopCounterMode(display=False, custom_mapping=own) as counter:
-            runner.forward(data=data)
+    with patch.dict(os.environ, CAFFE_FCN_CONVOLUTIONS=ways):
+        runner = Net(net, "deploy", weights)
+        for _ in range(3):  # kernels are packed for sizes that come again
+            with FlopCounterMode(display=False, custom_mapping=own) as counter:
+                runner.forward(data=data)
     return int(counter.get_total_flops()) // 2
 
 

@@ -42,8 +42,8 @@ from caffe_fcn.net.layer_types import Shape
 _LEAST_CONVOLUTIONS = 8  # of a segment
 _MOST_PRODUCTS = 1 << 28  # of a convolution of a segment, on average: with more, what is around them hardly counts
 _RUNS = 2  # that torch takes to compile a graph: in the first one it notes shapes
-_REFUSALS = (RuntimeError, TypeError, AttributeError, NotImplementedError)
-"""What a torch raises that cannot compile a graph: there is no type for that."""
+_REFUSALS = (RuntimeError, AttributeError)
+"""What a torch raises that cannot compile a graph, or has no means to."""
 
 _Graph: TypeAlias = Callable[..., Sequence[Tensor]]
 
@@ -186,14 +186,14 @@ def _find_exact(segment: Program, tops: Collection[Blob]) -> set[Blob]:
 
 def _compile(function: _Graph, bottoms: Sequence[Tensor]) -> tuple[_Graph, Sequence[Tensor]] | None:
     """A graph that computes the function for blobs as these are, and what it makes of them; None if torch refuses."""
-    with _fusing(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
+    try:
+        with _fusing(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
             graph: _Graph = torch.jit.trace(function, tuple(bottoms), check_trace=False)
             for _ in range(_RUNS):
                 tops = graph(*bottoms)
-        except _REFUSALS:
-            return None
+    except _REFUSALS:
+        return None
     return graph, tops
 
 
@@ -211,7 +211,7 @@ def _fusing() -> Iterator[None]:
 @cache
 def _can_compile() -> bool:
     """Whether torch compiles a small graph, whose result is that of its operations, also where it is not a number."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.jit, "enable_onednn_fusion"):
+    if not torch.backends.mkldnn.is_available():
         return False
     x, kernels = torch.arange(-16.0, 16.0).view(1, 2, 4, 4), torch.arange(12.0).view(2, 2, 1, 3)
     x[0, 0, 0, 0] = torch.nan
