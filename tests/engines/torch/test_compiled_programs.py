@@ -74,6 +74,7 @@ def test_googlenet_computes_as_in_real_caffe(caffe: CaffeWorker, tmp_path: Path)
     assert count_convolutions(ours) == [54]  # all but those before the two LRN layers
 
 
+@pytest.mark.numerics
 def test_a_resnet_computes_what_it_does_layer_by_layer() -> None:
     """In float64, as the judge of both ways in float32."""
     net = make_resnet()
