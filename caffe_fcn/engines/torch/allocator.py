@@ -21,17 +21,21 @@ _ALL = -1
 _MUCH = 8 << 20  # bytes that were kept
 
 _kept = 0  # bytes since free pages were given back
+_keeps_all = False
 
 
 def keep_freed_pages(all_of_them: bool = False) -> None:
     """Let this process keep the pages of freed blobs, if its C library can do that (glibc); otherwise do nothing.
 
-    It keeps up to 1 GB of free pages; a training, whose next step needs as many as the last one, keeps all.
+    It keeps up to 1 GB of free pages; a training, whose next step needs as many as the last one, keeps all, also of the
+    nets that it tests.
     """
+    global _keeps_all
+    _keeps_all = _keeps_all or all_of_them
     mallopt = _find_function("mallopt")
     if mallopt:
         mallopt(_MMAP_THRESHOLD, _MOST_KEPT)
-        mallopt(_TRIM_THRESHOLD, _ALL if all_of_them else _MOST_KEPT)
+        mallopt(_TRIM_THRESHOLD, _ALL if _keeps_all else _MOST_KEPT)
 
 
 def note_kept(size: int) -> None:

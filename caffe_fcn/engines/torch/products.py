@@ -15,8 +15,7 @@ The results of the libraries differ in the last digits. A training therefore kee
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from caffe_fcn.engines.torch import winograd
+from caffe_fcn.engines.torch.choices import choose_quickest
 from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.measured import recall
 from caffe_fcn.engines.torch.packed_kernels import find_product
@@ -39,7 +39,6 @@ _GAIN = 0.95  # of the time by blas: what oneDNN must stay below, so that noise 
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
 _MEASURED_READ = (4096, 2048)  # inputs and outputs of the product of one row
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
-_MEASUREMENTS = 5  # of which the quickest counts
 _ADDED = 16 << 20  # bytes of a gradient that are added at a time
 
 _Way: TypeAlias = Callable[[], object]
@@ -234,14 +233,13 @@ def _measure() -> tuple[str, ...]:
     def compute_few(library: str) -> None:
         _compute(row, read, library)
 
-    with torch.no_grad():
-        of_products, of_few = (
-            _find_quicker({library: partial(compute, library) for library in LIBRARIES})
-            if find_product() is not None
-            else BLAS
-            for compute in (compute_all, compute_few)
-        )
-        of_kernels = _find_quicker(_list_kernel_gradients(image))
+    of_products, of_few = (
+        choose_quickest({library: partial(compute, library) for library in LIBRARIES}, _GAIN)
+        if find_product() is not None
+        else BLAS
+        for compute in (compute_all, compute_few)
+    )
+    of_kernels = choose_quickest(_list_kernel_gradients(image), _GAIN)
     return of_products, of_products, of_products, of_kernels, of_few
 
 
@@ -255,15 +253,3 @@ def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:
         BLAS: partial(compute_kernel_gradient, image, image, shape, (1, 1), (1, 1), 1),
         ONEDNN: partial(own, image, image, kernels, None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, wanted),
     }
-
-
-def _find_quicker(ways: Mapping[str, _Way]) -> str:
-    """The library whose way takes less time; blas, unless oneDNN gains enough."""
-    seconds: dict[str, list[float]] = {library: [] for library in ways}
-    for _ in range(_MEASUREMENTS + 1):
-        for library, taken in seconds.items():  # in turn, so that other load slows both
-            started = time.perf_counter()
-            ways[library]()
-            taken.append(time.perf_counter() - started)
-    quickest = {library: min(taken[1:]) for library, taken in seconds.items()}  # the first time libraries prepare
-    return ONEDNN if quickest[ONEDNN] < _GAIN * quickest[BLAS] else BLAS

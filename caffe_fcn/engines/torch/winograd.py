@@ -19,8 +19,7 @@ Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (201
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch.choices import find_choice
+from caffe_fcn.engines.torch.choices import choose_quickest, find_choice
 from caffe_fcn.engines.torch.kernel_gradients import add_up_kernel_gradient
 from caffe_fcn.engines.torch.packed_kernels import find_product, multiply_packed, pack_matrix
 
@@ -46,7 +45,6 @@ _TURNED = [3, 1, 2, 0]  # where a tile's values are if its kernel is turned, alo
 _MOST_TILES = 512  # that are transformed at a time, which keeps them in the processor's cache
 _MEASURED = (256, 64)  # channels, and height and width, of the convolution that is measured
 _MEASURED_GRADIENT = (512, 36)
-_MEASUREMENTS = 5  # of which the quickest counts
 _GAIN = 0.9  # of the time of a plain convolution: what this one must stay below
 
 
@@ -263,24 +261,18 @@ def _measure() -> str:
     x, kernels = _make_measured(*_MEASURED)
     transformed = {way: transform_kernels(kernels, way=way) for way in (BLAS, ONEDNN)}
     pads = [(1, 1)] * 2
-    return _find_quickest(
-        {
-            DIRECT: lambda: F.conv2d(x, kernels, padding=1),
-            **{way: partial(convolve, x, each, pads) for way, each in transformed.items()},
-        }
-    )
+    ways: dict[str, Callable[[], object]] = {DIRECT: lambda: F.conv2d(x, kernels, padding=1)}
+    ways |= {way: partial(convolve, x, each, pads) for way, each in transformed.items()}
+    return choose_quickest(ways, _GAIN)
 
 
 def _measure_gradient() -> str:
     """The quickest way to the gradient for the kernels."""
     x, kernels = _make_measured(*_MEASURED_GRADIENT)
     pads = [(1, 1)] * 2
-    return _find_quickest(
-        {
-            DIRECT: lambda: add_up_kernel_gradient(x, x, kernels, (1, 1), (1, 1), 1),
-            **{way: partial(compute_kernel_gradient, x, x, pads, way) for way in (BLAS, ONEDNN)},
-        }
-    )
+    ways: dict[str, Callable[[], object]] = {DIRECT: lambda: add_up_kernel_gradient(x, x, kernels, (1, 1), (1, 1), 1)}
+    ways |= {way: partial(compute_kernel_gradient, x, x, pads, way) for way in (BLAS, ONEDNN)}
+    return choose_quickest(ways, _GAIN)
 
 
 def _make_measured(channels: int, size: int) -> tuple[Tensor, Tensor]:
@@ -288,17 +280,3 @@ def _make_measured(channels: int, size: int) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(0)
     x = torch.randn((1, channels, size, size), generator=random).contiguous(memory_format=torch.channels_last)
     return x, torch.randn((channels, channels, 3, 3), generator=random)
-
-
-def _find_quickest(ways: Mapping[str, Callable[[], object]]) -> str:
-    """The way that takes the least time; the direct one, unless another one gains enough."""
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    with torch.no_grad():
-        for _ in range(_MEASUREMENTS + 1):
-            for way, taken in seconds.items():  # in turn, so that other load slows all of them
-                started = time.perf_counter()
-                ways[way]()
-                taken.append(time.perf_counter() - started)
-    quickest = {way: min(taken[1:]) for way, taken in seconds.items()}  # the first time libraries prepare
-    found = min((BLAS, ONEDNN), key=quickest.__getitem__)
-    return found if quickest[found] < _GAIN * quickest[DIRECT] else DIRECT
