@@ -146,7 +146,8 @@ class Operation:
     def make_function(self, exact: bool) -> Function:
         """The only top as a function of the bottoms, with the weights as they are now.
 
-        Where it need not be ``exact``, a value x that a ReLU makes 0 may be 1e-30 x.
+        Where it need not be ``exact``, a value x that a ReLU makes 0 may be 1e-30 x. It must not be called where
+        `has_function` is false.
         """
         raise NotImplementedError
 

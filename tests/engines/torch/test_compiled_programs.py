@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -201,13 +202,20 @@ def test_a_torch_that_refuses_a_graph_runs_the_layers(every_segment: pytest.Monk
     assert segment._graph == segment._run
 
 
-def test_a_torch_without_graphs_runs_the_layers(every_segment: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ask_again() -> Iterator[None]:
+    """What was found out about this torch is forgotten, before a test and after it."""
     compiled_programs._can_compile.cache_clear()
+    yield
+    compiled_programs._can_compile.cache_clear()
+
+
+@pytest.mark.usefixtures("ask_again")
+def test_a_torch_without_graphs_runs_the_layers(every_segment: pytest.MonkeyPatch) -> None:
     every_segment.setattr(torch.jit, "trace", refuse)
     compiled, literal = make_both()
     assert_as_literal(compiled, literal, make_image())
     assert list_segments(compiled) == []
-    compiled_programs._can_compile.cache_clear()
 
 
 def refuse(*_: object, **__: object) -> None:
