@@ -22,11 +22,12 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch import winograd
 from caffe_fcn.engines.torch.choices import choose_quickest
 from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.measured import recall
 from caffe_fcn.engines.torch.packed_kernels import find_product
+from caffe_fcn.engines.torch.winograd import DIRECT, WAYS
+from caffe_fcn.engines.torch.winograd_ways import find_learned_ways
 from caffe_fcn.errors import EngineError, nearest
 
 BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
@@ -58,13 +59,13 @@ class Libraries(NamedTuple):
     of_weights: str = BLAS
     of_kernels: str = ONEDNN
     of_few: str = BLAS
-    of_wide: str = winograd.DIRECT
-    of_wide_kernels: str = winograd.DIRECT
+    of_wide: str = DIRECT
+    of_wide_kernels: str = DIRECT
 
 
-_MEASURED_NAMES = 5  # `winograd` measures the other ones
+_MEASURED_NAMES = 5  # `winograd_ways` measures the other ones
 PLAIN = Libraries()
-CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[winograd.WAYS] * 2)
+CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[WAYS] * 2)
 """The names that each field may have."""
 _LEAST_NAMES = 4
 
@@ -134,7 +135,8 @@ def find_libraries() -> Libraries:
     else:
         is_missing = setting == ONEDNN and find_product() is None
         found = PLAIN if is_missing else Libraries(*[setting] * _MEASURED_NAMES)
-    return found._replace(of_wide=winograd.find_way(), of_wide_kernels=winograd.find_gradient_way())
+    way, way_of_kernels = find_learned_ways()
+    return found._replace(of_wide=way, of_wide_kernels=way_of_kernels)
 
 
 def parse_libraries(text: str) -> Libraries:

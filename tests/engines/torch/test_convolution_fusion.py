@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from filled_nets import fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_judge import measure_difference, parse_net, torch
+from torch_judge import measure_difference, parse_net
 
-from caffe_fcn.engines.torch import Net, choices, packed_kernels, winograd
+from caffe_fcn.engines.torch import Net, packed_kernels, winograd, winograd_ways
 from caffe_fcn.engines.torch.rewrites import compiled_programs
 from caffe_fcn.engines.torch.rewrites.border_cache import BorderCache
 from caffe_fcn.engines.torch.rewrites.convolution_fusion import FusedConvolution
-from caffe_fcn.errors import EngineError
 
 ALLOWED = 1e-5  # of the largest value
 SETTING = "CAFFE_FCN_CONVOLUTIONS"
 
 
-@pytest.mark.numerics
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_fewer_products_give_the_exact_convolution(data: st.DataObject) -> None:
-    """The convolution in float64 is the judge."""
-    draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
-    count, inputs, outputs = draw(1, 2), draw(1, 40), draw(1, 9)
-    pads = [(draw(0, 3), draw(0, 3)) for _ in "hw"]
-    size = [max(draw(1, 70), 3 - sum(pad)) for pad in pads]
-    random = torch.Generator().manual_seed(draw(0, 9))
-    x, kernels, bias = (
-        torch.randn(shape, generator=random) for shape in ((count, inputs, *size), (outputs, inputs, 3, 3), (outputs,))
-    )
-    padded = torch.nn.functional.pad(x.double(), (*pads[1], *pads[0]))
-    exact = torch.conv2d(padded, kernels.double(), bias.double())
-    for way in (winograd.BLAS, winograd.ONEDNN):
-        transformed = winograd.transform_kernels(kernels, bias, way)
-        found = winograd.convolve(x, transformed, pads)
-        assert measure_difference(found.numpy(), exact.numpy()) <= ALLOWED / 5
-        assert torch.equal(winograd.convolve(x, transformed, pads, relu=True), found.relu())
-
-
-@pytest.mark.numerics
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_fewer_products_give_the_exact_gradients(data: st.DataObject) -> None:
-    """torch's gradients in float64 are the judge; pads that are larger than the kernels cut the gradient."""
-    draw = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
-    count, inputs, outputs, pads = draw(1, 2), draw(1, 40), draw(1, 9), [draw(0, 4), draw(0, 4)]
-    size = [max(draw(1, 70), 3 - 2 * pad) for pad in pads]
-    random = torch.Generator().manual_seed(draw(0, 9))
-    x, kernels = (torch.randn(shape, generator=random) for shape in ((count, inputs, *size), (outputs, inputs, 3, 3)))
-    exact = [each.double().requires_grad_() for each in (x, kernels)]
-    top = torch.conv2d(*exact, padding=pads)
-    gradient = torch.randn(top.shape, generator=random)
-    top.backward(gradient.double())
-    expected = [each.grad.numpy() for each in exact if each.grad is not None]
-    for way in (winograd.BLAS, winograd.ONEDNN):
-        turned = winograd.transform_learned_kernels(kernels, way=way, turned=True)
-        of_x = winograd.convolve(gradient, turned, [(2 - pad, 2 - pad) for pad in pads])
-        of_kernels = winograd.compute_kernel_gradient(x, gradient, [(pad, pad) for pad in pads], way)
-        for found, each in zip((of_x, of_kernels), expected, strict=True):
-            assert measure_difference(found.numpy(), each) <= ALLOWED / 5
-
-
-@pytest.fixture(params=["winograd", "winograd-onednn", "packed", "plain", "compiled"])
+@pytest.fixture(params=[*winograd.WAYS[1:], "packed", "plain", "compiled"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every convolution that can be is computed with fewer products; by oneDNN's operator; without; or in a graph."""
     monkeypatch.setenv(SETTING, request.param if request.param in winograd.WAYS else "direct")
-    monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
-    monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
+    monkeypatch.setattr(winograd_ways, "_LEAST_CHANNELS", 1)
+    monkeypatch.setattr(winograd_ways, "_LEAST_KERNELS", 1)
+    monkeypatch.setattr(winograd_ways, "_LEAST_PIXELS", 1)
     if request.param == "compiled":
         assert compiled_programs._can_compile()
         monkeypatch.setattr(compiled_programs, "_LEAST_CONVOLUTIONS", 1)
@@ -182,39 +134,3 @@ def test_what_is_not_a_number_stays_so_behind_a_relu(way: str) -> None:
     quick.params["main"][0].fill_(np.nan)
     for _ in range(3):
         assert quick.forward(data=np.ones((1, 6, 20, 23), np.float32))["relu"].isnan().all()
-
-
-@pytest.fixture
-def no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A cache of the user without anything in it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(SETTING, raising=False)
-    choices._find_quickest.cache_clear()
-    yield tmp_path / "caffe-fcn" / "convolutions.json"
-    choices._find_quickest.cache_clear()
-
-
-def test_the_quicker_way_is_measured_once_a_machine(no_memory: Path) -> None:
-    found = winograd.is_quick()
-    ((machine, way),) = json.loads(no_memory.read_text()).items()
-    assert torch.__version__ in machine
-    assert (way != "direct") == found
-    other = "direct" if found else "winograd"
-    no_memory.write_text(json.dumps({machine: other}))
-    assert winograd.is_quick() == found  # this process has asked already
-    choices._find_quickest.cache_clear()
-    assert winograd.is_quick() != found
-    choices._find_quickest.cache_clear()
-    no_memory.write_text('{"a": ')  # of another program, or cut off: measured again
-    winograd.is_quick()
-    assert machine in json.loads(no_memory.read_text())
-
-
-def test_the_setting_overrules_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for named in winograd.WAYS:
-        monkeypatch.setenv(SETTING, named)
-        assert winograd.find_way() == named
-        assert winograd.is_quick() == (named != "direct")
-    monkeypatch.setenv(SETTING, "winogard")  # close to two of them
-    with pytest.raises(EngineError, match=r"CAFFE_FCN_CONVOLUTIONS=winogard.*winograd"):
-        winograd.is_quick()

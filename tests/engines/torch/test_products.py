@@ -16,7 +16,7 @@ from torch_judge import assert_as_caffe, make_random_inputs, parse_net, torch
 from trainings import MOMENTUM, losses, torch_train
 
 from caffe_fcn.engines import solver_state
-from caffe_fcn.engines.torch import Net, kernel_gradients, products, winograd
+from caffe_fcn.engines.torch import Net, kernel_gradients, products, winograd, winograd_ways
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
@@ -120,10 +120,10 @@ def test_layers_compute_as_in_real_caffe_by_either_library(
 @pytest.fixture
 def every_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
     """All convolutions of 3 x 3 kernels count as wide."""
-    monkeypatch.setattr(winograd, "_LEAST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "_LEAST_KERNELS", 1)
-    monkeypatch.setattr(winograd, "_LEAST_LEARNED", 1)
-    monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
+    for name in ("_LEAST_CHANNELS", "_LEAST_PIXELS", "_LEAST_PIXELS_OF_LARGE"):
+        monkeypatch.setattr(winograd_ways, name, 1)
+    for name in ("_LEAST_LEARNED", "_LEAST_GRADIENTS"):
+        monkeypatch.setattr(winograd_ways, name, {})
 
 
 @pytest.mark.numerics
@@ -305,7 +305,7 @@ def test_a_torch_without_the_operator_multiplies_plainly(monkeypatch: pytest.Mon
     assert torch.equal(products.multiply(rows, weights, BY_ONEDNN), rows @ weights.T)
 
 
-@pytest.mark.parametrize(("library", "way"), [*zip(LIBRARIES, ("winograd", "winograd-onednn"), strict=True)])
+@pytest.mark.parametrize(("library", "way"), [(BLAS, winograd.BLAS), (ONEDNN, winograd.LARGE_ONEDNN)])
 def test_a_training_keeps_the_libraries_that_it_began_with(
     place: Path, every_product: pytest.MonkeyPatch, every_convolution: None, library: str, way: str
 ) -> None:

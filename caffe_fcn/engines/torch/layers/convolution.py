@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-from caffe_fcn.engines.torch import winograd
+from caffe_fcn.engines.torch import winograd, winograd_ways
 from caffe_fcn.engines.torch.kernel_gradients import add_up_kernel_gradient, compute_kernel_gradient, exceeds_cache
 from caffe_fcn.engines.torch.products import ONEDNN, multiply
 from caffe_fcn.engines.torch.registry import State, TorchLayer, layer
@@ -164,8 +164,9 @@ class Convolution(_Windowed):
         if not (learns and is_plain and is_exact and self.per_axis("kernel") == (3, 3)):
             return _PLAIN
         pixels = len(x) * math.prod(self._count_positions(x.shape, pad))
-        is_worthwhile = winograd.has_wide_gradient(kernels) and winograd.has_many_pixels(pixels)
-        return self.state.find_ways() if is_worthwhile else _PLAIN
+        if not winograd_ways.may_learn_quickly(kernels, pixels):
+            return _PLAIN
+        return winograd_ways.fit_ways(self.state.find_ways(), kernels, pixels)
 
     @property
     def prefers_channels_last(self) -> bool:

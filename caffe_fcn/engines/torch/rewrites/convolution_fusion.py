@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe_fcn.engines.torch import winograd
+from caffe_fcn.engines.torch import winograd, winograd_ways
 from caffe_fcn.engines.torch.layers.arithmetic import Eltwise
 from caffe_fcn.engines.torch.layers.convolution import Convolution
 from caffe_fcn.engines.torch.layers.neurons import ReLU
@@ -125,7 +125,7 @@ class FusedConvolution(Operation):
         self._pads = [(pad, pad) for pad in self._convolution.per_axis("pad")]
         self._steps = self._convolution.per_axis("stride"), self._convolution.per_axis("dilation"), group
         is_plain = self._steps == ((1, 1), (1, 1), 1)
-        self._is_wide = is_plain and tuple(kernels.shape[2:]) == (3, 3) and winograd.is_wide(kernels)
+        self._is_wide = is_plain and tuple(kernels.shape[2:]) == (3, 3) and winograd_ways.is_wide(kernels)
         self._is_product = self._steps[::2] == ((1, 1), 1) and tuple(kernels.shape[2:]) == (1, 1)
         self._state: object = None
         self._bias: Tensor | None = None
@@ -221,7 +221,7 @@ class FusedConvolution(Operation):
         return math.prod(size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True))
 
     def _is_transformed(self, pixels: int) -> bool:
-        return self._is_wide and winograd.has_many_pixels(pixels) and winograd.is_quick()
+        return self._is_wide and winograd_ways.has_many_pixels(pixels) and winograd_ways.is_quick()
 
     def _refresh(self) -> None:
         """Forget kernels and bias if the weights have changed, and compute the bias anew."""
@@ -239,7 +239,7 @@ class FusedConvolution(Operation):
 
     def _transform_kernels(self) -> winograd.Kernels:
         if self._transformed is None:
-            self._transformed = winograd.transform_kernels(self._find_kernels(), self._bias, winograd.find_way())
+            self._transformed = winograd.transform_kernels(self._find_kernels(), self._bias, winograd_ways.find_way())
         return self._transformed
 
     def _find_matrix(self) -> Tensor | None:
