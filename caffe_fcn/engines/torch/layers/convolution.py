@@ -199,14 +199,15 @@ class Convolution(_Windowed):
             columns = self._write_windows(x, pad).mT
         weights = self.params[0].flatten(1)
         libraries = self.state.find_libraries(columns.mT, weights)
+        positions = self._count_positions(x.shape, pad)
         if libraries:
-            y = multiply(columns.mT, weights, libraries, self.state.adds_gradients).mT
+            rows = multiply(columns.mT, weights, libraries, self.state.adds_gradients)
+            y = rows.unflatten(1, positions).permute(0, 3, 1, 2)
         elif len(columns) > 1:
-            y = weights @ columns
+            y = (weights @ columns).unflatten(2, positions)
         else:  # MKL multiplies some rows of fc6 at a time in 6 to 20 % less time than all of them
-            y = torch.cat([rows @ columns[0] for rows in weights.split(_MOST_ROWS)])[None]
-        y = y if self.bias is None else y + self.bias[:, None].to(y.dtype)
-        return y.unflatten(2, self._count_positions(x.shape, pad))
+            y = torch.cat([rows @ columns[0] for rows in weights.split(_MOST_ROWS)])[None].unflatten(2, positions)
+        return y if self.bias is None else y + self.bias[:, None, None].to(y.dtype)
 
     def _write_windows(self, x: Tensor, pad: Sequence[int]) -> Tensor:
         """All windows as rows, N x positions x (channels * taps): in a quarter of the time of `F.unfold`."""
