@@ -11,7 +11,7 @@ import click
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import replace_parameters
-from caffe_fcn.cli.params import blob_option, json_option, nproc_option, running_options
+from caffe_fcn.cli.params import batch_option, blob_option, json_option, nproc_option, running_options
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.cli.tables import format_table
@@ -83,6 +83,7 @@ class _EvaluateCommand(ModelCommand):
     metavar="FILE",
     help="Write the confusion matrix: .csv for its counts, .svg or .png for a picture. May be repeated.",
 )
+@batch_option
 @nproc_option
 def evaluate(
     net: str | None,
@@ -107,6 +108,7 @@ def evaluate(
     sort: str,
     shown: int,
     confusion: tuple[str, ...],
+    batch: int,
     nproc: int | None,
 ) -> None:
     """Measure NET with the weights W on a data set, or label images against others.
@@ -138,7 +140,7 @@ def evaluate(
             raise click.UsageError("--classes and --palette are for --truth and --predictions: a net knows its classes")
         else:
             options = {"gpu": gpu, "precision": precision, "caffe": caffe}
-            found = _evaluate_net(str(net), weights, data, split, settings, engine, progress, nproc, options)
+            found = _evaluate_net(str(net), weights, data, split, settings, engine, progress, nproc, batch, options)
     if find_rank() != 0:  # of the processes that torchrun started, the first one prints
         return
     if confusion:
@@ -159,6 +161,7 @@ def _evaluate_net(
     engine: str,
     progress: Any,
     nproc: int | None,
+    batch: int,
     options: dict[str, Any],
 ) -> Evaluation:
     from dataclasses import replace
@@ -171,7 +174,9 @@ def _evaluate_net(
     named = split or ("val" if "val" in opening.splits(data) else None)
     pairs = opening.open(data, named)
     with open_net(net, weights) as model:
-        found = evaluation.evaluate(model.net, model.weights, pairs, settings, engine, progress, nproc, **options)
+        found = evaluation.evaluate(
+            model.net, model.weights, pairs, settings, engine, progress, nproc, batch, **options
+        )
         return replace(found, note=model.name_place(found.note))
 
 

@@ -11,7 +11,16 @@ import click
 from caffe_fcn.cli.model_names import WeightsParam
 from caffe_fcn.cli.model_places import ModelCommand, open_net
 from caffe_fcn.cli.naming import name_options, replace_parameters
-from caffe_fcn.cli.params import NamedPath, NumberList, Size, blob_option, json_option, nproc_option, running_options
+from caffe_fcn.cli.params import (
+    NamedPath,
+    NumberList,
+    Size,
+    batch_option,
+    blob_option,
+    json_option,
+    nproc_option,
+    running_options,
+)
 from caffe_fcn.cli.printing import echo, print_note
 from caffe_fcn.cli.progress import show_progress
 from caffe_fcn.errors import CaffeFcnError
@@ -90,6 +99,7 @@ _SCALES = NumberList("S,...", "list of scales such as 0.75,1,1.25 (each up to 16
     help="Run an image in overlapping parts of at most this size, for images that are too large for the memory. The "
     "result is that of the whole image.",
 )
+@batch_option
 @nproc_option
 def infer(
     net: str,
@@ -114,6 +124,7 @@ def infer(
     flip: bool,
     scales: tuple[float, ...],
     tile: tuple[int, int] | None,
+    batch: int,
     nproc: int | None,
 ) -> int:
     """Run the deploy net NET with the weights W on images.
@@ -158,6 +169,7 @@ def infer(
             flip=flip,
             scales=scales,
             tile=tile,
+            batch=batch,
         )
         for outcome in run(job, nproc):
             note = "; ".join(outcome.notes)

@@ -229,6 +229,15 @@ nproc_option = click.option(
     help="Processes that share the images, each with its part of the processors (default: one, or as torchrun says).",
 )
 
+batch_option = click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Images of one size that go through the net at once (default: 1). Small images take less time so; the last "
+    "digits of scores depend on it.",
+)
+
 
 augment_option = click.option(
     "--augment",

@@ -17,12 +17,12 @@ from caffe_fcn.datasets.records import opening
 from caffe_fcn.datasets.records.opening import Pairs
 from caffe_fcn.description.model_json import Model
 from caffe_fcn.errors import DatasetError, EngineError
+from caffe_fcn.evaluation.batches import BatchRunner, run_batches
 from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs
 from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
 from caffe_fcn.evaluation.overlap import Overlap
 from caffe_fcn.evaluation.pictures import check_sizes
-from caffe_fcn.evaluation.pipeline import run_overlapped
-from caffe_fcn.evaluation.predict import classify_pixels, compute_scores
+from caffe_fcn.evaluation.predict import check_scores, classify_pixels
 from caffe_fcn.evaluation.preprocessing import GivenMean, read_model
 from caffe_fcn.evaluation.results import Evaluation, make_evaluation
 from caffe_fcn.evaluation.scoring_net import make_scoring_net
@@ -66,6 +66,7 @@ def evaluate(
     engine: str = "auto",
     progress: TaskProgress | None = None,
     nproc: int | None = None,
+    batch: int = 1,
     **options: Any,
 ) -> Evaluation:
     """Score a net on a split of a data set; ``options`` go to `engines.load`.
@@ -76,12 +77,13 @@ def evaluate(
 
     ``nproc`` processes share the images, or those that torchrun started: each gets the scores of all. They are the same
     to the last digit however many processes there are, since only whole numbers are added up, as long as a process
-    computes with the same number of threads.
+    computes with the same number of threads, and on one image at a time. A ``batch`` of several images of one size goes
+    through the net at once (see `batches`).
     Raises whatever reading and running raise, and `DatasetError` or `EngineError` if net and labels do not fit.
     """
     if pairs.labels is None or len(pairs.labels) != len(pairs.images):
         raise DatasetError(pairs.images.path, "has no label image for each image", "name a folder with both")
-    scoring = _Scoring(net, weights, pairs, settings)
+    scoring = _Scoring(net, weights, pairs, settings, batch)
     if find_count(nproc) == 1:
         counts = scoring.count(ALONE, engine, progress, options)
     elif nproc:
@@ -96,7 +98,7 @@ def evaluate(
 def count_share(task: Mapping[str, Any], share: Share, report: TaskProgress) -> dict[str, Any]:
     """Do in a process of its own what `_count_by_processes` asks for; returns `_Counts.to_json`."""
     pairs = opening.open(task["folder"], task["split"])
-    scoring = _Scoring(task["net"], task["weights"], pairs, Settings(**task["settings"]))
+    scoring = _Scoring(task["net"], task["weights"], pairs, Settings(**task["settings"]), task["batch"])
     return scoring.count(share, task["engine"], report, task["options"]).to_json()
 
 
@@ -112,6 +114,7 @@ def _count_by_processes(
         "folder": str(pairs.folder),
         "split": pairs.split,
         "settings": asdict(scoring.settings),
+        "batch": scoring.batch,
         "engine": engine,
         "options": dict(options),
     }
@@ -139,8 +142,8 @@ def _add_up(shares: Sequence[Mapping[str, Any]]) -> _Counts:
 class _Scoring:
     """A net and the data set that it is scored on: what both say, before any engine is loaded."""
 
-    def __init__(self, net: PathLike, weights: PathLike, pairs: Pairs, settings: Settings) -> None:
-        self.net, self.weights, self.pairs, self.settings = net, weights, pairs, settings
+    def __init__(self, net: PathLike, weights: PathLike, pairs: Pairs, settings: Settings, batch: int = 1) -> None:
+        self.net, self.weights, self.pairs, self.settings, self.batch = net, weights, pairs, settings, batch
         self._message = proto.read_net(net)
         self._model = model = read_model(net)
         self._scoring_net, self._reader = _make_scoring_net(self._message, model, pairs)
@@ -169,15 +172,17 @@ class _Scoring:
             ) as loaded,
         ):
             inputs = find_image_inputs(loaded, net, self._message, self._model, settings.mean, settings.scale)
+            runner = BatchRunner(loaded, inputs, blob)
 
             def read(index: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
                 images, label = {each.blob: pairs.read(each.database, index) for each in inputs}, pairs.label(index)
                 _check_record(inputs, images, label, pairs.locate(pairs.images, index))
                 return images, label[0]
 
-            def run(index: int, content: tuple[dict[str, NDArray[Any]], NDArray[Any]]) -> tuple[Any, Any]:
-                images, label = content
-                return label, compute_scores(loaded, images, inputs, blob)
+            def run(_: Sequence[int], contents: Sequence[tuple[Any, NDArray[Any]]]) -> list[tuple[Any, Any]]:
+                outputs = runner.run([images for images, _ in contents])
+                scores = [check_scores(output, loaded, blob) for output in outputs]
+                return [(label, score) for (_, label), score in zip(contents, scores, strict=True)]
 
             def add(index: int, found: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> None:
                 nonlocal tally
@@ -189,7 +194,7 @@ class _Scoring:
                     overlap.add(label, score)
                     tally.masks[index] = overlap.sums[-1]
 
-            for done, _ in enumerate(run_overlapped(indices, read, run, add), 1):
+            for done, _ in enumerate(run_batches(indices, self.batch, read, run, add), 1):
                 if progress:
                     progress(done, len(indices))
         notes = dict.fromkeys((loaded.note, *(each.preprocessing.note for each in inputs)))

@@ -21,8 +21,9 @@ from caffe_fcn import engines, files, proto
 from caffe_fcn.datasets.records import palette as palettes
 from caffe_fcn.datasets.records.classes import MOST
 from caffe_fcn.datasets.records.palette import Colour
-from caffe_fcn.errors import CaffeFcnError, DatasetError, FileError
+from caffe_fcn.errors import CaffeFcnError, DatasetError, EngineError, FileError
 from caffe_fcn.evaluation.averaging import Averaging, average, bring_back
+from caffe_fcn.evaluation.batches import BatchRunner, run_batches
 from caffe_fcn.evaluation.evaluate import UNLABELLED
 from caffe_fcn.evaluation.jobs import Job, Outcome
 from caffe_fcn.evaluation.net_inputs import ImageInput, find_image_inputs, find_only_size
@@ -30,8 +31,7 @@ from caffe_fcn.evaluation.output_size import Placement, find_placement, place
 from caffe_fcn.evaluation.outputs import choose_blob, find_kind, find_output
 from caffe_fcn.evaluation.overlap import to_probabilities
 from caffe_fcn.evaluation.pictures import Picture, add_inputs, find_data_set, find_pictures, read_all
-from caffe_fcn.evaluation.pipeline import run_overlapped
-from caffe_fcn.evaluation.predict import Part, Prediction, assemble, check_scores, compute_scores, make_photo, run_net
+from caffe_fcn.evaluation.predict import Part, Prediction, assemble, check_scores, compute_scores, make_photo
 from caffe_fcn.evaluation.prediction_files import Legend, name_overlay, name_truth, write_prediction, write_top
 from caffe_fcn.evaluation.preprocessing import read_model
 from caffe_fcn.evaluation.resampling import Size, resize_image, stretch
@@ -109,9 +109,15 @@ class Found(NamedTuple):
 
 
 class Inference:
-    """A job with its images found, and a file named for each; raises `FileError` and `DatasetError`."""
+    """A job with its images found, and a file named for each.
+
+    Raises `FileError` and `DatasetError`, and `EngineError` for batches of what is not run in them.
+    """
 
     def __init__(self, job: Job) -> None:
+        if job.batch > 1 and (job.tile or Averaging(job.flip, tuple(job.scales)).is_needed):
+            what = "is for whole images that are run once"
+            raise EngineError("`batch`", what, "leave it out, or `tile`, `flip` and `scales`")
         self.job = job
         self._of_file, self._names_of_file = palettes.read(job.palette) if job.palette else ({}, None)
         self.pictures = find_pictures(job.images, without=Path(job.output))
@@ -132,7 +138,9 @@ class Inference:
             inputs = find_image_inputs(loaded, job.net, message, model, job.mean, job.scale)
             pictures = add_inputs(self.pictures, job.inputs, inputs, job.net)
             size = (job.resize[0], job.resize[1]) if job.resize else find_only_size(loaded, message, inputs[0].blob)
-            net = _LoadedNet(loaded, job, inputs, message, blob, find_kind(model, blob), size)
+            net = _LoadedNet(
+                loaded, job, inputs, message, blob, find_kind(model, blob), size, BatchRunner(loaded, inputs, blob)
+            )
             legend = Legend(self._find_colours(described), names or _read_labels(Path(job.net)), job.legend)
             ignore = UNLABELLED if output is None or output.ignore_label is None else output.ignore_label
             notes = [loaded.note, *(each.preprocessing.note for each in inputs), net.note]
@@ -145,14 +153,14 @@ class Inference:
                 except (DatasetError, FileError) as error:
                     return error
 
-            def run(index: int, content: Content | CaffeFcnError) -> Found | CaffeFcnError:
-                if isinstance(content, CaffeFcnError):
-                    return content
-                found = net.run(content)
-                try:
-                    return compare(found, content.truth, ignore, pictures[index].where)
-                except DatasetError as error:
-                    return error
+            def run(batch: Sequence[int], contents: Sequence[Content | CaffeFcnError]) -> list[Found | CaffeFcnError]:
+                found = iter(net.run([content for content in contents if isinstance(content, Content)]))
+                return [
+                    _compare(next(found), content.truth, ignore, pictures[index].where)
+                    if isinstance(content, Content)
+                    else content
+                    for index, content in zip(batch, contents, strict=True)
+                ]
 
             def write(index: int, found: Found | CaffeFcnError) -> Outcome:
                 outcome = Outcome(index, len(pictures), pictures[index].where)
@@ -169,7 +177,7 @@ class Inference:
                         write_prediction(found.prediction, found.truth, target, legend, outcome)
                 return outcome
 
-            for outcome in run_overlapped(share.select(len(pictures)), read, run, write):
+            for outcome in run_batches(share.select(len(pictures)), job.batch, read, run, write):
                 if outcome.error is None and notes:
                     outcome.notes, notes = [*dict.fromkeys(filter(None, notes))], []
                 yield outcome
@@ -193,6 +201,7 @@ class _LoadedNet:
     blob: str
     kind: str
     size: Size | None  # at which it sees images; None: at their own
+    runner: BatchRunner
 
     @property
     def note(self) -> str:
@@ -200,30 +209,43 @@ class _LoadedNet:
         given = "" if self.size is None or self.job.resize else f", the only size that {self.job.net} takes"
         return f"images are seen at {dims(self.size)}{given}" if self.size else ""
 
-    def run(self, content: Content) -> Found:
-        """Run the net on a picture; raises `EngineError` where it answers with nothing that can be shown."""
-        images, job = content.images, self.job
-        photo = make_photo(images[self.inputs[0].blob], self.inputs[0].order)
-        seen = {blob: resize_image(each, self.size) for blob, each in images.items()} if self.size else images
-        averaging = Averaging(job.flip, tuple(job.scales))
-        parts: Iterable[Part]
-        size: Size
-        if averaging.is_needed:
-            score = average(self._score, seen, averaging, self.kind)
-            parts, size = [(0, 0, score)], (score.shape[1], score.shape[2])
-        elif job.tile:
-            size, parts = self._start_tiles(seen)
-        else:
-            output = run_net(self.engine, seen, self.inputs, self.blob)
+    def run(self, contents: Sequence[Content]) -> Iterator[Found]:
+        """Run the net on pictures; raises `EngineError` where it answers with nothing that can be shown."""
+        seen = [self._resize(each.images) for each in contents]
+        if self._averaging.is_needed or self.job.tile:
+            for content, images in zip(contents, seen, strict=True):
+                yield self._assemble(content, *self._start(images))
+            return
+        for content, output in zip(contents, self.runner.run(seen), strict=True):
             if _is_classification(output):
-                return Found(top=to_probabilities(output.reshape(-1, 1, 1))[:, 0, 0])
-            score = check_scores(output, self.engine, self.blob)
-            parts, size = [(0, 0, score)], (score.shape[1], score.shape[2])
+                yield Found(top=to_probabilities(output.reshape(-1, 1, 1))[:, 0, 0])
+            else:
+                score = check_scores(output, self.engine, self.blob)
+                yield self._assemble(content, (score.shape[1], score.shape[2]), [(0, 0, score)])
+
+    @property
+    def _averaging(self) -> Averaging:
+        return Averaging(self.job.flip, tuple(self.job.scales))
+
+    def _resize(self, images: Images) -> Images:
+        return {blob: resize_image(each, self.size) for blob, each in images.items()} if self.size else images
+
+    def _start(self, images: Images) -> tuple[Size, Iterable[Part]]:
+        """The size of the output and its parts, of an image that is averaged, or run in tiles."""
+        if not self._averaging.is_needed:
+            return self._start_tiles(images)
+        score = average(self._score, images, self._averaging, self.kind)
+        return (score.shape[1], score.shape[2]), [(0, 0, score)]
+
+    def _assemble(self, content: Content, size: Size, parts: Iterable[Part]) -> Found:
+        """What was found in a picture, from the parts of an output of ``size``."""
+        job, image = self.job, self.inputs[0]
+        photo = make_photo(content.images[image.blob], image.order)
         whole = photo.shape[1], photo.shape[2]
-        if self.size or averaging.is_needed:
+        if self.size or self._averaging.is_needed:
             parts, size = self._bring_back(parts, size, whole), whole
         found = assemble(photo, size, parts, self.kind, job.probabilities, job.above)
-        placement = find_placement(size, whole, self.engine, job.net, self.inputs[0].blob, self.blob)
+        placement = find_placement(size, whole, self.engine, job.net, image.blob, self.blob)
         return Found(place(found, placement), truth=_cut(placement, content.truth), note=placement.note)
 
     def _score(self, images: Images) -> NDArray[np.float32]:
@@ -249,13 +271,16 @@ class _LoadedNet:
         yield 0, 0, stretch(score[0], whole)[None] if self.kind == "classes" else bring_back(score, whole)
 
 
-def compare(found: Found, truth: NDArray[np.uint8] | None, ignore: int, where: str) -> Found:
-    """Return what was found with its scores, where there is a label; raises `DatasetError` where that does not fit."""
+def _compare(found: Found, truth: NDArray[np.uint8] | None, ignore: int, where: str) -> Found | DatasetError:
+    """Return what was found with its scores, where there is a label; an error where that does not fit."""
     prediction = found.prediction
     if truth is None or prediction is None or prediction.is_grey or found.truth is None:
         return found
     tally = Tally(prediction.classes or MOST)
-    tally.add(0, where, found.truth, prediction.pixels, ignore, where)
+    try:
+        tally.add(0, where, found.truth, prediction.pixels, ignore, where)
+    except DatasetError as error:
+        return error
     return found._replace(figures=(tally.images[0].pixel_accuracy, tally.images[0].mean_iu))
 
 

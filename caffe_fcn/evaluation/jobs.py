@@ -21,8 +21,9 @@ class Job:
     label and prediction side by side.
 
     ``resize`` (H, W) is the size at which the net sees an image. ``flip`` and ``scales`` average several predictions
-    (see `averaging`). ``tile`` (H, W) runs an image in parts of at most this size (see `tiles`). A classifier gives its
-    ``top`` classes, in NAME.txt.
+    (see `averaging`). ``tile`` (H, W) runs an image in parts of at most this size (see `tiles`). Of a ``batch`` of
+    images, those of one size go through the net at once (see `batches`). A classifier gives its ``top`` classes, in
+    NAME.txt.
     """
 
     net: str
@@ -44,6 +45,7 @@ class Job:
     flip: bool = False
     scales: Sequence[float] = (1.0,)
     tile: Sequence[int] | None = None
+    batch: int = 1
     top: int = 5
 
     def to_json(self) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 A thread reads and another one writes, since decoding, compressing and waiting for a disk run outside of Python's
 global lock. Each is at most `AHEAD` items ahead of the net, or behind it, which bounds the memory.
 
-A net gets one image at a time. A batch of four took this share of the time of four images, on two cores of a Zen 5
-(November 2026): 0.93 for voc-fcn-alexnet at 500 x 500, 1.02 for triangles at 320 x 320; at 64 x 64 it took 0.32 and,
-for m2nist-fcn, 0.52. But there the last digits of the scores depend on how many images are in a batch, and that would
-depend on how many processes share them.
+A net gets one image at a time, unless a user asks for batches. A batch of four took this share of the time of four
+images, on two cores of a Zen 5 (November 2026): 0.93 for voc-fcn-alexnet at 500 x 500, 1.02 for triangles at 320 x 320;
+at 64 x 64 it took 0.32 and, for m2nist-fcn, 0.52. But there the last digits of the scores depend on how many images are
+in a batch, and that on how many processes share them.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def compute_scores(
 
     Raises `EngineError` if the blob has another shape, or values that are not finite.
     """
-    return check_scores(run_net(engine, images, inputs, blob), engine, blob)
+    return check_scores(run_net(engine, [images], inputs, blob), engine, blob)
 
 
 def check_scores(score: NDArray[np.float32], engine: Engine, blob: str = "") -> NDArray[np.float32]:
@@ -114,10 +114,10 @@ def check_scores(score: NDArray[np.float32], engine: Engine, blob: str = "") -> 
 
 
 def run_net(
-    engine: Engine, images: Mapping[str, NDArray[Any]], inputs: Sequence[ImageInput], blob: str = ""
+    engine: Engine, several: Sequence[Mapping[str, NDArray[Any]]], inputs: Sequence[ImageInput], blob: str = ""
 ) -> NDArray[np.float32]:
-    """Run the net on an image, C x H x W for each input; returns its last output, or ``blob``, of whatever shape."""
-    values = {each.blob: each.preprocessing(images[each.blob])[None] for each in inputs}
+    """Run the net on images of one size, C x H x W for each input; returns its last output, or ``blob``."""
+    values = {each.blob: np.stack([each.preprocessing(images[each.blob]) for images in several]) for each in inputs}
     output: NDArray[np.float32] = engine.forward(**values)[blob or engine.outputs[-1]]
     return output
 
