@@ -36,7 +36,7 @@ DIRECT, BLAS, ONEDNN, LARGE_BLAS, LARGE_ONEDNN = WAYS = (
 )
 """A plain convolution; products by torch's own library, or by oneDNN; and both with large tiles."""
 
-_MOST_VALUES = 1 << 13  # of a channel, that are transformed at a time, which keeps them in the processor's cache
+_MOST_BYTES = 16 << 20  # of tiles that are transformed at a time
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def convolve(x: Tensor, kernels: Kernels, pads: Sequence[tuple[int, int]], relu:
     shape = len(x), kernels.outputs, *sizes
     y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     for image, result in zip(images, y.permute(0, 2, 3, 1), strict=True):
-        for band in _list_bands(height, width, tiling):
+        for band in _list_bands(height, width, tiling, image):
             whole = result[band]
             is_whole = whole.shape[:2] == (band.stop - band.start, width)
             part = whole if is_whole else whole.new_empty((band.stop - band.start, width, kernels.outputs))
@@ -123,7 +123,7 @@ def compute_kernel_gradient(x: Tensor, gradient: Tensor, pads: Sequence[tuple[in
     gradients = _pad(gradient, [(0, more) for more in added])
     sums = x.new_zeros((tiling.matrices, gradient.shape[1], x.shape[1]))
     for image, made in zip(images, gradients, strict=True):
-        for band in _list_bands(made.shape[0], made.shape[1], tiling):
+        for band in _list_bands(made.shape[0], made.shape[1], tiling, image):
             tiles = tiling.transform_image(image[band.start : band.stop + 2])
             transformed = tiling.transform_gradient(made[band])
             if _multiplies_by_onednn(way):
@@ -159,9 +159,9 @@ def _pad(x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
-def _list_bands(height: int, width: int, tiling: Tiling) -> list[slice]:
-    """The rows of a top, of which tiles give all, that are computed at a time."""
+def _list_bands(height: int, width: int, tiling: Tiling, image: Tensor) -> list[slice]:
+    """The rows of a top, of which tiles of an image give all, that are computed at a time."""
     rows, columns = height // tiling.step, width // tiling.step
-    bands = -(-rows * columns * tiling.matrices // _MOST_VALUES)
+    bands = -(-rows * columns * tiling.matrices * image.shape[2] * image.element_size() // _MOST_BYTES)
     step = tiling.step * -(-rows // bands)
     return [slice(begin, min(begin + step, height)) for begin in range(0, height, step)]
