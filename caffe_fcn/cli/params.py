@@ -231,7 +231,7 @@ nproc_option = click.option(
 
 batch_option = click.option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 256),
     default=1,
     metavar="N",
     help="Images of one size that go through the net at once (default: 1). Small images take less time so; the last "

@@ -143,7 +143,8 @@ def test_batches_are_of_whole_images_that_are_run_once(cli: Run, folder: Path, m
     assert not (folder / "out").exists()
 
 
-def test_a_batch_has_an_image_at_least(cli: Run, folder: Path) -> None:
+@pytest.mark.parametrize("size", ["0", "257", "many"])
+def test_a_batch_has_an_image_at_least_and_not_all_of_them(cli: Run, folder: Path, size: str) -> None:
     for command in (["infer", folder / "net", folder / "photos", "-o", folder / "out"], ["evaluate", folder / "net"]):
-        ran = cli(*command, "--batch", 0)
-        assert ran.status == 2 and "--batch" in ran.err
+        ran = cli(*command, "--batch", size)
+        assert ran.status == 2 and "--batch" in ran.err and size in ran.err
