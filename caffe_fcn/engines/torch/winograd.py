@@ -36,6 +36,7 @@ DIRECT, BLAS, ONEDNN, LARGE_BLAS, LARGE_ONEDNN = WAYS = (
 )
 """A plain convolution; products by torch's own library, or by oneDNN; and both with large tiles."""
 
+_BY_ONEDNN = (ONEDNN, LARGE_ONEDNN)
 _MOST_BYTES = 16 << 20  # of tiles that are transformed at a time
 
 
@@ -53,13 +54,13 @@ class Kernels:
 
     def multiply(self, tiles: Tensor) -> Sequence[Tensor]:
         """The products of transformed tiles (matrices x n x C): for each matrix, n x K."""
-        biased = self.tiling.biased
+        bias_matrix = self.tiling.bias_matrix
         if not isinstance(self.matrices, Tensor):
-            biases = [self.bias if number == biased else None for number in range(self.tiling.matrices)]
+            biases = [self.bias if number == bias_matrix else None for number in range(self.tiling.matrices)]
             return [*map(multiply_packed, tiles, self.matrices, biases)]
         products = torch.bmm(tiles, self.matrices.mT)
         if self.bias is not None:
-            products[biased] += self.bias
+            products[bias_matrix] += self.bias
         return products.unbind()
 
 
@@ -70,8 +71,7 @@ def transform_kernels(kernels: Tensor, bias: Tensor | None = None, way: str = BL
     """
     tiling = _find_tiling(way)
     matrices = _transform_taps(kernels, tiling.make_kernel_transform(kernels))
-    is_packed = way in (ONEDNN, LARGE_ONEDNN)
-    packed = [each for each in map(pack_matrix, matrices) if each is not None] if is_packed else []
+    packed = [each for each in map(pack_matrix, matrices) if each is not None] if way in _BY_ONEDNN else []
     return Kernels(tiling, len(kernels), packed or matrices, bias)
 
 
@@ -140,7 +140,7 @@ def _find_tiling(way: str) -> Tiling:
 
 
 def _multiplies_by_onednn(way: str) -> bool:
-    return way in (ONEDNN, LARGE_ONEDNN) and find_product() is not None
+    return way in _BY_ONEDNN and find_product() is not None
 
 
 def _transform_taps(kernels: Tensor, transform: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-_Step: TypeAlias = tuple[str, str, float, str | None]
+_Sum: TypeAlias = tuple[str, str, float, str | None]
 """``y = a + factor * b`` as (y, a, factor, b); ``y = a`` has no b."""
 
 
@@ -31,13 +31,13 @@ _Step: TypeAlias = tuple[str, str, float, str | None]
 class Transform:
     """Sums of values x0, x1, ... that give y0, y1, ..., and others on the way to these."""
 
-    steps: tuple[_Step, ...]
+    sums: tuple[_Sum, ...]
 
     def apply(self, values: Sequence[Tensor], out: Sequence[Tensor]) -> None:
         """Write the y, given the x; no tensor may be in both."""
         known = {f"x{number}": value for number, value in enumerate(values)}
         targets = {f"y{number}": target for number, target in enumerate(out)}
-        for name, first, factor, second in self.steps:
+        for name, first, factor, second in self.sums:
             if second is None:
                 targets[name].copy_(known[first])
             else:
@@ -47,10 +47,10 @@ class Transform:
 
 def _read(text: str) -> Transform:
     """A transform from lines such as ``y0 = x0 + 2 * x1``, which may be several in one line of the text."""
-    return Transform(tuple(_read_step(line) for line in text.replace(";", "\n").splitlines() if line.strip()))
+    return Transform(tuple(_read_sum(line) for line in text.replace(";", "\n").splitlines() if line.strip()))
 
 
-def _read_step(line: str) -> _Step:
+def _read_sum(line: str) -> _Sum:
     name, _, first, *more = line.split()
     if not more:
         return name, first, 1, None
@@ -83,8 +83,8 @@ class Tiling:
         return self.size**2
 
     @property
-    def biased(self) -> int:
-        """The number of the matrix whose products go, as they are, into all pixels of the top."""
+    def bias_matrix(self) -> int:
+        """The number of the matrix to whose products a bias is added: they go, as they are, into all pixels."""
         return self.size + 1
 
     def round_up(self, size: int) -> int:
