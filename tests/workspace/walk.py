@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ class Walk:
         page.set_default_timeout(PATIENCE)
 
     def go(self, address: str) -> None:
-        """Open an address of the server."""
-        self.page.goto(self.server.url + address)
+        """Open an address of the server, which must answer with a page."""
+        answer = self.page.goto(self.server.url + address)
+        assert answer.ok, (answer.status, self.page.inner_text("main"))
 
     def click(self, name: str, role: str = "link") -> None:
         """Click on a link, or on a button, by what it says.
@@ -56,6 +59,18 @@ class Walk:
     def arrive(self, pattern: str) -> None:
         """Wait until the browser is at an address, to which the page of a job goes by itself."""
         self.page.wait_for_url(self.server.url + pattern, timeout=PATIENCE)
+
+    def arrive_at_dataset(self, name: str) -> None:
+        """Wait until the browser is at a data set's page, which loads itself again once it has an index."""
+        self.arrive(f"/datasets/view/datasets/{name}**")
+        self.page.locator(".index").wait_for(state="detached")
+
+    def wait_for(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds in the test, which the browser's events bring about."""
+        end = time.monotonic() + PATIENCE / 1000
+        while not holds():
+            assert time.monotonic() < end
+            self.page.wait_for_timeout(20)
 
     def check(self) -> None:
         """Require that the page says no error, is no wider than the window, and has no serious fault for axe-core.

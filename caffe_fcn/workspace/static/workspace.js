@@ -25,6 +25,11 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = text; }, 1500);
 });
 
+// When somebody last set out for another page: its answer may take a while, and a download leaves them here.
+const LEAVING = 10_000; // ms
+let lastLeft = -Infinity;
+addEventListener("beforeunload", () => { lastLeft = performance.now(); });
+
 // <section data-live="/jobs/3/live">: each event has markup that takes the place of what is in the section. A browser
 // has few connections to one server, so that only what is seen is renewed.
 for (const part of document.querySelectorAll("[data-live]")) {
@@ -35,8 +40,12 @@ for (const part of document.querySelectorAll("[data-live]")) {
     source = new EventSource(part.dataset.live);
     source.addEventListener("part", (event) => renew(part, event.data));
     source.addEventListener("end", (event) => {
+      leave();
+      if (event.data && performance.now() - lastLeft < LEAVING) { // to go now would cancel where they go
+        setTimeout(listen, LEAVING);
+        return;
+      }
       ended = true;
-      source.close();
       if (event.data) location.assign(event.data);
     });
   };

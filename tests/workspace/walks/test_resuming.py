@@ -17,7 +17,7 @@ def test_a_run_is_stopped_resumed_and_compared(walk: Callable[[], Walk]) -> None
     at.go("/datasets/new?kind=triangles")
     at.fill(name="triangles", count=60)
     at.press("Build")
-    at.arrive("/datasets/view/datasets/triangles**")
+    at.arrive_at_dataset("triangles")
     for name, epochs, follows in (("long", 9000, "/{jobs,runs/view/runs}/**"), ("short", 1, "/jobs/**")):
         at.go("/runs/new")
         at.fill(name=name, net="triangles", source="datasets/triangles", engine="torch", epochs=epochs)

@@ -22,8 +22,7 @@ def test_triangles(walk: Callable[[], Walk]) -> None:
     at.fill(name="triangles", count=60)
     at.check()
     at.press("Build")
-    at.arrive("/datasets/view/datasets/triangles**")
-    at.page.locator(".index").wait_for(state="detached")  # until then the page loads itself again
+    at.arrive_at_dataset("triangles")
     assert "54" in at.page.inner_text("main") and "6" in at.page.inner_text("main")
     at.check()
 

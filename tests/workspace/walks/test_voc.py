@@ -39,7 +39,7 @@ def test_pascal_voc(walk: Callable[[], Walk], shared: Path, tmp_path: Path, monk
     at.page.get_by_role("heading", name="Preview", exact=True).wait_for()
     at.check()
     at.press("Build")
-    at.arrive("/datasets/view/datasets/voc**")
+    at.arrive_at_dataset("voc")
     at.check()
 
     at.go("/models")
