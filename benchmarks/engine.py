@@ -452,7 +452,7 @@ def measure_choices() -> None:
     """Let ours measure what it measures once a machine, while nothing else runs: contenders are loaded together."""
     import torch
 
-    from caffe_fcn.engines.torch.products import find_libraries
+    from caffe_fcn.engines.torch.product_ways import find_libraries
 
     torch.set_num_threads(2)  # as the contenders, for which a choice holds
     print(f"Products by {' '.join(find_libraries())}.")

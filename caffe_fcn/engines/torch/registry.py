@@ -19,11 +19,11 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.torch.product_ways import find_libraries
 from caffe_fcn.engines.torch.products import (
     PLAIN,
     Libraries,
     choose_kernel_library,
-    find_libraries,
     has_few_rows,
     has_large_gradient,
     is_large,

@@ -16,8 +16,9 @@ from torch_judge import assert_as_caffe, make_random_inputs, parse_net, torch
 from trainings import MOMENTUM, losses, torch_train
 
 from caffe_fcn.engines import solver_state
-from caffe_fcn.engines.torch import Net, kernel_gradients, products, winograd, winograd_ways
-from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, SETTING, Libraries
+from caffe_fcn.engines.torch import Net, kernel_gradients, product_ways, products, winograd, winograd_ways
+from caffe_fcn.engines.torch.product_ways import SETTING
+from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, Libraries
 from caffe_fcn.engines.torch.training.solver import Solver
 from caffe_fcn.errors import EngineError, WeightsError
 
@@ -62,14 +63,14 @@ def test_a_second_batch_adds_its_gradients_in_place(kind: str, library: str, eve
     )
     every_product.setattr(products, "_ADDED", 1 << 10)
     made: list[int] = []
-    compute = products._compute
+    compute = products.compute
 
     def note(*arguments: Any) -> torch.Tensor:
         result = compute(*arguments)
         made.append(result.numel())
         return result
 
-    every_product.setattr(products, "_compute", note)
+    every_product.setattr(products, "compute", note)
     net = Net(parse_net(text), "train", libraries=Libraries(*[library] * 5))
     (weights, *_) = net.learnable
     random = np.random.default_rng(0)
@@ -189,7 +190,7 @@ def test_few_rows_are_multiplied_as_in_real_caffe_by_either_library(
 ) -> None:
     monkeypatch.setattr(products, "_LEAST_READ", 1)
     monkeypatch.setenv(SETTING, library)
-    used = spy_on(monkeypatch, products, "_compute")
+    used = spy_on(monkeypatch, products, "compute")
     rows = "axis: 2" in param
     whole = input_layer("x", count, *((1, 12) if rows else (6, 5, 4)))
     whole += layer("InnerProduct", "x", "y", f"inner_product_param {{ {param} }}", "y")
@@ -199,7 +200,7 @@ def test_few_rows_are_multiplied_as_in_real_caffe_by_either_library(
 
 
 def test_a_training_that_began_with_fewer_libraries_goes_on_with_them() -> None:
-    assert products.parse_libraries("onednn blas blas onednn") == Libraries(ONEDNN, BLAS, BLAS, ONEDNN, BLAS)
+    assert product_ways.parse_libraries("onednn blas blas onednn") == Libraries(ONEDNN, BLAS, BLAS, ONEDNN, BLAS)
 
 
 @pytest.mark.parametrize("lines", [1, 3, 100])
@@ -234,23 +235,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file with what is known of machines, which is not there yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(SETTING, raising=False)
-    monkeypatch.setattr(products, "_MEASURED", (32, 64, 48))
-    monkeypatch.setattr(products, "_MEASURED_IMAGE", (8, 6))
-    monkeypatch.setattr(products, "_MEASURED_READ", (64, 48))
+    monkeypatch.setattr(product_ways, "_MEASURED", (32, 64, 48))
+    monkeypatch.setattr(product_ways, "_MEASURED_IMAGE", (8, 6))
+    monkeypatch.setattr(product_ways, "_MEASURED_READ", (64, 48))
     monkeypatch.setenv("CAFFE_FCN_CONVOLUTIONS", "direct")
-    products._find_quickest.cache_clear()
+    product_ways._find_quickest.cache_clear()
     yield tmp_path / "caffe-fcn" / "products.json"
-    products._find_quickest.cache_clear()
+    product_ways._find_quickest.cache_clear()
 
 
 def ask_again() -> Libraries:
     """The libraries that a new process finds."""
-    products._find_quickest.cache_clear()
-    return products.find_libraries()
+    product_ways._find_quickest.cache_clear()
+    return product_ways.find_libraries()
 
 
 def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
-    found = products.find_libraries()
+    found = product_ways.find_libraries()
     (machine,) = json.loads(cache.read_bytes())
     assert torch.__version__ in machine
     others = [ONEDNN if name == BLAS else BLAS for name in found[:5]]
@@ -277,14 +278,14 @@ def test_what_was_measured_is_kept_for_later_processes(cache: Path) -> None:
 def test_a_damaged_cache_is_ignored_and_mended(cache: Path, content: bytes) -> None:
     cache.parent.mkdir()
     cache.write_bytes(content)
-    assert set(products.find_libraries()[:5]) <= set(LIBRARIES)
+    assert set(product_ways.find_libraries()[:5]) <= set(LIBRARIES)
     (names,) = json.loads(cache.read_bytes()).values()
     assert set(names.split()) <= set(LIBRARIES)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
     cache.parent.write_text("not a folder")
-    assert set(products.find_libraries()[:5]) <= set(LIBRARIES)
+    assert set(product_ways.find_libraries()[:5]) <= set(LIBRARIES)
 
 
 def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,13 +295,14 @@ def test_the_setting_overrules_what_was_measured(cache: Path, monkeypatch: pytes
     assert not cache.exists()
     monkeypatch.setenv(SETTING, "onedn")
     with pytest.raises(EngineError, match=rf"{SETTING}=onedn: no such library .*onednn"):
-        products.find_libraries()
+        product_ways.find_libraries()
 
 
 def test_a_torch_without_the_operator_multiplies_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "find_product", lambda: None)
+    for each in (products, product_ways):
+        monkeypatch.setattr(each, "find_product", lambda: None)
     monkeypatch.setenv(SETTING, ONEDNN)
-    assert products.find_libraries()[:5] == PLAIN[:5]
+    assert product_ways.find_libraries()[:5] == PLAIN[:5]
     rows, weights = torch.randn(20, 30), torch.randn(10, 30)
     assert torch.equal(products.multiply(rows, weights, BY_ONEDNN), rows @ weights.T)
 
@@ -352,7 +354,7 @@ def test_a_snapshot_of_unknown_libraries_is_refused(place: Path) -> None:
 
 def test_other_threads_are_another_machine(cache: Path) -> None:
     threads = torch.get_num_threads()
-    products.find_libraries()
+    product_ways.find_libraries()
     try:
         torch.set_num_threads(threads + 1)
         ask_again()

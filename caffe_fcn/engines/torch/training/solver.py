@@ -30,14 +30,8 @@ from caffe_fcn.engines.events import Event, Outputs, Snapshot, Step, Test
 from caffe_fcn.engines.readers.reader import Array
 from caffe_fcn.engines.solver_nets import read_nets
 from caffe_fcn.engines.solver_state import DataPosition, SavedState
-from caffe_fcn.engines.torch.products import (
-    CHOICES,
-    PLAIN,
-    Libraries,
-    describe_libraries,
-    find_libraries,
-    parse_libraries,
-)
+from caffe_fcn.engines.torch.product_ways import CHOICES, describe_libraries, find_libraries, parse_libraries
+from caffe_fcn.engines.torch.products import PLAIN, Libraries
 from caffe_fcn.engines.torch.training import divergence, snapshots
 from caffe_fcn.engines.torch.training.distributed import ONE_PROCESS, ProcessGroup
 from caffe_fcn.engines.torch.training.net_runner import DataOptions, NetRunner

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from caffe_fcn.engines.events import Snapshot
-from caffe_fcn.engines.torch.products import PLAIN, describe_libraries
+from caffe_fcn.engines.torch.product_ways import describe_libraries
+from caffe_fcn.engines.torch.products import PLAIN
 from caffe_fcn.engines.torch.training import log_lines
 from caffe_fcn.engines.torch.training.distributed import LostError, join_processes
 from caffe_fcn.engines.torch.training.launcher import EXIT_LOST, SIGNALS, STOP
