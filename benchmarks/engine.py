@@ -3,15 +3,16 @@
     python benchmarks/engine.py [ROUNDS [forward|googlenet|resnet50|step|step8s]...]
 
 It times FCN-8s forward at 500x500, GoogLeNet and ResNet-50 forward at 224x224, and training steps (forward and
-backward) of FCN-AlexNet and FCN-8s, with random weights. Each contender is a process with two threads. In each
-round all contenders run one pass in turn, so that other load on the machine slows all of them; the medians are
-reported. Of a classifier they run ten passes, of which the median counts: the threads of the contender before it
-wait busily for some milliseconds, a good part of one pass. The results are compared, too: the scores, and the gradient
-of a late convolution (in earlier layers it depends on which inputs of a ReLU are just above 0). After the table of
-FCN-8s it says how many multiply-accumulates a second ours computes, and how many a large convolution of oneDNN does in
-the same rounds. Needs real Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed into
-an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a race are
-loaded at once, and 2 GB of disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
+backward) of FCN-AlexNet and FCN-8s, with random weights. Each contender is a process with two threads. In each round
+all contenders run one pass in turn, so that other load on the machine slows all of them; the medians are reported. Of
+a classifier they run ten passes, of which the median counts: the threads of the contender before it wait busily for
+some milliseconds, a good part of one pass. Steps are timed with Dropout, as the nets are trained. The results are
+compared, too: the scores, and the gradient of a late convolution (in earlier layers it depends on which inputs of a
+ReLU are just above 0), which a pass of the net without Dropout computes, since that is random. After the table of
+FCN-8s it says how many multiply-accumulates a second ours computes, and how many a large convolution of oneDNN does
+in the same rounds. Needs real Caffe (scripts/install_caffe.sh) and torch. The libraries of the others are installed
+into an environment of their own, ~/.cache/caffe-fcn/benchmarks. Takes 16 GB of memory, because all contenders of a
+race are loaded at once, and 2 GB of disk. ROUNDS is 7 by default. Prints the machine's name and Markdown tables.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def once():
     for tensors in w.values():
         for tensor in tensors:
             tensor.grad = None
-    F.cross_entropy(forward(data, w), label, ignore_index=255, reduction="{reduction}").backward()
+    F.cross_entropy(forward(data, w, {dropout}), label, ignore_index=255, reduction="{reduction}").backward()
     return w["{layer}"][0].grad.numpy()
 """
 CONVOLUTION = """
@@ -164,6 +165,7 @@ LARGE_CONVOLUTIONS = [  # size of the image, inputs, outputs, size of the kernel
     (128, 256, 256, 3),
     (64, 1024, 1024, 1),
 ]
+DROPOUT = 0.5  # of the nets that are trained
 SPREAD = 2.0  # the deviation of a classifier's scores, for which no probability is near 1
 
 DEFAULTS = {
@@ -171,6 +173,7 @@ DEFAULTS = {
     "literal": False,
     "function": "fcn8s",
     "reduction": "mean",
+    "dropout": 0.0,
     "layer": "conv5_1",
     "score": "score",
     "here": str(Path(__file__).parent),
@@ -261,12 +264,12 @@ def name_machine() -> str:
     return f"{named[0] if named else platform.processor()}, {cores} cores, two used"
 
 
-def replace_sources(net: NetParameter, shapes: dict[str, list[int]]) -> NetParameter:
-    """The net with Input layers instead of data layers, and without dropout, which is random."""
+def replace_sources(net: NetParameter, shapes: dict[str, list[int]], keeps_dropout: bool = False) -> NetParameter:
+    """The net with Input layers instead of data layers, and without Dropout, which is random, unless it is kept."""
     result = NetParameter(name=net.name)
     for name, shape in shapes.items():
         result.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=shape)
-    result.layer.extend(layer for layer in net.layer if layer.bottom and layer.type != "Dropout")
+    result.layer.extend(layer for layer in net.layer if layer.bottom and (keeps_dropout or layer.type != "Dropout"))
     return result
 
 
@@ -277,14 +280,15 @@ def race(
     folder: Path,
     yardsticks: Sequence[Contender] = (),
     passes: int = 1,
+    saves: bool = True,
 ) -> None:
     """Run ``passes`` of all contenders in turn, ``rounds`` times; print a table that compares each with the first.
 
-    The ``yardsticks`` run in turn with them, and are not in the table.
+    The ``yardsticks`` run in turn with them, and are not in the table. Unless it ``saves`` the results, they are there.
     """
     runners = [*contenders, *yardsticks]
     for runner in runners:
-        runner.run_once(folder / f"{runner.name}.npy")
+        runner.run_once(folder / f"{runner.name}.npy" if saves else None)
         runner.run_once()
     for _ in range(rounds):
         for runner in runners:
@@ -425,18 +429,25 @@ def make_resnet50() -> NetParameter:
 
 
 def race_step(title: str, name: str, rounds: int, folder: Path, **choices: str) -> None:
-    """Race a training step of a net of the catalogue."""
+    """Race a training step of a net of the catalogue, with Dropout; its gradients are compared without."""
     files = [folder / "net.prototxt", folder / "net.caffemodel", folder / "net.onnx", folder]
     shapes = {"data": [1, 3, SIZE, SIZE], "label": [1, 1, SIZE, SIZE]}
-    net = replace_sources(select_phase(netspec.build(name, "train"), "train"), shapes)
-    proto.write(net, files[0])
-    write_weights(net, files[1])
-    contenders = [
-        Contender("Caffe", find().python, CAFFE, files, training=True, **choices),
-        Contender("torch by hand", PYTHON, BY_HAND, files, training=True, **choices),
-        Contender("ours", PYTHON, OURS, files, training=True, **choices),
-    ]
-    race(f"{title} training step, {SIZE}x{SIZE}", contenders, rounds, folder)
+    net = select_phase(netspec.build(name, "train"), "train")
+    write_weights(replace_sources(net, shapes), files[1])
+    proto.write(replace_sources(net, shapes), files[0])
+    for contender in start_trainers(files, **choices):
+        contender.run_once(folder / f"{contender.name}.npy")
+        contender.end()
+    proto.write(replace_sources(net, shapes, keeps_dropout=True), files[0])
+    contenders = start_trainers(files, dropout=DROPOUT, **choices)
+    race(f"{title} training step, {SIZE}x{SIZE}", list(contenders), rounds, folder, saves=False)
+
+
+def start_trainers(files: list[Path], **choices: Any) -> Iterator[Contender]:
+    """Those that compute the gradients of a net, one after another."""
+    programs = {"Caffe": (find().python, CAFFE), "torch by hand": (PYTHON, BY_HAND), "ours": (PYTHON, OURS)}
+    for title, (command, program) in programs.items():
+        yield Contender(title, command, program, files, training=True, **choices)
 
 
 RACES: dict[str, Callable[[int, Path], None]] = {

@@ -1,11 +1,15 @@
 """Which library is quicker on this machine, for each kind of product.
 
-    describe_libraries(find_libraries())         # "onednn onednn onednn onednn blas direct direct"
+    describe_libraries(find_libraries())         # "onednn onednn onednn onednn blas direct direct 30"
 
 Which one takes less time for a product with its two gradients is measured once a machine, in a second, and kept in the
 user's cache; also which one multiplies a few rows sooner, for which reading the weights takes longer than multiplying,
 and whether the gradient of a convolution for its kernels is computed sooner by oneDNN, or as products of matrices by
 torch's library (`kernel_gradients`). The variable CAFFE_FCN_PRODUCTS overrules that: ``blas``, ``onednn``, or ``auto``.
+
+A second measurement, of another second, says up to how many per cent of values that are not zero a gradient is
+multiplied sooner without its zeros (`sparse_products`). CAFFE_FCN_SPARSE_GRADIENTS overrules it: ``0`` (never), ``10``,
+``20``, ``30`` or ``40``.
 """
 
 from __future__ import annotations
@@ -18,11 +22,13 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from caffe_fcn.engines.torch.choices import choose_quickest
+from caffe_fcn.engines.torch import sparse_products
+from caffe_fcn.engines.torch.choices import choose_quickest, find_choice, measure_ratios
 from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.measured import recall
 from caffe_fcn.engines.torch.packed_kernels import find_product
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, Libraries, compute
+from caffe_fcn.engines.torch.sparse_products import NEVER, SHARES
 from caffe_fcn.engines.torch.winograd import WAYS
 from caffe_fcn.engines.torch.winograd_ways import find_learned_ways
 from caffe_fcn.errors import EngineError, nearest
@@ -33,19 +39,22 @@ _GAIN = 0.95  # of the time by blas: what oneDNN must stay below, so that noise 
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
 _MEASURED_READ = (4096, 2048)  # inputs and outputs of the product of one row
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
+_MEASURED_SPARSE = (256, 2048, 4096)  # rows, outputs and inputs of the product whose gradients are measured
+_SPARSE_GAIN = 0.95  # of the time of plain products: what leaving out zeros must stay below
 _MEASURED_NAMES = 5  # `winograd_ways` measures the other ones
-CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[WAYS] * 2)
+CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[WAYS] * 2, SHARES)
 """The names that each field may have."""
 _LEAST_NAMES = 4
 
 _Way: TypeAlias = Callable[[], object]
 
 
-def find_libraries() -> Libraries:
+def find_libraries(learns: bool = True) -> Libraries:
     """The libraries that the setting names, or else the quickest ones of this machine.
 
-    Raises `EngineError` for a setting that names no library, or no way of a convolution. Where torch has no oneDNN, or
-    not the operator that multiplies by it, which is private, products are plain.
+    What only a net that ``learns`` takes is measured for one alone. Raises `EngineError` for a setting that names no
+    library, or no way of a convolution. Where torch has no oneDNN, or not the operator that multiplies by it, which is
+    private, products are plain.
     """
     setting = os.environ.get(SETTING) or "auto"
     if setting not in ("auto", *LIBRARIES):
@@ -56,8 +65,11 @@ def find_libraries() -> Libraries:
     else:
         is_missing = setting == ONEDNN and find_product() is None
         found = PLAIN if is_missing else Libraries(*[setting] * _MEASURED_NAMES)
+    if not learns:
+        return found
     way, way_of_kernels = find_learned_ways()
-    return found._replace(of_wide=way, of_wide_kernels=way_of_kernels)
+    sparse = find_choice("sparse_gradients", SHARES, _measure_sparse)
+    return found._replace(of_wide=way, of_wide_kernels=way_of_kernels, sparse=sparse)
 
 
 def parse_libraries(text: str) -> Libraries:
@@ -133,3 +145,33 @@ def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:
         BLAS: partial(compute_kernel_gradient, image, image, shape, (1, 1), (1, 1), 1),
         ONEDNN: partial(own, image, image, kernels, None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, wanted),
     }
+
+
+def _measure_sparse() -> str:
+    """The largest share of `SHARES` at which both gradients of a product are computed sooner without zeros."""
+    count, outputs, inputs = _MEASURED_SPARSE
+    libraries = _find_quickest(torch.get_num_threads())
+    random = torch.Generator().manual_seed(0)
+    rows, weights, gradient, order = (
+        make(shape, generator=random)
+        for make, shape in (
+            (torch.randn, (count, inputs)),
+            (torch.randn, (outputs, inputs)),
+            (torch.randn, (count, outputs)),
+            (torch.rand, (count, outputs)),
+        )
+    )
+
+    def multiply_plainly() -> None:
+        compute(gradient, weights.t(), libraries.of_rows)
+        compute(gradient.t(), rows.t(), libraries.of_weights)
+
+    def multiply_sparse(sparse: Tensor) -> None:
+        sparse_products.multiply(sparse, weights)
+        sparse_products.multiply(sparse.t(), rows)
+
+    sparse = {share: gradient * (order < int(share) / 100) for share in SHARES if share != NEVER}
+    ways: dict[str, _Way] = {NEVER: multiply_plainly}
+    ways |= {share: partial(multiply_sparse, each) for share, each in sparse.items()}
+    quicker = [share for share, ratio in measure_ratios(ways).items() if ratio < _SPARSE_GAIN]
+    return max(quicker, key=int, default=NEVER)

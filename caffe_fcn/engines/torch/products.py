@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from caffe_fcn.engines.torch import sparse_products
 from caffe_fcn.engines.torch.packed_kernels import find_product
+from caffe_fcn.engines.torch.sparse_products import NEVER
 from caffe_fcn.engines.torch.winograd import DIRECT
 
 BLAS, ONEDNN = LIBRARIES = ("blas", "onednn")
@@ -32,7 +34,8 @@ class Libraries(NamedTuple):
     ``of_kernels`` is how the gradient of a convolution for its kernels is computed: by oneDNN's convolution, or as
     products by torch's own library. ``of_few`` computes products of few rows, where no gradient is wanted. ``of_wide``
     is the way of a wide convolution and of its gradient for the bottom (`winograd`), ``of_wide_kernels`` that of its
-    gradient for the kernels.
+    gradient for the kernels. ``sparse`` is up to how many per cent of a gradient's values are not zero where its
+    products leave out zeros (`sparse_products`).
     """
 
     forward: str = BLAS
@@ -42,6 +45,7 @@ class Libraries(NamedTuple):
     of_few: str = BLAS
     of_wide: str = DIRECT
     of_wide_kernels: str = DIRECT
+    sparse: str = NEVER
 
 
 PLAIN = Libraries()
@@ -108,13 +112,15 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, weights = ctx.saved_tensors
         wants_rows, wants_weights = ctx.needs_input_grad[:2]
-        of_rows = compute(gradient, weights.t(), ctx.libraries.of_rows) if wants_rows else None
-        of_weights, library = None, ctx.libraries.of_weights
+        skips = sparse_products.is_sparse(gradient, weights.shape[1], ctx.libraries.sparse)
+        of_rows = of_weights = None
+        if wants_rows:
+            of_rows = _multiply(gradient, weights, ctx.libraries.of_rows, skips)
         total = ctx.owner.grad if ctx.owner is not None and wants_weights else None
         if total is not None and total.is_contiguous():
-            _add_product(total.view(weights.shape), gradient.t(), rows.t(), library)
+            _add_product(total.view(weights.shape), gradient.t(), rows, ctx.libraries.of_weights, skips)
         elif wants_weights:
-            of_weights = compute(gradient.t(), rows.t(), library)
+            of_weights = _multiply(gradient.t(), rows, ctx.libraries.of_weights, skips)
         return of_rows, of_weights, None, None
 
 
@@ -125,11 +131,19 @@ def _find_owner(weights: Tensor) -> Tensor | None:
     return owner if is_whole and owner.is_contiguous() and weights.is_contiguous() else None
 
 
-def _add_product(total: Tensor, a: Tensor, b: Tensor, library: str) -> None:
-    """Add ``a @ b.T`` to a total, some rows at a time."""
+def _multiply(a: Tensor, b: Tensor, library: str, skips: bool) -> Tensor:
+    """``a @ b`` by a library, or without the zeros of ``a`` if it ``skips`` them."""
+    return sparse_products.multiply(a, b) if skips else compute(a, b.t(), library)
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor, library: str, skips: bool) -> None:
+    """Add ``a @ b`` to a total, some rows or columns at a time."""
+    if skips:
+        sparse_products.multiply(a, b, total)
+        return
     step = max(1, _ADDED // (total.shape[1] * total.element_size()))
     for some, part in zip(total.split(step), a.split(step), strict=True):
-        some.add_(compute(part, b, library))
+        some.add_(compute(part, b.t(), library))
 
 
 def compute(a: Tensor, b: Tensor, library: str) -> Tensor:

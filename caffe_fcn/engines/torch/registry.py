@@ -78,7 +78,7 @@ class State:
 
     def _choose_libraries(self) -> Libraries:
         if self.libraries is None:
-            self.libraries = find_libraries()
+            self.libraries = find_libraries(self.training)
         return self.libraries
 
 

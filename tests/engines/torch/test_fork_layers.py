@@ -6,6 +6,7 @@ OpenCV 4, which reads some of the types from a prototxt. docs/forks.md lists whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -606,6 +607,14 @@ def test_dropout_of_the_forks() -> None:
     sampled = drop("dropout_ratio: 0.5 sample_weights_test: true", "deploy", x)
     assert set(np.unique(sampled)) == {0, 2}
     assert abs(sampled.mean() - 1) < 0.04
+
+
+@pytest.mark.parametrize("ratio", [0.001, 0.3, 0.5, 0.99])
+def test_dropout_drops_its_share_of_values_whatever_their_neighbours_are(ratio: float) -> None:
+    kept = drop(f"dropout_ratio: {ratio}", "train", np.ones((3, 5, 101, 99), np.float32)).reshape(-1) != 0
+    for chance, seen in ((1 - ratio, kept), ((1 - ratio) ** 2, kept[1:] & kept[:-1])):
+        deviation = math.sqrt(chance * (1 - chance) / len(seen))
+        assert abs(seen.mean() - chance) < 6 * deviation  # pairs that share a value: at most 1.8 times it
 
 
 def drop_channels(settings: str, x: Array) -> Array:
