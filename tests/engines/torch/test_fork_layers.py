@@ -614,7 +614,7 @@ def test_dropout_drops_its_share_of_values_whatever_their_neighbours_are(ratio: 
     kept = drop(f"dropout_ratio: {ratio}", "train", np.ones((3, 5, 101, 99), np.float32)).reshape(-1) != 0
     for chance, seen in ((1 - ratio, kept), ((1 - ratio) ** 2, kept[1:] & kept[:-1])):
         deviation = math.sqrt(chance * (1 - chance) / len(seen))
-        assert abs(seen.mean() - chance) < 6 * deviation  # pairs that share a value: at most 1.8 times it
+        assert abs(seen.mean() - chance) < 9 * deviation  # that of pairs that share values is up to 1.5 times as large
 
 
 def drop_channels(settings: str, x: Array) -> Array:
