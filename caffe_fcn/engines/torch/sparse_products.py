@@ -3,10 +3,10 @@
     if is_sparse(gradient, weights.shape[1], "30"):       # at most 30 % of its values are not zero
         of_rows = multiply(gradient, weights)             # gradient @ weights
 
-A ReLU and a Dropout leave a quarter of the gradients of fc6 and fc7, and less once the net has learned. Each row of
-such a product is a sum of rows of the other matrix, by the values that are not zero: what an embedding bag computes,
-for which torch has quick kernels. They get 64 columns of the other matrix at a time, and some hundred rows of these one
-after another, which stay in the caches.
+A ReLU and a Dropout leave a quarter of the gradients of fc6 and fc7. Each row of such a product is a sum of rows of the
+other matrix, weighted by the values that are not zero: what an embedding bag computes, for which torch has quick
+kernels. They get 64 columns of the other matrix at a time, and some hundred rows of these one after another, which stay
+in the caches.
 
 Up to which share of values that are not zero this is quicker than a plain product, `product_ways` measures. The sums
 have another order than there, and where a zero meets a value that is not finite nothing is added.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -68,9 +69,9 @@ def _list_bags(a: Tensor) -> _Bags:
     found, values, counts = [], [], []
     for number, piece in enumerate(a.split(_ROWS, 1)):
         piece = piece.contiguous()
-        mask = piece != 0  # of which torch finds the places sooner than of the values
-        places = mask.flatten().nonzero().squeeze(1)
-        values.append(piece.flatten()[places])
+        mask = piece != 0
+        places = torch.from_numpy(np.flatnonzero(mask.numpy()))  # in a third of the time of torch
+        values.append(piece.flatten().index_select(0, places))
         counts.append(mask.count_nonzero(1))
         found.append(places.remainder_(piece.shape[1]).add_(number * _ROWS))
     lengths = torch.cat(counts)
