@@ -55,11 +55,8 @@ def find_way() -> str:
 
 def find_learned_ways() -> tuple[str, str]:
     """The ways of a convolution that gets gradients, and of its gradient for the kernels; raises as `is_quick`."""
-    subjects = {"learned_convolutions": _list_convolutions, "kernel_gradients": _list_kernel_gradients}
-    way, way_of_kernels = (
-        find_choice(subject, WAYS, partial(_measure_learned, listed), "convolutions")
-        for subject, listed in subjects.items()
-    )
+    subjects = {"learned_convolutions": _measure_learned_convolutions, "kernel_gradients": _measure_kernel_gradients}
+    way, way_of_kernels = (find_choice(subject, WAYS, measure, "convolutions") for subject, measure in subjects.items())
     return way, way_of_kernels
 
 
@@ -95,6 +92,14 @@ def _measure() -> str:
     ways: dict[str, _Measured] = {DIRECT: lambda: F.conv2d(x, kernels, padding=1)}
     ways |= {way: partial(winograd.convolve, x, each, _PADS) for way, each in transformed.items()}
     return choose_quickest(ways, _GAIN)
+
+
+def _measure_learned_convolutions() -> str:
+    return _measure_learned(_list_convolutions)
+
+
+def _measure_kernel_gradients() -> str:
+    return _measure_learned(_list_kernel_gradients)
 
 
 def _measure_learned(list_ways: Callable[[Tensor, Tensor], dict[str, _Measured]]) -> str:

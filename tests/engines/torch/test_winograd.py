@@ -164,6 +164,20 @@ def test_the_setting_overrules_what_was_measured(monkeypatch: pytest.MonkeyPatch
         winograd_ways.is_quick()
 
 
+def test_a_process_without_a_cache_measures_once(no_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_memory.parent.write_text("not a folder")
+    measured: list[int] = []
+
+    def measure(ways: dict[str, object], gain: float) -> str:
+        measured.append(len(ways))
+        return winograd.DIRECT
+
+    monkeypatch.setattr(winograd_ways, "choose_quickest", measure)
+    for _ in range(3):
+        assert winograd_ways.find_learned_ways() == (winograd.DIRECT, winograd.DIRECT)
+    assert measured == [len(winograd.WAYS)] * 2  # of the convolution, and of its gradient for the kernels
+
+
 def test_ways_of_learning_are_measured_once_a_machine_too(no_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = winograd_ways.find_learned_ways()
     kept = []
