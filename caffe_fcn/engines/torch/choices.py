@@ -30,7 +30,8 @@ def find_choice(subject: str, ways: tuple[str, ...], measure: Callable[[], str],
     setting = f"CAFFE_FCN_{(setting or subject).upper()}"
     named = os.environ.get(setting) or AUTO
     if named not in (AUTO, *ways):
-        raise EngineError(f"{setting}={named}", "no such way", nearest(named, ways) or " or ".join(ways))
+        mend = nearest(named, ways) or f"{', '.join((AUTO, *ways[:-1]))} or {ways[-1]}"
+        raise EngineError(f"{setting}={named}", "no such choice", mend)
     return named if named != AUTO else _find_quickest(subject, ways, measure, torch.get_num_threads())
 
 

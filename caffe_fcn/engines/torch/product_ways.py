@@ -28,21 +28,20 @@ from caffe_fcn.engines.torch.kernel_gradients import compute_kernel_gradient
 from caffe_fcn.engines.torch.measured import recall
 from caffe_fcn.engines.torch.packed_kernels import find_product
 from caffe_fcn.engines.torch.products import BLAS, LIBRARIES, ONEDNN, PLAIN, Libraries, compute
-from caffe_fcn.engines.torch.sparse_products import NEVER, SHARES
+from caffe_fcn.engines.torch.sparse_products import DENSITIES, NEVER
 from caffe_fcn.engines.torch.winograd import WAYS
 from caffe_fcn.engines.torch.winograd_ways import find_learned_ways
 from caffe_fcn.errors import EngineError, nearest
 
 SETTING = "CAFFE_FCN_PRODUCTS"
 
-_GAIN = 0.95  # of the time by blas: what oneDNN must stay below, so that noise decides nothing that matters
+_GAIN = 0.95  # of the time of the plain way: what others must stay below, so that noise decides nothing that matters
 _MEASURED = (256, 4096, 1024)  # rows, inputs and outputs of the product that is measured, a small fc6
 _MEASURED_READ = (4096, 2048)  # inputs and outputs of the product of one row
 _MEASURED_IMAGE = (128, 64)  # channels, and height and width, of the convolution that is measured
 _MEASURED_SPARSE = (256, 2048, 4096)  # rows, outputs and inputs of the product whose gradients are measured
-_SPARSE_GAIN = 0.95  # of the time of plain products: what leaving out zeros must stay below
 _MEASURED_NAMES = 5  # `winograd_ways` measures the other ones
-CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[WAYS] * 2, SHARES)
+CHOICES: tuple[tuple[str, ...], ...] = (*[LIBRARIES] * _MEASURED_NAMES, *[WAYS] * 2, DENSITIES)
 """The names that each field may have."""
 _LEAST_NAMES = 4
 
@@ -68,8 +67,8 @@ def find_libraries(learns: bool = True) -> Libraries:
     if not learns:
         return found
     way, way_of_kernels = find_learned_ways()
-    sparse = find_choice("sparse_gradients", SHARES, _measure_sparse)
-    return found._replace(of_wide=way, of_wide_kernels=way_of_kernels, sparse=sparse)
+    density = find_choice("sparse_gradients", DENSITIES, _measure_density)
+    return found._replace(of_wide=way, of_wide_kernels=way_of_kernels, density=density)
 
 
 def parse_libraries(text: str) -> Libraries:
@@ -147,20 +146,15 @@ def _list_kernel_gradients(image: Tensor) -> dict[str, _Way]:
     }
 
 
-def _measure_sparse() -> str:
-    """The largest share of `SHARES` at which both gradients of a product are computed sooner without zeros."""
+def _measure_density() -> str:
+    """The largest one of `DENSITIES` at which both gradients of a product are computed sooner without zeros."""
     count, outputs, inputs = _MEASURED_SPARSE
     libraries = _find_quickest(torch.get_num_threads())
     random = torch.Generator().manual_seed(0)
-    rows, weights, gradient, order = (
-        make(shape, generator=random)
-        for make, shape in (
-            (torch.randn, (count, inputs)),
-            (torch.randn, (outputs, inputs)),
-            (torch.randn, (count, outputs)),
-            (torch.rand, (count, outputs)),
-        )
+    rows, weights, gradient = (
+        torch.randn(shape, generator=random) for shape in ((count, inputs), (outputs, inputs), (count, outputs))
     )
+    chances = torch.rand(gradient.shape, generator=random)
 
     def multiply_plainly() -> None:
         compute(gradient, weights.t(), libraries.of_rows)
@@ -170,8 +164,8 @@ def _measure_sparse() -> str:
         sparse_products.multiply(sparse, weights)
         sparse_products.multiply(sparse.t(), rows)
 
-    sparse = {share: gradient * (order < int(share) / 100) for share in SHARES if share != NEVER}
     ways: dict[str, _Way] = {NEVER: multiply_plainly}
-    ways |= {share: partial(multiply_sparse, each) for share, each in sparse.items()}
-    quicker = [share for share, ratio in measure_ratios(ways).items() if ratio < _SPARSE_GAIN]
+    for density in DENSITIES[1:]:
+        ways[density] = partial(multiply_sparse, gradient * (chances < int(density) / 100))
+    quicker = [density for density, ratio in measure_ratios(ways).items() if ratio < _GAIN]
     return max(quicker, key=int, default=NEVER)

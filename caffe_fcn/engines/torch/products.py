@@ -34,7 +34,7 @@ class Libraries(NamedTuple):
     ``of_kernels`` is how the gradient of a convolution for its kernels is computed: by oneDNN's convolution, or as
     products by torch's own library. ``of_few`` computes products of few rows, where no gradient is wanted. ``of_wide``
     is the way of a wide convolution and of its gradient for the bottom (`winograd`), ``of_wide_kernels`` that of its
-    gradient for the kernels. ``sparse`` is up to how many per cent of a gradient's values are not zero where its
+    gradient for the kernels. ``density`` is up to how many per cent of a gradient's values are not zero where its
     products leave out zeros (`sparse_products`).
     """
 
@@ -45,7 +45,7 @@ class Libraries(NamedTuple):
     of_few: str = BLAS
     of_wide: str = DIRECT
     of_wide_kernels: str = DIRECT
-    sparse: str = NEVER
+    density: str = NEVER
 
 
 PLAIN = Libraries()
@@ -112,7 +112,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, weights = ctx.saved_tensors
         wants_rows, wants_weights = ctx.needs_input_grad[:2]
-        skips = sparse_products.is_sparse(gradient, weights.shape[1], ctx.libraries.sparse)
+        skips = sparse_products.is_sparse(gradient, weights.shape[1], ctx.libraries.density)
         of_rows = of_weights = None
         if wants_rows:
             of_rows = _multiply(gradient, weights, ctx.libraries.of_rows, skips)

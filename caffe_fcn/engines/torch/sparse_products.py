@@ -8,8 +8,8 @@ other matrix, weighted by the values that are not zero: what an embedding bag co
 kernels. They get 64 columns of the other matrix at a time, and some hundred rows of these one after another, which stay
 in the caches.
 
-Up to which share of values that are not zero this is quicker than a plain product, `product_ways` measures. The sums
-have another order than there, and where a zero meets a value that is not finite nothing is added.
+Up to which density, in per cent of values that are not zero, this is quicker than a plain product, `product_ways`
+measures. The sums have another order than there, and where a zero meets a value that is not finite nothing is added.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SHARES = ("0", "10", "20", "30", "40")
-"""Per cent of values that are not zero, up to which zeros are left out."""
-NEVER = SHARES[0]
+DENSITIES = ("0", "10", "20", "30", "40")
+"""Up to how many per cent of values that are not zero the zeros may be left out."""
+NEVER = DENSITIES[0]
 
 _COLUMNS = 64  # of the other matrix at a time: sums of them fit into the registers
 _ROWS = 512  # of these one after another: 128 KB
@@ -43,10 +43,10 @@ class _Bags(NamedTuple):
     pieces: int
 
 
-def is_sparse(a: Tensor, columns: int, share: str) -> bool:
-    """Whether ``a`` has so few values that its product with a matrix of so many columns is quicker without zeros."""
+def is_sparse(a: Tensor, columns: int, density: str) -> bool:
+    """Whether ``a`` is so large, and at most so dense, that its product with so many columns leaves out zeros."""
     is_large = a.numel() >= _LEAST_VALUES and columns >= _LEAST_COLUMNS
-    return share != NEVER and is_large and 100 * int((a != 0).count_nonzero()) <= int(share) * a.numel()
+    return density != NEVER and is_large and 100 * int((a != 0).count_nonzero()) <= int(density) * a.numel()
 
 
 def multiply(a: Tensor, b: Tensor, total: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import outlines
 import pytest
 from caffe_worker import CaffeWorker
+from product_layers import PRODUCTS
 from prototxts import input_layer, layer
 from torch_judge import assert_as_caffe, make_random_inputs, parse_net, torch
 from trainings import MOMENTUM, losses, torch_train
@@ -101,13 +102,10 @@ def every_product(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize(
     "text",
     [
-        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 3 }", "y"),
-        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 1 bias_term: false }", "y"),
+        *PRODUCTS,
         layer("Convolution", "x", "y", "convolution_param { num_output: 8 kernel_size: 3 pad: 1 group: 2 }", "y"),
         layer("Convolution", "x", "y", "convolution_param { num_output: 4 kernel_h: 3 kernel_w: 2 pad_h: 3 }", "y"),
         layer("Convolution", "x", "y", "convolution_param { num_output: 4 kernel_size: 2 pad: 2 dilation: 3 }", "y"),
-        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 }", "y"),
-        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 axis: 2 transpose: true }", "y"),
     ],
 )
 def test_layers_compute_as_in_real_caffe_by_either_library(

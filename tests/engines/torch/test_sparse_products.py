@@ -6,11 +6,12 @@ import pytest
 from caffe_worker import CaffeWorker
 from hypothesis import given
 from hypothesis import strategies as st
+from product_layers import PRODUCTS
 from prototxts import input_layer, layer
 from torch_judge import assert_as_caffe, make_random_inputs, torch
 
 from caffe_fcn.engines.torch import product_ways, products, sparse_products
-from caffe_fcn.engines.torch.sparse_products import NEVER, SHARES
+from caffe_fcn.engines.torch.sparse_products import DENSITIES, NEVER
 from caffe_fcn.errors import EngineError
 
 SETTING = "CAFFE_FCN_SPARSE_GRADIENTS"
@@ -53,7 +54,7 @@ def test_what_is_not_a_number_is_not_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("zeros", "columns", "share", "expected"),
+    ("zeros", "columns", "density", "expected"),
     [
         (0.7, 1024, "30", True),
         (0.69, 1024, "30", False),
@@ -63,11 +64,11 @@ def test_what_is_not_a_number_is_not_left_out() -> None:
         (0.89, 4096, "10", False),
     ],
 )
-def test_a_gradient_is_sparse_up_to_a_share(zeros: float, columns: int, share: str, expected: bool) -> None:
+def test_a_gradient_is_sparse_up_to_a_density(zeros: float, columns: int, density: str, expected: bool) -> None:
     gradient = torch.ones(1000, 300)
     gradient.view(-1)[: round(zeros * gradient.numel())] = 0
-    assert sparse_products.is_sparse(gradient, columns, share) == expected
-    assert not sparse_products.is_sparse(gradient[:800], columns, share)  # too few values
+    assert sparse_products.is_sparse(gradient, columns, density) == expected
+    assert not sparse_products.is_sparse(gradient[:800], columns, density)  # too few values
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def every_sparse(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(sparse_products, "_LEAST_COLUMNS", 1)
     monkeypatch.setattr(sparse_products, "_COLUMNS", 7)
     monkeypatch.setattr(sparse_products, "_ROWS", 5)
-    monkeypatch.setenv(SETTING, SHARES[-1])
+    monkeypatch.setenv(SETTING, DENSITIES[-1])
     counts: list[int] = []
     multiply = sparse_products.multiply
 
@@ -92,17 +93,7 @@ def every_sparse(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.numerics
-@pytest.mark.parametrize(
-    "text",
-    [
-        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 3 }", "y"),
-        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 2 stride: 2 pad: 1 }", "y"),
-        layer("Convolution", "x", "y", "convolution_param { num_output: 70 kernel_size: 2 dilation: 2 }", "y"),
-        layer("Convolution", "x", "y", "convolution_param { num_output: 90 kernel_size: 1 bias_term: false }", "y"),
-        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 }", "y"),
-        layer("InnerProduct", "x", "y", "inner_product_param { num_output: 9 axis: 2 transpose: true }", "y"),
-    ],
-)
+@pytest.mark.parametrize("text", PRODUCTS)
 def test_layers_before_a_relu_learn_as_in_real_caffe(caffe: CaffeWorker, every_sparse: list[int], text: str) -> None:
     """The ReLU lets few values through, and so few gradients."""
     whole = "force_backward: true\n" + input_layer("x", 2, 6, 5, 4) + text
@@ -115,12 +106,12 @@ def test_layers_before_a_relu_learn_as_in_real_caffe(caffe: CaffeWorker, every_s
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAFFE_FCN_PRODUCTS", "blas")
     monkeypatch.setenv("CAFFE_FCN_CONVOLUTIONS", "direct")
-    for share in SHARES:
-        monkeypatch.setenv(SETTING, share)
-        assert product_ways.find_libraries().sparse == share
-    assert product_ways.find_libraries(learns=False).sparse == NEVER
+    for density in DENSITIES:
+        monkeypatch.setenv(SETTING, density)
+        assert product_ways.find_libraries().density == density
+    assert product_ways.find_libraries(learns=False).density == NEVER
     monkeypatch.setenv(SETTING, "35")
-    with pytest.raises(EngineError, match=rf"^{SETTING}=35: no such way \(.*30"):
+    with pytest.raises(EngineError, match=rf"^{SETTING}=35: no such choice \(.*30"):
         product_ways.find_libraries()
 
 
@@ -128,7 +119,7 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ("ratios", "expected"),
     [((0.4, 0.6, 0.8, 1.1), "30"), ((0.4, 1.2, 1.3, 1.4), "10"), ((1, 1, 1, 1), NEVER), ((0.9, 0.9, 0.9, 0.9), "40")],
 )
-def test_the_largest_share_that_is_quicker_is_taken(
+def test_the_largest_density_that_is_quicker_is_taken(
     monkeypatch: pytest.MonkeyPatch, ratios: tuple[float, ...], expected: str
 ) -> None:
     monkeypatch.setattr(product_ways, "_MEASURED_SPARSE", (4, 30, 70))
@@ -139,8 +130,8 @@ def test_the_largest_share_that_is_quicker_is_taken(
         seen.extend(ways)
         for way in ways.values():
             way()  # type: ignore[operator]
-        return dict(zip(SHARES[1:], ratios, strict=True))
+        return dict(zip(DENSITIES[1:], ratios, strict=True))
 
     monkeypatch.setattr(product_ways, "measure_ratios", measure)
-    assert product_ways._measure_sparse() == expected
-    assert tuple(seen) == SHARES
+    assert product_ways._measure_density() == expected
+    assert tuple(seen) == DENSITIES

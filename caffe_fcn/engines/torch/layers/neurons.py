@@ -84,7 +84,7 @@ class Dropout(_Neuron):
         return x * (factors.div_(1 - ratio) if p.scale_train else factors)
 
     def _draw_kept(self, x: Tensor) -> Tensor:
-        """Which values are kept. On the processor numpy draws 32 bits for each, in a fifth of torch's time."""
+        """Which values are kept. On the processor numpy draws 32 bits for each, in less than half of torch's time."""
         ratio = self.param.dropout_ratio
         if x.device.type != "cpu":
             return torch.rand(x.shape, generator=self.state.random, device=x.device) >= ratio
