@@ -92,6 +92,11 @@ def open_scratch_file() -> Iterator[IO[bytes]]:
         yield cast(IO[bytes], file)
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def started_by_torchrun() -> bool:
     """Whether torchrun started this process."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ

@@ -39,6 +39,7 @@ def run_batches(
     read: Callable[[Item], Content],
     run: Callable[[Sequence[Item], Sequence[Content]], Sequence[Output]],
     write: Callable[[Item, Output], Result],
+    writers: int = 1,
 ) -> Iterator[Result]:
     """`run_overlapped`, with up to ``size`` items at a time that are read, run and written together."""
 
@@ -48,7 +49,7 @@ def run_batches(
     def write_all(batch: Sequence[Item], outputs: Sequence[Output]) -> list[Result]:
         return [write(item, output) for item, output in zip(batch, outputs, strict=True)]
 
-    for results in run_overlapped(_cut(items, size), read_all, run, write_all):
+    for results in run_overlapped(_cut(items, size), read_all, run, write_all, writers):
         yield from results
 
 

@@ -21,6 +21,7 @@ from caffe_fcn import engines, files, proto
 from caffe_fcn.datasets.records import palette as palettes
 from caffe_fcn.datasets.records.classes import MOST
 from caffe_fcn.datasets.records.palette import Colour
+from caffe_fcn.engines.processes import count_cores
 from caffe_fcn.errors import CaffeFcnError, DatasetError, EngineError, FileError
 from caffe_fcn.evaluation.averaging import Averaging, average, bring_back
 from caffe_fcn.evaluation.batches import BatchRunner, run_batches
@@ -43,6 +44,8 @@ from caffe_fcn.net.geometry import dims
 from caffe_fcn.net.tiles import plan_tiles
 
 Images = Mapping[str, NDArray[Any]]
+
+_MOST_WRITERS = 4  # threads that write pictures: more would wait for Python's global lock
 
 
 def infer(job: Job, nproc: int | None = None) -> Iterator[Outcome]:
@@ -177,7 +180,8 @@ class Inference:
                         write_prediction(found.prediction, found.truth, target, legend, outcome)
                 return outcome
 
-            for outcome in run_batches(share.select(len(pictures)), job.batch, read, run, write):
+            writers = min(_MOST_WRITERS, max(1, count_cores() - 1))
+            for outcome in run_batches(share.select(len(pictures)), job.batch, read, run, write, writers):
                 if outcome.error is None and notes:
                     outcome.notes, notes = [*dict.fromkeys(filter(None, notes))], []
                 yield outcome

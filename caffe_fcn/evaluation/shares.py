@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Any, cast
 
-from caffe_fcn.engines.processes import find_python_path, started_by_torchrun
+from caffe_fcn.engines.processes import count_cores, find_python_path, started_by_torchrun
 from caffe_fcn.errors import CaffeFcnError, EngineError
 from caffe_fcn.progress import TaskProgress
 
@@ -138,8 +138,7 @@ def _start_worker(
 
     Its stderr goes to a file. It has a session of its own, so that a terminal's Ctrl-C reaches it through us alone.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = str(max(1, cores // share.count))
+    threads = str(max(1, count_cores() // share.count))
     environment = {**dict.fromkeys(_THREADS, threads), **os.environ, "PYTHONPATH": find_python_path()}
     name = f"{function.__module__}:{function.__name__}"
     with tempfile.TemporaryFile() as errors:

@@ -48,6 +48,23 @@ def test_the_three_work_at_the_same_time() -> None:
     assert [*found] == [0, 1, 2, 3]
 
 
+def test_writers_work_at_the_same_time_and_results_stay_in_order() -> None:
+    """The first three writes wait for each other, and the first one for the end of the others."""
+    meeting = threading.Barrier(3, timeout=20)
+    ended = threading.Semaphore(0)
+
+    def write(item: int, output: int) -> int:
+        if item < 3:
+            meeting.wait()
+        if item == 0:
+            assert ended.acquire(timeout=20) and ended.acquire(timeout=20)
+        ended.release()
+        return output
+
+    found = run_overlapped(range(9), lambda item: item, lambda item, content: content, write, writers=3)
+    assert [*found] == [*range(9)]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_an_interruption_ends_the_threads_and_leaves_what_was_run_written(error: type[BaseException]) -> None:
     written: list[int] = []

@@ -21,7 +21,7 @@ from typing import IO, cast
 
 from caffe_fcn.engines import log as glog
 from caffe_fcn.engines.arguments import check_gpus
-from caffe_fcn.engines.processes import Child, find_python_path, started_by_torchrun
+from caffe_fcn.engines.processes import Child, count_cores, find_python_path, started_by_torchrun
 from caffe_fcn.engines.training import ENDS_OF_INTERRUPTED, Training
 from caffe_fcn.errors import EngineError
 from caffe_fcn.files import PathLike
@@ -99,8 +99,7 @@ class TorchTraining(Training):
 
     def _make_command(self, solver: Path, device: str, count: int) -> list[str]:
         """The command of a worker, one of ``count`` on this machine."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", count)))
+        threads = max(1, count_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", count)))
         task = {
             "parent": os.getpid(),
             "solver": str(solver),
