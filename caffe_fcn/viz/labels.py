@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_fcn.datasets.records.palette import Colour, paint
+from caffe_fcn.datasets.records.palette import Colour, make_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_SHARE = 0.6  # of the class's colour in a pixel of the overlay
+_COLOUR, _PHOTO = 3, 2  # the shares of the class's colour and of the photo in a pixel of the overlay
+_WHOLE = _COLOUR + _PHOTO
 _ROWS = 256  # that are blended at a time, which bounds the memory for large photos
 _GAP = 6  # pixels between pictures side by side
 
@@ -37,14 +38,15 @@ def overlay_colours(
     """
     height, width = photo.shape[1:]
     columns = np.arange(width) * label.shape[1] // width
+    table = make_table(colours).astype(np.uint16)
+    added = _COLOUR * table + _WHOLE // 2  # so that the quotient is rounded, which is never halfway between integers
+    factors = np.where(table.any(axis=1, keepdims=True), np.full_like(table, _PHOTO), _WHOLE)
     result = np.empty((height, width, 3), np.uint8)
     for start in range(0, height, _ROWS):
         part = photo[::-1, start : start + _ROWS].transpose(1, 2, 0)
         rows = np.arange(start, start + len(part)) * label.shape[0] // height
-        colour = paint((label[np.ix_(rows, columns)] & 255).astype(np.uint8), colours)
-        base = np.broadcast_to(part, colour.shape)
-        mixed = np.rint((1 - _SHARE) * base + _SHARE * colour).astype(np.uint8)
-        result[start : start + len(part)] = np.where(colour.any(axis=2, keepdims=True), mixed, base)
+        classes = label[np.ix_(rows, columns)] & 255
+        result[start : start + len(part)] = (factors[classes] * part + added[classes]) // _WHOLE
     return result
 
 

@@ -62,11 +62,16 @@ def fill_gaps(colours: Mapping[int, Colour]) -> tuple[Colour, ...]:
 
 def paint(label: NDArray[np.uint8], colours: Sequence[Colour]) -> NDArray[np.uint8]:
     """Paint a label H x W; returns H x W x 3 (R, G, B). A value without a colour has that of VOC."""
-    table = _make_voc_table()
+    pixels: NDArray[np.uint8] = make_table(colours)[label]
+    return pixels
+
+
+def make_table(colours: Sequence[Colour]) -> NDArray[np.uint8]:
+    """Return the colour (R, G, B) of each of the 256 values; one without a colour has that of VOC."""
+    table: NDArray[np.uint8] = _make_voc_table().copy()
     if colours:
-        table = table.copy()
         table[: len(colours)] = colours
-    return table[label]
+    return table
 
 
 @cache
