@@ -200,7 +200,6 @@ class _Conversion:
 
     def make_model(self) -> ModelProto:
         """Return the model without its constants."""
-        from importlib import metadata
 
         from onnx import TensorProto, helper
 
@@ -216,7 +215,7 @@ class _Conversion:
             graph,
             opset_imports=[helper.make_opsetid("", self.graph.opset)],
             producer_name="caffe_fcn",
-            producer_version=metadata.version("caffe-fcn"),
+            producer_version=_find_version(),
             ir_version=_IR_VERSIONS[self.graph.opset],
         )
         description = json.dumps(asdict(self._model), sort_keys=True)
@@ -365,3 +364,13 @@ def _require_same_parameters(graph: Graph, before: Shapes, now: Shapes) -> None:
     for node in graph.nodes:
         if before.params[node.name] != now.params[node.name]:
             raise NetError(node, "would need other parameters")
+
+
+def _find_version() -> str:
+    """This package's version; none where it runs from a checkout that is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("caffe-fcn")
+    except metadata.PackageNotFoundError:
+        return ""
