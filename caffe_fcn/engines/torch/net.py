@@ -47,6 +47,8 @@ from caffe_fcn.proto import TEST, TRAIN, NetParameter, NetState
 if TYPE_CHECKING:
     from caffe_fcn.engines.torch.module import NetModule
 
+_MOST_SIZES = 64  # of inputs whose shapes of blobs are kept
+
 Array: TypeAlias = Any  # a tensor, or what numpy takes for an array
 Source: TypeAlias = Callable[[], Sequence[Tensor]]
 
@@ -93,6 +95,7 @@ class Net:
         self._input_blobs = [top for node in graph.nodes if _is_input(node) for top in node.tops]
         classes = {node.name: find_class(node) for node in graph.nodes if not _is_input(node) and row_of(node)}
         self._shapes = _infer_first_shapes(graph, size, inputs)
+        self._known_shapes: dict[frozenset[tuple[str, Shape]], Shapes] = {}  # by those of the inputs
         self.device, self.dtype = torch.device(device), dtype
         self._precision = Precision(precision, self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
@@ -321,6 +324,15 @@ class Net:
     def _reshape(self, inputs: dict[str, Shape]) -> None:
         if all(self._shapes.blobs[name] == shape for name, shape in inputs.items()):
             return
+        key = frozenset(inputs.items())
+        if key not in self._known_shapes:
+            if len(self._known_shapes) == _MOST_SIZES:
+                del self._known_shapes[next(iter(self._known_shapes))]
+            self._known_shapes[key] = self._infer_shapes(inputs)
+        self._shapes = self._known_shapes[key]
+
+    def _infer_shapes(self, inputs: dict[str, Shape]) -> Shapes:
+        """The shapes of all blobs for these inputs; raises `NetError` where the parameters do not fit them."""
         shapes = infer_graph(self.graph, inputs=inputs, data_shapes=read_record_shapes)
         for node in self.graph.nodes:
             before, now = self._shapes.params[node.name], shapes.params[node.name]
@@ -332,7 +344,7 @@ class Net:
                     f"{', '.join(map(dims, before))}",
                     "use images of the size that the net was made for, or convolutionize it",
                 )
-        self._shapes = shapes
+        return shapes
 
 
 def _select_state(net: NetParameter, phase: str | NetState, stages: Iterable[str]) -> NetParameter:

@@ -22,7 +22,7 @@ from caffe_fcn.engines.torch.registry import State, TorchLayer
 from caffe_fcn.net.graph import Blob
 
 _PASSES_BEFORE = 2  # that are not recorded: libraries choose their kernels in them, and rewrites compute what they keep
-_MOST_RECORDINGS = 8  # each holds the blobs of a pass
+_MOST_RECORDINGS = 64  # each holds the blobs of a pass; photos have dozens of sizes
 _MOST_MEMORY = 0.4  # of the GPU's: passes that are not recorded need as much as recordings take
 
 Blobs: TypeAlias = dict[Blob, Tensor]
