@@ -1,32 +1,38 @@
 """Times the torch engine on a GPU beside the same nets written by hand in torch, as they are and compiled.
 
-    python benchmarks/gpu.py [ROUNDS]
+    python benchmarks/gpu.py [ROUNDS [FCN-AlexNet|FCN-8s]...]
 
 FCN-AlexNet and FCN-8s at 500x500 with random weights: a forward pass from an image on the GPU to scores on the GPU, and
 from numpy to numpy; a training step (forward, backward, and the update by SGD with momentum and weight decay), at each
 precision. By hand, images and weights have channels last where that is quicker, and the update is torch's fused one.
-"Compiled" is `torch.compile` with mode "reduce-overhead", which records CUDA graphs, too. In each round all contenders
-run in turn; medians of ROUNDS (20 by default) are reported, and how far scores are from those by hand in float32.
-Needs a GPU, and a C compiler for torch.compile; takes three minutes, most of them to compile. Prints Markdown tables.
+"Compiled" is `torch.compile` with mode "reduce-overhead", which records CUDA graphs, too. Where onnxruntime-gpu is
+installed, its CUDA provider runs the net that `export onnx` made, from GPU to GPU, as a CUDA graph. In each round all
+contenders run in turn; medians of ROUNDS (20 by default) are reported, and how far scores are from those by hand in
+float32. Needs a GPU, and a C compiler for torch.compile; takes three minutes, most of them to compile. Prints Markdown
+tables.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import by_hand
 import numpy as np
 import torch
 import torch.nn.functional as F
-from engine import CLASSES, SIZE, replace_sources
+from engine import CLASSES, SIZE, export_onnx, replace_sources
 
-from caffe_fcn import netspec
+from caffe_fcn import netspec, proto
 from caffe_fcn.engines.choice import PRECISIONS
 from caffe_fcn.engines.torch import Net
+from caffe_fcn.engines.torch.training import snapshots
 from caffe_fcn.engines.torch.training.optimizer import Optimizer
 from caffe_fcn.engines.torch.transfers import Download
 from caffe_fcn.net.graph import select_phase
@@ -38,6 +44,7 @@ NETS: dict[str, tuple[str, Callable[..., torch.Tensor]]] = {
     "FCN-8s": ("voc-fcn8s", by_hand.fcn8s),
 }
 RATE, MOMENTUM, DECAY = 1e-14, 0.9, 5e-4
+ONNX_PROVIDER = "CUDAExecutionProvider"
 WARM_UP = 5  # passes before the first round: libraries load, compilers compile, recordings are made
 
 Once = Callable[[], Any]
@@ -102,12 +109,49 @@ def make_forwards(name: str, precision: str, image: np.ndarray) -> dict[str, Onc
         with torch.no_grad(), use(precision):
             return forward(data, weights)
 
+    contenders: dict[str, Once] = {"by hand": lambda: run(function), "compiled": lambda: run(compiled)}
+    if has_onnx_provider() and precision != "bf16":
+        contenders["ONNX Runtime"] = make_onnx_forward(net, precision, data)
     return {
-        "by hand": lambda: run(function),
-        "compiled": lambda: run(compiled),
+        **contenders,
         "ours": lambda: net.forward(data=data)["score"],
         "ours, numpy to numpy": lambda: Download(net.forward(data=image)["score"].float()).wait().numpy(),
     }
+
+
+def has_onnx_provider() -> bool:
+    """Whether there is an ONNX Runtime for GPUs."""
+    if not importlib.util.find_spec("onnxruntime"):
+        return False
+    import onnxruntime
+
+    return ONNX_PROVIDER in onnxruntime.get_available_providers()
+
+
+def make_onnx_forward(net: Net, precision: str, data: torch.Tensor) -> Once:
+    """A forward pass of the exported net by ONNX Runtime, whose kernels a CUDA graph replays."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name) / each for each in ("net.prototxt", "net.caffemodel", "net.onnx")]
+        proto.write(net.graph.net, files[0])
+        snapshots.save(net, files[1])
+        export_onnx(sys.executable, files[0], files[1], files[2])
+        options = {"use_tf32": str(int(precision == "tf32")), "enable_cuda_graph": "1"}
+        session = onnxruntime.InferenceSession(files[2], providers=[(ONNX_PROVIDER, options)])
+    if session.get_providers()[0] != ONNX_PROVIDER:
+        sys.exit("ONNX Runtime does not find CUDA's libraries")
+    data = data.contiguous()
+    scores = torch.empty(net.output_shapes["score"], device="cuda")
+    binding = session.io_binding()
+    binding.bind_input("data", "cuda", 0, np.float32, data.shape, data.data_ptr())
+    binding.bind_output("score", "cuda", 0, np.float32, scores.shape, scores.data_ptr())
+
+    def once(data: torch.Tensor = data) -> torch.Tensor:  # which must live as long as this does
+        session.run_with_iobinding(binding)
+        return scores
+
+    return once
 
 
 def make_steps(name: str, precision: str, image: np.ndarray, label: np.ndarray) -> dict[str, Once]:
@@ -156,7 +200,7 @@ def make_step_by_hand(
     return step
 
 
-def race(contenders: Mapping[str, Once], rounds: int) -> dict[str, float]:
+def race(contenders: Mapping[str, Once], rounds: int) -> dict[str, str]:
     """The median milliseconds of each contender; all run in turn, ``rounds`` times."""
     for once in contenders.values():
         for _ in range(WARM_UP):
@@ -169,14 +213,15 @@ def race(contenders: Mapping[str, Once], rounds: int) -> dict[str, float]:
             once()
             torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - started)
-    return {name: 1e3 * statistics.median(taken) for name, taken in seconds.items()}
+    return {name: f"{1e3 * statistics.median(taken):.2f}" for name, taken in seconds.items()}
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table of which the first column is the precision."""
+def print_table(title: str, table: Mapping[str, Mapping[str, str]]) -> None:
+    """Print what was found at each precision; the columns are those of the first one, and some may be empty."""
+    columns = [*next(iter(table.values()))]
     print(f"\n| {' | '.join([title, *columns])} |\n|{'---|' * (len(columns) + 1)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
+    for precision, found in table.items():
+        print(f"| {' | '.join([precision, *(found.get(each, '') for each in columns)])} |", flush=True)
 
 
 def main() -> None:
@@ -188,23 +233,20 @@ def main() -> None:
     image = random.normal(0, 60, (1, 3, SIZE, SIZE)).astype(np.float32)
     label = random.randint(0, CLASSES, (1, 1, SIZE, SIZE)).astype(np.float32)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {SIZE}x{SIZE}, milliseconds")
-    for name in NETS:
-        rows = []
+    for name in sys.argv[2:] or NETS:
+        table: dict[str, dict[str, str]] = {}
         exact: torch.Tensor | None = None
         for precision in PRECISIONS:
             contenders = make_forwards(name, precision, image)
-            taken = race(contenders, rounds)
-            if exact is None:
-                exact = contenders["by hand"]().double()
-            apart = float((contenders["ours"]().double() - exact).norm() / exact.norm())
-            rows.append([precision, *(f"{taken[each]:.2f}" for each in taken), f"{apart:.1e}"])
+            table[precision] = race(contenders, rounds)
+            exact = contenders["by hand"]().double() if exact is None else exact
+            for title in [each for each in ("ONNX Runtime", "ours") if each in contenders]:
+                apart = float((contenders[title]().double() - exact).norm() / exact.norm())
+                table[precision][f"{title}, off by"] = f"{apart:.1e}"
             del contenders
-        print_table(f"{name}, forward", [*taken, "ours from by hand in float32"], rows)
-        rows = []
-        for precision in PRECISIONS:
-            taken = race(make_steps(name, precision, image, label), rounds)
-            rows.append([precision, *(f"{taken[each]:.2f}" for each in taken)])
-        print_table(f"{name}, training step", [*taken], rows)
+        print_table(f"{name}, forward", table)
+        table = {each: race(make_steps(name, each, image, label), rounds) for each in PRECISIONS}
+        print_table(f"{name}, training step", table)
 
 
 if __name__ == "__main__":
