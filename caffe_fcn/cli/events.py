@@ -12,7 +12,6 @@ still one line. docs/progress.md lists the events.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from typing import Any
@@ -25,6 +24,8 @@ VARIABLE = "CAFFE_FCN_PROGRESS"
 
 def write_event(event: str, **fields: Any) -> None:
     """Write an event to stderr."""
+    import json  # which takes 2 ms of each start, and most commands write no events
+
     content = {"event": event, **{name: _make_finite(value) for name, value in fields.items()}}
     echo(json.dumps({**content, "time": round(time.time(), 3)}), err=True)
 
