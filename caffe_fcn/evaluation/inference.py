@@ -180,7 +180,7 @@ class Inference:
                         write_prediction(found.prediction, found.truth, target, legend, outcome)
                 return outcome
 
-            writers = min(_MOST_WRITERS, max(1, count_cores() - 1))
+            writers = min(_MOST_WRITERS, count_cores())
             for outcome in run_batches(share.select(len(pictures)), job.batch, read, run, write, writers):
                 if outcome.error is None and notes:
                     outcome.notes, notes = [*dict.fromkeys(filter(None, notes))], []
