@@ -133,9 +133,18 @@ def classify_pixels(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]
 
 
 def _find_best(score: NDArray[np.float32]) -> NDArray[np.uint8 | np.uint16]:
-    """Return `score.argmax(0)` of finite scores in a sixth of the time: channel by channel, of pixels in the cache."""
+    """Return `score.argmax(0)` of finite scores.
+
+    Where channels are planes in memory, they are compared one after another, for as many pixels as the cache holds,
+    which takes a sixth of the time.
+    """
+    dtype = np.uint8 if len(score) <= 256 else np.uint16
+    classes: NDArray[np.uint8 | np.uint16]
+    if score.strides[0] == score.itemsize:
+        classes = score.argmax(0).astype(dtype)
+        return classes
     flat = score.reshape(len(score), -1)
-    classes: NDArray[np.uint8 | np.uint16] = np.zeros(flat.shape[1], np.uint8 if len(score) <= 256 else np.uint16)
+    classes = np.zeros(flat.shape[1], dtype)
     for begin in range(0, flat.shape[1], _PIXELS):
         (first, *others), found = flat[:, begin : begin + _PIXELS], classes[begin : begin + _PIXELS]
         best, number = first.copy(), np.empty_like(found)

@@ -17,7 +17,9 @@ SHAPES = st.tuples(st.integers(2, 6), st.integers(1, 9), st.integers(1, 9))
 def test_the_best_class_is_the_first_of_the_highest_scores(score: np.ndarray) -> None:
     assert (classify_pixels(score) == score.argmax(0)).all()
     turned = score[:, ::-1].transpose(0, 2, 1)
-    assert (classify_pixels(turned) == turned.argmax(0)).all()
+    channels_last = np.ascontiguousarray(score.transpose(1, 2, 0)).transpose(2, 0, 1)
+    for each in (turned, channels_last):
+        assert (classify_pixels(each) == each.argmax(0)).all()
 
 
 @pytest.mark.parametrize(("classes", "dtype"), [(2, np.uint8), (256, np.uint8), (257, np.uint16), (700, np.uint16)])
