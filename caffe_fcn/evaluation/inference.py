@@ -180,7 +180,8 @@ class Inference:
                         write_prediction(found.prediction, found.truth, target, legend, outcome)
                 return outcome
 
-            writers = min(_MOST_WRITERS, count_cores())
+            holds_much = job.probabilities or job.above is not None  # an array for each class
+            writers = 1 if holds_much else min(_MOST_WRITERS, count_cores())
             for outcome in run_batches(share.select(len(pictures)), job.batch, read, run, write, writers):
                 if outcome.error is None and notes:
                     outcome.notes, notes = [*dict.fromkeys(filter(None, notes))], []

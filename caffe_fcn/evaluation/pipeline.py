@@ -1,7 +1,7 @@
 """Reading, running and writing at the same time: while a net runs on one image, the next is read and the last written.
 
 A thread reads and others write, since decoding, compressing and waiting for a disk run outside of Python's global
-lock. The reader is at most `AHEAD` items ahead of the net, and each writer as many behind it, which bounds the memory.
+lock. At most `AHEAD` items wait for the net, and as many for a writer, which bounds the memory.
 Several writers help where a net takes less time than its pictures: on a GPU FCN-8s takes 2 to 10 ms, and the pictures
 of a photo 30 to 60 ms.
 
@@ -25,7 +25,7 @@ Output = TypeVar("Output")
 Result = TypeVar("Result")
 
 AHEAD = 2
-"""How many items may be read and not run yet, and how many may wait for each writer, or be written by it."""
+"""How many items may be read and not run yet, and how many may be run and wait for a writer."""
 
 
 def run_overlapped(
@@ -56,7 +56,7 @@ def run_overlapped(
             read_on(1)
             written.append(writer.submit(write, item, run(item, content)))
             del content, future  # which may be large
-            if len(written) > AHEAD * writers:
+            if len(written) >= AHEAD + writers:
                 yield written.popleft().result()
         while written:
             yield written.popleft().result()
