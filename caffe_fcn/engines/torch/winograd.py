@@ -17,11 +17,10 @@ Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (201
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from caffe_fcn.engines.torch.packed_kernels import find_product, multiply_packed, pack_matrix
@@ -97,16 +96,17 @@ def convolve(x: Tensor, kernels: Kernels, pads: Sequence[tuple[int, int]], relu:
     tiling = kernels.tiling
     sizes = [size + sum(pad) - 2 for size, pad in zip(x.shape[2:], pads, strict=True)]
     height, width = whole_sizes = [*map(tiling.round_up, sizes)]
-    images = _pad(x, [(pad[0], pad[1] + more) for pad, more in zip(pads, _subtract(whole_sizes, sizes), strict=True)])
+    pads = _pad_more(pads, _subtract(whole_sizes, sizes))
     shape = len(x), kernels.outputs, *sizes
     y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    for image, result in zip(images, y.permute(0, 2, 3, 1), strict=True):
+    for image, result in zip(_list_images(x), _list_images(y), strict=True):
         for band in _list_bands(height, width, tiling, image):
             whole = result[band]
             is_whole = whole.shape[:2] == (band.stop - band.start, width)
             part = whole if is_whole else whole.new_empty((band.stop - band.start, width, kernels.outputs))
-            products = kernels.multiply(tiling.transform_image(image[band.start : band.stop + 2]))
+            products = kernels.multiply(tiling.transform_image(_read_rows(image, band, pads)))
             tiling.transform_back(products, part)
+            del products  # before the next tiles take as much
             if relu:
                 part.relu_()
             if not is_whole:
@@ -118,19 +118,19 @@ def compute_kernel_gradient(x: Tensor, gradient: Tensor, pads: Sequence[tuple[in
     """The gradient (K x C x 3 x 3) for the kernels of a convolution of ``x`` (N x C x H x W), from that of its top."""
     tiling = _find_tiling(way)
     sizes = gradient.shape[2:]
-    added = _subtract([*map(tiling.round_up, sizes)], sizes)
-    images = _pad(x, [(before, after + more) for (before, after), more in zip(pads, added, strict=True)])
-    gradients = _pad(gradient, [(0, more) for more in added])
+    height, width = whole_sizes = [*map(tiling.round_up, sizes)]
+    added = _subtract(whole_sizes, sizes)
     sums = x.new_zeros((tiling.matrices, gradient.shape[1], x.shape[1]))
-    for image, made in zip(images, gradients, strict=True):
-        for band in _list_bands(made.shape[0], made.shape[1], tiling, image):
-            tiles = tiling.transform_image(image[band.start : band.stop + 2])
-            transformed = tiling.transform_gradient(made[band])
+    for image, made in zip(_list_images(x), _list_images(gradient), strict=True):
+        for band in _list_bands(height, width, tiling, image):
+            tiles = tiling.transform_image(_read_rows(image, band, _pad_more(pads, added)))
+            transformed = tiling.transform_gradient(_read_rows(made, band, [(0, more) for more in added], 0))
             if _multiplies_by_onednn(way):
                 for total, rows, read in zip(sums, transformed, tiles, strict=True):
                     total += multiply_packed(rows.t(), read.t())
             else:
                 sums.baddbmm_(transformed.mT, tiles)
+            del tiles, transformed
     transform = tiling.make_kernel_transform(sums)
     return (transform.t() @ sums.flatten(1)).t().reshape(*sums.shape[1:], 3, 3)
 
@@ -151,12 +151,34 @@ def _subtract(whole: Sequence[int], sizes: Sequence[int]) -> list[int]:
     return [each - size for each, size in zip(whole, sizes, strict=True)]
 
 
-def _pad(x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-    """Images (N x C x H x W), padded by zeros (before, after) on each axis, as N x H x W x C."""
-    (top, bottom), (left, right) = pads
-    if any((top, bottom, left, right)):
-        x = F.pad(x, (left, right, top, bottom))
-    return x.permute(0, 2, 3, 1).contiguous()
+def _pad_more(pads: Sequence[tuple[int, int]], added: Sequence[int]) -> list[tuple[int, int]]:
+    return [(before, after + more) for (before, after), more in zip(pads, added, strict=True)]
+
+
+def _list_images(x: Tensor) -> Iterable[Tensor]:
+    """The images of N x C x H x W, each as H x W x C."""
+    return x.permute(0, 2, 3, 1)
+
+
+def _read_rows(image: Tensor, rows: slice, pads: Sequence[tuple[int, int]], more: int = 2) -> Tensor:
+    """Rows of an image (H x W x C) that is padded by zeros (before, after) on each axis, and ``more`` rows behind."""
+    (top, _), (left, right) = pads
+    height, width, channels = image.shape
+    spans = (rows.start - top, rows.stop + more - top), (-left, width + right)
+    (first, last), (begin, end) = [_clip(span, size) for span, size in zip(spans, (height, width), strict=True)]
+    part = image[first:last, begin:end]
+    if spans == ((first, last), (begin, end)):
+        return part.contiguous()
+    (row, after_row), (column, after_column) = spans
+    padded = image.new_zeros((after_row - row, after_column - column, channels))
+    padded[first - row : last - row, begin - column : end - column] = part
+    return padded
+
+
+def _clip(span: tuple[int, int], size: int) -> tuple[int, int]:
+    """What of a span lies between 0 and a size."""
+    begin, end = (min(max(place, 0), size) for place in span)
+    return begin, end
 
 
 def _list_bands(height: int, width: int, tiling: Tiling, image: Tensor) -> list[slice]:
