@@ -213,7 +213,7 @@ def test_an_image_is_never_replaced(infer: Cli, made: Path) -> None:
 
 
 def test_a_full_disk_keeps_neither_the_label_nor_the_overlay(infer: Cli, small_disk: Path, tmp_path: Path) -> None:
-    noise = np.random.default_rng(2).integers(0, 256, (300, 300, 3), np.uint8)
+    noise = np.random.default_rng(2).integers(0, 256, (330, 330, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")  # whose label fits on the disk, and whose overlay does not
     ran = infer("colour", tmp_path / "noise.png", "-o", small_disk / "out")
     assert ran.status == 2
