@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,14 @@ def test_of_equal_scores_the_last_class_wins_as_in_caffe(tmp_path: Path) -> None
 )
 def test_the_nets_of_the_catalogue(tmp_path: Path, name: str) -> None:
     Exported(proto.to_text(shrink_deploy_net(name)), tmp_path).assert_equal()
+
+
+def test_a_checkout_that_is_not_installed_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_no_package(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", find_no_package)
+    assert onnx.load(Exported(FCN, tmp_path).made.files[0]).producer_version == ""
 
 
 def test_the_graph_is_simple_and_keeps_the_names(tmp_path: Path) -> None:

@@ -104,9 +104,7 @@ def convolve(x: Tensor, kernels: Kernels, pads: Sequence[tuple[int, int]], relu:
             whole = result[band]
             is_whole = whole.shape[:2] == (band.stop - band.start, width)
             part = whole if is_whole else whole.new_empty((band.stop - band.start, width, kernels.outputs))
-            products = kernels.multiply(tiling.transform_image(_read_rows(image, band, pads)))
-            tiling.transform_back(products, part)
-            del products  # before the next tiles take as much
+            tiling.transform_back(kernels.multiply(tiling.transform_image(_read_rows(image, band, pads))), part)
             if relu:
                 part.relu_()
             if not is_whole:
@@ -120,19 +118,23 @@ def compute_kernel_gradient(x: Tensor, gradient: Tensor, pads: Sequence[tuple[in
     sizes = gradient.shape[2:]
     height, width = whole_sizes = [*map(tiling.round_up, sizes)]
     added = _subtract(whole_sizes, sizes)
+    around, behind = _pad_more(pads, added), [(0, more) for more in added]
     sums = x.new_zeros((tiling.matrices, gradient.shape[1], x.shape[1]))
     for image, made in zip(_list_images(x), _list_images(gradient), strict=True):
         for band in _list_bands(height, width, tiling, image):
-            tiles = tiling.transform_image(_read_rows(image, band, _pad_more(pads, added)))
-            transformed = tiling.transform_gradient(_read_rows(made, band, [(0, more) for more in added], 0))
-            if _multiplies_by_onednn(way):
-                for total, rows, read in zip(sums, transformed, tiles, strict=True):
-                    total += multiply_packed(rows.t(), read.t())
-            else:
-                sums.baddbmm_(transformed.mT, tiles)
-            del tiles, transformed
+            rows, read = _read_rows(made, band, behind, 0), _read_rows(image, band, around)
+            _add_products(sums, tiling.transform_gradient(rows), tiling.transform_image(read), way)
     transform = tiling.make_kernel_transform(sums)
     return (transform.t() @ sums.flatten(1)).t().reshape(*sums.shape[1:], 3, 3)
+
+
+def _add_products(sums: Tensor, rows: Tensor, tiles: Tensor, way: str) -> None:
+    """Add the products of the transformed gradient's rows and of tiles (each matrices x n x channels)."""
+    if not _multiplies_by_onednn(way):
+        sums.baddbmm_(rows.mT, tiles)
+        return
+    for total, row, tile in zip(sums, rows, tiles, strict=True):
+        total += multiply_packed(row.t(), tile.t())
 
 
 def _find_tiling(way: str) -> Tiling:

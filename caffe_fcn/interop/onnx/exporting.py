@@ -200,7 +200,6 @@ class _Conversion:
 
     def make_model(self) -> ModelProto:
         """Return the model without its constants."""
-
         from onnx import TensorProto, helper
 
         def describe(blob: str) -> ValueInfoProto:
