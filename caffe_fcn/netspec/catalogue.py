@@ -208,7 +208,7 @@ CHOICES = (
     Choice(
         "fine outlines, with a GPU or with patience",
         ("voc-fcn8s-atonce",),
-        "134 M parameters, 182 G multiply-accumulates; FCN-8s takes 1.7 s and 1.3 GB for an image on two cores",
+        "134 M parameters, 182 G multiply-accumulates; FCN-8s takes 1 s and 1.1 GB for an image on two cores",
     ),
     Choice(
         "reproduction of the paper",
